@@ -1,0 +1,44 @@
+/// \file
+/// The exceptions that Cloze throws. Every one of them is a `cloze::Error`.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace cloze {
+
+/// Base of everything that Cloze throws on bad input. `what()` is one sentence for a person: what
+/// was found, where (file, byte or line), and what to do about it.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A file or directory that cannot be opened, read, mapped or written.
+class IoError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Content that is not what its format promises: truncated, inconsistent or lying files, bad JSON.
+class FormatError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Parts that are each well formed but do not fit together: a configuration that disagrees with the
+/// tensors, a checkpoint without the head that a task needs, a vocabulary larger than the
+/// embedding.
+class ModelError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// An argument that makes no sense to the function it was given to: an index out of range, a text
+/// longer than the model reads, an unknown option's value.
+class ArgumentError : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace cloze

@@ -1,0 +1,62 @@
+#include "core/mapped_file.h"
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cloze/error.h"
+
+namespace cloze {
+namespace {
+
+struct Descriptor {
+  int value;
+  explicit Descriptor(int fd) : value(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (value >= 0) ::close(value);
+  }
+};
+
+[[noreturn]] void fail(const std::filesystem::path& path, std::string_view cause) {
+  throw IoError(fmt::format("cannot read {}: {}", path.string(), cause));
+}
+
+}  // namespace
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.value < 0) fail(path, std::strerror(errno));
+  struct stat status {};
+  if (::fstat(fd.value, &status) != 0) fail(path, std::strerror(errno));
+  if (S_ISDIR(status.st_mode)) fail(path, "it is a directory");
+  if (!S_ISREG(status.st_mode)) fail(path, "it is not a regular file");
+  std::shared_ptr<MappedFile> file(new MappedFile());
+  if (status.st_size == 0) return file;
+  const auto size = static_cast<std::size_t>(status.st_size);
+  void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.value, 0);
+  if (mapping == MAP_FAILED) fail(path, std::strerror(errno));
+  file->data_ = static_cast<const std::byte*>(mapping);
+  file->size_ = size;
+  return file;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::release(std::span<const std::byte> part) const {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto first = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;
+  const auto last = reinterpret_cast<std::uintptr_t>(part.data() + part.size()) / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
+}  // namespace cloze
