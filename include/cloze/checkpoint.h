@@ -1,0 +1,71 @@
+/// \file
+/// A checkpoint: names and their tensors. Reading maps the files; nothing is copied until used.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cloze/tensor.h"
+
+namespace cloze {
+
+/// Where one tensor lies, as the file states it and as the reader has checked it.
+struct TensorInfo {
+  DType dtype = DType::f32;
+  Shape shape;
+  std::string file;  ///< name of the file that holds it
+};
+
+/// Read access to the tensors of a model directory or file. Immutable, safe to share by threads.
+class Checkpoint {
+ public:
+  /// Opens `path`: a safetensors file, or a directory with `model.safetensors` or
+  /// `model.safetensors.index.json` and its shards. Every header is checked here, so a tensor that
+  /// is listed can be read. Throws IoError (missing, unreadable) and FormatError (file, byte,
+  /// what).
+  [[nodiscard]] static Checkpoint open(const std::filesystem::path& path);
+
+  /// Names in sorted order.
+  [[nodiscard]] std::vector<std::string> names() const;
+  [[nodiscard]] bool contains(std::string_view name) const;
+  /// Throws ModelError naming the tensor when it is absent.
+  [[nodiscard]] const TensorInfo& info(std::string_view name) const;
+
+  /// The tensor as a view of the mapped file (perhaps not aligned to its element).
+  [[nodiscard]] Tensor tensor(std::string_view name) const;
+
+  /// Drops the tensor's pages from resident memory; its views stay valid and read them again.
+  void release(std::string_view name) const;
+
+  /// `__metadata__` of the (first) file: "format" is "pt" in files that transformers writes.
+  [[nodiscard]] const std::map<std::string, std::string>& metadata() const;
+
+  /// What the checkpoint was opened from, for messages.
+  [[nodiscard]] const std::filesystem::path& path() const;
+
+ private:
+  struct Contents;
+  std::shared_ptr<const Contents> contents_;
+};
+
+using TensorMap = std::map<std::string, Tensor, std::less<>>;
+
+/// Writes a safetensors file: tensors aligned to 8 bytes, ordered by dtype size then name as the
+/// reference writer does, `{"format": "pt"}` as metadata unless other is given. Written to a
+/// temporary beside `path`, synced and renamed, so that a reader never sees half a file.
+/// Throws IoError.
+void save_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
+                      const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+
+/// Writes `model.safetensors` in `directory`, or shards of at most `max_shard_bytes` with
+/// `model.safetensors.index.json`, named as transformers names them.
+void save_checkpoint(const std::filesystem::path& directory, const TensorMap& tensors,
+                     std::int64_t max_shard_bytes = 5'000'000'000);
+
+}  // namespace cloze

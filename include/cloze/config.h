@@ -1,0 +1,67 @@
+/// \file
+/// `config.json`: the description of a BERT, with the names and defaults of transformers'
+/// BertConfig.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cloze {
+
+/// The non-linearity of the feed-forward layer (`hidden_act`).
+enum class Activation : std::uint8_t {
+  gelu,       ///< "gelu": x·Φ(x) by erf, the Hugging Face default
+  gelu_tanh,  ///< "gelu_new", "gelu_pytorch_tanh": the tanh approximation, Google's releases
+  relu,       ///< "relu"
+  silu,       ///< "silu", "swish"
+};
+
+struct BertConfig {
+  std::int64_t vocab_size = 30522;
+  std::int64_t hidden_size = 768;
+  std::int64_t num_hidden_layers = 12;
+  std::int64_t num_attention_heads = 12;
+  std::int64_t intermediate_size = 3072;
+  Activation hidden_act = Activation::gelu;
+  double hidden_dropout_prob = 0.1;
+  double attention_probs_dropout_prob = 0.1;
+  std::int64_t max_position_embeddings = 512;
+  std::int64_t type_vocab_size = 2;
+  double initializer_range = 0.02;
+  double layer_norm_eps = 1e-12;
+  std::int64_t pad_token_id = 0;
+  bool tie_word_embeddings = true;
+  std::optional<double> classifier_dropout;
+  std::string problem_type;                ///< "", or transformers' name for a classifier's loss
+  std::vector<std::string> architectures;  ///< e.g. {"BertForMaskedLM"}
+  std::vector<std::string> id2label;       ///< label of each output of a head; empty if not stated
+  /// Every field of the file that this struct does not name, as a JSON object: kept so that saving
+  /// loses nothing.
+  std::string extra_json = "{}";
+
+  [[nodiscard]] std::int64_t head_dim() const { return hidden_size / num_attention_heads; }
+  /// Outputs of a task head: the number of labels, 2 when none are stated (transformers' default).
+  [[nodiscard]] std::int64_t num_labels() const {
+    return id2label.empty() ? 2 : static_cast<std::int64_t>(id2label.size());
+  }
+
+  /// Reads `config.json` in `directory`. Throws IoError, FormatError (not JSON, wrong type of a
+  /// field: which), ModelError (a model that is not BERT, sizes that make no model: which, and
+  /// why).
+  [[nodiscard]] static BertConfig from_pretrained(const std::filesystem::path& directory);
+
+  /// The same from JSON text; `origin` names it in errors.
+  [[nodiscard]] static BertConfig from_json(std::string_view json, const std::string& origin);
+
+  /// JSON as transformers writes it: two-space indent, sorted keys.
+  [[nodiscard]] std::string to_json() const;
+
+  /// Writes `config.json` in `directory`.
+  void save_pretrained(const std::filesystem::path& directory) const;
+};
+
+}  // namespace cloze

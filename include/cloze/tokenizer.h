@@ -1,0 +1,96 @@
+/// \file
+/// The BERT tokenizer: text → WordPiece ids with offsets, exactly as Hugging Face's fast BERT
+/// tokenizer does it (or, in `google` mode, as google-research/bert's tokenization.py does).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cloze/batch.h"
+
+namespace cloze {
+
+/// A half-open range of the original text.
+struct Span {
+  std::int32_t begin = 0;
+  std::int32_t end = 0;
+  friend bool operator==(const Span&, const Span&) = default;
+};
+
+/// One tokenized text or pair: everything Hugging Face's `Encoding` says. All vectors have one
+/// element a token.
+struct Encoding {
+  std::vector<std::int32_t> ids;
+  std::vector<std::int32_t> type_ids;
+  std::vector<std::string> tokens;
+  std::vector<Span> offsets;  ///< into the text the token came from; (0, 0) for special tokens
+  std::vector<std::uint8_t> special_tokens_mask;  ///< 1 for tokens that the template added
+  std::vector<std::int32_t> word_ids;  ///< index of the pre-tokenized word, -1 for special tokens
+  std::vector<std::int32_t> sequence_ids;    ///< 0 first text, 1 second, -1 special tokens
+  std::vector<std::uint8_t> attention_mask;  ///< 0 where padding was asked for
+  std::vector<Encoding> overflowing;         ///< the further windows that truncation cut off
+};
+
+enum class TokenizerMode : std::uint8_t { hf, google };
+enum class Truncation : std::uint8_t { none, longest_first, only_first, only_second };
+enum class OffsetUnit : std::uint8_t { code_points, bytes };
+
+struct EncodeOptions {
+  bool add_special_tokens = true;
+  Truncation truncation = Truncation::none;
+  std::int32_t max_length = 512;  ///< tokens, special ones included; used when truncating
+  std::int32_t stride = 0;        ///< tokens shared by neighbouring overflow windows
+  OffsetUnit offsets = OffsetUnit::code_points;
+};
+
+/// Immutable after construction; safe to use from many threads.
+class Tokenizer {
+ public:
+  /// Reads `tokenizer.json`, or `vocab.txt` with `tokenizer_config.json` where present.
+  /// Throws IoError, FormatError (which file, line, what), ModelError (not a BERT tokenizer).
+  [[nodiscard]] static Tokenizer from_pretrained(const std::filesystem::path& directory,
+                                                 TokenizerMode mode = TokenizerMode::hf);
+
+  /// The packed batch of one text (or pair), ready for a model.
+  [[nodiscard]] Batch operator()(std::string_view text) const;
+  [[nodiscard]] Batch operator()(std::string_view text, std::string_view pair) const;
+
+  [[nodiscard]] Encoding encode(std::string_view text, const EncodeOptions& options = {}) const;
+  [[nodiscard]] Encoding encode(std::string_view text, std::string_view pair,
+                                const EncodeOptions& options = {}) const;
+
+  /// Text of `ids`: "##" pieces joined, and (with `clean_up`) spaces before punctuation removed as
+  /// transformers' `clean_up_tokenization_spaces` does. Throws ArgumentError for an id out of
+  /// range.
+  [[nodiscard]] std::string decode(std::span<const std::int32_t> ids,
+                                   bool skip_special_tokens = true, bool clean_up = true) const;
+
+  [[nodiscard]] std::int32_t vocab_size() const;
+  [[nodiscard]] std::optional<std::int32_t> token_to_id(std::string_view token) const;
+  /// Throws ArgumentError for an id out of range.
+  [[nodiscard]] std::string_view id_to_token(std::int32_t id) const;
+
+  [[nodiscard]] std::int32_t cls_token_id() const;
+  [[nodiscard]] std::int32_t sep_token_id() const;
+  [[nodiscard]] std::int32_t pad_token_id() const;
+  [[nodiscard]] std::int32_t unk_token_id() const;
+  /// Absent in vocabularies that have no mask token.
+  [[nodiscard]] std::optional<std::int32_t> mask_token_id() const;
+  /// `model_max_length` of tokenizer_config.json; absent when it states none (or transformers'
+  /// 1e30).
+  [[nodiscard]] std::optional<std::int64_t> model_max_length() const;
+  [[nodiscard]] bool do_lower_case() const;
+
+ private:
+  struct Impl;
+  explicit Tokenizer(std::shared_ptr<const Impl> impl);
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace cloze
