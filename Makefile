@@ -1,0 +1,78 @@
+# Cloze's everyday commands. `make demo` and `make test` work from a bare Debian 12 with git and make:
+# they install what is missing, build, and run. Everything is built by CMake (see CMakePresets.json).
+
+PREFIX ?= /usr/local
+BUILD := build/release
+FUZZ_SECONDS ?= 20
+CXX_FILES = $(shell git ls-files '*.cc' '*.h' '*.cpp')
+
+.PHONY: help demo test build model asan debug fuzz format check-format tidy docs install clean dependencies checks
+
+help:
+	@echo 'make demo       fetch a real BERT (87 MiB, once), and see it read, rank and tokenize'
+	@echo 'make test       build and run the tests'
+	@echo 'make build      build the library and the command (build/release/cloze)'
+	@echo 'make model      fetch the model alone'
+	@echo 'make install    install to PREFIX ($(PREFIX)): library, headers, command, CMake package'
+	@echo 'make asan       the tests under address and undefined-behaviour sanitizers'
+	@echo 'make fuzz       brief fuzzing of everything that reads untrusted bytes (FUZZ_SECONDS=20 each)'
+	@echo 'make format     format the sources; make check-format only says whether they are'
+	@echo 'make tidy       clang-tidy on the sources'
+	@echo 'make docs       the API reference in build/docs/html'
+	@echo 'make clean      remove build/'
+
+demo: build model
+	@scripts/demo
+
+test: $(BUILD)/build.ninja
+	@cmake --build --preset release
+	@ctest --preset release
+
+build: $(BUILD)/build.ninja
+	@cmake --build --preset release --target cloze_cli
+
+model:
+	@scripts/fetch-model
+
+asan: build/asan/build.ninja
+	@cmake --build --preset asan
+	@ctest --preset asan
+
+debug: build/debug/build.ninja
+	@cmake --build --preset debug
+	@ctest --preset debug
+
+fuzz: checks build/fuzz/build.ninja
+	@cmake --build --preset fuzz --target fuzzers
+	@scripts/fuzz build/fuzz $(FUZZ_SECONDS)
+
+format: checks
+	@clang-format -i $(CXX_FILES)
+
+check-format: checks
+	@clang-format --dry-run --Werror $(CXX_FILES)
+
+tidy: checks $(BUILD)/build.ninja
+	@scripts/tidy $(BUILD)
+
+docs:
+	@scripts/install-dependencies docs
+	@mkdir -p build/docs && doxygen -q Doxyfile && echo 'build/docs/html/index.html'
+
+install: $(BUILD)/build.ninja
+	@cmake --build --preset release
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean:
+	rm -rf build
+
+dependencies:
+	@scripts/install-dependencies build
+
+checks:
+	@scripts/install-dependencies build checks
+
+# Configuring is done once; after that Ninja does it again by itself when a CMake file changes.
+build/%/build.ninja: CMakePresets.json | dependencies
+	@cmake --preset $* --log-level=WARNING >/dev/null
+	@touch $@
