@@ -1,0 +1,144 @@
+#include "core/progress.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace cloze {
+namespace {
+
+using std::chrono::duration;
+using std::chrono::milliseconds;
+
+constexpr auto kQuietFor = milliseconds(1000);
+constexpr auto kRedrawEvery = milliseconds(100);
+constexpr int kNarrowestBar = 5;
+constexpr int kWidestBar = 40;
+
+bool stderr_is_terminal() {
+  const char* term = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) == 1 && term != nullptr && std::string_view(term) != "dumb";
+}
+
+void write_to_stderr(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+int terminal_columns() {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
+
+/// 1234567 → "1,234,567".
+std::string grouped(std::int64_t count) {
+  const std::string digits = fmt::format("{}", count);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0 && digits[i - 1] != '-') text += ',';
+    text += digits[i];
+  }
+  return text;
+}
+
+/// A decimal or two for small rates only: "0.25", "7.5", "1,234".
+std::string rate_of(double per_second) {
+  if (per_second < 1) return fmt::format("{:.2f}", per_second);
+  if (per_second < 10) return fmt::format("{:.1f}", per_second);
+  return grouped(static_cast<std::int64_t>(std::min(per_second, 1e18)));
+}
+
+/// "0:07", "12:30", "3:05:00", "4 d 3 h".
+std::string clock_of(double seconds) {
+  const auto whole = static_cast<std::int64_t>(std::clamp(seconds + 0.5, 0.0, 1e15));
+  const auto minutes = whole / 60;
+  if (minutes >= 1440) return fmt::format("{} d {} h", minutes / 1440, minutes / 60 % 24);
+  if (minutes >= 60) {
+    return fmt::format("{}:{:02}:{:02}", minutes / 60, minutes % 60, whole % 60);
+  }
+  return fmt::format("{}:{:02}", minutes, whole % 60);
+}
+
+}  // namespace
+
+Progress::Progress(std::string label, std::int64_t total, std::string unit, ProgressOptions options)
+    : label_(std::move(label)),
+      total_(total),
+      unit_(std::move(unit)),
+      options_(std::move(options)),
+      start_(now()) {
+  if (!options_.sink && stderr_is_terminal()) options_.sink = write_to_stderr;
+}
+
+Progress::~Progress() {
+  const std::lock_guard lock(drawing_);
+  if (drawn_) draw(now(), true);
+}
+
+void Progress::advance(std::int64_t steps) {
+  done_.fetch_add(steps, std::memory_order_relaxed);
+  if (!options_.sink) return;
+  const Time at = now();
+  if (at - start_ < kQuietFor) return;
+  const std::unique_lock lock(drawing_, std::try_to_lock);
+  if (!lock || (drawn_ && at - *drawn_ < kRedrawEvery)) return;
+  draw(at, false);
+}
+
+Progress::Time Progress::now() const {
+  return options_.now ? options_.now() : std::chrono::steady_clock::now();
+}
+
+void Progress::draw(Time at, bool finished) {
+  const auto text =
+      line(done_.load(std::memory_order_relaxed), duration<double>(at - start_).count(), finished);
+  // Carriage return, the line, and "erase to the end of the line" for what the last one left.
+  options_.sink(fmt::format("\r{}\x1b[K{}", text, finished ? "\n" : ""));
+  drawn_ = at;
+}
+
+std::string Progress::line(std::int64_t done, double seconds, bool finished) const {
+  const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0.0;
+  // The last column stays free: many terminals wrap when it is written.
+  const int columns = (options_.columns > 0 ? options_.columns : terminal_columns()) - 1;
+  std::string text;
+  if (total_ <= 0) {
+    text = fmt::format("{} {} {}, {}/s, {}", label_, grouped(done), unit_, rate_of(rate),
+                       clock_of(seconds));
+  } else {
+    const double part =
+        std::clamp(static_cast<double>(done) / static_cast<double>(total_), 0.0, 1.0);
+    std::string when = clock_of(seconds);
+    if (!finished) {
+      when = rate > 0
+                 ? clock_of(static_cast<double>(std::max<std::int64_t>(0, total_ - done)) / rate) +
+                       " left"
+                 : "? left";
+    }
+    const auto head = fmt::format("{} {:3.0f}% ", label_, std::floor(part * 100));
+    const auto tail = fmt::format("{}/{} {}, {}/s, {}", grouped(done), grouped(total_), unit_,
+                                  rate_of(rate), when);
+    const int room = columns - static_cast<int>(head.size() + tail.size()) - 3;
+    std::string bar;
+    if (room >= kNarrowestBar) {
+      const auto width = static_cast<std::size_t>(std::min(room, kWidestBar));
+      const auto filled = static_cast<std::size_t>(part * static_cast<double>(width));
+      bar = std::string(filled, '=');
+      if (filled < width) bar += '>';
+      bar.resize(width, ' ');
+      bar = fmt::format("[{}] ", bar);
+    }
+    text = head + bar + tail;
+  }
+  text.resize(std::min(text.size(), static_cast<std::size_t>(std::max(columns, 0))));
+  return text;
+}
+
+}  // namespace cloze
