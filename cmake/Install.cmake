@@ -1,0 +1,36 @@
+# What `cmake --install` puts in place: the library, its headers, the command, a CMake package
+# (find_package(cloze)) and a pkg-config file.
+include(CMakePackageConfigHelpers)
+
+set(CLOZE_PACKAGE_DIR "${CMAKE_INSTALL_LIBDIR}/cmake/cloze")
+
+install(TARGETS cloze EXPORT cloze-targets)
+install(TARGETS cloze_cli)
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/cloze" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+        FILES_MATCHING PATTERN "*.h")
+install(EXPORT cloze-targets NAMESPACE cloze:: DESTINATION "${CLOZE_PACKAGE_DIR}")
+
+configure_package_config_file(
+  "${PROJECT_SOURCE_DIR}/cmake/cloze-config.cmake.in" "${PROJECT_BINARY_DIR}/cloze-config.cmake"
+  INSTALL_DESTINATION "${CLOZE_PACKAGE_DIR}")
+# Before 1.0 a minor version may change the interface.
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/cloze-config-version.cmake"
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/cloze-config.cmake"
+              "${PROJECT_BINARY_DIR}/cloze-config-version.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/FindoneDNN.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/Findutf8proc.cmake"
+        DESTINATION "${CLOZE_PACKAGE_DIR}")
+
+# A static libcloze leaves its own dependencies to whoever links it, with or without --static.
+get_target_property(CLOZE_LIBRARY_TYPE cloze TYPE)
+set(suffix "")
+if(CLOZE_LIBRARY_TYPE STREQUAL SHARED_LIBRARY)
+  set(suffix "_PRIVATE")
+endif()
+set(CLOZE_PC_REQUIRES${suffix} "fmt libhwy libutf8proc")
+set(CLOZE_PC_LIBS${suffix} "-ldnnl ${OpenMP_CXX_FLAGS} ${CMAKE_THREAD_LIBS_INIT}")
+file(RELATIVE_PATH CLOZE_PREFIX_FROM_PC "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig"
+     "${CMAKE_INSTALL_PREFIX}")
+configure_file("${PROJECT_SOURCE_DIR}/cmake/cloze.pc.in" "${PROJECT_BINARY_DIR}/cloze.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/cloze.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
