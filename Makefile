@@ -43,7 +43,7 @@ debug: build/debug/build.ninja
 	@ctest --preset debug
 
 fuzz: checks build/fuzz/build.ninja
-	@cmake --build --preset fuzz --target fuzzers
+	@cmake --build --preset fuzz
 	@scripts/fuzz build/fuzz $(FUZZ_SECONDS)
 
 format: checks
@@ -57,7 +57,7 @@ tidy: checks $(BUILD)/build.ninja
 
 docs:
 	@scripts/install-dependencies docs
-	@mkdir -p build/docs && doxygen -q Doxyfile && echo 'build/docs/html/index.html'
+	@scripts/docs
 
 install: $(BUILD)/build.ninja
 	@cmake --build --preset release

@@ -9,6 +9,7 @@
 
 namespace cloze {
 
+/// Sequences one after another; token i of sequence s is element cu_seqlens[s] + i.
 struct Batch {
   std::vector<std::int32_t> input_ids;       ///< [total_tokens]
   std::vector<std::int32_t> token_type_ids;  ///< [total_tokens], segment 0 or 1

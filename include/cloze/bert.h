@@ -33,15 +33,18 @@ enum class Precision : std::uint8_t {
 /// The precision that `wanted` means on this machine: never `best`.
 [[nodiscard]] Precision resolve(Precision wanted);
 
+/// How `from_pretrained` prepares the weights.
 struct LoadOptions {
   Precision precision = Precision::f32;
 };
 
+/// What a call returns besides the last hidden state.
 struct ForwardOptions {
   bool output_hidden_states = false;
   bool output_attentions = false;
 };
 
+/// What `BertModel` computes.
 struct BertOutput {
   Tensor last_hidden_state;           ///< [total_tokens, hidden]
   Tensor pooler_output;               ///< [sequences, hidden]; absent (empty) without a pooler
@@ -111,6 +114,7 @@ class BertForNextSentencePrediction {
 /// Both pre-training heads over one encoder pass.
 class BertForPreTraining {
  public:
+  /// Of one encoder pass.
   struct Output {
     Tensor prediction_logits;        ///< [positions, vocab]
     Tensor seq_relationship_logits;  ///< [sequences, 2]
@@ -155,6 +159,7 @@ class BertForTokenClassification {
 /// Start and end of an answer (`qa_outputs`).
 class BertForQuestionAnswering {
  public:
+  /// Scores of each token as the first and as the last of the answer.
   struct Output {
     Tensor start_logits;  ///< [total_tokens]
     Tensor end_logits;    ///< [total_tokens]

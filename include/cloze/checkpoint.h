@@ -54,6 +54,7 @@ class Checkpoint {
   std::shared_ptr<const Contents> contents_;
 };
 
+/// Tensors by name.
 using TensorMap = std::map<std::string, Tensor, std::less<>>;
 
 /// Writes a safetensors file: tensors aligned to 8 bytes, ordered by dtype size then name as the

@@ -20,6 +20,7 @@ enum class Activation : std::uint8_t {
   silu,       ///< "silu", "swish"
 };
 
+/// The fields of `config.json`; what is not stated there has the value given here.
 struct BertConfig {
   std::int64_t vocab_size = 30522;
   std::int64_t hidden_size = 768;

@@ -46,6 +46,7 @@ inline constexpr DType dtype_of = [] {
   static_assert(sizeof(T) == 0, "not an element type of cloze::Tensor");
   return DType::f32;
 }();
+/// \cond
 template <>
 inline constexpr DType dtype_of<float> = DType::f32;
 template <>
@@ -64,12 +65,15 @@ template <>
 inline constexpr DType dtype_of<std::int32_t> = DType::i32;
 template <>
 inline constexpr DType dtype_of<std::int64_t> = DType::i64;
+/// \endcond
 
+/// Sizes of the dimensions, outermost first.
 using Shape = std::vector<std::int64_t>;
 
 /// "[2, 384]".
 [[nodiscard]] std::string to_string(const Shape& shape);
 
+/// A typed array of any number of dimensions, elements in row-major order.
 class Tensor {
  public:
   /// The absent tensor: no elements, shape [0].

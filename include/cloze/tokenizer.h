@@ -37,10 +37,15 @@ struct Encoding {
   std::vector<Encoding> overflowing;         ///< the further windows that truncation cut off
 };
 
+/// Whose rules to follow where the two references differ: Hugging Face's fast tokenizer, or
+/// google-research/bert.
 enum class TokenizerMode : std::uint8_t { hf, google };
+/// Which text of a pair gives way when both are too long together.
 enum class Truncation : std::uint8_t { none, longest_first, only_first, only_second };
+/// What `Encoding::offsets` count.
 enum class OffsetUnit : std::uint8_t { code_points, bytes };
 
+/// How a text or pair is encoded.
 struct EncodeOptions {
   bool add_special_tokens = true;
   Truncation truncation = Truncation::none;
