@@ -25,10 +25,11 @@ struct TensorInfo {
 /// Read access to the tensors of a model directory or file. Immutable, safe to share by threads.
 class Checkpoint {
  public:
-  /// Opens `path`: a safetensors file, or a directory with `model.safetensors` or
-  /// `model.safetensors.index.json` and its shards. Every header is checked here, so a tensor that
-  /// is listed can be read. Throws IoError (missing, unreadable) and FormatError (file, byte,
-  /// what).
+  /// Opens `path`: a safetensors file, a shard index (`*.json`), or a directory with
+  /// `model.safetensors`, else `model.safetensors.index.json` and its shards. Every header is
+  /// checked here, so a tensor that is listed can be read. Throws IoError (missing, unreadable) and
+  /// FormatError (which file, which tensor, what; also for weights in other formats than
+  /// safetensors, with a way to convert them).
   [[nodiscard]] static Checkpoint open(const std::filesystem::path& path);
 
   /// Names in sorted order.
@@ -51,21 +52,25 @@ class Checkpoint {
 
  private:
   struct Contents;
+  explicit Checkpoint(std::shared_ptr<const Contents> contents);
   std::shared_ptr<const Contents> contents_;
 };
 
 /// Tensors by name.
 using TensorMap = std::map<std::string, Tensor, std::less<>>;
 
-/// Writes a safetensors file: tensors aligned to 8 bytes, ordered by dtype size then name as the
-/// reference writer does, `{"format": "pt"}` as metadata unless other is given. Written to a
-/// temporary beside `path`, synced and renamed, so that a reader never sees half a file.
-/// Throws IoError.
+/// Writes a safetensors file, byte for byte as the reference writer does: data begins at a multiple
+/// of 8 bytes, tensors lie by falling alignment of their dtype, then by name; `{"format": "pt"}` is
+/// the metadata unless other is given. Written to a temporary beside `path`, synced and renamed, so
+/// that a reader never sees half a file. Throws IoError, and ArgumentError for a name that is not
+/// UTF-8.
 void save_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
                       const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
-/// Writes `model.safetensors` in `directory`, or shards of at most `max_shard_bytes` with
-/// `model.safetensors.index.json`, named as transformers names them.
+/// Writes `model.safetensors` in `directory` (made if need be), or, when the tensors take more than
+/// `max_shard_bytes`, shards `model-00001-of-00002.safetensors` ... with
+/// `model.safetensors.index.json`, divided and named as transformers does. Weights that were saved
+/// there before are replaced; views of them stay valid. Throws as save_safetensors does.
 void save_checkpoint(const std::filesystem::path& directory, const TensorMap& tensors,
                      std::int64_t max_shard_bytes = 5'000'000'000);
 

@@ -14,8 +14,8 @@ namespace cloze {
 
 /// The non-linearity of the feed-forward layer (`hidden_act`).
 enum class Activation : std::uint8_t {
-  gelu,       ///< "gelu": x·Φ(x) by erf, the Hugging Face default
-  gelu_tanh,  ///< "gelu_new", "gelu_pytorch_tanh": the tanh approximation, Google's releases
+  gelu,       ///< "gelu", "gelu_python": x·Φ(x) by erf, the Hugging Face default
+  gelu_tanh,  ///< "gelu_new", "gelu_pytorch_tanh", ...: the tanh approximation, Google's releases
   relu,       ///< "relu"
   silu,       ///< "silu", "swish"
 };
@@ -34,7 +34,7 @@ struct BertConfig {
   std::int64_t type_vocab_size = 2;
   double initializer_range = 0.02;
   double layer_norm_eps = 1e-12;
-  std::int64_t pad_token_id = 0;
+  std::int64_t pad_token_id = 0;  ///< -1 for none (`null` in the file)
   bool tie_word_embeddings = true;
   std::optional<double> classifier_dropout;
   std::string problem_type;                ///< "", or transformers' name for a classifier's loss
@@ -50,18 +50,26 @@ struct BertConfig {
     return id2label.empty() ? 2 : static_cast<std::int64_t>(id2label.size());
   }
 
-  /// Reads `config.json` in `directory`. Throws IoError, FormatError (not JSON, wrong type of a
-  /// field: which), ModelError (a model that is not BERT, sizes that make no model: which, and
-  /// why).
+  /// Reads `config.json` in `directory`, or Google's `bert_config.json` where that is absent.
+  /// Throws IoError, FormatError (not JSON, wrong type of a field: which), ModelError (a model that
+  /// is not BERT or a kind of BERT that Cloze does not compute, sizes that make no model: which,
+  /// and why).
   [[nodiscard]] static BertConfig from_pretrained(const std::filesystem::path& directory);
 
-  /// The same from JSON text; `origin` names it in errors.
+  /// The same from JSON text; `origin` names it in errors. Labels are read from `id2label`, from
+  /// `label2id` where there is none, or made up (LABEL_0, ...) from a lone `num_labels`.
   [[nodiscard]] static BertConfig from_json(std::string_view json, const std::string& origin);
 
-  /// JSON as transformers writes it: two-space indent, sorted keys.
+  /// JSON as transformers writes it: two-space indent, sorted keys, a final newline. An activation
+  /// that has several names is written as "gelu", "gelu_new", "relu" or "silu"; `label2id` is the
+  /// inverse of `id2label`. Throws as validate does.
   [[nodiscard]] std::string to_json() const;
 
-  /// Writes `config.json` in `directory`.
+  /// Checks that the sizes make a model: positive, of a credible order, heads dividing the hidden
+  /// size, probabilities within [0, 1]. Throws ModelError, which `origin` begins.
+  void validate(const std::string& origin = "this BertConfig") const;
+
+  /// Writes `config.json` in `directory` (made if need be). Throws IoError, and as to_json does.
   void save_pretrained(const std::filesystem::path& directory) const;
 };
 
