@@ -67,6 +67,10 @@ class BertModel {
   [[nodiscard]] static BertModel from_pretrained(const std::filesystem::path& directory,
                                                  const LoadOptions& options = {});
 
+  /// A model of this shape with BERT's random initialisation, the same for the same seed.
+  [[nodiscard]] static BertModel random(const BertConfig& config, std::uint64_t seed,
+                                        const LoadOptions& options = {});
+
   /// Throws ArgumentError for an id outside the vocabulary, a position past
   /// `max_position_embeddings`, or a malformed batch.
   [[nodiscard]] BertOutput operator()(const Batch& batch, const ForwardOptions& options = {}) const;

@@ -1,0 +1,164 @@
+#include "bert/encoder.h"
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+
+namespace cloze::internal {
+
+ContextPool::Lease::Lease(ContextPool& pool, std::unique_ptr<ops::Context> context)
+    : pool_(pool), context_(std::move(context)) {}
+
+ContextPool::Lease::~Lease() {
+  const std::lock_guard lock(pool_.guard_);
+  pool_.idle_.push_back(std::move(context_));
+}
+
+ContextPool::Lease ContextPool::borrow() {
+  std::unique_ptr<ops::Context> context;
+  {
+    const std::lock_guard lock(guard_);
+    if (!idle_.empty()) {
+      context = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  if (!context) context = std::make_unique<ops::Context>();
+  context->begin();
+  return {*this, std::move(context)};
+}
+
+ops::Epilogue epilogue_of(Activation activation) {
+  switch (activation) {
+    case Activation::gelu:
+      return ops::Epilogue::gelu;
+    case Activation::gelu_tanh:
+      return ops::Epilogue::gelu_tanh;
+    case Activation::relu:
+      return ops::Epilogue::relu;
+    case Activation::silu:
+      return ops::Epilogue::silu;
+  }
+  throw ArgumentError("not an activation");
+}
+
+Tensor to_tensor(ops::Context& context, ops::ConstMatrix matrix) {
+  auto tensor = Tensor::zeros(DType::f32, {matrix.rows, matrix.cols});
+  if (matrix.rows > 0) ops::convert(context, matrix, ops::matrix_of(tensor));
+  return tensor;
+}
+
+BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOptions& options)
+    : config_(std::move(config)),
+      compute_(resolve(options.precision) == Precision::bf16 ? DType::bf16 : DType::f32) {
+  const auto& c = config_;
+  const std::int64_t hidden = c.hidden_size;
+  const std::string embeddings = "bert.embeddings.";
+  embeddings_.word = weights.take(embeddings + "word_embeddings.weight", {c.vocab_size, hidden});
+  embeddings_.position =
+      weights.take(embeddings + "position_embeddings.weight", {c.max_position_embeddings, hidden});
+  embeddings_.token_type =
+      weights.take(embeddings + "token_type_embeddings.weight", {c.type_vocab_size, hidden});
+  embeddings_.norm = weights.layer_norm(embeddings + "LayerNorm", hidden, c.layer_norm_eps);
+
+  for (std::int64_t index = 0; index < c.num_hidden_layers; ++index) {
+    const std::string name = fmt::format("bert.encoder.layer.{}.", index);
+    const std::string self = name + "attention.self.";
+    nn::EncoderLayer layer;
+    layer.qkv =
+        weights.linear({self + "query", self + "key", self + "value"}, hidden, hidden, compute_);
+    layer.attention_output =
+        weights.linear({name + "attention.output.dense"}, hidden, hidden, compute_);
+    layer.attention_norm =
+        weights.layer_norm(name + "attention.output.LayerNorm", hidden, c.layer_norm_eps);
+    layer.intermediate =
+        weights.linear({name + "intermediate.dense"}, c.intermediate_size, hidden, compute_);
+    layer.output = weights.linear({name + "output.dense"}, hidden, c.intermediate_size, compute_);
+    layer.output_norm = weights.layer_norm(name + "output.LayerNorm", hidden, c.layer_norm_eps);
+    layer.activation = epilogue_of(c.hidden_act);
+    layer.heads = c.num_attention_heads;
+    layers_.push_back(std::move(layer));
+  }
+  if (weights.contains("bert.pooler.dense.weight")) {
+    pooler_ = weights.linear({"bert.pooler.dense"}, hidden, hidden, DType::f32);
+  }
+  num_parameters_ = weights.num_parameters();
+}
+
+void BertEncoder::check(const Batch& batch) const {
+  const std::size_t tokens = batch.input_ids.size();
+  if (batch.token_type_ids.size() != tokens || batch.position_ids.size() != tokens) {
+    throw ArgumentError(
+        fmt::format("a batch of {} input_ids has {} token_type_ids and {} position_ids", tokens,
+                    batch.token_type_ids.size(), batch.position_ids.size()));
+  }
+  const auto& ends = batch.cu_seqlens;
+  if (ends.empty() || ends.front() != 0 || ends.back() != static_cast<std::int64_t>(tokens)) {
+    throw ArgumentError(
+        fmt::format("cu_seqlens must run from 0 to the number of tokens, {}", tokens));
+  }
+  for (std::size_t i = 1; i < ends.size(); ++i) {
+    if (ends[i] <= ends[i - 1]) {
+      throw ArgumentError(fmt::format("sequence {} of the batch has no tokens", i - 1));
+    }
+  }
+  const auto require = [](std::int32_t value, std::int64_t limit, std::string_view what,
+                          std::size_t at) {
+    if (value < 0 || value >= limit) {
+      throw ArgumentError(
+          fmt::format("{} {} of token {} is outside the model's {}", what, value, at, limit));
+    }
+  };
+  for (std::size_t i = 0; i < tokens; ++i) {
+    require(batch.input_ids[i], config_.vocab_size, "input id", i);
+    require(batch.token_type_ids[i], config_.type_vocab_size, "token type", i);
+    require(batch.position_ids[i], config_.max_position_embeddings, "position", i);
+  }
+}
+
+void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
+                      const Consumer& consume) const {
+  check(batch);
+  const auto lease = contexts_.borrow();
+  auto& context = lease.context();
+  const std::int64_t tokens = batch.total_tokens();
+  const auto hidden = context.matrix(compute_, tokens, config_.hidden_size);
+  if (tokens > 0) {
+    nn::forward(context, embeddings_, batch, hidden);
+    std::int64_t probabilities = 0;
+    for (std::int64_t i = 0; i < batch.sequences(); ++i) {
+      probabilities += config_.num_attention_heads * batch.length(i) * batch.length(i);
+    }
+    auto buffers = nn::make_buffers(context, layers_.front(), compute_, tokens);
+    for (const auto& layer : layers_) {
+      if (options.output_hidden_states) output->hidden_states.push_back(to_tensor(context, hidden));
+      std::span<float> attentions;
+      if (options.output_attentions) {
+        output->attentions.push_back(Tensor::zeros(DType::f32, {probabilities}));
+        attentions = output->attentions.back().mutable_values<float>();
+      }
+      nn::forward(context, layer, batch.cu_seqlens, buffers, hidden, attentions);
+    }
+    if (options.output_hidden_states) output->hidden_states.push_back(to_tensor(context, hidden));
+  }
+  consume(context, hidden);
+}
+
+ops::Matrix BertEncoder::pool(ops::Context& context, ops::ConstMatrix hidden_states,
+                              const Batch& batch) const {
+  if (!has_pooler()) {
+    throw ModelError(
+        "this checkpoint has no pooler (bert.pooler.dense is not among its tensors); use mean or "
+        "cls pooling, or a checkpoint that was trained with one");
+  }
+  const std::int64_t sequences = batch.sequences(), hidden = config_.hidden_size;
+  const auto first = context.matrix(DType::f32, sequences, hidden);
+  const auto pooled = context.matrix(DType::f32, sequences, hidden);
+  const std::span<const std::int32_t> starts(batch.cu_seqlens.data(),
+                                             static_cast<std::size_t>(sequences));
+  ops::gather_rows(context, hidden_states, starts, first);
+  ops::linear(context, first, pooler_, ops::Epilogue::tanh, pooled);
+  return pooled;
+}
+
+}  // namespace cloze::internal

@@ -1,0 +1,85 @@
+/// \file
+/// The encoder that every head stands on: embeddings, layers, pooler.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "bert/weights.h"
+#include "cloze/bert.h"
+#include "nn/embeddings.h"
+#include "nn/encoder_layer.h"
+
+namespace cloze::internal {
+
+/// Contexts that are not in use. A call borrows one, so threads never wait for each other and
+/// working memory is as much as the calls that ever ran at once needed.
+class ContextPool {
+ public:
+  class Lease {
+   public:
+    Lease(ContextPool& pool, std::unique_ptr<ops::Context> context);
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    ~Lease();
+    [[nodiscard]] ops::Context& context() const { return *context_; }
+
+   private:
+    ContextPool& pool_;
+    std::unique_ptr<ops::Context> context_;
+  };
+  [[nodiscard]] Lease borrow();
+
+ private:
+  std::mutex guard_;
+  std::vector<std::unique_ptr<ops::Context>> idle_;
+};
+
+class BertEncoder {
+ public:
+  /// Builds the encoder from `weights`. Throws ModelError as WeightSource does.
+  BertEncoder(BertConfig config, WeightSource& weights, const LoadOptions& options);
+
+  /// What a head does with the encoder's result while its working memory is borrowed.
+  /// hidden_states [total_tokens, hidden] is of `compute()`.
+  using Consumer = std::function<void(ops::Context&, ops::Matrix hidden_states)>;
+
+  /// Encodes the batch and hands the last hidden states to `consume`. On request fills
+  /// `hidden_states` and `attentions` of `output` (which may be null otherwise).
+  void run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
+           const Consumer& consume) const;
+
+  /// tanh(W·h[CLS] + b) of each sequence, f32 [sequences, hidden] in the context's arena.
+  /// Throws ModelError without a pooler.
+  [[nodiscard]] ops::Matrix pool(ops::Context& context, ops::ConstMatrix hidden_states,
+                                 const Batch& batch) const;
+
+  [[nodiscard]] const BertConfig& config() const { return config_; }
+  [[nodiscard]] bool has_pooler() const { return !pooler_.empty(); }
+  [[nodiscard]] DType compute() const { return compute_; }
+  [[nodiscard]] std::int64_t num_parameters() const { return num_parameters_; }
+  [[nodiscard]] const Tensor& word_embeddings() const { return embeddings_.word; }
+
+ private:
+  /// Throws ArgumentError for a batch that this model cannot read: which token, and why.
+  void check(const Batch& batch) const;
+
+  BertConfig config_;
+  DType compute_;
+  nn::Embeddings embeddings_;
+  std::vector<nn::EncoderLayer> layers_;
+  ops::LinearWeight pooler_;  ///< f32, whatever the encoder computes in
+  std::int64_t num_parameters_ = 0;
+  mutable ContextPool contexts_;
+};
+
+/// The linear epilogue that a configuration's activation is.
+[[nodiscard]] ops::Epilogue epilogue_of(Activation activation);
+
+/// A new f32 tensor of the matrix's values.
+[[nodiscard]] Tensor to_tensor(ops::Context& context, ops::ConstMatrix matrix);
+
+}  // namespace cloze::internal

@@ -1,0 +1,168 @@
+#include "bert/weights.h"
+
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+#include "core/parallel.h"
+#include "core/philox.h"
+
+namespace cloze::internal {
+namespace {
+
+constexpr std::string_view kPrefix = "bert.";
+
+bool ends_with(const std::string& text, std::string_view end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+bool fits(const Shape& found, const Shape& wanted) {
+  if (found.size() != wanted.size()) return false;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (wanted[i] >= 0 && found[i] != wanted[i]) return false;
+  }
+  return true;
+}
+
+/// A tensor that operations can read in place: f32, f16 or bf16, aligned to its element.
+Tensor readable(const Tensor& tensor) {
+  switch (tensor.dtype()) {
+    case DType::f32:
+    case DType::f16:
+    case DType::bf16:
+      break;
+    default:
+      return tensor.to(DType::f32);
+  }
+  const auto address = reinterpret_cast<std::uintptr_t>(tensor.bytes().data());
+  if (address % size_of(tensor.dtype()) == 0) return tensor;
+  auto copy = Tensor::zeros(tensor.dtype(), tensor.shape());
+  std::copy(tensor.bytes().begin(), tensor.bytes().end(), copy.mutable_bytes().begin());
+  return copy;
+}
+
+std::vector<float> floats_of(const Tensor& tensor) {
+  const auto converted = tensor.to(DType::f32);
+  const auto values = converted.values<float>();
+  return {values.begin(), values.end()};
+}
+
+}  // namespace
+
+ops::LinearWeight WeightSource::linear(std::initializer_list<std::string> names,
+                                       std::int64_t out_features, std::int64_t in_features,
+                                       DType compute) {
+  std::vector<Tensor> weights, biases;
+  for (const auto& name : names) {
+    weights.push_back(take(name + ".weight", {out_features, in_features}));
+    const std::int64_t outputs = weights.back().dim(0);
+    if (contains(name + ".bias")) {
+      biases.push_back(take(name + ".bias", {outputs}));
+    } else {
+      biases.push_back(Tensor::zeros(DType::f32, {outputs}));
+    }
+  }
+  auto packed = ops::LinearWeight::pack(weights, biases, compute);
+  for (const auto& name : names) release(name + ".weight");
+  return packed;
+}
+
+ops::LayerNormWeight WeightSource::layer_norm(const std::string& name, std::int64_t hidden,
+                                              double epsilon) {
+  return {.gamma = floats_of(take(name + ".weight", {hidden})),
+          .beta = floats_of(take(name + ".bias", {hidden})),
+          .epsilon = static_cast<float>(epsilon)};
+}
+
+CheckpointWeights::CheckpointWeights(Checkpoint checkpoint) : checkpoint_(std::move(checkpoint)) {}
+
+std::optional<std::string> CheckpointWeights::resolve(const std::string& name) const {
+  std::vector<std::string> candidates{name};
+  if (ends_with(name, "LayerNorm.weight")) {
+    candidates.push_back(name.substr(0, name.size() - 6) + "gamma");
+  } else if (ends_with(name, "LayerNorm.bias")) {
+    candidates.push_back(name.substr(0, name.size() - 4) + "beta");
+  }
+  for (const auto& candidate : candidates) {
+    if (checkpoint_.contains(candidate)) return candidate;
+    if (candidate.starts_with(kPrefix) && checkpoint_.contains(candidate.substr(kPrefix.size()))) {
+      return candidate.substr(kPrefix.size());
+    }
+  }
+  return std::nullopt;
+}
+
+bool CheckpointWeights::contains(const std::string& name) const {
+  return resolve(name).has_value();
+}
+
+Tensor CheckpointWeights::take(const std::string& name, const Shape& shape) {
+  const auto found = resolve(name);
+  if (!found) {
+    throw ModelError(fmt::format(
+        "{} has no tensor {} (expected shape {}): it is not a complete BERT of this configuration",
+        checkpoint_.path().string(), name, to_string(shape)));
+  }
+  const auto& info = checkpoint_.info(*found);
+  if (!fits(info.shape, shape)) {
+    throw ModelError(fmt::format("{}: tensor {} has shape {}, but config.json makes it {}",
+                                 checkpoint_.path().string(), *found, to_string(info.shape),
+                                 to_string(shape)));
+  }
+  switch (info.dtype) {
+    case DType::f32:
+    case DType::f16:
+    case DType::bf16:
+    case DType::f64:
+      break;
+    default:
+      throw ModelError(
+          fmt::format("{}: tensor {} is of {}, which weights cannot be; expected f32, "
+                      "f16 or bf16",
+                      checkpoint_.path().string(), *found, name_of(info.dtype)));
+  }
+  auto tensor = readable(checkpoint_.tensor(*found));
+  num_parameters_ += tensor.numel();
+  return tensor;
+}
+
+void CheckpointWeights::release(const std::string& name) {
+  if (const auto found = resolve(name)) checkpoint_.release(*found);
+}
+
+RandomWeights::RandomWeights(const BertConfig& config, std::uint64_t seed)
+    : deviation_(static_cast<float>(config.initializer_range)), seed_(seed) {}
+
+bool RandomWeights::contains(const std::string& name) const { return !name.empty(); }
+
+Tensor RandomWeights::take(const std::string& name, const Shape& shape) {
+  Shape sizes = shape;
+  for (auto& size : sizes) {
+    if (size < 0) size = 2;  // a head whose outputs are not stated: transformers' num_labels
+  }
+  auto tensor = Tensor::zeros(DType::f32, sizes);
+  num_parameters_ += tensor.numel();
+  const auto values = tensor.mutable_values<float>();
+  if (ends_with(name, "LayerNorm.weight")) {
+    std::fill(values.begin(), values.end(), 1.0F);
+  } else if (!ends_with(name, "bias")) {
+    std::uint64_t stream = 0xCBF29CE484222325ULL;  // FNV-1a of the name
+    for (const char c : name) {
+      stream = (stream ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+    }
+    const Philox random(seed_, stream);
+    const auto pairs = static_cast<std::int64_t>((values.size() + 1) / 2);
+    parallel_for(pairs, 4096, [&](std::int64_t i) {
+      const auto at = static_cast<std::size_t>(2 * i);
+      const auto pair = random.normals(static_cast<std::uint64_t>(i));
+      values[at] = deviation_ * pair[0];
+      if (at + 1 < values.size()) values[at + 1] = deviation_ * pair[1];
+    });
+  }
+  return tensor;
+}
+
+void RandomWeights::release(const std::string& name) { static_cast<void>(name); }
+
+}  // namespace cloze::internal

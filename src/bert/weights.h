@@ -1,0 +1,79 @@
+/// \file
+/// Where a model's parameters come from: a checkpoint, whatever its habits of naming, or a random
+/// initialisation. The names asked for are those that transformers writes.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cloze/checkpoint.h"
+#include "cloze/config.h"
+#include "ops/ops.h"
+
+namespace cloze::internal {
+
+/// A source of tensors by name. Reads each tensor once, when the model is built.
+class WeightSource {
+ public:
+  WeightSource() = default;
+  WeightSource(const WeightSource&) = delete;
+  WeightSource(WeightSource&&) = default;
+  WeightSource& operator=(const WeightSource&) = delete;
+  WeightSource& operator=(WeightSource&&) = default;
+  virtual ~WeightSource() = default;
+
+  [[nodiscard]] virtual bool contains(const std::string& name) const = 0;
+
+  /// The tensor, f32, f16 or bf16 and aligned. Throws ModelError when it is absent or not of
+  /// `shape`, naming it and both shapes; a dimension of -1 takes what is there.
+  [[nodiscard]] virtual Tensor take(const std::string& name, const Shape& shape) = 0;
+
+  /// Says that the tensor's bytes are not needed any more.
+  virtual void release(const std::string& name) = 0;
+
+  /// `name.weight` and `name.bias` of each part, packed as one product; the bias may be absent.
+  [[nodiscard]] ops::LinearWeight linear(std::initializer_list<std::string> names,
+                                         std::int64_t out_features, std::int64_t in_features,
+                                         DType compute);
+  [[nodiscard]] ops::LayerNormWeight layer_norm(const std::string& name, std::int64_t hidden,
+                                                double epsilon);
+
+  /// Elements of all tensors taken so far.
+  [[nodiscard]] std::int64_t num_parameters() const { return num_parameters_; }
+
+ protected:
+  std::int64_t num_parameters_ = 0;
+};
+
+/// A checkpoint's tensors. Accepts names with and without the `bert.` prefix and the legacy
+/// `gamma`/`beta` of layer norms.
+class CheckpointWeights final : public WeightSource {
+ public:
+  explicit CheckpointWeights(Checkpoint checkpoint);
+  [[nodiscard]] bool contains(const std::string& name) const override;
+  [[nodiscard]] Tensor take(const std::string& name, const Shape& shape) override;
+  void release(const std::string& name) override;
+
+ private:
+  [[nodiscard]] std::optional<std::string> resolve(const std::string& name) const;
+  Checkpoint checkpoint_;
+};
+
+/// BERT's initialisation: weights normal with deviation `initializer_range`, biases zero, layer
+/// norms one and zero. A tensor is a function of the seed and its name.
+class RandomWeights final : public WeightSource {
+ public:
+  RandomWeights(const BertConfig& config, std::uint64_t seed);
+  [[nodiscard]] bool contains(const std::string& name) const override;
+  [[nodiscard]] Tensor take(const std::string& name, const Shape& shape) override;
+  void release(const std::string& name) override;
+
+ private:
+  float deviation_;
+  std::uint64_t seed_;
+};
+
+}  // namespace cloze::internal

@@ -1,0 +1,32 @@
+/// \file
+/// BERT's input layer: word, position and segment embeddings, summed and normalised.
+#pragma once
+
+#include "cloze/batch.h"
+#include "ops/ops.h"
+
+namespace cloze::nn {
+
+/// `embeddings.*` of the checkpoint. The tables stay in the dtype and memory that they came in (a
+/// mapped file): only the rows that a batch needs are ever read.
+struct Embeddings {
+  Tensor word;        ///< [vocab, hidden]
+  Tensor position;    ///< [max_position_embeddings, hidden]
+  Tensor token_type;  ///< [type_vocab, hidden]
+  ops::LayerNormWeight norm;
+};
+
+/// hidden_states [total_tokens, hidden] of the batch, whose indices must be inside the tables.
+inline void forward(ops::Context& context, const Embeddings& embeddings, const Batch& batch,
+                    ops::Matrix hidden_states) {
+  ops::embed(context,
+             {.word = ops::matrix_of(embeddings.word),
+              .position = ops::matrix_of(embeddings.position),
+              .token_type = ops::matrix_of(embeddings.token_type)},
+             {.input_ids = batch.input_ids,
+              .position_ids = batch.position_ids,
+              .token_type_ids = batch.token_type_ids},
+             embeddings.norm, hidden_states);
+}
+
+}  // namespace cloze::nn

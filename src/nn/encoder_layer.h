@@ -1,0 +1,45 @@
+/// \file
+/// One layer of the bidirectional Transformer encoder (Devlin et al., arXiv:1810.04805, section 3;
+/// Vaswani et al., arXiv:1706.03762, section 3.1), with layer norm after each residual, as BERT has
+/// it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "ops/ops.h"
+
+namespace cloze::nn {
+
+/// `encoder.layer.N.*` of the checkpoint.
+struct EncoderLayer {
+  ops::LinearWeight qkv;               ///< attention.self.query, key, value: hidden -> 3·hidden
+  ops::LinearWeight attention_output;  ///< attention.output.dense: hidden -> hidden
+  ops::LayerNormWeight attention_norm;
+  ops::LinearWeight intermediate;  ///< intermediate.dense: hidden -> intermediate
+  ops::LinearWeight output;        ///< output.dense: intermediate -> hidden
+  ops::LayerNormWeight output_norm;
+  ops::Epilogue activation = ops::Epilogue::gelu;
+  std::int64_t heads = 1;
+};
+
+/// Working memory of a layer's forward; the layers of a model share it.
+struct EncoderBuffers {
+  ops::Matrix qkv;           ///< [tokens, 3·hidden]
+  ops::Matrix attended;      ///< [tokens, hidden]
+  ops::Matrix intermediate;  ///< [workers·tile rows, intermediate]: a tile for each worker
+  std::int64_t tile_rows = 0;
+};
+
+/// Buffers from the context's arena for batches of `tokens` tokens.
+[[nodiscard]] EncoderBuffers make_buffers(ops::Context& context, const EncoderLayer& layer,
+                                          DType dtype, std::int64_t tokens);
+
+/// hidden_states [tokens, hidden] = layer(hidden_states), in place:
+///   a = attention(x),  x = norm(x + a·Woᵀ + bo),  x = norm(x + gelu(x·Wiᵀ + bi)·Wdᵀ + bd).
+/// `attentions`, when not empty, receives the probabilities as ops::attention lays them out.
+void forward(ops::Context& context, const EncoderLayer& layer,
+             std::span<const std::int32_t> cu_seqlens, EncoderBuffers& buffers,
+             ops::Matrix hidden_states, std::span<float> attentions = {});
+
+}  // namespace cloze::nn

@@ -1,0 +1,72 @@
+/// \file
+/// The CPU's part of a context: a worker a thread, each with its own stream, compiled products and
+/// scratch memory, so that nothing is shared while computing.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "core/arena.h"
+#include "ops/context.h"
+#include "ops/ops.h"
+
+namespace cloze::ops {
+
+/// What distinguishes one compiled product y [m, n] = x [m, k]·W from another.
+struct ProductKey {
+  std::int64_t m, n, k, x_stride, y_stride;
+  DType compute, y_dtype;
+  Epilogue epilogue;
+  friend bool operator==(const ProductKey&, const ProductKey&) = default;
+};
+
+struct ProductKeyHash {
+  std::size_t operator()(const ProductKey& key) const;
+};
+
+/// A compiled product with the memory objects that its operands are bound through.
+struct Product {
+  dnnl::matmul primitive;
+  dnnl::memory x, weight, bias, y, scratchpad;
+  std::size_t scratchpad_size = 0;
+};
+
+struct Worker {
+  explicit Worker(const dnnl::engine& engine) : stream(engine) {}
+  dnnl::stream stream;
+  std::unordered_map<ProductKey, Product, ProductKeyHash> products;
+  Arena scratch;  ///< reset at the start of each operation that uses it
+};
+
+struct Context::Device {
+  Device();
+
+  /// The calling thread's worker. Threads of one team have different ones.
+  [[nodiscard]] Worker& worker();
+
+  /// Makes sure that every thread of a team that starts here will find its worker. Called outside
+  /// parallel regions.
+  void prepare();
+
+  dnnl::engine engine;
+
+ private:
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+/// oneDNN's name of a dtype (f32, bf16).
+[[nodiscard]] dnnl::memory::data_type dnnl_type(DType dtype);
+
+/// Whether the caller is a worker of a parallel region already.
+[[nodiscard]] bool in_parallel();
+
+/// Calls `body(index)` for [0, count) over the team with oneDNN kept to the calling thread; runs on
+/// the calling thread alone inside a parallel region.
+void parallel_tasks(Context& context, std::int64_t count,
+                    const std::function<void(std::int64_t)>& body);
+
+}  // namespace cloze::ops

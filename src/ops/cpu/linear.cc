@@ -1,0 +1,298 @@
+// Linear layers on oneDNN's matmul. The weight is packed once in the layout that oneDNN picks; a
+// product is compiled once a shape and worker, and always runs on the thread that calls it: this
+// file, not oneDNN, divides rows and columns, so a row's arithmetic never depends on its
+// neighbours.
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
+#include <new>
+#include <numeric>
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include "cloze/error.h"
+#include "core/parallel.h"
+#include "ops/cpu/device.h"
+#include "ops/ops.h"
+
+namespace cloze::ops {
+namespace {
+
+using Tag = dnnl::memory::format_tag;
+using Type = dnnl::memory::data_type;
+
+constexpr std::int64_t kColumnGranule = 64;  // oneDNN's widest block of output columns
+
+dnnl::memory::desc dense(std::int64_t rows, std::int64_t cols, std::int64_t stride, Type type) {
+  return {dnnl::memory::dims{rows, cols}, type, dnnl::memory::dims{stride, 1}};
+}
+
+dnnl::primitive_attr attributes(Epilogue epilogue) {
+  dnnl::post_ops post;
+  using Algorithm = dnnl::algorithm;
+  switch (epilogue) {
+    case Epilogue::none:
+      break;
+    case Epilogue::add:
+      post.append_sum(1.0F);
+      break;
+    case Epilogue::gelu:
+      post.append_eltwise(1.0F, Algorithm::eltwise_gelu_erf, 0.0F, 0.0F);
+      break;
+    case Epilogue::gelu_tanh:
+      post.append_eltwise(1.0F, Algorithm::eltwise_gelu_tanh, 0.0F, 0.0F);
+      break;
+    case Epilogue::relu:
+      post.append_eltwise(1.0F, Algorithm::eltwise_relu, 0.0F, 0.0F);
+      break;
+    case Epilogue::silu:
+      post.append_eltwise(1.0F, Algorithm::eltwise_swish, 1.0F, 0.0F);
+      break;
+    case Epilogue::tanh:
+      post.append_eltwise(1.0F, Algorithm::eltwise_tanh, 0.0F, 0.0F);
+      break;
+  }
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  attr.set_post_ops(post);
+  return attr;
+}
+
+dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const ProductKey& key,
+                                      const dnnl::memory::desc& weight) {
+  const auto compute = dnnl_type(key.compute);
+  const dnnl::matmul::desc desc(dense(key.m, key.k, key.x_stride, compute), weight,
+                                dnnl::memory::desc({1, key.n}, Type::f32, Tag::ab),
+                                dense(key.m, key.n, key.y_stride, dnnl_type(key.y_dtype)));
+  return {desc, attributes(key.epilogue), engine};
+}
+
+/// The layout that oneDNN picks for a weight [k, n]; it is the same for every number of rows.
+dnnl::memory::desc weight_layout(const dnnl::engine& engine, std::int64_t k, std::int64_t n,
+                                 DType compute) {
+  constexpr std::int64_t kRows = 64;
+  const ProductKey key{kRows, n, k, k, n, compute, compute, Epilogue::none};
+  const dnnl::memory::desc any({k, n}, dnnl_type(compute), Tag::any);
+  return describe(engine, key, any).weights_desc();
+}
+
+/// Whether columns [i·granule, ...) of a weight in layout `whole` form a weight in layout `part`.
+bool same_blocking(const dnnl::memory::desc& whole, const dnnl::memory::desc& part) {
+  const auto& a = whole.data.format_desc.blocking;
+  const auto& b = part.data.format_desc.blocking;
+  if (whole.data.format_kind != dnnl_blocked || part.data.format_kind != dnnl_blocked) return false;
+  if (a.inner_nblks != b.inner_nblks || a.strides[1] != b.strides[1]) return false;
+  std::int64_t columns = 1;
+  for (int i = 0; i < a.inner_nblks; ++i) {
+    if (a.inner_blks[i] != b.inner_blks[i] || a.inner_idxs[i] != b.inner_idxs[i]) return false;
+    if (a.inner_idxs[i] == 1) columns *= a.inner_blks[i];
+  }
+  return columns == kColumnGranule && a.strides[0] == b.strides[0];
+}
+
+void execute(const Product& product, const dnnl::stream& stream) {
+  const std::array<dnnl_exec_arg_t, 5> arguments{{{DNNL_ARG_SRC, product.x.get()},
+                                                  {DNNL_ARG_WEIGHTS, product.weight.get()},
+                                                  {DNNL_ARG_BIAS, product.bias.get()},
+                                                  {DNNL_ARG_DST, product.y.get()},
+                                                  {DNNL_ARG_SCRATCHPAD, product.scratchpad.get()}}};
+  dnnl::error::wrap_c_api(
+      dnnl_primitive_execute(product.primitive.get(), stream.get(),
+                             static_cast<int>(arguments.size()), arguments.data()),
+      "a matrix product failed");
+}
+
+}  // namespace
+
+dnnl::memory::data_type dnnl_type(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return Type::f32;
+    case DType::bf16:
+      return Type::bf16;
+    default:
+      throw ArgumentError(fmt::format("matrix products are not computed in {}", name_of(dtype)));
+  }
+}
+
+std::size_t ProductKeyHash::operator()(const ProductKey& key) const {
+  std::size_t hash = 0;
+  for (const std::int64_t part :
+       {key.m, key.n, key.k, key.x_stride, key.y_stride, static_cast<std::int64_t>(key.compute),
+        static_cast<std::int64_t>(key.y_dtype), static_cast<std::int64_t>(key.epilogue)}) {
+    hash = hash * 0x9E3779B97F4A7C15ULL + static_cast<std::size_t>(part);
+  }
+  return hash;
+}
+
+struct LinearWeight::Packed {
+  struct AlignedDelete {
+    void operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t{64}); }
+  };
+  dnnl::memory::desc layout;
+  std::unique_ptr<std::byte[], AlignedDelete> bytes;
+  std::vector<float> bias;
+  std::int64_t bytes_per_granule = 0;  ///< of columns; 0 where columns cannot be divided
+};
+
+LinearWeight LinearWeight::pack(std::span<const Tensor> weights, std::span<const Tensor> biases,
+                                DType compute) {
+  if (weights.empty()) throw ArgumentError("a linear layer needs a weight");
+  LinearWeight packed_weight;
+  packed_weight.in_features_ = weights[0].dim(1);
+  packed_weight.compute_ = compute;
+  for (const auto& weight : weights) {
+    if (weight.shape().size() != 2 || weight.dim(1) != packed_weight.in_features_) {
+      throw ModelError(fmt::format("weights of shapes {} and {} cannot share a product",
+                                   to_string(weights[0].shape()), to_string(weight.shape())));
+    }
+    packed_weight.out_features_ += weight.dim(0);
+  }
+  const std::int64_t k = packed_weight.in_features_, n = packed_weight.out_features_;
+  const auto packed = std::make_shared<Packed>();
+  packed->bias.assign(static_cast<std::size_t>(n), 0.0F);
+  std::size_t at = 0;
+  for (const auto& bias : biases) {
+    if (at + static_cast<std::size_t>(bias.numel()) > packed->bias.size()) break;
+    const auto values = bias.to(DType::f32);
+    std::memcpy(packed->bias.data() + at, values.bytes().data(), values.bytes().size());
+    at += static_cast<std::size_t>(bias.numel());
+  }
+  if (!biases.empty() && at != packed->bias.size()) {
+    throw ModelError(fmt::format("a linear layer of {} outputs was given biases for {}", n, at));
+  }
+
+  const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  dnnl::stream stream(engine);
+  try {
+    packed->layout = weight_layout(engine, k, n, compute);
+  } catch (const dnnl::error& failure) {
+    throw ModelError(fmt::format("this machine cannot compute in {} ({}); use f32",
+                                 name_of(compute), failure.what()));
+  }
+  const std::size_t size = packed->layout.get_size();
+  packed->bytes.reset(new (std::align_val_t{64}) std::byte[size]);
+
+  // The parts one above the other as the checkpoint has them, [n, k] row-major; a single f32 or
+  // bf16 part is packed straight from the mapped file.
+  Tensor stacked;
+  if (weights.size() == 1 && weights[0].dtype() != DType::f16) {
+    stacked = weights[0];
+  } else {
+    stacked = Tensor::zeros(DType::f32, {n, k});
+    auto* to = stacked.mutable_bytes().data();
+    for (const auto& weight : weights) {
+      const auto values = weight.to(DType::f32);
+      std::memcpy(to, values.bytes().data(), values.bytes().size());
+      to += values.bytes().size();
+    }
+  }
+  dnnl::memory from({dnnl::memory::dims{k, n}, dnnl_type(stacked.dtype()), Tag::ba}, engine,
+                    const_cast<std::byte*>(stacked.bytes().data()));  // oneDNN only reads it
+  dnnl::memory to(packed->layout, engine, packed->bytes.get());
+  dnnl::reorder(from, to).execute(stream, from, to);
+  stream.wait();
+
+  if (n > kColumnGranule) {
+    const auto part = weight_layout(engine, k, kColumnGranule, compute);
+    if (same_blocking(packed->layout, part)) {
+      packed->bytes_per_granule = static_cast<std::int64_t>(part.get_size());
+    }
+  }
+  packed_weight.packed_ = packed;
+  return packed_weight;
+}
+
+namespace {
+
+/// While it lives, oneDNN compiles for the calling thread alone.
+class SingleThread {
+ public:
+  SingleThread() { omp_set_num_threads(1); }
+  SingleThread(const SingleThread&) = delete;
+  SingleThread& operator=(const SingleThread&) = delete;
+  ~SingleThread() { omp_set_num_threads(saved_); }
+
+ private:
+  int saved_ = omp_get_max_threads();
+};
+
+/// The worker's compiled product for `key`, made on first use.
+Product& product_for(Context::Device& device, Worker& worker, const ProductKey& key) {
+  if (const auto found = worker.products.find(key); found != worker.products.end()) {
+    return found->second;
+  }
+  const SingleThread single;
+  const auto layout = weight_layout(device.engine, key.k, key.n, key.compute);
+  const auto desc = describe(device.engine, key, layout);
+  Product product;
+  product.primitive = dnnl::matmul(desc);
+  product.x = dnnl::memory(desc.src_desc(), device.engine, DNNL_MEMORY_NONE);
+  product.weight = dnnl::memory(desc.weights_desc(), device.engine, DNNL_MEMORY_NONE);
+  product.bias = dnnl::memory(desc.bias_desc(), device.engine, DNNL_MEMORY_NONE);
+  product.y = dnnl::memory(desc.dst_desc(), device.engine, DNNL_MEMORY_NONE);
+  product.scratchpad = dnnl::memory(desc.scratchpad_desc(), device.engine, DNNL_MEMORY_NONE);
+  product.scratchpad_size = desc.scratchpad_desc().get_size();
+  return worker.products.emplace(key, std::move(product)).first->second;
+}
+
+/// One product on the calling thread: all rows of x against the weight's columns [begin, begin +
+/// n).
+void multiply(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
+              Matrix y, std::int64_t begin, std::int64_t n) {
+  auto& device = context.device();
+  auto& worker = device.worker();
+  const ProductKey key{x.rows, n, x.cols, x.stride, y.stride, weight.compute(), y.dtype, epilogue};
+  auto& product = product_for(device, worker, key);
+  const auto& packed = weight.packed();
+  std::byte* columns = packed.bytes.get() + begin / kColumnGranule * packed.bytes_per_granule;
+  product.x.set_data_handle(const_cast<std::byte*>(x.data));  // oneDNN only reads it
+  product.weight.set_data_handle(columns);
+  product.bias.set_data_handle(const_cast<float*>(packed.bias.data() + begin));
+  product.y.set_data_handle(y.cols_from(begin, n).data);
+  if (product.scratchpad_size > 0) {
+    worker.scratch.reset();
+    product.scratchpad.set_data_handle(worker.scratch.take_bytes(product.scratchpad_size));
+  }
+  execute(product, worker.stream);
+}
+
+}  // namespace
+
+void linear(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
+            Matrix y) {
+  if (x.cols != weight.in_features() || y.cols != weight.out_features() || x.rows != y.rows ||
+      x.dtype != weight.compute()) {
+    throw ArgumentError(
+        fmt::format("a linear layer {} -> {} in {} was given x [{}, {}] of {} and y [{}, {}]",
+                    weight.in_features(), weight.out_features(), name_of(weight.compute()), x.rows,
+                    x.cols, name_of(x.dtype), y.rows, y.cols));
+  }
+  if (x.rows == 0) return;
+  const std::int64_t n = y.cols;
+  if (in_parallel()) {
+    multiply(context, x, weight, epilogue, y, 0, n);
+    return;
+  }
+  context.device().prepare();
+  const std::int64_t tile = max_tile_rows(x.rows);
+  if (tile < x.rows) {
+    for_row_tiles(x.rows, [&](std::int64_t begin, std::int64_t count, int) {
+      multiply(context, x.rows_from(begin, count), weight, epilogue, y.rows_from(begin, count), 0,
+               n);
+    });
+    return;
+  }
+  const std::int64_t granules = (n + kColumnGranule - 1) / kColumnGranule;
+  const std::int64_t parts =
+      weight.packed().bytes_per_granule == 0 ? 1 : std::min<std::int64_t>(num_threads(), granules);
+  parallel_tasks(context, parts, [&](std::int64_t part) {
+    const std::int64_t begin = granules * part / parts * kColumnGranule;
+    const std::int64_t end = std::min(granules * (part + 1) / parts * kColumnGranule, n);
+    multiply(context, x, weight, epilogue, y, begin, end - begin);
+  });
+}
+
+}  // namespace cloze::ops
