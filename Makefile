@@ -21,7 +21,7 @@ help:
 	@echo 'make docs       the API reference in build/docs/html'
 	@echo 'make clean      remove build/'
 
-demo: build model
+demo:
 	@scripts/demo
 
 test: $(BUILD)/build.ninja
