@@ -1,0 +1,50 @@
+/// \file
+/// What a model directory holds, read from its configuration, its tokenizer and the headers of its
+/// checkpoint alone: no weight is touched.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cloze/config.h"
+
+namespace cloze {
+
+/// A head whose tensors the checkpoint has.
+struct HeadInfo {
+  std::string name;          ///< "masked language model", "next sentence", ...
+  std::string architecture;  ///< transformers' class for it: "BertForMaskedLM"
+  std::string command;       ///< the command that uses it; empty when several could
+};
+
+struct TokenizerInfo {
+  std::string file;     ///< which of its files it was read from
+  std::string problem;  ///< why there is none; empty if there is one
+  std::int64_t vocab_size = 0;
+  bool do_lower_case = false;
+  std::int64_t model_max_length = 0;  ///< 0 when not stated
+};
+
+struct ModelInfo {
+  std::filesystem::path directory;
+  BertConfig config;
+  std::int64_t parameters = 0;  ///< elements of the model's tensors, tied ones counted once
+  std::int64_t bytes = 0;       ///< of all tensors as stored
+  std::map<std::string, std::int64_t> dtypes;  ///< tensors by stored dtype
+  bool pooler = false;
+  std::vector<HeadInfo> heads;
+  TokenizerInfo tokenizer;
+  std::string sentence_pooling;  ///< sentence-transformers' settings; empty without them
+};
+
+/// Throws IoError, FormatError and ModelError (not a BERT: no word embeddings, or embeddings that
+/// disagree with the configuration).
+[[nodiscard]] ModelInfo model_info(const std::filesystem::path& directory);
+
+/// "gelu", "gelu_new", ... as `config.json` names it.
+[[nodiscard]] std::string name_of(Activation activation);
+
+}  // namespace cloze

@@ -1,0 +1,34 @@
+/// \file
+/// One vector for a text from the vectors of its tokens.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "cloze/batch.h"
+#include "cloze/tensor.h"
+
+namespace cloze {
+
+enum class Pooling : std::uint8_t {
+  none,    ///< no pooling: a vector a token
+  cls,     ///< the vector of the first token, [CLS]
+  mean,    ///< the mean over the tokens, special ones included (sentence-transformers' "mean")
+  max,     ///< the largest value of each column over the tokens
+  pooler,  ///< the model's own pooler: tanh(W · [CLS] + b)
+};
+
+/// "none", "cls", "mean", "max" or "pooler". Throws ArgumentError for another name.
+[[nodiscard]] Pooling pooling_from(std::string_view name);
+
+[[nodiscard]] std::string_view name_of(Pooling pooling);
+
+/// Pools `hidden` [total_tokens, columns] of a packed batch by `cls`, `mean` or `max`:
+/// [sequences, columns]. Sums are taken in double. Throws ArgumentError for the other two.
+[[nodiscard]] Tensor pool(const Tensor& hidden, const Batch& batch, Pooling pooling);
+
+/// Divides each row of [rows, columns] by its Euclidean length, at least 1e-12 as torch's
+/// `normalize` has it.
+void normalize_rows(Tensor& rows);
+
+}  // namespace cloze

@@ -1,0 +1,26 @@
+/// \file
+/// What a sentence-transformers directory says about the way from token vectors to a sentence's.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "tasks/pooling.h"
+
+namespace cloze {
+
+struct SentenceSettings {
+  Pooling pooling = Pooling::mean;
+  bool normalize = false;
+  /// Tokens that the model was trained to read; absent when the directory does not say.
+  std::optional<std::int64_t> max_seq_length;
+};
+
+/// Reads `modules.json`, the pooling module's `config.json` and `sentence_bert_config.json`.
+/// Nothing if there is no `modules.json`. Throws FormatError for what cannot be read, and
+/// ModelError for modules and poolings that Cloze does not have (a dense layer, for one).
+[[nodiscard]] std::optional<SentenceSettings> sentence_settings(
+    const std::filesystem::path& directory);
+
+}  // namespace cloze
