@@ -16,9 +16,10 @@
 
 namespace cloze::ops {
 
-/// What distinguishes one compiled product y [m, n] = x [m, k]·W from another.
+/// What distinguishes one compiled product y [m, n] = x [m, k]·W from another. Rows lie side by
+/// side: oneDNN has no fast product for others.
 struct ProductKey {
-  std::int64_t m, n, k, x_stride, y_stride;
+  std::int64_t m, n, k;
   DType compute, y_dtype;
   Epilogue epilogue;
   friend bool operator==(const ProductKey&, const ProductKey&) = default;
@@ -64,8 +65,8 @@ struct Context::Device {
 /// Whether the caller is a worker of a parallel region already.
 [[nodiscard]] bool in_parallel();
 
-/// Calls `body(index)` for [0, count) over the team with oneDNN kept to the calling thread; runs on
-/// the calling thread alone inside a parallel region.
+/// Calls `body(index)` for [0, count) over the team, or on the calling thread alone when that is a
+/// worker of a team already.
 void parallel_tasks(Context& context, std::int64_t count,
                     const std::function<void(std::int64_t)>& body);
 

@@ -49,6 +49,28 @@ void CopyRow(const ConstMatrix& x, std::int64_t from, const Matrix& y, std::int6
   StoreRow(scratch, cols, y.dtype, y.row(to));
 }
 
+void AddRow(const float* x, const Matrix& y, std::int64_t row) {
+  const F32 d;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto cols = static_cast<std::size_t>(y.cols);
+  std::size_t i = 0;
+  if (y.dtype == DType::bf16) {
+    auto* values = reinterpret_cast<BFloat16*>(y.row(row));
+    const hn::Rebind<std::uint16_t, F32> d16;
+    for (; i + lanes <= cols; i += lanes) {
+      const auto sum = hn::Add(hn::LoadU(d, x + i), FromBFloat16(d, values + i));
+      hn::StoreU(ToBFloat16(d, sum), d16, reinterpret_cast<std::uint16_t*>(values + i));
+    }
+    for (; i < cols; ++i) values[i] = BFloat16::from(x[i] + static_cast<float>(values[i]));
+    return;
+  }
+  auto* values = reinterpret_cast<float*>(y.row(row));
+  for (; i + lanes <= cols; i += lanes) {
+    hn::StoreU(hn::Add(hn::LoadU(d, x + i), hn::LoadU(d, values + i)), d, values + i);
+  }
+  for (; i < cols; ++i) values[i] += x[i];
+}
+
 }  // namespace cloze::ops::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -60,11 +82,13 @@ HWY_AFTER_NAMESPACE();
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "ops/cpu/device.h"
+#include "ops/cpu/rows.h"
 
 namespace cloze::ops {
 HWY_EXPORT(LayerNormRows);
 HWY_EXPORT(EmbedRow);
 HWY_EXPORT(CopyRow);
+HWY_EXPORT(AddRow);
 
 namespace {
 
@@ -95,6 +119,10 @@ void require_hidden(std::size_t gamma, std::size_t beta, std::int64_t cols) {
 }
 
 }  // namespace
+
+void add_row(const float* x, const Matrix& y, std::int64_t row) {
+  HWY_DYNAMIC_DISPATCH(AddRow)(x, y, row);
+}
 
 void layer_norm(Context& context, ConstMatrix x, const LayerNormWeight& weight, Matrix y) {
   require_hidden(weight.gamma.size(), weight.beta.size(), x.cols);

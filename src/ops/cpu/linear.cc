@@ -15,6 +15,7 @@
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "ops/cpu/device.h"
+#include "ops/cpu/rows.h"
 #include "ops/ops.h"
 
 namespace cloze::ops {
@@ -24,10 +25,6 @@ using Tag = dnnl::memory::format_tag;
 using Type = dnnl::memory::data_type;
 
 constexpr std::int64_t kColumnGranule = 64;  // oneDNN's widest block of output columns
-
-dnnl::memory::desc dense(std::int64_t rows, std::int64_t cols, std::int64_t stride, Type type) {
-  return {dnnl::memory::dims{rows, cols}, type, dnnl::memory::dims{stride, 1}};
-}
 
 dnnl::primitive_attr attributes(Epilogue epilogue) {
   dnnl::post_ops post;
@@ -63,9 +60,10 @@ dnnl::primitive_attr attributes(Epilogue epilogue) {
 dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const ProductKey& key,
                                       const dnnl::memory::desc& weight) {
   const auto compute = dnnl_type(key.compute);
-  const dnnl::matmul::desc desc(dense(key.m, key.k, key.x_stride, compute), weight,
-                                dnnl::memory::desc({1, key.n}, Type::f32, Tag::ab),
-                                dense(key.m, key.n, key.y_stride, dnnl_type(key.y_dtype)));
+  const dnnl::matmul::desc desc(
+      dnnl::memory::desc({key.m, key.k}, compute, Tag::ab), weight,
+      dnnl::memory::desc({1, key.n}, Type::f32, Tag::ab),
+      dnnl::memory::desc({key.m, key.n}, dnnl_type(key.y_dtype), Tag::ab));
   return {desc, attributes(key.epilogue), engine};
 }
 
@@ -73,7 +71,7 @@ dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const ProductK
 dnnl::memory::desc weight_layout(const dnnl::engine& engine, std::int64_t k, std::int64_t n,
                                  DType compute) {
   constexpr std::int64_t kRows = 64;
-  const ProductKey key{kRows, n, k, k, n, compute, compute, Epilogue::none};
+  const ProductKey key{kRows, n, k, compute, compute, Epilogue::none};
   const dnnl::memory::desc any({k, n}, dnnl_type(compute), Tag::any);
   return describe(engine, key, any).weights_desc();
 }
@@ -120,7 +118,7 @@ dnnl::memory::data_type dnnl_type(DType dtype) {
 std::size_t ProductKeyHash::operator()(const ProductKey& key) const {
   std::size_t hash = 0;
   for (const std::int64_t part :
-       {key.m, key.n, key.k, key.x_stride, key.y_stride, static_cast<std::int64_t>(key.compute),
+       {key.m, key.n, key.k, static_cast<std::int64_t>(key.compute),
         static_cast<std::int64_t>(key.y_dtype), static_cast<std::int64_t>(key.epilogue)}) {
     hash = hash * 0x9E3779B97F4A7C15ULL + static_cast<std::size_t>(part);
   }
@@ -238,25 +236,42 @@ Product& product_for(Context::Device& device, Worker& worker, const ProductKey& 
   return worker.products.emplace(key, std::move(product)).first->second;
 }
 
-/// One product on the calling thread: all rows of x against the weight's columns [begin, begin +
-/// n).
+/// One product on the calling thread: all rows of x against the weight's columns
+/// [begin, begin + y.cols).
 void multiply(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
-              Matrix y, std::int64_t begin, std::int64_t n) {
+              Matrix y, std::int64_t begin) {
   auto& device = context.device();
   auto& worker = device.worker();
-  const ProductKey key{x.rows, n, x.cols, x.stride, y.stride, weight.compute(), y.dtype, epilogue};
-  auto& product = product_for(device, worker, key);
+  auto& product =
+      product_for(device, worker, {x.rows, y.cols, x.cols, weight.compute(), y.dtype, epilogue});
   const auto& packed = weight.packed();
-  std::byte* columns = packed.bytes.get() + begin / kColumnGranule * packed.bytes_per_granule;
   product.x.set_data_handle(const_cast<std::byte*>(x.data));  // oneDNN only reads it
-  product.weight.set_data_handle(columns);
+  product.weight.set_data_handle(packed.bytes.get() +
+                                 begin / kColumnGranule * packed.bytes_per_granule);
   product.bias.set_data_handle(const_cast<float*>(packed.bias.data() + begin));
-  product.y.set_data_handle(y.cols_from(begin, n).data);
+  product.y.set_data_handle(y.data);
   if (product.scratchpad_size > 0) {
-    worker.scratch.reset();
     product.scratchpad.set_data_handle(worker.scratch.take_bytes(product.scratchpad_size));
   }
   execute(product, worker.stream);
+}
+
+/// The same into columns of a wider y, by way of a dense block: few rows, so the copy is nothing.
+void multiply_columns(Context& context, ConstMatrix x, const LinearWeight& weight,
+                      Epilogue epilogue, Matrix y, std::int64_t begin) {
+  auto& scratch = context.device().worker().scratch;
+  const bool add = epilogue == Epilogue::add;
+  const DType dtype = add ? DType::f32 : y.dtype;
+  Matrix block{nullptr, dtype, y.rows, y.cols, y.cols};
+  block.data = scratch.take_bytes(static_cast<std::size_t>(y.rows * y.cols) * size_of(dtype));
+  multiply(context, x, weight, add ? Epilogue::none : epilogue, block, begin);
+  for (std::int64_t row = 0; row < y.rows; ++row) {
+    if (add) {
+      add_row(reinterpret_cast<const float*>(block.row(row)), y, row);
+    } else {
+      std::memcpy(y.row(row), block.row(row), static_cast<std::size_t>(y.cols) * size_of(y.dtype));
+    }
+  }
 }
 
 }  // namespace
@@ -264,7 +279,7 @@ void multiply(Context& context, ConstMatrix x, const LinearWeight& weight, Epilo
 void linear(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
             Matrix y) {
   if (x.cols != weight.in_features() || y.cols != weight.out_features() || x.rows != y.rows ||
-      x.dtype != weight.compute()) {
+      x.dtype != weight.compute() || x.stride != x.cols || y.stride != y.cols) {
     throw ArgumentError(
         fmt::format("a linear layer {} -> {} in {} was given x [{}, {}] of {} and y [{}, {}]",
                     weight.in_features(), weight.out_features(), name_of(weight.compute()), x.rows,
@@ -273,15 +288,16 @@ void linear(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogu
   if (x.rows == 0) return;
   const std::int64_t n = y.cols;
   if (in_parallel()) {
-    multiply(context, x, weight, epilogue, y, 0, n);
+    context.device().worker().scratch.reset();
+    multiply(context, x, weight, epilogue, y, 0);
     return;
   }
   context.device().prepare();
   const std::int64_t tile = max_tile_rows(x.rows);
   if (tile < x.rows) {
     for_row_tiles(x.rows, [&](std::int64_t begin, std::int64_t count, int) {
-      multiply(context, x.rows_from(begin, count), weight, epilogue, y.rows_from(begin, count), 0,
-               n);
+      context.device().worker().scratch.reset();
+      multiply(context, x.rows_from(begin, count), weight, epilogue, y.rows_from(begin, count), 0);
     });
     return;
   }
@@ -289,9 +305,14 @@ void linear(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogu
   const std::int64_t parts =
       weight.packed().bytes_per_granule == 0 ? 1 : std::min<std::int64_t>(num_threads(), granules);
   parallel_tasks(context, parts, [&](std::int64_t part) {
+    context.device().worker().scratch.reset();
     const std::int64_t begin = granules * part / parts * kColumnGranule;
     const std::int64_t end = std::min(granules * (part + 1) / parts * kColumnGranule, n);
-    multiply(context, x, weight, epilogue, y, begin, end - begin);
+    if (parts == 1) {
+      multiply(context, x, weight, epilogue, y, 0);
+    } else {
+      multiply_columns(context, x, weight, epilogue, y.cols_from(begin, end - begin), begin);
+    }
   });
 }
 
