@@ -8,159 +8,160 @@
 // clang-format on
 #include "ops/cpu/attention.h"
 
+#include <algorithm>
 #include <cmath>
 
-#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
+#include "ops/cpu/attention.h"
+#include "ops/cpu/attention_tile-inl.h"
 #include "ops/cpu/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
 
-constexpr std::size_t kRows = 4;  // query rows of the register tile
+template <class T>
+T* Take(Arena& scratch, std::size_t count) {
+  return scratch.take<T>(static_cast<std::int64_t>(count)).data();
+}
 
-/// c [kRows, kVectors·lanes] = a [kRows, depth] · b [depth, kVectors·lanes]. With 4 rows and 4
-/// vectors each step of depth does 16 multiply-adds on 4 loads and 4 broadcasts, so arithmetic is
-/// the limit.
-template <std::size_t kVectors>
-HWY_INLINE void RegisterTile(const float* HWY_RESTRICT a, std::size_t a_stride,
-                             const float* HWY_RESTRICT b, std::size_t b_stride, std::size_t depth,
-                             float* HWY_RESTRICT c, std::size_t c_stride) {
-  const F32 d;
-  const std::size_t lanes = hn::Lanes(d);
-  hn::Vec<F32> sum[kRows][kVectors];
-  for (auto& row : sum) {
-    for (auto& value : row) value = hn::Zero(d);
-  }
-  for (std::size_t k = 0; k < depth; ++k) {
-    hn::Vec<F32> right[kVectors];
-    for (std::size_t v = 0; v < kVectors; ++v)
-      right[v] = hn::LoadU(d, b + k * b_stride + v * lanes);
-    for (std::size_t r = 0; r < kRows; ++r) {
-      const auto left = hn::Set(d, a[r * a_stride + k]);
-      for (std::size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
-    }
-  }
-  for (std::size_t r = 0; r < kRows; ++r) {
-    for (std::size_t v = 0; v < kVectors; ++v) {
-      hn::StoreU(sum[r][v], d, c + r * c_stride + v * lanes);
+std::size_t RoundUp(std::size_t value, std::size_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+/// Divides a tile of outputs [count, head_dim] by the softmax's sums and stores it; the same for
+/// the tile's probabilities where they are asked for.
+void FinishTile(const HeadTask& task, std::size_t begin, std::size_t count, const float* sums,
+                float* output, std::size_t width, float* score, std::size_t keys) {
+  const auto length = static_cast<std::size_t>(task.length);
+  for (std::size_t r = 0; r < count; ++r) {
+    ScaleRow(output + r * width, width, 1.0F / sums[r]);
+    StoreRow(output + r * width, static_cast<std::size_t>(task.head_dim), task.y.dtype,
+             task.y.row(static_cast<std::int64_t>(begin + r)));
+    if (task.probabilities != nullptr) {
+      ScaleRow(score + r * keys, keys, 1.0F / sums[r]);
+      std::copy_n(score + r * keys, length, task.probabilities + (begin + r) * length);
     }
   }
 }
 
-/// c [rows, cols] = a [rows, depth] · b [depth, cols]; rows a multiple of kRows, cols of lanes.
-void Multiply(const float* a, std::size_t a_stride, const float* b, std::size_t b_stride,
-              std::size_t rows, std::size_t depth, std::size_t cols, float* c,
-              std::size_t c_stride) {
-  const std::size_t lanes = hn::Lanes(F32());
-  // Columns outside, so that a slice of b stays in the first-level cache for all rows.
-  const auto slice = [&]<std::size_t kVectors>(std::size_t col) {
-    for (std::size_t r = 0; r < rows; r += kRows) {
-      RegisterTile<kVectors>(a + r * a_stride, a_stride, b + col, b_stride, depth,
-                             c + r * c_stride + col, c_stride);
-    }
-  };
-  std::size_t col = 0;
-  for (; col + 4 * lanes <= cols; col += 4 * lanes) slice.template operator()<4>(col);
-  switch ((cols - col) / lanes) {
-    case 3:
-      slice.template operator()<3>(col);
-      break;
-    case 2:
-      slice.template operator()<2>(col);
-      break;
-    case 1:
-      slice.template operator()<1>(col);
-      break;
-    default:
-      break;
-  }
-}
-
-/// row[0, cols) = exp(scale·row - max(scale·row)); returns the sum.
-float ExponentiateRow(float* HWY_RESTRICT row, std::size_t cols, float scale) {
-  const F32 d;
-  const std::size_t lanes = hn::Lanes(d);
-  const std::size_t whole = cols / lanes * lanes;
-  const auto scales = hn::Set(d, scale);
-  auto most = hn::Set(d, -std::numeric_limits<float>::infinity());
-  std::size_t i = 0;
-  for (; i < whole; i += lanes) most = hn::Max(most, hn::LoadU(d, row + i));
-  const auto tail = hn::FirstN(d, cols - whole);
-  if (whole < cols) {
-    most = hn::Max(most, hn::IfThenElse(tail, hn::LoadU(d, row + whole), most));
-  }
-  const auto shift = hn::Neg(hn::Mul(hn::MaxOfLanes(d, most), scales));
-  auto sums = hn::Zero(d);
-  for (i = 0; i < whole; i += lanes) {
-    const auto value = hn::Exp(d, hn::MulAdd(hn::LoadU(d, row + i), scales, shift));
-    sums = hn::Add(sums, value);
-    hn::StoreU(value, d, row + i);
-  }
-  if (whole < cols) {  // rows are padded to whole vectors, so the whole vector may be touched
-    const auto value = hn::Exp(d, hn::MulAdd(hn::LoadU(d, row + whole), scales, shift));
-    const auto kept = hn::IfThenElseZero(tail, value);
-    sums = hn::Add(sums, kept);
-    hn::StoreU(kept, d, row + whole);
-  }
-  return hn::GetLane(hn::SumOfLanes(d, sums));
-}
-
-void ScaleRow(float* row, std::size_t cols, float scale) {
-  const F32 d;
-  for (std::size_t i = 0; i < cols; i += hn::Lanes(d)) {
-    hn::StoreU(hn::Mul(hn::LoadU(d, row + i), hn::Set(d, scale)), d, row + i);
-  }
-}
-
+/// In f32, whatever the operands are stored in.
 void AttendHead(const HeadTask& task, Arena& scratch) {
+  constexpr std::size_t kTile = kQueryTile;
   const auto length = static_cast<std::size_t>(task.length);
   const auto head_dim = static_cast<std::size_t>(task.head_dim);
   const std::size_t keys = padded(length), width = padded(head_dim);
-  constexpr std::size_t kTile = kQueryTile;
 
-  auto* key = scratch.take<float>(static_cast<std::int64_t>(head_dim * keys)).data();  // transposed
-  auto* value = scratch.take<float>(static_cast<std::int64_t>(length * width)).data();
-  auto* query = scratch.take<float>(static_cast<std::int64_t>(kTile * width)).data();
-  auto* score = scratch.take<float>(static_cast<std::int64_t>(kTile * keys)).data();
-  auto* output = scratch.take<float>(static_cast<std::int64_t>(kTile * width)).data();
+  auto* key = Take<float>(scratch, head_dim * keys);  // transposed: [head_dim, keys]
+  auto* value = Take<float>(scratch, length * width);
+  auto* query = Take<float>(scratch, kTile * width);
+  auto* score = Take<float>(scratch, kTile * keys);
+  auto* output = Take<float>(scratch, kTile * width);
 
   for (std::size_t t = 0; t < length; ++t) {
-    const auto row = static_cast<std::int64_t>(t);
-    LoadRow(task.k.dtype, task.k.row(row), head_dim, query);
-    for (std::size_t i = 0; i < head_dim; ++i) key[i * keys + t] = query[i];
-    LoadRow(task.v.dtype, task.v.row(row), head_dim, value + t * width);
+    LoadRow(task.k.dtype, task.k.row(static_cast<std::int64_t>(t)), head_dim, value + t * width);
   }
+  Transpose(value, width, length, head_dim, key, keys);
   for (std::size_t i = 0; i < head_dim; ++i) {
-    for (std::size_t t = length; t < keys; ++t) key[i * keys + t] = 0.0F;
+    std::fill(key + i * keys + length, key + (i + 1) * keys, 0.0F);
+  }
+  for (std::size_t t = 0; t < length; ++t) {
+    LoadRow(task.v.dtype, task.v.row(static_cast<std::int64_t>(t)), head_dim, value + t * width);
   }
 
-  for (auto begin = static_cast<std::size_t>(task.query_begin);
-       begin < static_cast<std::size_t>(task.query_end); begin += kTile) {
-    const std::size_t count = std::min(kTile, static_cast<std::size_t>(task.query_end) - begin);
-    const std::size_t rows = (count + kRows - 1) / kRows * kRows;
+  const auto end = static_cast<std::size_t>(task.query_end);
+  for (auto begin = static_cast<std::size_t>(task.query_begin); begin < end; begin += kTile) {
+    const std::size_t count = std::min(kTile, end - begin), rows = RoundUp(count, kRows);
     for (std::size_t r = 0; r < count; ++r) {
       LoadRow(task.q.dtype, task.q.row(static_cast<std::int64_t>(begin + r)), head_dim,
               query + r * width);
     }
     std::fill(query + count * width, query + rows * width, 0.0F);
-    Multiply(query, width, key, keys, rows, head_dim, keys, score, keys);
+    Multiply<SingleSteps>(query, width, key, keys, rows, head_dim, keys, score, keys);
     float sums[kTile];
     for (std::size_t r = 0; r < rows; ++r) {
       sums[r] = ExponentiateRow(score + r * keys, length, task.scale);
     }
-    Multiply(score, keys, value, width, rows, length, width, output, width);
-    for (std::size_t r = 0; r < count; ++r) {
-      ScaleRow(output + r * width, width, 1.0F / sums[r]);
-      StoreRow(output + r * width, head_dim, task.y.dtype,
-               task.y.row(static_cast<std::int64_t>(begin + r)));
-      if (task.probabilities != nullptr) {
-        ScaleRow(score + r * keys, keys, 1.0F / sums[r]);
-        std::copy_n(score + r * keys, length, task.probabilities + (begin + r) * length);
-      }
-    }
+    Multiply<SingleSteps>(score, keys, value, width, rows, length, width, output, width);
+    FinishTile(task, begin, count, sums, output, width, score, keys);
   }
 }
+
+#if CLOZE_HAS_BF16_PAIRS
+
+/// to [width] = neighbouring rows' values side by side: (a[i], b[i]) in element i.
+void PairRows(const BFloat16* a, const BFloat16* b, std::size_t cols, std::uint32_t* to) {
+  const hn::Full128<std::uint16_t> d;
+  const auto* left = reinterpret_cast<const std::uint16_t*>(a);
+  const auto* right = reinterpret_cast<const std::uint16_t*>(b);
+  std::size_t i = 0;
+  for (; i + 8 <= cols; i += 8) {
+    const auto x = hn::LoadU(d, left + i), y = hn::LoadU(d, right + i);
+    hn::StoreU(hn::InterleaveLower(d, x, y), d, reinterpret_cast<std::uint16_t*>(to + i));
+    hn::StoreU(hn::InterleaveUpper(d, x, y), d, reinterpret_cast<std::uint16_t*>(to + i + 4));
+  }
+  for (; i < cols; ++i) to[i] = left[i] | static_cast<std::uint32_t>(right[i]) << 16U;
+}
+
+/// bf16 operands multiplied in pairs, summed in f32; head_dim even. The probabilities are rounded
+/// to bf16 for their product with the values.
+void AttendHeadPairs(const HeadTask& task, Arena& scratch) {
+  constexpr std::size_t kTile = kQueryTile;
+  const auto length = static_cast<std::size_t>(task.length);
+  const auto head_dim = static_cast<std::size_t>(task.head_dim);
+  const std::size_t keys = padded(length), width = padded(head_dim);
+  const std::size_t steps = head_dim / 2;            // of queries times keys
+  const std::size_t value_steps = (length + 1) / 2;  // of probabilities times values
+  const auto row_of = [](const ConstMatrix& matrix, std::size_t row) {
+    return reinterpret_cast<const BFloat16*>(matrix.row(static_cast<std::int64_t>(row)));
+  };
+
+  auto* key = Take<std::uint32_t>(scratch, steps * keys);  // [steps, keys], transposed pairs
+  auto* value = Take<std::uint32_t>(scratch, value_steps * width);
+  auto* query = Take<std::uint32_t>(scratch, kTile * steps);
+  auto* score = Take<float>(scratch, kTile * keys);
+  auto* rounded = Take<BFloat16>(scratch, kTile * (keys + 2));
+  auto* output = Take<float>(scratch, kTile * width);
+  auto* zeros = Take<BFloat16>(scratch, head_dim);
+  std::fill_n(zeros, head_dim, BFloat16{});
+
+  Transpose(reinterpret_cast<const std::uint32_t*>(task.k.data),
+            static_cast<std::size_t>(task.k.stride) / 2, length, steps, key, keys);
+  for (std::size_t i = 0; i < steps; ++i) {
+    std::fill(key + i * keys + length, key + (i + 1) * keys, 0U);
+  }
+  for (std::size_t p = 0; p < value_steps; ++p) {
+    const bool paired = 2 * p + 1 < length;
+    PairRows(row_of(task.v, 2 * p), paired ? row_of(task.v, 2 * p + 1) : zeros, head_dim,
+             value + p * width);
+    std::fill(value + p * width + head_dim, value + (p + 1) * width, 0U);
+  }
+
+  const std::size_t rounded_stride = RoundUp(keys, 2);
+  const auto end = static_cast<std::size_t>(task.query_end);
+  for (auto begin = static_cast<std::size_t>(task.query_begin); begin < end; begin += kTile) {
+    const std::size_t count = std::min(kTile, end - begin), rows = RoundUp(count, kRows);
+    for (std::size_t r = 0; r < rows; ++r) {  // rows past the last repeat it, and are dropped
+      std::memcpy(query + r * steps, row_of(task.q, begin + std::min(r, count - 1)),
+                  head_dim * sizeof(BFloat16));
+    }
+    Multiply<PairSteps>(query, steps, key, keys, rows, steps, keys, score, keys);
+    float sums[kTile];
+    for (std::size_t r = 0; r < rows; ++r) {
+      sums[r] = ExponentiateRow(score + r * keys, length, task.scale);
+      StoreRow(score + r * keys, keys, DType::bf16,
+               reinterpret_cast<std::byte*>(rounded + r * rounded_stride));
+    }
+    Multiply<PairSteps>(reinterpret_cast<const std::uint32_t*>(rounded), rounded_stride / 2, value,
+                        width, rows, value_steps, width, output, width);
+    FinishTile(task, begin, count, sums, output, width, score, keys);
+  }
+}
+
+#else
+
+void AttendHeadPairs(const HeadTask& task, Arena& scratch) { AttendHead(task, scratch); }
+
+#endif
 
 }  // namespace cloze::ops::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -176,6 +177,7 @@ HWY_AFTER_NAMESPACE();
 
 namespace cloze::ops {
 HWY_EXPORT(AttendHead);
+HWY_EXPORT(AttendHeadPairs);
 
 void attention(Context& context, ConstMatrix qkv, const AttentionShape& shape, Matrix y,
                std::span<float> probabilities) {
@@ -208,6 +210,8 @@ void attention(Context& context, ConstMatrix qkv, const AttentionShape& shape, M
     }
   }
 
+  const bool in_pairs = qkv.dtype == DType::bf16 && shape.head_dim % 2 == 0 &&
+                        qkv.stride % 2 == 0 && accelerates(DType::bf16);
   parallel_tasks(context, tasks * parts, [&](std::int64_t index) {
     const std::int64_t part = index % parts, head = index / parts % shape.heads;
     const auto sequence = static_cast<std::size_t>(index / parts / shape.heads);
@@ -232,7 +236,11 @@ void attention(Context& context, ConstMatrix qkv, const AttentionShape& shape, M
     }
     auto& scratch = context.device().worker().scratch;
     scratch.reset();
-    HWY_DYNAMIC_DISPATCH(AttendHead)(task, scratch);
+    if (in_pairs) {
+      HWY_DYNAMIC_DISPATCH(AttendHeadPairs)(task, scratch);
+    } else {
+      HWY_DYNAMIC_DISPATCH(AttendHead)(task, scratch);
+    }
   });
 }
 

@@ -1,0 +1,203 @@
+// The arithmetic of attention: register-tiled products of small matrices and the softmax of a row,
+// for each instruction set. Included once for every instruction set by Highway's foreach_target.
+// clang-format off
+#if defined(CLOZE_OPS_CPU_ATTENTION_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CLOZE_OPS_CPU_ATTENTION_TILE_INL_H_
+#undef CLOZE_OPS_CPU_ATTENTION_TILE_INL_H_
+#else
+#define CLOZE_OPS_CPU_ATTENTION_TILE_INL_H_
+#endif
+// clang-format on
+
+#include <cstring>
+#include <limits>
+
+#include "hwy/contrib/math/math-inl.h"
+#include "hwy/highway.h"
+#include "ops/cpu/rows-inl.h"
+
+// Pairs of bf16 are multiplied where the instruction may exist; whether it does is asked at run
+// time.
+#undef CLOZE_HAS_BF16_PAIRS
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#define CLOZE_HAS_BF16_PAIRS 1
+#else
+#define CLOZE_HAS_BF16_PAIRS 0
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace cloze::ops::HWY_NAMESPACE {
+
+constexpr std::size_t kRows = 4;  // rows of the register tile
+
+/// Products of f32: a step of depth is one value.
+struct SingleSteps {
+  using Element = float;
+  using Tag = F32;
+  static HWY_INLINE auto Broadcast(const float* from) { return hn::Set(Tag(), *from); }
+  template <class V, class S>
+  static HWY_INLINE S MulAdd(V left, V right, S sum) {
+    return hn::MulAdd(left, right, sum);
+  }
+};
+
+#if CLOZE_HAS_BF16_PAIRS
+/// Products of bf16 summed in f32: a step of depth is a pair of neighbours, in one 32-bit element.
+struct PairSteps {
+  using Element = std::uint32_t;
+  using Tag = hn::ScalableTag<std::uint32_t>;
+  static HWY_INLINE auto Broadcast(const std::uint32_t* from) {
+    std::uint32_t pair;
+    std::memcpy(&pair, from, sizeof(pair));  // rows of bf16 are aligned to their elements only
+    return hn::Set(Tag(), pair);
+  }
+  template <class V, class S>
+  static HWY_INLINE S MulAdd(V left, V right, S sum) {
+    // Highway 1.0 has no name for this instruction, and its target lacks the compiler's switch.
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(left.raw), "v"(right.raw));
+    return sum;
+  }
+};
+#endif
+
+/// c [kRows, kVectors·lanes] = a [kRows, depth] · b [depth, kVectors·lanes], depth in steps. With 4
+/// rows and 4 vectors each step does 16 multiply-adds on 4 loads and 4 broadcasts, so that
+/// arithmetic is the limit.
+template <class Steps, std::size_t kVectors>
+HWY_INLINE void RegisterTile(const typename Steps::Element* HWY_RESTRICT a, std::size_t a_stride,
+                             const typename Steps::Element* HWY_RESTRICT b, std::size_t b_stride,
+                             std::size_t depth, float* HWY_RESTRICT c, std::size_t c_stride) {
+  const F32 d;
+  const typename Steps::Tag step;
+  const std::size_t lanes = hn::Lanes(d);
+  hn::Vec<F32> sum[kRows][kVectors];
+  for (auto& row : sum) {
+    for (auto& value : row) value = hn::Zero(d);
+  }
+  for (std::size_t k = 0; k < depth; ++k) {
+    hn::Vec<typename Steps::Tag> right[kVectors];
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      right[v] = hn::LoadU(step, b + k * b_stride + v * lanes);
+    }
+    for (std::size_t r = 0; r < kRows; ++r) {
+      const auto left = Steps::Broadcast(a + r * a_stride + k);
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        sum[r][v] = Steps::MulAdd(left, right[v], sum[r][v]);
+      }
+    }
+  }
+  for (std::size_t r = 0; r < kRows; ++r) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      hn::StoreU(sum[r][v], d, c + r * c_stride + v * lanes);
+    }
+  }
+}
+
+/// c [rows, cols] = a [rows, depth] · b [depth, cols]; rows a multiple of kRows, cols of lanes.
+template <class Steps>
+void Multiply(const typename Steps::Element* a, std::size_t a_stride,
+              const typename Steps::Element* b, std::size_t b_stride, std::size_t rows,
+              std::size_t depth, std::size_t cols, float* c, std::size_t c_stride) {
+  const std::size_t lanes = hn::Lanes(F32());
+  // Columns outside, so that a slice of b stays in the first-level cache for all rows.
+  const auto slice = [&]<std::size_t kVectors>(std::size_t col) {
+    for (std::size_t r = 0; r < rows; r += kRows) {
+      RegisterTile<Steps, kVectors>(a + r * a_stride, a_stride, b + col, b_stride, depth,
+                                    c + r * c_stride + col, c_stride);
+    }
+  };
+  std::size_t col = 0;
+  for (; col + 4 * lanes <= cols; col += 4 * lanes) slice.template operator()<4>(col);
+  switch ((cols - col) / lanes) {
+    case 3:
+      slice.template operator()<3>(col);
+      break;
+    case 2:
+      slice.template operator()<2>(col);
+      break;
+    case 1:
+      slice.template operator()<1>(col);
+      break;
+    default:
+      break;
+  }
+}
+
+/// row[0, cols) = exp(scale·row - max(scale·row)), zeros up to a whole vector; returns the sum.
+inline float ExponentiateRow(float* HWY_RESTRICT row, std::size_t cols, float scale) {
+  const F32 d;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t whole = cols / lanes * lanes;
+  const auto tail = hn::FirstN(d, cols - whole);
+  const auto scales = hn::Set(d, scale);
+  auto most = hn::Set(d, -std::numeric_limits<float>::infinity());
+  for (std::size_t i = 0; i < whole; i += lanes) most = hn::Max(most, hn::LoadU(d, row + i));
+  if (whole < cols) {  // rows are padded to whole vectors, so the whole vector may be touched
+    most = hn::Max(most, hn::IfThenElse(tail, hn::LoadU(d, row + whole), most));
+  }
+  const auto shift = hn::Neg(hn::Mul(hn::MaxOfLanes(d, most), scales));
+  auto sums = hn::Zero(d);
+  for (std::size_t i = 0; i < whole; i += lanes) {
+    const auto value = hn::Exp(d, hn::MulAdd(hn::LoadU(d, row + i), scales, shift));
+    sums = hn::Add(sums, value);
+    hn::StoreU(value, d, row + i);
+  }
+  if (whole < cols) {
+    const auto value = hn::Exp(d, hn::MulAdd(hn::LoadU(d, row + whole), scales, shift));
+    const auto kept = hn::IfThenElseZero(tail, value);
+    sums = hn::Add(sums, kept);
+    hn::StoreU(kept, d, row + whole);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sums));
+}
+
+/// row *= scale over whole vectors.
+inline void ScaleRow(float* row, std::size_t cols, float scale) {
+  const F32 d;
+  for (std::size_t i = 0; i < cols; i += hn::Lanes(d)) {
+    hn::StoreU(hn::Mul(hn::LoadU(d, row + i), hn::Set(d, scale)), d, row + i);
+  }
+}
+
+/// to [cols, rows] = transpose of from [rows, cols], 32-bit elements, in blocks of 4 by 4.
+template <class T>
+void Transpose(const T* from, std::size_t from_stride, std::size_t rows, std::size_t cols, T* to,
+               std::size_t to_stride) {
+  static_assert(sizeof(T) == 4);
+  std::size_t r = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::Full128<std::uint32_t> d;
+  const hn::Full128<std::uint64_t> d64;
+  const auto load = [&](std::size_t row, std::size_t col) {
+    return hn::LoadU(d, reinterpret_cast<const std::uint32_t*>(from + row * from_stride + col));
+  };
+  for (; r + 4 <= rows; r += 4) {
+    for (std::size_t c = 0; c + 4 <= cols; c += 4) {
+      const auto a = load(r, c), b = load(r + 1, c), e = load(r + 2, c), f = load(r + 3, c);
+      const auto ab_low = hn::BitCast(d64, hn::InterleaveLower(d, a, b));
+      const auto ab_high = hn::BitCast(d64, hn::InterleaveUpper(d, a, b));
+      const auto ef_low = hn::BitCast(d64, hn::InterleaveLower(d, e, f));
+      const auto ef_high = hn::BitCast(d64, hn::InterleaveUpper(d, e, f));
+      const auto store = [&](std::size_t col, auto value) {
+        hn::StoreU(hn::BitCast(d, value), d,
+                   reinterpret_cast<std::uint32_t*>(to + (c + col) * to_stride + r));
+      };
+      store(0, hn::InterleaveLower(d64, ab_low, ef_low));
+      store(1, hn::InterleaveUpper(d64, ab_low, ef_low));
+      store(2, hn::InterleaveLower(d64, ab_high, ef_high));
+      store(3, hn::InterleaveUpper(d64, ab_high, ef_high));
+    }
+    for (std::size_t c = cols / 4 * 4; c < cols; ++c) {
+      for (std::size_t i = r; i < r + 4; ++i) to[c * to_stride + i] = from[i * from_stride + c];
+    }
+  }
+#endif
+  for (; r < rows; ++r) {
+    for (std::size_t c = 0; c < cols; ++c) to[c * to_stride + r] = from[r * from_stride + c];
+  }
+}
+
+}  // namespace cloze::ops::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard
