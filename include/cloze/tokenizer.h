@@ -66,6 +66,18 @@ class Tokenizer {
   [[nodiscard]] Batch operator()(std::string_view text) const;
   [[nodiscard]] Batch operator()(std::string_view text, std::string_view pair) const;
 
+  /// Appends a text (or pair) to `batch` as one sequence and returns its length: the fastest way
+  /// into a model. Truncates as `options` say; `stride` and `offsets` mean nothing here. Throws
+  /// ArgumentError as `encode`, and then leaves the batch as it was.
+  std::int32_t append_to(Batch& batch, std::string_view text,
+                         const EncodeOptions& options = {}) const;
+  std::int32_t append_to(Batch& batch, std::string_view text, std::string_view pair,
+                         const EncodeOptions& options = {}) const;
+
+  /// Everything there is to know about a text (or pair). Throws ArgumentError for options that
+  /// cannot be kept (no room in `max_length`, a stride as wide as the window) and for texts over
+  /// 1 GiB. Invalid UTF-8 counts as U+FFFD, one for each maximal subpart (Python's
+  /// errors="replace"); offsets refer to the text as it was given.
   [[nodiscard]] Encoding encode(std::string_view text, const EncodeOptions& options = {}) const;
   [[nodiscard]] Encoding encode(std::string_view text, std::string_view pair,
                                 const EncodeOptions& options = {}) const;
@@ -76,6 +88,7 @@ class Tokenizer {
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids,
                                    bool skip_special_tokens = true, bool clean_up = true) const;
 
+  /// Ids are below this: the vocabulary and added tokens.
   [[nodiscard]] std::int32_t vocab_size() const;
   [[nodiscard]] std::optional<std::int32_t> token_to_id(std::string_view token) const;
   /// Throws ArgumentError for an id out of range.
@@ -83,6 +96,7 @@ class Tokenizer {
 
   [[nodiscard]] std::int32_t cls_token_id() const;
   [[nodiscard]] std::int32_t sep_token_id() const;
+  /// Throws ModelError when the vocabulary has no padding token.
   [[nodiscard]] std::int32_t pad_token_id() const;
   [[nodiscard]] std::int32_t unk_token_id() const;
   /// Absent in vocabularies that have no mask token.

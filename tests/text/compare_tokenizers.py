@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""Holds Cloze's tokenizer against Hugging Face's, on everything an Encoding says.
+
+    compare_tokenizers.py --tool BUILD/tests/dump_encodings --data ../shared/data
+                          [--strings 1000000] [--texts FILE_OR_DIR ..] [--seed 1]
+
+For each of the four vocabularies: every line of every file of --data and --texts, then generated
+strings over all of Unicode, alone and as pairs, without and with truncation. Needs `tokenizers`.
+Prints the share of identical encodings and the first differences; exits 1 if there is one.
+"""
+import argparse
+import json
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import unicodedata
+
+import numpy
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+VOCABULARIES = {"bert-base-uncased": True, "bert-base-cased": False,
+                "bert-base-multilingual-cased": False, "bert-base-chinese": True}
+
+
+def reference(vocab_file, lower, **switches):
+    tokens = [line.rstrip() for line in open(vocab_file, encoding="utf-8", newline="\n")]
+    vocab = {token: i for i, token in enumerate(tokens)}
+    hf = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
+    hf.normalizer = normalizers.BertNormalizer(
+        **{"clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": lower,
+           **switches})
+    hf.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    hf.decoder = decoders.WordPiece(prefix="##")
+    hf.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    hf.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0", pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", vocab["[CLS]"]), ("[SEP]", vocab["[SEP]"])])
+    return hf
+
+
+def hf_record(e):
+    ids = lambda values: [-1 if v is None else v for v in values]
+    return (e.ids, e.type_ids, e.offsets, e.special_tokens_mask, ids(e.word_ids), ids(e.sequence_ids),
+            e.tokens, [hf_record(o) for o in e.overflowing])
+
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def numbers(self, n):
+        self.at += 4 * n
+        return numpy.frombuffer(self.data, "<i4", n, self.at - 4 * n).tolist()
+
+    def text(self):
+        size = self.numbers(1)[0]
+        self.at += size
+        return self.data[self.at - size : self.at].decode()
+
+    def record(self):
+        n = self.numbers(1)[0]
+        if n < 0:
+            return "error: " + self.text()
+        ids, types = self.numbers(n), self.numbers(n)
+        flat = self.numbers(2 * n)
+        offsets = list(zip(flat[::2], flat[1::2]))
+        special, words, sequences = self.numbers(n), self.numbers(n), self.numbers(n)
+        tokens = self.text()
+        tokens = tokens[:-1].split("\n") if n else []
+        if len(tokens) != n:  # a token with a line end in it (added tokens that strip)
+            tokens = None
+        return (ids, types, offsets, special, words, sequences, tokens,
+                [self.record() for _ in range(self.numbers(1)[0])])
+
+
+def cloze_records(tool, model, items, options=()):
+    data = bytearray()
+    for item in items:
+        for i, text in enumerate(item):
+            raw = text if isinstance(text, bytes) else text.encode()
+            if i == 0:
+                data += struct.pack("<I", len(item) - 1)
+            data += struct.pack("<I", len(raw)) + raw
+    out = subprocess.run([tool, model, *map(str, options)], input=bytes(data), stdout=subprocess.PIPE,
+                         check=True).stdout
+    reader = Reader(out)
+    records = [reader.record() for _ in items]
+    assert reader.at == len(out)
+    return records
+
+
+def same(ours, theirs):
+    if isinstance(ours, str) or isinstance(theirs, str):
+        return isinstance(ours, str) and isinstance(theirs, str)
+    if len(ours[7]) != len(theirs[7]) or not all(map(same, ours[7], theirs[7])):
+        return False
+    fields = 7 if ours[6] is not None else 6
+    return all(ours[i] == theirs[i] for i in range(fields))
+
+
+class Comparison:
+    def __init__(self, tool):
+        self.tool, self.total, self.different = tool, 0, 0
+
+    def run(self, name, hf, model, items, truncation=None, offsets="code_points"):
+        options = ["hf", "none", 512, 0, offsets]
+        hf.no_truncation()
+        if truncation:
+            strategy, length, stride = truncation
+            options[1:4] = [strategy, length, stride]
+            hf.enable_truncation(length, stride=stride, strategy=strategy)
+        different = 0
+        for begin in range(0, len(items), 20000):
+            part = items[begin : begin + 20000]
+            ours = cloze_records(self.tool, model, part, options)
+            texts = [tuple(t.decode(errors="replace") if isinstance(t, bytes) else t for t in item)
+                     for item in part]
+            if truncation:  # each by itself: some cannot be truncated, and pyo3 turns panics into these
+                theirs = []
+                for t in texts:
+                    try:
+                        theirs.append(hf_record(hf.encode(*t)))
+                    except BaseException as error:  # noqa: B902 (PanicException is no Exception)
+                        if isinstance(error, KeyboardInterrupt):
+                            raise
+                        theirs.append("error: " + str(error))
+            else:
+                theirs = map(hf_record, hf.encode_batch([t if len(t) == 2 else t[0] for t in texts]))
+            for item, a, b in zip(part, ours, theirs):
+                if not same(a, b):
+                    different += 1
+                    if self.different + different <= 5:
+                        print("DIFFERENT", name, truncation, ascii(item)[:600])
+                        print("  cloze:       ", ascii(a)[:1500])
+                        print("  hugging face:", ascii(b)[:1500])
+        self.total += len(items)
+        self.different += different
+        share = 100 * (1 - different / max(1, len(items)))
+        print(f"{name:60} {len(items):8} encodings  {share:.3f} % identical", flush=True)
+
+
+def lines_of(paths):
+    for path in paths:
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            for line in file.read_bytes().split(b"\n"):
+                yield line
+
+
+class Generator:
+    """Strings that break tokenizers: every corner of Unicode, alone and mixed."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        every = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+        assigned = [c for c in every if unicodedata.category(chr(c)) not in ("Cn", "Co")]
+        by = lambda f: [c for c in assigned if f(chr(c))]
+        self.pools = [
+            every, assigned, list(range(0x80)), list(range(0x20, 0x7F)), list(range(0x250)),
+            by(lambda c: unicodedata.combining(c) != 0), by(lambda c: unicodedata.category(c)[0] == "M"),
+            by(unicodedata.decomposition), by(lambda c: unicodedata.category(c)[0] in "ZC"),
+            by(lambda c: unicodedata.category(c)[0] == "P"), by(lambda c: c.lower() != c),
+            list(range(0xAC00, 0xD7A4)), list(range(0x1100, 0x1200)), list(range(0x4E00, 0x9FFF)),
+            list(range(0x0590, 0x0780)), list(range(0x0900, 0x0E80)), list(range(0x1F000, 0x1FB00)),
+            list(range(0x2000, 0x2070)) + [0xFEFF, 0xFE0F, 0x200D, 0xFFFD, 0x85, 0xA0, 0xAD],
+            list(range(0x1D100, 0x1D200)), list(range(0x2F800, 0x2FA20)) + list(range(0xF900, 0xFB00)),
+            [0x2B820, 0x2B91F, 0x2B920, 0x2CEAF, 0x9FFF, 0x3400, 0x4DBF, 0x2A6DF, 0x2A700],
+            [0x1D15E, 0x1D160, 0x302E, 0x302F, 0x327, 0x323, 0x301, 0x338, 0x61, 0x65, 0x3D, 0x1D157],
+        ]
+        self.words = ["[MASK]", "[SEP]", "[CLS]", "[PAD]", "[UNK]", "[mask]", "[MASK", " ", "  ", "\n",
+                      "unaffable", "##ing", "a" * 100, "a" * 101, "é" * 100, "é" * 101, "don't", "3.14",
+                      "e\u0301", "\u0130", "\u03a3", "ΟΔΥΣΣΕΥΣ", "\U0001F468\u200d\U0001F469\u200d\U0001F467",
+                      "\U0001F1E9\U0001F1EA", "नमस्ते", "สวัสดี", "שלום", "مرحبا", "한국어", "東京", "\r\n", "\x00"]
+
+    def __call__(self):
+        r = self.random
+        out = []
+        for _ in range(r.choice((1, 1, 2, 3, 5))):
+            pool = r.choice(self.pools)
+            out += [chr(r.choice(pool)) for _ in range(r.choice((1, 2, 3, 6, 12)))]
+            if r.random() < 0.3:
+                out.insert(r.randrange(len(out) + 1), r.choice(self.words))
+            if r.random() < 0.3:
+                out.append(" ")
+        if r.random() < 0.1:
+            r.shuffle(out)
+        return "".join(out)
+
+    def bytes(self):
+        raw = bytearray(self().encode())
+        for _ in range(self.random.choice((1, 1, 2, 4))):
+            raw.insert(self.random.randrange(len(raw) + 1), self.random.choice(
+                (0x80, 0xBF, 0xC0, 0xC3, 0xE0, 0xE2, 0xED, 0xA0, 0xF0, 0x9F, 0xF4, 0x90, 0xF8, 0xFF)))
+        return bytes(raw)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--tool", required=True)
+    parser.add_argument("--data", type=pathlib.Path, required=True)
+    parser.add_argument("--texts", type=pathlib.Path, nargs="*", default=[])
+    parser.add_argument("--strings", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--no-data", action="store_true", help="generated strings only")
+    args = parser.parse_args()
+
+    comparison = Comparison(args.tool)
+    lines = [] if args.no_data else [(line,) for line in lines_of(
+        [p for p in sorted(args.data.iterdir()) if not p.name.startswith("vocab.")] + args.texts)]
+    every = [(f"{before}{chr(c)}{after}",) for before, after in (("", ""), ("a", "b"), ("e\u0301", "\u0323"))
+             for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, lower in VOCABULARIES.items():
+            vocab_file = args.data / f"vocab.{name}.txt"
+            model = pathlib.Path(folder, name)
+            model.mkdir()
+            (model / "vocab.txt").write_bytes(vocab_file.read_bytes())
+            (model / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": lower}))
+            hf = reference(vocab_file, lower)
+            generator = Generator(f"{args.seed}{name}")
+            count = args.strings // 4
+            if lines:
+                comparison.run(f"{name}: text", hf, model, lines)
+                comparison.run(f"{name}: every code point", hf, model, every)
+            comparison.run(f"{name}: generated", hf, model, [(generator(),) for _ in range(count)])
+            comparison.run(f"{name}: invalid UTF-8", hf, model,
+                           [(generator.bytes(),) for _ in range(count // 10)])
+            pairs = [(generator(), generator()) for _ in range(count // 10)]
+            comparison.run(f"{name}: pairs", hf, model, pairs)
+            for strategy in ("longest_first", "only_first", "only_second"):
+                for length, stride in ((8, 0), (11, 3), (24, 5), (4, 0), (5, 1)):
+                    comparison.run(f"{name}: {strategy} {length} stride {stride}", hf, model,
+                                   [p if i % 3 else p[:1] for i, p in enumerate(pairs[: count // 100])],
+                                   (strategy, length, stride))
+            # The switches one by one, through tokenizer.json.
+            for switches in ({"clean_text": False}, {"handle_chinese_chars": False}, {"strip_accents": True},
+                             {"strip_accents": False}, {"lowercase": not lower},
+                             {"clean_text": False, "strip_accents": True, "handle_chinese_chars": False}):
+                other = reference(vocab_file, lower, **switches)
+                variant = pathlib.Path(folder, name + "-switches")
+                variant.mkdir(exist_ok=True)
+                other.save(str(variant / "tokenizer.json"))
+                comparison.run(f"{name}: {switches}", other, variant,
+                               [(generator(),) for _ in range(count // 10)])
+            # Added tokens of every kind.
+            other = reference(vocab_file, lower)
+            other.add_tokens([AddedToken("New", normalized=True), AddedToken("new york", single_word=True),
+                              AddedToken("<e>", lstrip=True, normalized=False),
+                              AddedToken("</e>", rstrip=True, normalized=False),
+                              AddedToken("<s> x", lstrip=True, rstrip=True, normalized=False, single_word=True),
+                              AddedToken("Éa", normalized=True, lstrip=True, rstrip=True),
+                              AddedToken("<e>n", normalized=False, single_word=True)])
+            other.add_special_tokens([AddedToken("[ENT]", lstrip=True, rstrip=True)])
+            variant = pathlib.Path(folder, name + "-added")
+            variant.mkdir(exist_ok=True)
+            other.save(str(variant / "tokenizer.json"))
+            r = generator.random
+            bits = ["New", "new", "new york", "New York", "<e>", "</e>", "<s> x", "Éa", "E\u0301a", "éA", "<e>n",
+                    "[ENT]", "[MASK]", " ", "  ", "\t", "\u2003", "x", "ews", "n", "\u0301", ".", "東", "\u200b"]
+            comparison.run(f"{name}: added tokens", other, variant,
+                           [("".join(r.choice(bits) if r.random() < 0.8 else generator()
+                                     for _ in range(r.randrange(1, 9))),) for _ in range(count // 5)])
+    share = 100 * (1 - comparison.different / comparison.total)
+    print(f"{comparison.total} encodings, {comparison.different} different: {share:.4f} % identical")
+    return 1 if comparison.different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
