@@ -1,1 +1,62 @@
-int main() { return 0; }
+/// \file
+/// `cloze`: every command under one name. Exit codes: 0 done, 1 failed, 2 wrong usage.
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <new>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cloze/error.h"
+#include "data/output.h"
+
+namespace {
+
+using cloze::cli::Arguments;
+
+constexpr std::string_view about = "Cloze: BERT, whole. Text in, understanding out.";
+
+/// The one line about a failure, whatever the message held.
+int fail(int code, std::string message) {
+  std::replace_if(
+      message.begin(), message.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  while (message.ends_with(' ')) message.pop_back();
+  try {
+    fmt::print(stderr, "error: {}\n", message);
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): nowhere left to say it
+  }
+  return code;
+}
+
+void run(Arguments arguments) {
+  if (!arguments.empty() && std::string_view(arguments.front()) == "--version") {
+    auto out = cloze::Output::standard_output();
+    out.write(fmt::format("cloze {}\n", CLOZE_VERSION));
+    out.finish();
+    return;
+  }
+  cloze::cli::dispatch("cloze", about, cloze::cli::commands(), arguments);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A reader that has seen enough (`| head`) then shows as an error of write(), so that unfinished
+  // files are removed on the way out.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    run(Arguments(argv, static_cast<std::size_t>(argc)).subspan(argc > 0 ? 1 : 0));
+    return 0;
+  } catch (const cloze::ClosedPipe&) {
+    return 0;
+  } catch (const cloze::cli::UsageError& error) {
+    return fail(2, error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(1, "there is not enough memory: try a smaller --batch-tokens");
+  } catch (const std::exception& error) {
+    return fail(1, error.what());
+  }
+}

@@ -1,0 +1,45 @@
+/// \file
+/// A command of `cloze`: its name, a line about it, and what runs it. A further command is a file
+/// and a line in the table of commands.cc.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "cloze/error.h"
+
+namespace cloze::cli {
+
+/// The words after the command's name.
+using Arguments = std::span<const char* const>;
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  void (*run)(Arguments arguments);
+};
+
+/// All commands, in the order in which `cloze --help` lists them.
+[[nodiscard]] std::span<const Command> commands();
+
+/// Runs the command that the first argument names. `program` is what was typed before it, `about`
+/// the first line of its help. Throws UsageError for an unknown name.
+void dispatch(std::string_view program, std::string_view about, std::span<const Command> table,
+              Arguments arguments);
+
+/// A command line that makes no sense: exit code 2.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+void run_info(Arguments arguments);
+void run_tokenize(Arguments arguments);
+void run_encode(Arguments arguments);
+void run_similarity(Arguments arguments);
+void run_fill_mask(Arguments arguments);
+void run_next_sentence(Arguments arguments);
+void run_bench(Arguments arguments);
+void run_bench_encode(Arguments arguments);
+
+}  // namespace cloze::cli

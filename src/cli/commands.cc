@@ -1,0 +1,68 @@
+#include <array>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "data/output.h"
+
+namespace cloze::cli {
+namespace {
+
+constexpr std::array table{
+    Command{"info", "what a model directory holds", run_info},
+    Command{"tokenize", "text to WordPiece tokens, ids and offsets", run_tokenize},
+    Command{"encode", "text to vectors: of tokens or of whole texts", run_encode},
+    Command{"similarity", "rank texts by likeness to a query, or score pairs", run_similarity},
+    Command{"fill-mask", "the likeliest tokens at each [MASK]", run_fill_mask},
+    Command{"next-sentence", "does the second text follow the first?", run_next_sentence},
+    Command{"bench", "measure speed against the machine's limit", run_bench},
+};
+
+constexpr std::array bench_table{
+    Command{"encode", "the encoder, beside oneDNN's own matrix products", run_bench_encode},
+};
+
+void print_help(std::string_view program, std::string_view about,
+                std::span<const Command> table_of_commands) {
+  auto text =
+      fmt::format("{}\n\nUsage: {} COMMAND [OPTIONS] [TEXT...]\n\nCommands:\n", about, program);
+  for (const auto& command : table_of_commands) {
+    text += fmt::format("  {:<15}{}\n", command.name, command.summary);
+  }
+  text += fmt::format("\n{} COMMAND --help tells the options of each, with examples.\n", program);
+  auto out = Output::standard_output();
+  out.write(text);
+  out.finish();
+}
+
+}  // namespace
+
+std::span<const Command> commands() { return table; }
+
+void dispatch(std::string_view program, std::string_view about,
+              std::span<const Command> table_of_commands, Arguments arguments) {
+  const std::string_view name = arguments.empty() ? "" : arguments.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_help(program, about, table_of_commands);
+    return;
+  }
+  for (const auto& command : table_of_commands) {
+    if (command.name == name) {
+      command.run(arguments.subspan(1));
+      return;
+    }
+  }
+  if (arguments.empty()) {
+    throw UsageError(fmt::format("a command is missing: {} --help lists them", program));
+  }
+  throw UsageError(
+      fmt::format("there is no command \"{}\": {} --help lists those there are", name, program));
+}
+
+void run_bench(Arguments arguments) {
+  dispatch("cloze bench", "Measures speed, and what share of the machine's limit it is.",
+           bench_table, arguments);
+}
+
+}  // namespace cloze::cli

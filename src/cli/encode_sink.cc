@@ -1,0 +1,182 @@
+#include "cli/encode_sink.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cli/format.h"
+#include "cloze/error.h"
+#include "data/array_file.h"
+#include "data/output.h"
+
+namespace cloze::cli {
+namespace {
+
+constexpr std::array<std::string_view, 3> formats{".npy", ".safetensors", ".jsonl"};
+
+class TerminalSink final : public EncodeSink {
+ public:
+  TerminalSink(EncodeShape shape, Tokenizer tokenizer)
+      : shape_(std::move(shape)), tokenizer_(std::move(tokenizer)), width_(terminal_width()) {}
+
+  void put(const Encoded& encoded) override {
+    const auto& item = encoded.item;
+    auto text = shortened(item.pair ? item.text + " / " + *item.pair : item.text, width_) + '\n';
+    const auto columns = static_cast<std::size_t>(shape_.columns);
+    if (shape_.pooled) {
+      text += fmt::format("  {} [{}]  {}\n", shape_.name, columns, first_values(encoded.values));
+    } else {
+      text += fmt::format("  {} [{}, {}]\n", shape_.name, encoded.text.length(), columns);
+      const auto shown = std::min(most_rows, encoded.text.ids.size());
+      for (std::size_t row = 0; row < shown; ++row) {
+        text +=
+            fmt::format("    {} {}\n", padded(tokenizer_.id_to_token(encoded.text.ids[row]), 14),
+                        first_values(encoded.values.subspan(row * columns, columns)));
+      }
+      if (shown < encoded.text.ids.size()) {
+        text += fmt::format("    ... {} more tokens\n", encoded.text.ids.size() - shown);
+      }
+    }
+    out_.write(text);
+  }
+
+  void finish() override { out_.finish(); }
+
+ private:
+  static constexpr std::size_t most_rows = 16;
+
+  static std::string first_values(std::span<const float> row) {
+    constexpr std::size_t count = 6;
+    std::string text;
+    for (const float value : row.first(std::min(count, row.size()))) {
+      text += fmt::format("{:9.4f}", value);
+    }
+    return row.size() > count ? text + " ..." : text;
+  }
+
+  EncodeShape shape_;
+  Tokenizer tokenizer_;
+  std::size_t width_;
+  Output out_ = Output::standard_output();
+};
+
+class JsonSink final : public EncodeSink {
+ public:
+  JsonSink(EncodeShape shape, Tokenizer tokenizer, const std::filesystem::path& file)
+      : shape_(std::move(shape)),
+        tokenizer_(std::move(tokenizer)),
+        out_(file.empty() ? Output::standard_output() : Output::file(file)) {}
+
+  void put(const Encoded& encoded) override {
+    line_.clear();
+    if (shape_.pooled) {
+      line_ += fmt::format("{{\"shape\":[{}],\"{}\":", shape_.columns, shape_.name);
+      append_json(line_, encoded.values);
+    } else {
+      put_tokens(encoded);
+    }
+    line_ += "}\n";
+    out_.write(line_);
+  }
+
+  void finish() override { out_.finish(); }
+
+ private:
+  void put_tokens(const Encoded& encoded) {
+    const auto columns = static_cast<std::size_t>(shape_.columns);
+    line_ += fmt::format("{{\"shape\":[{},{}],\"tokens\":[", encoded.text.length(), columns);
+    for (std::size_t i = 0; i < encoded.text.ids.size(); ++i) {
+      if (i > 0) line_ += ',';
+      append_json(line_, tokenizer_.id_to_token(encoded.text.ids[i]));
+    }
+    line_ += fmt::format("],\"{}\":[", shape_.name);
+    for (std::size_t at = 0; at < encoded.values.size(); at += columns) {
+      if (at > 0) line_ += ',';
+      append_json(line_, encoded.values.subspan(at, columns));
+    }
+    line_ += ']';
+  }
+
+  EncodeShape shape_;
+  Tokenizer tokenizer_;
+  Output out_;
+  std::string line_;
+};
+
+class ArraySink final : public EncodeSink {
+ public:
+  ArraySink(EncodeShape shape, std::filesystem::path file, ArrayFormat format, bool json)
+      : shape_(std::move(shape)),
+        path_(std::move(file)),
+        json_(json),
+        sequences_(!shape_.pooled && format == ArrayFormat::safetensors),
+        file_(path_, {.format = format,
+                      .name = shape_.name,
+                      .columns = shape_.columns,
+                      .sequences = sequences_}) {}
+
+  void put(const Encoded& encoded) override {
+    file_.append(encoded.values);
+    if (sequences_) file_.end_sequence();
+    ++texts_;
+  }
+
+  void finish() override {
+    file_.finish();
+    std::string text;
+    if (json_) {
+      text = "{\"output\":";
+      append_json(text, path_.string());
+      fmt::format_to(std::back_inserter(text),
+                     ",\"name\":\"{}\",\"shape\":[{},{}],\"texts\":{}}}\n", shape_.name,
+                     file_.rows(), shape_.columns, texts_);
+    } else {
+      text = fmt::format("{}: {} [{}, {}] f32, {} text{}\n", path_.string(), shape_.name,
+                         file_.rows(), shape_.columns, grouped(texts_), texts_ == 1 ? "" : "s");
+    }
+    auto out = Output::standard_output();
+    out.write(text);
+    out.finish();
+  }
+
+ private:
+  EncodeShape shape_;
+  std::filesystem::path path_;
+  bool json_;
+  bool sequences_;
+  std::int64_t texts_ = 0;
+  ArrayFile file_;
+};
+
+}  // namespace
+
+std::unique_ptr<EncodeSink> terminal_sink(const EncodeShape& shape, const Tokenizer& tokenizer) {
+  return std::make_unique<TerminalSink>(shape, tokenizer);
+}
+
+std::unique_ptr<EncodeSink> json_sink(const EncodeShape& shape, const Tokenizer& tokenizer,
+                                      const std::filesystem::path& file) {
+  return std::make_unique<JsonSink>(shape, tokenizer, file);
+}
+
+std::unique_ptr<EncodeSink> file_sink(const EncodeShape& shape, const Tokenizer& tokenizer,
+                                      const std::filesystem::path& file, bool json) {
+  require_known_format(file);
+  if (file.extension() == ".jsonl") return json_sink(shape, tokenizer, file);
+  const auto format = file.extension() == ".npy" ? ArrayFormat::npy : ArrayFormat::safetensors;
+  return std::make_unique<ArraySink>(shape, file, format, json);
+}
+
+void require_known_format(const std::filesystem::path& file) {
+  const auto extension = file.extension().string();
+  if (std::find(formats.begin(), formats.end(), extension) != formats.end()) return;
+  throw ArgumentError(
+      fmt::format("--output {}: the name must end in .npy, .safetensors or .jsonl", file.string()));
+}
+
+}  // namespace cloze::cli

@@ -1,0 +1,137 @@
+/// \file
+/// cloze info: what a model directory holds.
+#include <string>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/format.h"
+#include "cli/options.h"
+#include "data/output.h"
+#include "tasks/model_info.h"
+
+namespace cloze::cli {
+namespace {
+
+constexpr const char* examples = R"(
+Examples:
+  cloze info --model all-MiniLM-L6-v2
+  cloze info --model ./my-bert --json | jq .parameters
+)";
+
+std::string dtypes(const ModelInfo& info) {
+  std::string text;
+  for (const auto& [dtype, count] : info.dtypes) {
+    text += fmt::format("{}{} ({} tensors)", text.empty() ? "" : ", ", dtype, count);
+  }
+  return text;
+}
+
+std::string tokenizer(const TokenizerInfo& info) {
+  if (!info.problem.empty()) return "none: " + info.problem;
+  return fmt::format("{}, {} tokens, {}{}", info.file, grouped(info.vocab_size),
+                     info.do_lower_case ? "uncased" : "cased",
+                     info.model_max_length == 0
+                         ? ""
+                         : fmt::format(", at most {} tokens a text", info.model_max_length));
+}
+
+std::string heads(const ModelInfo& info) {
+  std::string text;
+  for (const auto& head : info.heads) {
+    text += fmt::format("{}{} (cloze {})", text.empty() ? "" : "; ", head.name, head.command);
+  }
+  return text.empty() ? "none: the encoder alone (cloze encode, cloze similarity)" : text;
+}
+
+std::string architecture(const BertConfig& config) {
+  std::string text;
+  for (const auto& name : config.architectures) text += (text.empty() ? "" : ", ") + name;
+  return text.empty() ? "not stated" : text;
+}
+
+std::string readable(const ModelInfo& info) {
+  const auto& config = info.config;
+  std::string text;
+  const auto line = [&](std::string_view name, const std::string& value) {
+    text += fmt::format("{:<14}{}\n", name, value);
+  };
+  line("model", info.directory.string());
+  line("architecture", architecture(config));
+  line("encoder",
+       fmt::format("{} layers, hidden {}, {} heads of {}, feed-forward {}, {}",
+                   config.num_hidden_layers, config.hidden_size, config.num_attention_heads,
+                   config.head_dim(), config.intermediate_size, name_of(config.hidden_act)));
+  line("reads", fmt::format("{} tokens at most, {} segment types", config.max_position_embeddings,
+                            config.type_vocab_size));
+  line("parameters", fmt::format("{} ({:.1f} MiB stored)", grouped(info.parameters),
+                                 static_cast<double>(info.bytes) / (1 << 20)));
+  line("dtype", dtypes(info));
+  line("pooler", info.pooler ? "yes" : "no");
+  line("heads", heads(info));
+  line("tokenizer", tokenizer(info.tokenizer));
+  if (!info.sentence_pooling.empty()) line("sentences", info.sentence_pooling);
+  return text;
+}
+
+std::string json(const ModelInfo& info) {
+  using Json = nlohmann::ordered_json;
+  const auto& config = info.config;
+  Json heads_found = Json::array();
+  for (const auto& head : info.heads) {
+    heads_found.push_back(
+        {{"name", head.name}, {"architecture", head.architecture}, {"command", head.command}});
+  }
+  Json found;
+  found["model"] = info.directory.string();
+  found["architectures"] = config.architectures;
+  found["num_hidden_layers"] = config.num_hidden_layers;
+  found["hidden_size"] = config.hidden_size;
+  found["num_attention_heads"] = config.num_attention_heads;
+  found["intermediate_size"] = config.intermediate_size;
+  found["hidden_act"] = name_of(config.hidden_act);
+  found["max_position_embeddings"] = config.max_position_embeddings;
+  found["type_vocab_size"] = config.type_vocab_size;
+  found["vocab_size"] = config.vocab_size;
+  found["layer_norm_eps"] = config.layer_norm_eps;
+  found["parameters"] = info.parameters;
+  found["bytes"] = info.bytes;
+  found["dtypes"] = info.dtypes;
+  found["pooler"] = info.pooler;
+  found["heads"] = std::move(heads_found);
+  found["labels"] = config.id2label;
+  if (info.tokenizer.problem.empty()) {
+    auto& tokens = found["tokenizer"];
+    tokens["file"] = info.tokenizer.file;
+    tokens["vocab_size"] = info.tokenizer.vocab_size;
+    tokens["do_lower_case"] = info.tokenizer.do_lower_case;
+    if (info.tokenizer.model_max_length > 0) {
+      tokens["model_max_length"] = info.tokenizer.model_max_length;
+    }
+  } else {
+    found["tokenizer"] = nullptr;
+  }
+  if (!info.sentence_pooling.empty()) found["sentence_pooling"] = info.sentence_pooling;
+  return found.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace
+
+void run_info(Arguments arguments) {
+  CLI::App app("Tells what a model directory holds: architecture, parameters, heads, tokenizer.",
+               "cloze info");
+  ModelOptions model;
+  bool as_json = false;
+  model.add_model(app);
+  app.add_flag("--json", as_json, "one JSON object");
+  app.footer(examples);
+  if (!parse(app, arguments)) return;
+
+  const auto info = model_info(model.directory());
+  auto out = Output::standard_output();
+  out.write(as_json ? json(info) : readable(info));
+  out.finish();
+}
+
+}  // namespace cloze::cli

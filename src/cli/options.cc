@@ -1,0 +1,135 @@
+#include "cli/options.h"
+
+#include <algorithm>
+#include <string_view>
+#include <thread>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "core/parallel.h"
+#include "data/model_path.h"
+#include "data/output.h"
+
+namespace cloze::cli {
+namespace {
+
+constexpr int most_threads = 4096;
+
+bool has_tab(const std::string& text) { return text.find('\t') != std::string::npos; }
+
+}  // namespace
+
+bool parse(CLI::App& app, Arguments arguments) {
+  // CLI11 takes the words last first.
+  std::vector<std::string> words(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(std::move(words));
+    return true;
+  } catch (const CLI::CallForHelp&) {
+    auto out = Output::standard_output();
+    out.write(app.help());
+    out.finish();
+    return false;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(fmt::format("{} ({} --help tells more)", error.what(), app.get_name()));
+  }
+}
+
+CLI::Validator in_range(std::int64_t lowest, std::int64_t highest) {
+  return CLI::Range(lowest, highest).description("");
+}
+
+void ModelOptions::add_model(CLI::App& app) {
+  app.add_option("--model,-m", model, "model directory, or a name in the model cache")
+      ->type_name("DIR_OR_NAME")
+      ->required();
+}
+
+void ModelOptions::add_computation(CLI::App& app) {
+  app.add_option("--device", device, "cpu or cuda")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--dtype", dtype,
+                 "what to compute in: f32, bf16, or auto (bf16 where the machine multiplies it "
+                 "in hardware)")
+      ->type_name("NAME")
+      ->capture_default_str();
+  app.add_option("--threads", threads, "threads to compute with; 0: all cores")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(in_range(0, most_threads));
+  app.add_option("--batch-tokens", batch_tokens,
+                 "tokens to compute at once: more is faster and takes more memory")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(in_range(1, std::int64_t{1} << 24));
+}
+
+std::filesystem::path ModelOptions::directory() const { return find_model(model); }
+
+LoadOptions ModelOptions::load_options() const {
+  const auto precision = as_usage([&] { return precision_from(dtype); });
+  if (device == "cuda") {
+    throw Error("this build of cloze has no CUDA: use --device cpu");
+  }
+  if (threads > 0) set_num_threads(threads);
+  return {.precision = precision};
+}
+
+void TextOptions::add_texts(CLI::App& app, const std::string& about) {
+  // Without allow_extra_args(false) CLI11 takes "[MASK] ... [MASK]" for a list in brackets.
+  app.add_option("TEXT", texts, about)->allow_extra_args(false)->type_name("");
+  app.add_option("--input,-i", input, "file of texts, one a line; - is standard input")
+      ->type_name("FILE");
+}
+
+void TextOptions::add_single(CLI::App& app) {
+  app.add_flag("--single", single, "a tab is white space, not what parts a pair");
+}
+
+void TextOptions::add_limit(CLI::App& app) {
+  app.add_flag("--truncate", truncate, "cut texts that are too long instead of refusing them");
+  app.add_option("--max-length", max_length,
+                 "most tokens of a text, special ones included (default: what the model reads)")
+      ->type_name("N")
+      ->check(in_range(1, std::int64_t{1} << 30));
+}
+
+TextReader TextOptions::reader() const {
+  const auto tabs = single ? Tabs::space : Tabs::pair;
+  if (!input.empty() && !texts.empty()) {
+    throw UsageError("give texts as arguments or with --input, not both");
+  }
+  if (!texts.empty()) return {texts, tabs};
+  if (!input.empty()) return {std::filesystem::path(input), tabs};
+  if (::isatty(STDIN_FILENO) == 1) {
+    fmt::print(stderr, "reading texts from the terminal, one a line; Ctrl-D ends them\n");
+  }
+  return {std::filesystem::path("-"), tabs};
+}
+
+TextReader TextOptions::pair_reader() const {
+  if (texts.size() == 2 && std::none_of(texts.begin(), texts.end(), has_tab) && input.empty()) {
+    return {std::vector<std::string>{texts[0] + '\t' + texts[1]}, Tabs::pair};
+  }
+  return reader();
+}
+
+LengthLimit TextOptions::limit(std::int64_t model_limit) const {
+  if (max_length > model_limit) {
+    throw UsageError(
+        fmt::format("--max-length {} is more than this model reads, which is {} tokens", max_length,
+                    model_limit));
+  }
+  return {.tokens = max_length > 0 ? max_length : model_limit, .truncate = truncate};
+}
+
+void require_pair(const TextItem& item, const TextReader& reader) {
+  if (item.pair) return;
+  throw FormatError(
+      fmt::format("{} is not a pair: two texts parted by a tab", reader.place(item.number)));
+}
+
+}  // namespace cloze::cli

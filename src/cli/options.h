@@ -1,0 +1,81 @@
+/// \file
+/// The options that commands share, and how a command line is read.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/command.h"
+#include "cloze/bert.h"
+#include "cloze/error.h"
+#include "data/batching.h"
+#include "data/text_reader.h"
+
+namespace cloze::cli {
+
+/// Reads the command line. False when it asked for help, which has then been printed. Throws
+/// UsageError.
+[[nodiscard]] bool parse(CLI::App& app, Arguments arguments);
+
+/// A check that a number lies in [lowest, highest], which the help does not spell out.
+[[nodiscard]] CLI::Validator in_range(std::int64_t lowest, std::int64_t highest);
+
+/// --model, --device, --dtype, --threads, --batch-tokens.
+struct ModelOptions {
+  std::string model;
+  std::string device = "cpu";
+  std::string dtype = "f32";
+  int threads = 0;
+  std::int64_t batch_tokens = 8192;
+
+  void add_model(CLI::App& app);        ///< --model alone
+  void add_computation(CLI::App& app);  ///< the others
+
+  [[nodiscard]] std::filesystem::path directory() const;
+  /// Applies --threads; checks --device and --dtype. Throws Error where this build has no such
+  /// device.
+  [[nodiscard]] LoadOptions load_options() const;
+};
+
+/// TEXT..., --input, --single; with a model's limit also --truncate and --max-length.
+struct TextOptions {
+  std::vector<std::string> texts;
+  std::string input;
+  bool single = false;
+  bool truncate = false;
+  std::int64_t max_length = 0;  ///< 0: the model's
+
+  void add_texts(CLI::App& app, const std::string& about);
+  void add_single(CLI::App& app);
+  void add_limit(CLI::App& app);
+
+  /// The texts: arguments, else --input, else standard input.
+  [[nodiscard]] TextReader reader() const;
+
+  /// The same for a command that reads pairs: two arguments without tabs are one pair.
+  [[nodiscard]] TextReader pair_reader() const;
+
+  /// The limit for a model that reads `model_limit` tokens. UsageError for a larger --max-length.
+  [[nodiscard]] LengthLimit limit(std::int64_t model_limit) const;
+};
+
+/// Calls `body`, whose ArgumentError is a mistake in the command line: a UsageError.
+template <class Body>
+auto as_usage(const Body& body) {
+  try {
+    return body();
+  } catch (const ArgumentError& error) {
+    throw UsageError(error.what());
+  }
+}
+
+/// Throws FormatError for an item without a pair, naming its place.
+void require_pair(const TextItem& item, const TextReader& reader);
+
+}  // namespace cloze::cli

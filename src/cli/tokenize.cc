@@ -1,0 +1,158 @@
+/// \file
+/// cloze tokenize: text to WordPiece tokens, ids and offsets.
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/format.h"
+#include "cli/options.h"
+#include "cloze/tokenizer.h"
+#include "core/progress.h"
+#include "data/output.h"
+
+namespace cloze::cli {
+namespace {
+
+constexpr const char* examples = R"(
+The JSON of a text is {"ids","tokens","offsets","type_ids","special"}, a value each token. Offsets
+are [begin,end) in the text that the token came from; special tokens have [0,0].
+
+Examples:
+  cloze tokenize --model all-MiniLM-L6-v2 "Hello, my dog is cute"
+  cloze tokenize --model all-MiniLM-L6-v2 --json --input lines.txt > tokens.jsonl
+  printf 'a question?\tits answer\n' | cloze tokenize --model all-MiniLM-L6-v2
+  cloze tokenize --model all-MiniLM-L6-v2 --offsets bytes --json "naïve 東京"
+)";
+
+struct Options {
+  ModelOptions model;
+  TextOptions text;
+  std::string mode = "hf";
+  std::string offsets = "code_points";
+  bool no_special = false;
+  bool json = false;
+};
+
+void append_json_line(std::string& line, const Encoding& encoding) {
+  line += "{\"ids\":";
+  append_json(line, std::span<const std::int32_t>(encoding.ids));
+  line += ",\"tokens\":[";
+  for (std::size_t i = 0; i < encoding.tokens.size(); ++i) {
+    if (i > 0) line += ',';
+    append_json(line, encoding.tokens[i]);
+  }
+  line += "],\"offsets\":[";
+  for (std::size_t i = 0; i < encoding.offsets.size(); ++i) {
+    fmt::format_to(std::back_inserter(line), "{}[{},{}]", i > 0 ? "," : "",
+                   encoding.offsets[i].begin, encoding.offsets[i].end);
+  }
+  line += "],\"type_ids\":";
+  append_json(line, std::span<const std::int32_t>(encoding.type_ids));
+  line += ",\"special\":[";
+  for (std::size_t i = 0; i < encoding.special_tokens_mask.size(); ++i) {
+    if (i > 0) line += ',';
+    line += encoding.special_tokens_mask[i] != 0 ? '1' : '0';
+  }
+  line += "]}\n";
+}
+
+/// Tokens over their ids, in columns, as many a line as the terminal has room for.
+void append_table(std::string& text, const Encoding& encoding, std::size_t width) {
+  std::string tokens;
+  std::string ids;
+  std::size_t used = 0;
+  const auto end_line = [](std::string& line) {
+    line.erase(line.find_last_not_of(' ') + 1);
+    line += '\n';
+  };
+  const auto flush = [&] {
+    end_line(tokens);
+    end_line(ids);
+    text += tokens + ids;
+    tokens.clear();
+    ids.clear();
+    used = 0;
+  };
+  for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
+    const auto id = fmt::format("{}", encoding.ids[i]);
+    const auto column = std::max(display_width(encoding.tokens[i]), id.size()) + 1;
+    if (used > 0 && used + column > width) flush();
+    tokens += padded(encoding.tokens[i], column);
+    ids += padded(id, column);
+    used += column;
+  }
+  flush();
+}
+
+void add_options(CLI::App& app, Options& options) {
+  options.model.add_model(app);
+  options.text.add_texts(app, "texts; a tab parts a text from its pair");
+  options.text.add_single(app);
+  app.add_option("--mode", options.mode,
+                 "whose rules: hf (Hugging Face) or google (google-research/bert)")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"hf", "google"}));
+  app.add_option("--offsets", options.offsets, "unit of offsets: code_points or bytes")
+      ->type_name("UNIT")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"code_points", "bytes"}));
+  app.add_flag("--no-special", options.no_special, "leave out [CLS] and [SEP]");
+  app.add_option("--max-length", options.text.max_length,
+                 "cut texts to this many tokens, special ones included (pairs: the longer first)")
+      ->type_name("N")
+      ->check(in_range(1, std::int64_t{1} << 30));
+  app.add_flag("--json", options.json, "a JSON object a line");
+  app.footer(examples);
+}
+
+EncodeOptions encode_options(const Options& options) {
+  EncodeOptions encode;
+  encode.add_special_tokens = !options.no_special;
+  encode.offsets = options.offsets == "bytes" ? OffsetUnit::bytes : OffsetUnit::code_points;
+  if (options.text.max_length > 0) {
+    encode.truncation = Truncation::longest_first;
+    encode.max_length = static_cast<std::int32_t>(options.text.max_length);
+  }
+  return encode;
+}
+
+}  // namespace
+
+void run_tokenize(Arguments arguments) {
+  CLI::App app("Tokenizes texts as BERT reads them: WordPiece tokens, ids and offsets.",
+               "cloze tokenize");
+  Options options;
+  add_options(app, options);
+  if (!parse(app, arguments)) return;
+
+  const auto mode = options.mode == "google" ? TokenizerMode::google : TokenizerMode::hf;
+  const auto encode = encode_options(options);
+  auto reader = options.text.reader();
+  const auto tokenizer = Tokenizer::from_pretrained(options.model.directory(), mode);
+  auto out = Output::standard_output();
+  Progress progress("tokenizing", reader.total_bytes(), "bytes");
+  const auto width = options.json ? 0 : terminal_width();
+  std::string text;
+  std::int64_t done = 0;
+  while (const auto item = reader.next()) {
+    const auto encoding = item->pair ? tokenizer.encode(item->text, *item->pair, encode)
+                                     : tokenizer.encode(item->text, encode);
+    text.clear();
+    if (options.json) {
+      append_json_line(text, encoding);
+    } else {
+      append_table(text, encoding, width);
+    }
+    out.write(text);
+    progress.advance(reader.bytes_read() - done);
+    done = reader.bytes_read();
+  }
+  out.finish();
+}
+
+}  // namespace cloze::cli
