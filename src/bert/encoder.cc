@@ -79,7 +79,7 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
     layer.heads = c.num_attention_heads;
     layers_.push_back(std::move(layer));
   }
-  if (weights.contains("bert.pooler.dense.weight")) {
+  if (weights.contains("bert.pooler.dense.weight") || weights.contains("bert.pooler.dense.bias")) {
     pooler_ = weights.linear({"bert.pooler.dense"}, hidden, hidden, DType::f32);
   }
   num_parameters_ = weights.num_parameters();
@@ -123,7 +123,12 @@ void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOut
   auto& context = lease.context();
   const std::int64_t tokens = batch.total_tokens();
   const auto hidden = context.matrix(compute_, tokens, config_.hidden_size);
-  if (tokens > 0) {
+  if (tokens == 0) {
+    if (options.output_hidden_states) {
+      output->hidden_states.assign(layers_.size() + 1, to_tensor(context, hidden));
+    }
+    if (options.output_attentions) output->attentions.assign(layers_.size(), Tensor());
+  } else {
     nn::forward(context, embeddings_, batch, hidden);
     std::int64_t probabilities = 0;
     for (std::int64_t i = 0; i < batch.sequences(); ++i) {

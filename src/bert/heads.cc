@@ -44,25 +44,23 @@ HeadPointer load_transform(CheckpointWeights& weights, const BertEncoder& encode
   return std::make_shared<const Head>(std::move(head));
 }
 
-/// hidden -> vocabulary: the word embeddings themselves when they are tied (or when the checkpoint
-/// stores no decoder of its own), with `cls.predictions.bias`.
+/// hidden -> vocabulary, as transformers 5 resolves it: the decoder that the checkpoint stores,
+/// else the word embeddings where the configuration ties them; its bias under the decoder's own
+/// name, else (transformers 4, Google) `cls.predictions.bias`. Where both are stored they are the
+/// same values, or the first is the one that was trained.
 HeadPointer load_decoder(CheckpointWeights& weights, const BertEncoder& encoder) {
-  const std::string name = "cls.predictions.";
+  const std::string decoder = "cls.predictions.decoder.";
   const auto& config = encoder.config();
-  const bool tied = config.tie_word_embeddings || !weights.contains(name + "decoder.weight");
+  const bool tied = config.tie_word_embeddings && !weights.contains(decoder + "weight");
   const Tensor weight =
       tied ? encoder.word_embeddings()
-           : weights.take(name + "decoder.weight", {config.vocab_size, config.hidden_size});
-  // Old checkpoints have one bias under either name; new ones store the same values under both.
-  Tensor bias;
-  for (const auto* candidate : {"cls.predictions.bias", "cls.predictions.decoder.bias"}) {
-    if (bias.empty() && weights.contains(candidate)) {
-      bias = weights.take(candidate, {config.vocab_size});
-    }
-  }
-  if (bias.empty()) bias = Tensor::zeros(DType::f32, {config.vocab_size});
+           : weights.take(decoder + "weight", {config.vocab_size, config.hidden_size});
+  const bool own_bias = weights.contains(decoder + "bias");
+  const Tensor bias =
+      weights.take(own_bias ? decoder + "bias" : "cls.predictions.bias", {config.vocab_size});
   Head head;
   head.dense = ops::LinearWeight::pack({&weight, 1}, {&bias, 1}, encoder.compute());
+  if (!tied) weights.release(decoder + "weight");
   return std::make_shared<const Head>(std::move(head));
 }
 

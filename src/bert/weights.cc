@@ -56,12 +56,7 @@ ops::LinearWeight WeightSource::linear(std::initializer_list<std::string> names,
   std::vector<Tensor> weights, biases;
   for (const auto& name : names) {
     weights.push_back(take(name + ".weight", {out_features, in_features}));
-    const std::int64_t outputs = weights.back().dim(0);
-    if (contains(name + ".bias")) {
-      biases.push_back(take(name + ".bias", {outputs}));
-    } else {
-      biases.push_back(Tensor::zeros(DType::f32, {outputs}));
-    }
+    biases.push_back(take(name + ".bias", {weights.back().dim(0)}));
   }
   auto packed = ops::LinearWeight::pack(weights, biases, compute);
   for (const auto& name : names) release(name + ".weight");

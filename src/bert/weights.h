@@ -34,7 +34,8 @@ class WeightSource {
   /// Says that the tensor's bytes are not needed any more.
   virtual void release(const std::string& name) = 0;
 
-  /// `name.weight` and `name.bias` of each part, packed as one product; the bias may be absent.
+  /// `name.weight` and `name.bias` of each part, packed as one product. Throws ModelError as
+  /// `take`.
   [[nodiscard]] ops::LinearWeight linear(std::initializer_list<std::string> names,
                                          std::int64_t out_features, std::int64_t in_features,
                                          DType compute);
