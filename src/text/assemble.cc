@@ -34,27 +34,34 @@ std::vector<Window> windows(std::size_t size, std::size_t kept, std::size_t stri
 // Which window of each of the two sequences an Encoding shows.
 using Combination = std::array<std::size_t, 2>;
 
-// The overflowing combinations in tokenizers' order: Encoding::merge_with, folded over the template.
-std::vector<Combination> overflows(const Template& pieces,
-                                   const std::array<std::size_t, 2>& window_counts) {
-  std::vector<Combination> result;
-  for (const auto& piece : pieces) {
-    if (piece.sequence < 0) continue;
-    const auto s = static_cast<std::size_t>(piece.sequence);
-    std::vector<Combination> next;
-    for (const auto& combination : result) {
-      for (std::size_t w = 0; w < window_counts[s]; ++w) {
-        next.push_back(combination);
-        next.back()[s] = w;
-      }
+// An Encoding to be: which windows it shows, and its overflowing Encodings.
+struct Plan {
+  Combination shown{};
+  std::vector<Plan> overflowing;
+};
+
+// Lengthens `plan` by sequence `s` cut into `windows`: tokenizers' Encoding::merge_with, nesting
+// included (an overflowing Encoding of a pair has overflowing ones of its own).
+void merge(Plan& plan, std::size_t s, std::size_t windows) {
+  const auto show = [s](Plan& part, std::size_t window) { part.shown[s] = window; };
+  std::vector<Plan> overflowing;
+  for (const Plan& before : plan.overflowing) {
+    overflowing.push_back(before);
+    merge(overflowing.back(), s, windows);
+    for (std::size_t w = 1; w < windows; ++w) {
+      overflowing.push_back(before);
+      merge(overflowing.back(), s, 1);
+      show(overflowing.back(), w);
+      for (Plan& nested : overflowing.back().overflowing) show(nested, w);
     }
-    for (std::size_t w = 1; w < window_counts[s]; ++w) {
-      next.push_back({});
-      next.back()[s] = w;
-    }
-    result = std::move(next);
   }
-  return result;
+  for (std::size_t w = 1; w < windows; ++w) {
+    overflowing.push_back(plan);
+    merge(overflowing.back(), s, 1);
+    show(overflowing.back(), w);
+    for (Plan& nested : overflowing.back().overflowing) show(nested, w);
+  }
+  plan.overflowing = std::move(overflowing);
 }
 
 class Assembler {
@@ -67,7 +74,8 @@ class Assembler {
         sequences_(sequences),
         windows_(std::move(windows)) {}
 
-  [[nodiscard]] Encoding operator()(const Combination& shown) const {
+  [[nodiscard]] Encoding operator()(const Plan& plan) const {
+    const Combination& shown = plan.shown;
     Encoding out;
     std::size_t size = 0;
     for (const auto& piece : pieces_) {
@@ -84,6 +92,7 @@ class Assembler {
       }
     }
     out.attention_mask.assign(out.ids.size(), 1);
+    for (const Plan& window : plan.overflowing) out.overflowing.push_back((*this)(window));
     return out;
   }
 
@@ -202,11 +211,13 @@ Encoding assemble(const Vocabulary& vocabulary, const Templates& templates,
   const std::array<std::size_t, 2> counts{all[0].size(), all[1].size()};
   const Assembler assembler(vocabulary, pieces, options.add_special_tokens, {&first, second},
                             std::move(all));
-  Encoding encoding = assembler({0, 0});
-  for (const auto& combination : overflows(pieces, counts)) {
-    encoding.overflowing.push_back(assembler(combination));
+  Plan plan;
+  for (const auto& piece : pieces) {
+    if (piece.sequence < 0) continue;
+    const auto s = static_cast<std::size_t>(piece.sequence);
+    merge(plan, s, counts[s]);
   }
-  return encoding;
+  return assembler(plan);
 }
 
 }  // namespace cloze::text
