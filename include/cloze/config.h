@@ -36,10 +36,10 @@ struct BertConfig {
   double layer_norm_eps = 1e-12;
   std::int64_t pad_token_id = 0;  ///< -1 for none (`null` in the file)
   bool tie_word_embeddings = true;
-  std::optional<double> classifier_dropout;
-  std::string problem_type;                ///< "", or transformers' name for a classifier's loss
-  std::vector<std::string> architectures;  ///< e.g. {"BertForMaskedLM"}
-  std::vector<std::string> id2label;       ///< label of each output of a head; empty if not stated
+  std::optional<double> classifier_dropout{};
+  std::string problem_type{};                ///< "", or transformers' name for a classifier's loss
+  std::vector<std::string> architectures{};  ///< e.g. {"BertForMaskedLM"}
+  std::vector<std::string> id2label{};  ///< label of each output of a head; empty if not stated
   /// Every field of the file that this struct does not name, as a JSON object: kept so that saving
   /// loses nothing.
   std::string extra_json = "{}";

@@ -444,13 +444,14 @@ std::string BertConfig::to_json() const {
 
   // Keys in sorted order, but the numbers of id2label as numbers: "2" before "10".
   nlohmann::ordered_json by_id;
+  if (!id2label.empty()) merged["label2id"] = json::object();
   for (std::size_t i = 0; i < id2label.size(); ++i) {
     by_id[std::to_string(i)] = id2label[i];
     merged["label2id"][id2label[i]] = i;
     merged["id2label"] = json();  // its place in the order
   }
   nlohmann::ordered_json ordered;
-  for (auto& [key, value] : merged.items()) ordered[key] = value;
+  for (const auto& [key, value] : merged.items()) ordered[key] = value;
   if (!by_id.empty()) ordered["id2label"] = std::move(by_id);
   try {
     return ordered.dump(2, ' ', true) + "\n";

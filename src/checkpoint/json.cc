@@ -21,6 +21,7 @@ nlohmann::json parse_json_object(std::string_view text, const std::string& origi
     }
     return true;
   };
+  refuse_zero_bytes(text, origin);
   nlohmann::json value;
   try {
     value = nlohmann::json::parse(text, limit_depth);
@@ -35,6 +36,13 @@ nlohmann::json parse_json_object(std::string_view text, const std::string& origi
                                   value.type_name()));
   }
   return value;
+}
+
+void refuse_zero_bytes(std::string_view text, const std::string& origin, std::size_t offset) {
+  const auto at = text.find('\0');
+  if (at == std::string_view::npos) return;
+  throw FormatError(
+      fmt::format("{} is not valid JSON: it has a zero byte at byte {}", origin, at + offset + 1));
 }
 
 std::string describe_json_error(const nlohmann::json::parse_error& error, std::size_t offset) {

@@ -294,6 +294,8 @@ SafetensorsHeader read_safetensors_header(std::span<const std::byte> file,
     fail_as_other("the header at byte 8 does not begin with '{'");
   }
 
+  refuse_zero_bytes(json, origin + ": the header", kLengthBytes);
+
   SafetensorsHeader header;
   HeaderReader reader(origin, header);
   nlohmann::json::sax_parse(json, &reader);

@@ -1,0 +1,97 @@
+#include "core/mapped_file.h"
+
+#include <filesystem>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cloze/error.h"
+#include "core/temp_directory.h"
+
+namespace cloze {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::TempDirectory;
+
+std::string failure(const std::filesystem::path& path) {
+  try {
+    (void)MappedFile::open(path);
+  } catch (const IoError& error) {
+    return error.what();
+  }
+  return "opened";
+}
+
+/// Pages of the mapping that are in memory now.
+std::size_t resident_pages(std::span<const std::byte> bytes) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::size_t resident = 0;
+  std::vector<unsigned char> pages((bytes.size() + page - 1) / page);
+  EXPECT_EQ(::mincore(const_cast<std::byte*>(bytes.data()), bytes.size(), pages.data()), 0);
+  for (const auto flags : pages) resident += flags & 1U;
+  return resident;
+}
+
+TEST(MappedFile, HoldsTheFilesBytes) {
+  const TempDirectory directory;
+  const std::string content("a\0b\n\xff", 5);
+  const auto file = MappedFile::open(directory.write("f", content));
+  EXPECT_EQ(file->text(), content);
+  EXPECT_EQ(file->bytes().size(), 5U);
+  EXPECT_EQ(file->bytes()[4], std::byte{0xFF});
+}
+
+TEST(MappedFile, MapsAnEmptyFileToNothing) {
+  const TempDirectory directory;
+  const auto file = MappedFile::open(directory.write("f", ""));
+  EXPECT_TRUE(file->bytes().empty());
+  EXPECT_EQ(file->text(), "");
+  file->release(file->bytes());
+}
+
+TEST(MappedFile, FollowsLinksAndOutlivesTheFile) {
+  const TempDirectory directory;
+  const auto target = directory.write("blob", "content");
+  std::filesystem::create_symlink("blob", directory.path() / "link");
+  const auto file = MappedFile::open(directory.path() / "link");
+  std::filesystem::remove(target);
+  EXPECT_EQ(file->text(), "content");
+}
+
+TEST(MappedFile, SaysWhichFileCannotBeReadAndWhy) {
+  const TempDirectory directory;
+  const auto missing = directory.path() / "missing";
+  EXPECT_THAT(failure(missing),
+              AllOf(HasSubstr(missing.string()), HasSubstr("No such file or directory")));
+  EXPECT_THAT(failure(directory.path()), HasSubstr("it is a directory"));
+  EXPECT_THAT(failure("/dev/null"), HasSubstr("not a regular file"));
+  const auto loop = directory.path() / "loop";
+  std::filesystem::create_symlink("loop", loop);
+  EXPECT_THAT(failure(loop), HasSubstr("symbolic link"));
+  if (::geteuid() != 0) {
+    const auto secret = directory.write("secret", "x");
+    std::filesystem::permissions(secret, std::filesystem::perms::none);
+    EXPECT_THAT(failure(secret), HasSubstr("Permission denied"));
+  }
+}
+
+TEST(MappedFile, ReleaseKeepsTheBytesReadable) {
+  const TempDirectory directory;
+  std::string content(1 << 20, '\0');
+  for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 31 >> 7U);
+  const auto file = MappedFile::open(directory.write("f", content));
+  ASSERT_EQ(file->text(), content);  // every page is read
+  file->release(file->bytes());
+  file->release(file->bytes().subspan(5, 3));  // inside one page: nothing to do
+  file->release(file->bytes().subspan(100, 20000));
+  EXPECT_EQ(file->text(), content);
+  EXPECT_GT(resident_pages(file->bytes()), 0U);
+}
+
+}  // namespace
+}  // namespace cloze
