@@ -24,11 +24,16 @@ namespace cloze {
 enum class Precision : std::uint8_t {
   f32,
   bf16,  ///< weights and activations bf16, accumulation, softmax and layer norm f32
+  int8,  ///< the encoder's linear layers in 8 bits: weights by output channel, activations by
+         ///< token; the rest as in bf16 (f32 where the machine has no bf16)
   best,  ///< bf16 where the machine multiplies it in hardware, else f32
 };
 
-/// "f32", "bf16" or "auto". Throws ArgumentError for another name.
+/// "f32", "bf16", "int8" or "auto". Throws ArgumentError for another name.
 [[nodiscard]] Precision precision_from(std::string_view name);
+
+/// The name that `precision_from` reads.
+[[nodiscard]] std::string_view name_of(Precision precision);
 
 /// The precision that `wanted` means on this machine: never `best`.
 [[nodiscard]] Precision resolve(Precision wanted);
@@ -36,6 +41,9 @@ enum class Precision : std::uint8_t {
 /// How `from_pretrained` prepares the weights.
 struct LoadOptions {
   Precision precision = Precision::f32;
+  /// For int8: linear layers whose parameter names contain one of these stay unquantized, such as
+  /// "output.dense" (the most sensitive) or "layer.0." (a whole layer).
+  std::vector<std::string> keep;
 };
 
 /// What a call returns besides the last hidden state.

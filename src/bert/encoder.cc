@@ -1,5 +1,7 @@
 #include "bert/encoder.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cloze/error.h"
@@ -48,9 +50,25 @@ Tensor to_tensor(ops::Context& context, ops::ConstMatrix matrix) {
   return tensor;
 }
 
+namespace {
+
+DType activation_dtype(Precision precision) {
+  switch (precision) {
+    case Precision::bf16:
+      return DType::bf16;
+    case Precision::int8:
+      return ops::accelerates(DType::bf16) ? DType::bf16 : DType::f32;
+    default:
+      return DType::f32;
+  }
+}
+
+}  // namespace
+
 BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOptions& options)
     : config_(std::move(config)),
-      compute_(resolve(options.precision) == Precision::bf16 ? DType::bf16 : DType::f32) {
+      precision_(resolve(options.precision)),
+      compute_(activation_dtype(precision_)) {
   const auto& c = config_;
   const std::int64_t hidden = c.hidden_size;
   const std::string embeddings = "bert.embeddings.";
@@ -61,19 +79,28 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
       weights.take(embeddings + "token_type_embeddings.weight", {c.type_vocab_size, hidden});
   embeddings_.norm = weights.layer_norm(embeddings + "LayerNorm", hidden, c.layer_norm_eps);
 
+  // What the products of a linear layer are computed in.
+  const auto compute = [&](const std::string& name) {
+    if (precision_ != Precision::int8) return compute_;
+    const bool kept = std::any_of(options.keep.begin(), options.keep.end(), [&](const auto& part) {
+      return name.find(part) != std::string::npos;
+    });
+    return kept ? compute_ : DType::i8;
+  };
+  const auto linear = [&](const std::string& name, std::int64_t outputs, std::int64_t inputs) {
+    return weights.linear({name}, outputs, inputs, compute(name));
+  };
   for (std::int64_t index = 0; index < c.num_hidden_layers; ++index) {
     const std::string name = fmt::format("bert.encoder.layer.{}.", index);
     const std::string self = name + "attention.self.";
     nn::EncoderLayer layer;
-    layer.qkv =
-        weights.linear({self + "query", self + "key", self + "value"}, hidden, hidden, compute_);
-    layer.attention_output =
-        weights.linear({name + "attention.output.dense"}, hidden, hidden, compute_);
+    layer.qkv = weights.linear({self + "query", self + "key", self + "value"}, hidden, hidden,
+                               compute(self + "qkv"));
+    layer.attention_output = linear(name + "attention.output.dense", hidden, hidden);
     layer.attention_norm =
         weights.layer_norm(name + "attention.output.LayerNorm", hidden, c.layer_norm_eps);
-    layer.intermediate =
-        weights.linear({name + "intermediate.dense"}, c.intermediate_size, hidden, compute_);
-    layer.output = weights.linear({name + "output.dense"}, hidden, c.intermediate_size, compute_);
+    layer.intermediate = linear(name + "intermediate.dense", c.intermediate_size, hidden);
+    layer.output = linear(name + "output.dense", hidden, c.intermediate_size);
     layer.output_norm = weights.layer_norm(name + "output.LayerNorm", hidden, c.layer_norm_eps);
     layer.activation = epilogue_of(c.hidden_act);
     layer.heads = c.num_attention_heads;

@@ -59,6 +59,8 @@ class BertEncoder {
 
   [[nodiscard]] const BertConfig& config() const { return config_; }
   [[nodiscard]] bool has_pooler() const { return !pooler_.empty(); }
+  [[nodiscard]] Precision precision() const { return precision_; }
+  /// What activations are stored in.
   [[nodiscard]] DType compute() const { return compute_; }
   [[nodiscard]] std::int64_t num_parameters() const { return num_parameters_; }
   [[nodiscard]] const Tensor& word_embeddings() const { return embeddings_.word; }
@@ -68,6 +70,7 @@ class BertEncoder {
   void check(const Batch& batch) const;
 
   BertConfig config_;
+  Precision precision_;
   DType compute_;
   nn::Embeddings embeddings_;
   std::vector<nn::EncoderLayer> layers_;

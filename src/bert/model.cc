@@ -12,8 +12,23 @@ using internal::BertEncoder;
 Precision precision_from(std::string_view name) {
   if (name == "f32") return Precision::f32;
   if (name == "bf16") return Precision::bf16;
+  if (name == "int8") return Precision::int8;
   if (name == "auto") return Precision::best;
-  throw ArgumentError(fmt::format("dtype \"{}\" is not one of f32, bf16, auto", name));
+  throw ArgumentError(fmt::format("dtype \"{}\" is not one of f32, bf16, int8, auto", name));
+}
+
+std::string_view name_of(Precision precision) {
+  switch (precision) {
+    case Precision::f32:
+      return "f32";
+    case Precision::bf16:
+      return "bf16";
+    case Precision::int8:
+      return "int8";
+    case Precision::best:
+      return "auto";
+  }
+  throw ArgumentError("not a precision");
 }
 
 Precision resolve(Precision wanted) {
@@ -76,9 +91,7 @@ BertOutput BertModel::operator()(const Batch& batch, const ForwardOptions& optio
 
 const BertConfig& BertModel::config() const { return encoder_->config(); }
 bool BertModel::has_pooler() const { return encoder_->has_pooler(); }
-Precision BertModel::precision() const {
-  return encoder_->compute() == DType::bf16 ? Precision::bf16 : Precision::f32;
-}
+Precision BertModel::precision() const { return encoder_->precision(); }
 std::int64_t BertModel::num_parameters() const { return encoder_->num_parameters(); }
 
 }  // namespace cloze

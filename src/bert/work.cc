@@ -26,7 +26,10 @@ double gemm_rate(const BertConfig& config, std::int64_t tokens, Precision precis
       {.m = tokens, .n = inner, .k = hidden, .count = 1},
       {.m = tokens, .n = hidden, .k = inner, .count = 1},
   }};
-  const auto compute = resolve(precision) == Precision::bf16 ? DType::bf16 : DType::f32;
+  const auto resolved = resolve(precision);
+  const auto compute = resolved == Precision::int8   ? DType::i8
+                       : resolved == Precision::bf16 ? DType::bf16
+                                                     : DType::f32;
   return ops::gemm_rate(layer, compute, repeats);
 }
 

@@ -62,7 +62,8 @@ class LinearWeight {
 };
 
 /// y [rows, out_features] = epilogue(x [rows, in_features] · Wᵀ + b).
-/// x is of the weight's compute dtype; y of that or f32 (`add`: y's values are read too).
+/// x is of the weight's compute dtype (i8: f32 or bf16); y of x's dtype or f32 (`add`: y's values
+/// are read too).
 void linear(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
             Matrix y);
 
@@ -125,7 +126,7 @@ void convert(Context& context, ConstMatrix x, Matrix y);
 void for_row_tiles(std::int64_t rows,
                    const std::function<void(std::int64_t, std::int64_t, int)>& body);
 
-/// Whether products in `compute` run in hardware here (bf16: AVX512-BF16 or AMX).
+/// Whether products in `compute` run in hardware here (bf16: AVX512-BF16 or AMX; i8: VNNI or AMX).
 [[nodiscard]] bool accelerates(DType compute);
 
 /// One product of a model, for `gemm_rate`: [m, k]·[k, n], `count` times a pass.

@@ -28,7 +28,10 @@ bool accelerates(DType compute) {
   switch (dnnl::get_effective_cpu_isa()) {
     case dnnl::cpu_isa::avx512_core_bf16:
     case dnnl::cpu_isa::avx512_core_amx:
-      return compute == DType::bf16;
+      return compute == DType::bf16 || compute == DType::i8;
+    case dnnl::cpu_isa::avx512_core_vnni:
+    case dnnl::cpu_isa::avx2_vnni:
+      return compute == DType::i8;
     default:
       return false;
   }
@@ -37,13 +40,17 @@ bool accelerates(DType compute) {
 double gemm_rate(std::span<const GemmShape> shapes, DType compute, int repeats) {
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
-  const auto type = dnnl_type(compute);
+  using Type = dnnl::memory::data_type;
+  const bool integer = compute == DType::i8;
+  const auto x_type = integer ? Type::u8 : dnnl_type(compute);
+  const auto weight_type = integer ? Type::s8 : dnnl_type(compute);
+  const auto y_type = integer ? Type::s32 : dnnl_type(compute);
   std::vector<Measured> products;
   double operations = 0;
   for (const auto& shape : shapes) {
-    const dnnl::matmul::desc desc(dnnl::memory::desc({shape.m, shape.k}, type, Tag::ab),
-                                  dnnl::memory::desc({shape.k, shape.n}, type, Tag::any),
-                                  dnnl::memory::desc({shape.m, shape.n}, type, Tag::ab));
+    const dnnl::matmul::desc desc(dnnl::memory::desc({shape.m, shape.k}, x_type, Tag::ab),
+                                  dnnl::memory::desc({shape.k, shape.n}, weight_type, Tag::any),
+                                  dnnl::memory::desc({shape.m, shape.n}, y_type, Tag::ab));
     const dnnl::matmul::primitive_desc primitive(desc, engine);
     const auto zeroed = [&](const dnnl::memory::desc& layout) {
       dnnl::memory memory(layout, engine);

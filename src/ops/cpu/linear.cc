@@ -15,6 +15,7 @@
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "ops/cpu/device.h"
+#include "ops/cpu/quantize.h"
 #include "ops/cpu/rows.h"
 #include "ops/ops.h"
 
@@ -59,11 +60,15 @@ dnnl::primitive_attr attributes(Epilogue epilogue) {
 
 dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const ProductKey& key,
                                       const dnnl::memory::desc& weight) {
-  const auto compute = dnnl_type(key.compute);
-  const dnnl::matmul::desc desc(
-      dnnl::memory::desc({key.m, key.k}, compute, Tag::ab), weight,
-      dnnl::memory::desc({1, key.n}, Type::f32, Tag::ab),
-      dnnl::memory::desc({key.m, key.n}, dnnl_type(key.y_dtype), Tag::ab));
+  const auto x = [&](Type type) { return dnnl::memory::desc({key.m, key.k}, type, Tag::ab); };
+  const auto y = [&](Type type) { return dnnl::memory::desc({key.m, key.n}, type, Tag::ab); };
+  if (key.compute == DType::i8) {  // exact integer sums; scales, bias and epilogue come after
+    const dnnl::matmul::desc desc(x(Type::u8), weight, y(Type::s32));
+    return {desc, attributes(Epilogue::none), engine};
+  }
+  const dnnl::matmul::desc desc(x(dnnl_type(key.compute)), weight,
+                                dnnl::memory::desc({1, key.n}, Type::f32, Tag::ab),
+                                y(dnnl_type(key.y_dtype)));
   return {desc, attributes(key.epilogue), engine};
 }
 
@@ -72,11 +77,12 @@ dnnl::memory::desc weight_layout(const dnnl::engine& engine, std::int64_t k, std
                                  DType compute) {
   constexpr std::int64_t kRows = 64;
   const ProductKey key{kRows, n, k, compute, compute, Epilogue::none};
-  const dnnl::memory::desc any({k, n}, dnnl_type(compute), Tag::any);
+  const auto type = compute == DType::i8 ? Type::s8 : dnnl_type(compute);
+  const dnnl::memory::desc any({k, n}, type, Tag::any);
   return describe(engine, key, any).weights_desc();
 }
 
-/// Whether columns [i·granule, ...) of a weight in layout `whole` form a weight in layout `part`.
+/// Whether whole granules of columns of a weight in layout `whole` form a weight in layout `part`.
 bool same_blocking(const dnnl::memory::desc& whole, const dnnl::memory::desc& part) {
   const auto& a = whole.data.format_desc.blocking;
   const auto& b = part.data.format_desc.blocking;
@@ -91,14 +97,15 @@ bool same_blocking(const dnnl::memory::desc& whole, const dnnl::memory::desc& pa
 }
 
 void execute(const Product& product, const dnnl::stream& stream) {
-  const std::array<dnnl_exec_arg_t, 5> arguments{{{DNNL_ARG_SRC, product.x.get()},
-                                                  {DNNL_ARG_WEIGHTS, product.weight.get()},
-                                                  {DNNL_ARG_BIAS, product.bias.get()},
-                                                  {DNNL_ARG_DST, product.y.get()},
-                                                  {DNNL_ARG_SCRATCHPAD, product.scratchpad.get()}}};
+  std::array<dnnl_exec_arg_t, 5> arguments{{{DNNL_ARG_SRC, product.x.get()},
+                                            {DNNL_ARG_WEIGHTS, product.weight.get()},
+                                            {DNNL_ARG_DST, product.y.get()},
+                                            {DNNL_ARG_SCRATCHPAD, product.scratchpad.get()}}};
+  int count = 4;
+  if (product.bias)
+    arguments.at(static_cast<std::size_t>(count++)) = {DNNL_ARG_BIAS, product.bias.get()};
   dnnl::error::wrap_c_api(
-      dnnl_primitive_execute(product.primitive.get(), stream.get(),
-                             static_cast<int>(arguments.size()), arguments.data()),
+      dnnl_primitive_execute(product.primitive.get(), stream.get(), count, arguments.data()),
       "a matrix product failed");
 }
 
@@ -131,9 +138,18 @@ struct LinearWeight::Packed {
   };
   dnnl::memory::desc layout;
   std::unique_ptr<std::byte[], AlignedDelete> bytes;
-  std::vector<float> bias;
+  std::vector<float> bias;             ///< padded to whole granules
+  QuantizedChannels channels;          ///< of int8 weights, padded likewise
   std::int64_t bytes_per_granule = 0;  ///< of columns; 0 where columns cannot be divided
 };
+
+namespace {
+
+std::int64_t granules_of(std::int64_t columns) {
+  return (columns + kColumnGranule - 1) / kColumnGranule;
+}
+
+}  // namespace
 
 LinearWeight LinearWeight::pack(std::span<const Tensor> weights, std::span<const Tensor> biases,
                                 DType compute) {
@@ -173,10 +189,14 @@ LinearWeight LinearWeight::pack(std::span<const Tensor> weights, std::span<const
   const std::size_t size = packed->layout.get_size();
   packed->bytes.reset(new (std::align_val_t{64}) std::byte[size]);
 
+  const auto padded = static_cast<std::size_t>(granules_of(n) * kColumnGranule);
+  packed->bias.resize(padded, 0.0F);
+
   // The parts one above the other as the checkpoint has them, [n, k] row-major; a single f32 or
   // bf16 part is packed straight from the mapped file.
+  const bool quantized = compute == DType::i8;
   Tensor stacked;
-  if (weights.size() == 1 && weights[0].dtype() != DType::f16) {
+  if (weights.size() == 1 && weights[0].dtype() != DType::f16 && !quantized) {
     stacked = weights[0];
   } else {
     stacked = Tensor::zeros(DType::f32, {n, k});
@@ -187,7 +207,17 @@ LinearWeight LinearWeight::pack(std::span<const Tensor> weights, std::span<const
       to += values.bytes().size();
     }
   }
-  dnnl::memory from({dnnl::memory::dims{k, n}, dnnl_type(stacked.dtype()), Tag::ba}, engine,
+  if (quantized) {
+    auto bytes = Tensor::zeros(DType::i8, {n, k});
+    packed->channels =
+        quantize_weights(stacked.values<float>(), n, accelerates(DType::i8) ? 127 : 63,
+                         bytes.mutable_values<std::int8_t>());
+    packed->channels.scales.resize(padded, 0.0F);
+    packed->channels.sums.resize(padded, 0);
+    stacked = std::move(bytes);
+  }
+  const auto type = quantized ? Type::s8 : dnnl_type(stacked.dtype());
+  dnnl::memory from({dnnl::memory::dims{k, n}, type, Tag::ba}, engine,
                     const_cast<std::byte*>(stacked.bytes().data()));  // oneDNN only reads it
   dnnl::memory to(packed->layout, engine, packed->bytes.get());
   dnnl::reorder(from, to).execute(stream, from, to);
@@ -218,37 +248,47 @@ class SingleThread {
 };
 
 /// The worker's compiled product for `key`, made on first use.
-Product& product_for(Context::Device& device, Worker& worker, const ProductKey& key) {
+Product& product_for(Context::Device& device, Worker& worker, const ProductKey& key,
+                     const dnnl::memory::desc& packed) {
   if (const auto found = worker.products.find(key); found != worker.products.end()) {
     return found->second;
   }
   const SingleThread single;
   const auto layout = weight_layout(device.engine, key.k, key.n, key.compute);
   const auto desc = describe(device.engine, key, layout);
+  if (layout != packed && !same_blocking(packed, layout)) {
+    throw ModelError(fmt::format("no product of {} columns fits a packed weight of {}", key.n,
+                                 packed.dims()[1]));
+  }
   Product product;
   product.primitive = dnnl::matmul(desc);
   product.x = dnnl::memory(desc.src_desc(), device.engine, DNNL_MEMORY_NONE);
   product.weight = dnnl::memory(desc.weights_desc(), device.engine, DNNL_MEMORY_NONE);
-  product.bias = dnnl::memory(desc.bias_desc(), device.engine, DNNL_MEMORY_NONE);
+  if (key.compute != DType::i8) {
+    product.bias = dnnl::memory(desc.bias_desc(), device.engine, DNNL_MEMORY_NONE);
+  }
   product.y = dnnl::memory(desc.dst_desc(), device.engine, DNNL_MEMORY_NONE);
   product.scratchpad = dnnl::memory(desc.scratchpad_desc(), device.engine, DNNL_MEMORY_NONE);
   product.scratchpad_size = desc.scratchpad_desc().get_size();
   return worker.products.emplace(key, std::move(product)).first->second;
 }
 
-/// One product on the calling thread: all rows of x against the weight's columns
-/// [begin, begin + y.cols).
+/// Rows of x (in the weight's compute dtype; u8 for int8) against the weight's columns
+/// [begin, begin + y.cols), on the calling thread. Where y ends inside the weight, its columns are
+/// whole granules.
 void multiply(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
               Matrix y, std::int64_t begin) {
   auto& device = context.device();
   auto& worker = device.worker();
-  auto& product =
-      product_for(device, worker, {x.rows, y.cols, x.cols, weight.compute(), y.dtype, epilogue});
   const auto& packed = weight.packed();
+  auto& product = product_for(
+      device, worker, {x.rows, y.cols, x.cols, weight.compute(), y.dtype, epilogue}, packed.layout);
   product.x.set_data_handle(const_cast<std::byte*>(x.data));  // oneDNN only reads it
   product.weight.set_data_handle(packed.bytes.get() +
                                  begin / kColumnGranule * packed.bytes_per_granule);
-  product.bias.set_data_handle(const_cast<float*>(packed.bias.data() + begin));
+  if (product.bias) {
+    product.bias.set_data_handle(const_cast<float*>(packed.bias.data() + begin));
+  }
   product.y.set_data_handle(y.data);
   if (product.scratchpad_size > 0) {
     product.scratchpad.set_data_handle(worker.scratch.take_bytes(product.scratchpad_size));
@@ -256,14 +296,21 @@ void multiply(Context& context, ConstMatrix x, const LinearWeight& weight, Epilo
   execute(product, worker.stream);
 }
 
+/// A dense block of scratch for `columns` of y, as wide as the product that fills it must be.
+Matrix block_for(Arena& scratch, const LinearWeight& weight, DType dtype, std::int64_t rows,
+                 std::int64_t columns) {
+  const bool divided = weight.packed().bytes_per_granule > 0 && columns < weight.out_features();
+  const std::int64_t wide = divided ? granules_of(columns) * kColumnGranule : columns;
+  auto* bytes = scratch.take_bytes(static_cast<std::size_t>(rows * wide) * size_of(dtype));
+  return {bytes, dtype, rows, wide, wide};
+}
+
 /// The same into columns of a wider y, by way of a dense block: few rows, so the copy is nothing.
 void multiply_columns(Context& context, ConstMatrix x, const LinearWeight& weight,
                       Epilogue epilogue, Matrix y, std::int64_t begin) {
-  auto& scratch = context.device().worker().scratch;
   const bool add = epilogue == Epilogue::add;
-  const DType dtype = add ? DType::f32 : y.dtype;
-  Matrix block{nullptr, dtype, y.rows, y.cols, y.cols};
-  block.data = scratch.take_bytes(static_cast<std::size_t>(y.rows * y.cols) * size_of(dtype));
+  const auto block = block_for(context.device().worker().scratch, weight,
+                               add ? DType::f32 : y.dtype, y.rows, y.cols);
   multiply(context, x, weight, add ? Epilogue::none : epilogue, block, begin);
   for (std::int64_t row = 0; row < y.rows; ++row) {
     if (add) {
@@ -274,44 +321,82 @@ void multiply_columns(Context& context, ConstMatrix x, const LinearWeight& weigh
   }
 }
 
+/// int8: the rows are quantized, multiplied a block of columns at a time while the sums stay in
+/// cache, and brought back with scales, bias and epilogue.
+void multiply_quantized(Context& context, ConstMatrix x, const LinearWeight& weight,
+                        Epilogue epilogue, Matrix y, std::int64_t begin) {
+  constexpr std::int64_t kBlock = 768;
+  auto& scratch = context.device().worker().scratch;
+  const QuantizedRows rows{scratch.take<std::uint8_t>(x.rows * x.cols).data(),
+                           scratch.take<float>(x.rows).data(),
+                           scratch.take<std::int32_t>(x.rows).data()};
+  quantize_rows(x, scratch.take<float>(x.cols + 64).data(), rows);
+  const ConstMatrix values{reinterpret_cast<const std::byte*>(rows.values), DType::u8, x.rows,
+                           x.cols, x.cols};
+  const auto& packed = weight.packed();
+  const std::int64_t step = packed.bytes_per_granule > 0 ? kBlock : y.cols;
+  auto block = block_for(scratch, weight, DType::i32, y.rows, std::min(step, y.cols));
+  for (std::int64_t at = 0; at < y.cols; at += step) {
+    const std::int64_t columns = std::min(step, y.cols - at);
+    if (columns < step && y.cols > step) {
+      block.cols = block.stride = granules_of(columns) * kColumnGranule;
+    }
+    multiply(context, values, weight, Epilogue::none, block, begin + at);
+    dequantize_rows({reinterpret_cast<const std::int32_t*>(block.data), block.stride}, rows,
+                    packed.channels, packed.bias.data(), begin + at, epilogue,
+                    y.cols_from(at, columns));
+  }
+}
+
 }  // namespace
 
 void linear(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
             Matrix y) {
+  const bool quantized = weight.compute() == DType::i8;
   if (x.cols != weight.in_features() || y.cols != weight.out_features() || x.rows != y.rows ||
-      x.dtype != weight.compute() || x.stride != x.cols || y.stride != y.cols) {
+      (x.dtype != weight.compute() && !quantized) || x.stride != x.cols || y.stride != y.cols) {
     throw ArgumentError(
         fmt::format("a linear layer {} -> {} in {} was given x [{}, {}] of {} and y [{}, {}]",
                     weight.in_features(), weight.out_features(), name_of(weight.compute()), x.rows,
                     x.cols, name_of(x.dtype), y.rows, y.cols));
   }
   if (x.rows == 0) return;
-  const std::int64_t n = y.cols;
-  if (in_parallel()) {
+  const auto all_columns = [&](ConstMatrix rows, Matrix to) {
     context.device().worker().scratch.reset();
-    multiply(context, x, weight, epilogue, y, 0);
+    if (quantized) {
+      multiply_quantized(context, rows, weight, epilogue, to, 0);
+    } else {
+      multiply(context, rows, weight, epilogue, to, 0);
+    }
+  };
+  if (in_parallel()) {
+    all_columns(x, y);
     return;
   }
   context.device().prepare();
   const std::int64_t tile = max_tile_rows(x.rows);
   if (tile < x.rows) {
     for_row_tiles(x.rows, [&](std::int64_t begin, std::int64_t count, int) {
-      context.device().worker().scratch.reset();
-      multiply(context, x.rows_from(begin, count), weight, epilogue, y.rows_from(begin, count), 0);
+      all_columns(x.rows_from(begin, count), y.rows_from(begin, count));
     });
     return;
   }
-  const std::int64_t granules = (n + kColumnGranule - 1) / kColumnGranule;
+  const std::int64_t granules = granules_of(y.cols);
   const std::int64_t parts =
       weight.packed().bytes_per_granule == 0 ? 1 : std::min<std::int64_t>(num_threads(), granules);
+  if (parts == 1) {
+    all_columns(x, y);
+    return;
+  }
   parallel_tasks(context, parts, [&](std::int64_t part) {
     context.device().worker().scratch.reset();
     const std::int64_t begin = granules * part / parts * kColumnGranule;
-    const std::int64_t end = std::min(granules * (part + 1) / parts * kColumnGranule, n);
-    if (parts == 1) {
-      multiply(context, x, weight, epilogue, y, 0);
+    const std::int64_t end = std::min(granules * (part + 1) / parts * kColumnGranule, y.cols);
+    const auto columns = y.cols_from(begin, end - begin);
+    if (quantized) {
+      multiply_quantized(context, x, weight, epilogue, columns, begin);
     } else {
-      multiply_columns(context, x, weight, epilogue, y.cols_from(begin, end - begin), begin);
+      multiply_columns(context, x, weight, epilogue, columns, begin);
     }
   });
 }

@@ -1,0 +1,76 @@
+// The non-linearities of linear epilogues, for each instruction set. Included once for every
+// instruction set by Highway's foreach_target.
+// clang-format off
+#if defined(CLOZE_OPS_CPU_ACTIVATION_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CLOZE_OPS_CPU_ACTIVATION_INL_H_
+#undef CLOZE_OPS_CPU_ACTIVATION_INL_H_
+#else
+#define CLOZE_OPS_CPU_ACTIVATION_INL_H_
+#endif
+// clang-format on
+
+#include "hwy/contrib/math/math-inl.h"
+#include "hwy/highway.h"
+#include "ops/ops.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cloze::ops::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// 1 / (1 + exp(-x)).
+template <class D, class V>
+HWY_INLINE V Sigmoid(D d, V x) {
+  const auto one = hn::Set(d, 1.0F);
+  return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(x))));
+}
+
+/// x·Φ(x). Φ's tail is t·(a1 + t·(a2 + ...))·exp(-x²/2) / 2 with t = 1 / (1 + p·|x|/√2): Abramowitz
+/// and Stegun 7.1.26, absolute error of erf below 1.5e-7.
+template <class D, class V>
+HWY_INLINE V Gelu(D d, V x) {
+  const auto one = hn::Set(d, 1.0F);
+  const auto z = hn::Mul(hn::Abs(x), hn::Set(d, 0.70710678F));
+  const auto t = hn::Div(one, hn::MulAdd(hn::Set(d, 0.3275911F), z, one));
+  auto poly = hn::MulAdd(hn::Set(d, 1.061405429F), t, hn::Set(d, -1.453152027F));
+  poly = hn::MulAdd(poly, t, hn::Set(d, 1.421413741F));
+  poly = hn::MulAdd(poly, t, hn::Set(d, -0.284496736F));
+  poly = hn::MulAdd(poly, t, hn::Set(d, 0.254829592F));
+  const auto tail =
+      hn::Mul(hn::Mul(hn::Mul(poly, t), hn::Set(d, 0.5F)), hn::Exp(d, hn::Neg(hn::Mul(z, z))));
+  const auto phi = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail));
+  return hn::Mul(x, phi);
+}
+
+/// 0.5·x·(1 + tanh(u)) = x·sigmoid(2u), u = √(2/π)·(x + 0.044715·x³).
+template <class D, class V>
+HWY_INLINE V GeluTanh(D d, V x) {
+  const auto cubic = hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(d, 0.044715F), x);
+  return hn::Mul(x, Sigmoid(d, hn::Mul(cubic, hn::Set(d, 1.5957691216F))));
+}
+
+/// The epilogue's function of x; identity for `none` and `add`.
+template <class D, class V>
+HWY_INLINE V Activate(D d, Epilogue epilogue, V x) {
+  switch (epilogue) {
+    case Epilogue::none:
+    case Epilogue::add:
+      return x;
+    case Epilogue::gelu:
+      return Gelu(d, x);
+    case Epilogue::gelu_tanh:
+      return GeluTanh(d, x);
+    case Epilogue::relu:
+      return hn::Max(x, hn::Zero(d));
+    case Epilogue::silu:
+      return hn::Mul(x, Sigmoid(d, x));
+    case Epilogue::tanh:
+      return hn::Sub(hn::Add(Sigmoid(d, hn::Add(x, x)), Sigmoid(d, hn::Add(x, x))),
+                     hn::Set(d, 1.0F));
+  }
+  return x;
+}
+
+}  // namespace cloze::ops::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard

@@ -1,0 +1,180 @@
+// clang-format off
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/cpu/quantize.cc"
+#include "hwy/foreach_target.h"
+// clang-format on
+#include "ops/cpu/quantize.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "hwy/highway.h"
+#include "ops/cpu/activation-inl.h"
+#include "ops/cpu/rows-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cloze::ops::HWY_NAMESPACE {
+
+void QuantizeRow(const float* HWY_RESTRICT row, std::size_t cols, std::uint8_t* HWY_RESTRICT to,
+                 float* scale, std::int32_t* zero) {
+  const F32 d;
+  const hn::Rebind<std::uint8_t, F32> d8;
+  const hn::RebindToSigned<F32> di;
+  const std::size_t lanes = hn::Lanes(d);
+  auto lows = hn::Zero(d), highs = hn::Zero(d);
+  for (std::size_t i = 0; i < cols; i += lanes) {  // the padding is zero, as the range's start is
+    const auto value = hn::LoadU(d, row + i);
+    lows = hn::Min(lows, value);
+    highs = hn::Max(highs, value);
+  }
+  const float low = hn::GetLane(hn::MinOfLanes(d, lows));
+  const float high = hn::GetLane(hn::MaxOfLanes(d, highs));
+  const float range = high - low;
+  *scale = range > 0.0F ? range / 255.0F : 1.0F;
+  *zero = static_cast<std::int32_t>(std::nearbyint(-low / *scale));
+  const auto inverse = hn::Set(d, 1.0F / *scale);
+  const auto offset = hn::Set(di, *zero);
+  std::size_t i = 0;
+  for (; i + lanes <= cols; i += lanes) {
+    const auto value = hn::NearestInt(hn::Mul(hn::LoadU(d, row + i), inverse));
+    hn::StoreU(hn::DemoteTo(d8, hn::Add(value, offset)), d8, to + i);
+  }
+  for (; i < cols; ++i) {
+    const auto value = static_cast<std::int32_t>(std::nearbyint(row[i] * (1.0F / *scale)));
+    to[i] = static_cast<std::uint8_t>(std::clamp(value + *zero, 0, 255));
+  }
+}
+
+void QuantizeRows(const ConstMatrix& x, float* row, const QuantizedRows& to) {
+  const auto cols = static_cast<std::size_t>(x.cols);
+  for (std::int64_t r = 0; r < x.rows; ++r) {
+    LoadRow(x.dtype, x.row(r), cols, row);
+    QuantizeRow(row, cols, to.values + r * x.cols, to.scales + r, to.zeros + r);
+  }
+}
+
+template <Epilogue kEpilogue>
+void DequantizeRow(const std::int32_t* HWY_RESTRICT sums, float scale, std::int32_t zero,
+                   const float* HWY_RESTRICT channel_scale,
+                   const std::int32_t* HWY_RESTRICT channel_sum, const float* HWY_RESTRICT bias,
+                   std::size_t cols, DType dtype, std::byte* to) {
+  const F32 d;
+  const hn::RebindToSigned<F32> di;
+  const hn::Rebind<std::uint16_t, F32> d16;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto scales = hn::Set(d, scale);
+  const auto zeros = hn::Set(di, zero);
+  const auto values_at = [&](std::size_t i) {
+    const auto exact =
+        hn::Sub(hn::LoadU(di, sums + i), hn::Mul(zeros, hn::LoadU(di, channel_sum + i)));
+    const auto factor = hn::Mul(scales, hn::LoadU(d, channel_scale + i));
+    return Activate(d, kEpilogue,
+                    hn::MulAdd(hn::ConvertTo(d, exact), factor, hn::LoadU(d, bias + i)));
+  };
+  std::size_t i = 0;
+  if (dtype == DType::bf16) {
+    auto* out = reinterpret_cast<BFloat16*>(to);
+    for (; i + lanes <= cols; i += lanes) {
+      auto value = values_at(i);
+      if constexpr (kEpilogue == Epilogue::add) value = hn::Add(value, FromBFloat16(d, out + i));
+      hn::StoreU(ToBFloat16(d, value), d16, reinterpret_cast<std::uint16_t*>(out + i));
+    }
+  } else {
+    auto* out = reinterpret_cast<float*>(to);
+    for (; i + lanes <= cols; i += lanes) {
+      auto value = values_at(i);
+      if constexpr (kEpilogue == Epilogue::add) value = hn::Add(value, hn::LoadU(d, out + i));
+      hn::StoreU(value, d, out + i);
+    }
+  }
+  const hn::CappedTag<float, 1> one;
+  for (; i < cols; ++i) {
+    const auto exact = static_cast<float>(sums[i] - zero * channel_sum[i]);
+    float value = exact * (scale * channel_scale[i]) + bias[i];
+    value = hn::GetLane(Activate(one, kEpilogue, hn::Set(one, value)));
+    if (dtype == DType::bf16) {
+      auto* out = reinterpret_cast<BFloat16*>(to) + i;
+      if (kEpilogue == Epilogue::add) value += static_cast<float>(*out);
+      *out = BFloat16::from(value);
+    } else {
+      auto* out = reinterpret_cast<float*>(to) + i;
+      *out = kEpilogue == Epilogue::add ? *out + value : value;
+    }
+  }
+}
+
+template <Epilogue kEpilogue>
+void DequantizeAll(const IntegerSums& sums, const QuantizedRows& x,
+                   const QuantizedChannels& channels, const float* bias, std::int64_t begin,
+                   const Matrix& y) {
+  for (std::int64_t r = 0; r < y.rows; ++r) {
+    DequantizeRow<kEpilogue>(sums.values + r * sums.stride, x.scales[r], x.zeros[r],
+                             channels.scales.data() + begin, channels.sums.data() + begin,
+                             bias + begin, static_cast<std::size_t>(y.cols), y.dtype, y.row(r));
+  }
+}
+
+void DequantizeRows(const IntegerSums& sums, const QuantizedRows& x,
+                    const QuantizedChannels& channels, const float* bias, std::int64_t begin,
+                    Epilogue epilogue, const Matrix& y) {
+  switch (epilogue) {
+    case Epilogue::none:
+      return DequantizeAll<Epilogue::none>(sums, x, channels, bias, begin, y);
+    case Epilogue::add:
+      return DequantizeAll<Epilogue::add>(sums, x, channels, bias, begin, y);
+    case Epilogue::gelu:
+      return DequantizeAll<Epilogue::gelu>(sums, x, channels, bias, begin, y);
+    case Epilogue::gelu_tanh:
+      return DequantizeAll<Epilogue::gelu_tanh>(sums, x, channels, bias, begin, y);
+    case Epilogue::relu:
+      return DequantizeAll<Epilogue::relu>(sums, x, channels, bias, begin, y);
+    case Epilogue::silu:
+      return DequantizeAll<Epilogue::silu>(sums, x, channels, bias, begin, y);
+    case Epilogue::tanh:
+      return DequantizeAll<Epilogue::tanh>(sums, x, channels, bias, begin, y);
+  }
+}
+
+}  // namespace cloze::ops::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace cloze::ops {
+HWY_EXPORT(QuantizeRows);
+HWY_EXPORT(DequantizeRows);
+
+void quantize_rows(ConstMatrix x, float* row, const QuantizedRows& to) {
+  HWY_DYNAMIC_DISPATCH(QuantizeRows)(x, row, to);
+}
+
+void dequantize_rows(const IntegerSums& sums, const QuantizedRows& x,
+                     const QuantizedChannels& channels, const float* bias, std::int64_t begin,
+                     Epilogue epilogue, Matrix y) {
+  HWY_DYNAMIC_DISPATCH(DequantizeRows)(sums, x, channels, bias, begin, epilogue, y);
+}
+
+QuantizedChannels quantize_weights(std::span<const float> weights, std::int64_t out_features,
+                                   std::int32_t limit, std::span<std::int8_t> to) {
+  QuantizedChannels channels;
+  const std::size_t count = weights.size() / static_cast<std::size_t>(out_features);
+  for (std::size_t channel = 0; channel < static_cast<std::size_t>(out_features); ++channel) {
+    const auto row = weights.subspan(channel * count, count);
+    float most = 0.0F;
+    for (const float value : row) most = std::max(most, std::fabs(value));
+    const float scale = most > 0.0F ? most / static_cast<float>(limit) : 1.0F;
+    const float inverse = 1.0F / scale;
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto value = static_cast<std::int32_t>(std::nearbyint(row[i] * inverse));
+      const auto quantized = std::clamp(value, -limit, limit);
+      to[channel * count + i] = static_cast<std::int8_t>(quantized);
+      sum += quantized;
+    }
+    channels.scales.push_back(scale);
+    channels.sums.push_back(sum);
+  }
+  return channels;
+}
+
+}  // namespace cloze::ops
+#endif  // HWY_ONCE
