@@ -1,6 +1,7 @@
 /// \file
 /// The BERT tokenizer: text → WordPiece ids with offsets, exactly as Hugging Face's fast BERT
-/// tokenizer does it (or, in `google` mode, as google-research/bert's tokenization.py does).
+/// tokenizer does it (or, in `google` mode, as google-research/bert's tokenization.py does), in one
+/// pass over the text. docs/tokenizer.md says how exact, how fast, and what is different.
 #pragma once
 
 #include <cstdint>
@@ -39,13 +40,21 @@ struct Encoding {
 
 /// Whose rules to follow where the two references differ: Hugging Face's fast tokenizer, or
 /// google-research/bert.
-enum class TokenizerMode : std::uint8_t { hf, google };
-/// Which text of a pair gives way when both are too long together.
+/// For each token of a packed Batch where it came from: filled in parallel to `input_ids`.
+struct Alignment {
+  std::vector<Span> offsets;           ///< [total_tokens], as in Encoding
+  std::vector<std::int32_t> word_ids;  ///< [total_tokens], as in Encoding
+};
+
+/// Whose rules words are cut by.
+enum class TokenizerMode : std::uint8_t {
+  hf,     ///< Hugging Face's fast BERT tokenizer
+  google  ///< google-research/bert's tokenization.py: its Unicode rules (Python's), final sigma,
+          ///< words of up to 200 characters, no special tokens inside text
+};
 enum class Truncation : std::uint8_t { none, longest_first, only_first, only_second };
-/// What `Encoding::offsets` count.
 enum class OffsetUnit : std::uint8_t { code_points, bytes };
 
-/// How a text or pair is encoded.
 struct EncodeOptions {
   bool add_special_tokens = true;
   Truncation truncation = Truncation::none;
@@ -54,10 +63,28 @@ struct EncodeOptions {
   OffsetUnit offsets = OffsetUnit::code_points;
 };
 
+enum class Side : std::uint8_t { left, right };
+
+struct PaddingOptions {
+  std::int32_t length = 0;       ///< pad to this; 0: to the longest of the batch
+  std::int32_t multiple_of = 0;  ///< round the length up to a multiple of this; 0: do not
+  Side side = Side::right;
+};
+
+/// A first text and its second.
+struct TextPair {
+  std::string_view first, second;
+};
+
+/// The words of a text that was split before.
+using Words = std::span<const std::string_view>;
+
 /// Immutable after construction; safe to use from many threads.
 class Tokenizer {
  public:
-  /// Reads `tokenizer.json`, or `vocab.txt` with `tokenizer_config.json` where present.
+  /// Reads `tokenizer.json`, or `vocab.txt`, with `tokenizer_config.json` where present: its
+  /// do_lower_case, strip_accents and tokenize_chinese_chars win over tokenizer.json's, as in
+  /// transformers. Truncation and padding that tokenizer.json may hold are not applied.
   /// Throws IoError, FormatError (which file, line, what), ModelError (not a BERT tokenizer).
   [[nodiscard]] static Tokenizer from_pretrained(const std::filesystem::path& directory,
                                                  TokenizerMode mode = TokenizerMode::hf);
@@ -66,14 +93,6 @@ class Tokenizer {
   [[nodiscard]] Batch operator()(std::string_view text) const;
   [[nodiscard]] Batch operator()(std::string_view text, std::string_view pair) const;
 
-  /// Appends a text (or pair) to `batch` as one sequence and returns its length: the fastest way
-  /// into a model. Truncates as `options` say; `stride` and `offsets` mean nothing here. Throws
-  /// ArgumentError as `encode`, and then leaves the batch as it was.
-  std::int32_t append_to(Batch& batch, std::string_view text,
-                         const EncodeOptions& options = {}) const;
-  std::int32_t append_to(Batch& batch, std::string_view text, std::string_view pair,
-                         const EncodeOptions& options = {}) const;
-
   /// Everything there is to know about a text (or pair). Throws ArgumentError for options that
   /// cannot be kept (no room in `max_length`, a stride as wide as the window) and for texts over
   /// 1 GiB. Invalid UTF-8 counts as U+FFFD, one for each maximal subpart (Python's
@@ -81,6 +100,46 @@ class Tokenizer {
   [[nodiscard]] Encoding encode(std::string_view text, const EncodeOptions& options = {}) const;
   [[nodiscard]] Encoding encode(std::string_view text, std::string_view pair,
                                 const EncodeOptions& options = {}) const;
+
+  /// The same for texts that are split into words already: `word_ids` are indices into `words`, and
+  /// offsets refer to the single word.
+  [[nodiscard]] Encoding encode_words(Words words, const EncodeOptions& options = {}) const;
+  [[nodiscard]] Encoding encode_words(Words words, Words pair,
+                                      const EncodeOptions& options = {}) const;
+
+  /// `encode` of each text, on `num_threads()` threads.
+  [[nodiscard]] std::vector<Encoding> encode_batch(std::span<const std::string_view> texts,
+                                                   const EncodeOptions& options = {}) const;
+  [[nodiscard]] std::vector<Encoding> encode_batch(std::span<const TextPair> pairs,
+                                                   const EncodeOptions& options = {}) const;
+
+  /// Makes the encodings, overflowing ones included, equally long. Longer ones than
+  /// `options.length` stay as they are. Throws ModelError without a padding token.
+  void pad(std::span<Encoding> encodings, const PaddingOptions& options = {}) const;
+
+  /// Appends a text (or pair) to `batch` as one sequence and returns its length: the fastest way
+  /// into a model. Truncates as `options` say; `stride` means nothing here. Throws ArgumentError as
+  /// `encode`, and then leaves the batch as it was.
+  std::int32_t append_to(Batch& batch, std::string_view text,
+                         const EncodeOptions& options = {}) const;
+  std::int32_t append_to(Batch& batch, std::string_view text, std::string_view pair,
+                         const EncodeOptions& options = {}) const;
+  /// The same, and where each token came from.
+  std::int32_t append_to(Batch& batch, Alignment& alignment, std::string_view text,
+                         const EncodeOptions& options = {}) const;
+  std::int32_t append_to(Batch& batch, Alignment& alignment, std::string_view text,
+                         std::string_view pair, const EncodeOptions& options = {}) const;
+
+  /// All texts as one packed batch, made on `num_threads()` threads; `alignment` is filled unless
+  /// it is null.
+  [[nodiscard]] Batch pack(std::span<const std::string_view> texts,
+                           const EncodeOptions& options = {}, Alignment* alignment = nullptr) const;
+  [[nodiscard]] Batch pack(std::span<const TextPair> pairs, const EncodeOptions& options = {},
+                           Alignment* alignment = nullptr) const;
+
+  /// Writes `tokenizer.json`, `vocab.txt` and `tokenizer_config.json` into `directory` (made if it
+  /// is not there), as transformers reads them. Throws IoError.
+  void save_pretrained(const std::filesystem::path& directory) const;
 
   /// Text of `ids`: "##" pieces joined, and (with `clean_up`) spaces before punctuation removed as
   /// transformers' `clean_up_tokenization_spaces` does. Throws ArgumentError for an id out of

@@ -1,11 +1,11 @@
 #include "text/added_tokens.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 #include <numeric>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "cloze/error.h"
 #include "text/utf8.h"
@@ -54,9 +54,9 @@ AddedTokenFinder::AddedTokenFinder(std::vector<std::string> patterns,
             [&](std::size_t a, std::size_t b) { return patterns[a] < patterns[b]; });
   for (const std::size_t i : order) {
     if (!patterns_.empty() && patterns_.back() == patterns[i]) {
-      throw ArgumentError(fmt::format(
-          "added tokens \"{}\" and \"{}\" are the same after normalization; remove one",
-          tokens_.back()->content, tokens[i]->content));
+      throw ArgumentError(
+          fmt::format("added tokens \"{}\" and \"{}\" are the same after normalization; remove one",
+                      tokens_.back()->content, tokens[i]->content));
     }
     patterns_.push_back(std::move(patterns[i]));
     tokens_.push_back(tokens[i]);
@@ -71,17 +71,17 @@ AddedTokenFinder::AddedTokenFinder(std::vector<std::string> patterns,
 
 std::size_t AddedTokenFinder::next_candidate(std::string_view text, std::size_t from) const {
   if (only_first_byte_ >= 0) {
-    const void* const at = from == text.size() ? nullptr
-                                               : std::memchr(text.data() + from, only_first_byte_,
-                                                             text.size() - from);
+    const void* const at =
+        from == text.size() ? nullptr
+                            : std::memchr(text.data() + from, only_first_byte_, text.size() - from);
     return at == nullptr ? text.size()
                          : static_cast<std::size_t>(static_cast<const char*>(at) - text.data());
   }
-  const auto at = std::find_if(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(),
-                               [this](char c) {
-                                 const auto b = static_cast<unsigned char>(c);
-                                 return first_[b] != first_[b + 1U];
-                               });
+  const auto at =
+      std::find_if(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(), [this](char c) {
+        const auto b = static_cast<unsigned char>(c);
+        return first_[b] != first_[b + 1U];
+      });
   return static_cast<std::size_t>(at - text.begin());
 }
 
@@ -134,8 +134,8 @@ void AddedTokenFinder::split(std::string_view text, std::vector<AddedMatch>& par
     std::size_t begin = at;
     std::size_t end = at + pattern->size();
     at = next_candidate(text, end);
-    if (token->single_word && (has_flag_before(text, begin, kWordChar) ||
-                               has_flag_at(text, end, kWordChar))) {
+    if (token->single_word &&
+        (has_flag_before(text, begin, kWordChar) || has_flag_at(text, end, kWordChar))) {
       continue;
     }
     if (token->lstrip) begin = std::max(strip_before(text, begin), done);

@@ -51,8 +51,9 @@ class AddedTokenFinder {
 
   std::vector<std::string> patterns_;  // sorted; a prefix of another comes before it
   std::vector<const AddedToken*> tokens_;
-  std::array<std::size_t, 257> first_{};  // patterns that begin with byte b: [first_[b], first_[b+1])
-  int only_first_byte_ = -1;              // the byte that all patterns begin with, if they do
+  std::array<std::size_t, 257>
+      first_{};               // patterns that begin with byte b: [first_[b], first_[b+1])
+  int only_first_byte_ = -1;  // the byte that all patterns begin with, if they do
 };
 
 }  // namespace cloze::text

@@ -1,10 +1,10 @@
 // Compiled once for each instruction set, the best chosen at run time (Highway).
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "text/ascii_scan.cc"
+#include "text/ascii_scan.h"
+
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
-
-#include "text/ascii_scan.h"
 
 // clang-format off
 #include <algorithm>

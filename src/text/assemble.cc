@@ -1,9 +1,9 @@
 #include "text/assemble.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
+
+#include <fmt/format.h>
 
 #include "cloze/error.h"
 
@@ -14,7 +14,8 @@ struct Window {
   std::size_t begin, end;
 };
 
-// The windows of a sequence of `size` pieces that is cut to `kept`; the first is the one that stays.
+// The windows of a sequence of `size` pieces that is cut to `kept`; the first is the one that
+// stays.
 std::vector<Window> windows(std::size_t size, std::size_t kept, std::size_t stride) {
   if (kept >= size) return {{0, size}};
   if (kept == 0) return {{0, 0}, {0, size}};

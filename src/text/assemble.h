@@ -14,7 +14,7 @@ namespace cloze::text {
 
 /// A part of a template: special tokens, or a whole sequence.
 struct TemplatePiece {
-  int sequence = -1;         ///< 0 first text, 1 second text, -1 special tokens
+  int sequence = -1;  ///< 0 first text, 1 second text, -1 special tokens
   std::int32_t type_id = 0;
   std::vector<std::int32_t> ids;    ///< of special tokens
   std::vector<std::string> tokens;  ///< their contents

@@ -88,8 +88,8 @@ CharAction CharActions::compose(const CharRecord& record) const {
   }
   action.chars = static_cast<std::uint8_t>(outputs.size());
   for (const auto& output : outputs) {
-    action.size = static_cast<std::uint8_t>(action.size +
-                                            encode(output.cp, action.bytes + action.size));
+    action.size =
+        static_cast<std::uint8_t>(action.size + encode(output.cp, action.bytes + action.size));
   }
   return action;
 }

@@ -31,9 +31,9 @@ struct CharAction {
     reorder  ///< takes part in canonical reordering, or becomes several words: the careful way
   };
   Kind kind = copy;
-  std::uint8_t size = 0;           ///< of `bytes`
-  std::uint8_t chars = 1;          ///< code points in `bytes`
-  std::uint8_t combining_mark = 0; ///< a dropped character that canonical reordering counts
+  std::uint8_t size = 0;            ///< of `bytes`
+  std::uint8_t chars = 1;           ///< code points in `bytes`
+  std::uint8_t combining_mark = 0;  ///< a dropped character that canonical reordering counts
   char bytes[12] = {};
 };
 

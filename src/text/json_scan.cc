@@ -1,9 +1,9 @@
 #include "text/json_scan.h"
 
-#include <fmt/format.h>
-
 #include <limits>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "cloze/error.h"
 #include "text/utf8.h"

@@ -114,8 +114,7 @@ NormalizedText normalize(const CharActions& actions, std::string_view text, std:
   for (const char *p = text.data(), *const end = p + text.size(); p < end;) {
     const char* const from = p;
     const char32_t cp = decode(p);
-    const auto width =
-        unit == OffsetUnit::code_points ? 1 : static_cast<std::int32_t>(p - from);
+    const auto width = unit == OffsetUnit::code_points ? 1 : static_cast<std::int32_t>(p - from);
     chars.push_back({cp, at, at + width});
     at += width;
   }

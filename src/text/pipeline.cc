@@ -1,8 +1,8 @@
 #include "text/pipeline.h"
 
-#include <fmt/format.h>
-
 #include <limits>
+
+#include <fmt/format.h>
 
 #include "cloze/error.h"
 #include "text/normalized_text.h"
@@ -17,9 +17,9 @@ AddedTokenFinder finder(const Model& model, const std::vector<AddedToken>& added
   if (!model.actions.rules().google) {
     for (const auto& token : added) {
       if (token.normalized != normalized) continue;
-      patterns.push_back(
-          normalized ? normalize(model.actions, token.content, 0, OffsetUnit::bytes).bytes
-                     : token.content);
+      patterns.push_back(normalized
+                             ? normalize(model.actions, token.content, 0, OffsetUnit::bytes).bytes
+                             : token.content);
       if (patterns.back().empty()) {
         throw ArgumentError(fmt::format(
             "added token \"{}\" is empty after normalization; give it \"normalized\": false",
@@ -64,9 +64,9 @@ class OffsetCounter {
 
 void check_size(std::string_view text) {
   if (text.size() > std::numeric_limits<std::int32_t>::max() / 2) {
-    throw ArgumentError(fmt::format(
-        "a text of {} bytes is longer than a tokenizer takes at once (1 GiB); split it",
-        text.size()));
+    throw ArgumentError(
+        fmt::format("a text of {} bytes is longer than a tokenizer takes at once (1 GiB); split it",
+                    text.size()));
   }
 }
 
@@ -77,6 +77,19 @@ Pipeline::Pipeline(Model model, std::vector<AddedToken> added)
       added_(std::move(added)),
       raw_(finder(model_, added_, false)),
       normalized_(finder(model_, added_, true)) {}
+
+void Pipeline::run_any(std::string_view text, OffsetUnit unit, PieceSink& sink,
+                       Texts* texts) const {
+  check_size(text);
+  const ValidText valid(text);
+  const auto before = sink.ids->size();
+  run(valid.text(), unit, sink, texts);
+  if (!valid.repaired() || unit != OffsetUnit::bytes || sink.offsets == nullptr) return;
+  for (auto i = before; i < sink.offsets->size(); ++i) {
+    auto& place = (*sink.offsets)[i];
+    place = {valid.original_byte(place.begin), valid.original_byte(place.end)};
+  }
+}
 
 void Pipeline::run(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const {
   if (normalized_.empty() && !raw_.may_match(text)) {
@@ -129,27 +142,18 @@ void Pipeline::run_normalized(std::string_view text, std::int32_t begin, OffsetU
 
 void Pipeline::pieces(std::string_view text, OffsetUnit unit, Pieces& pieces,
                       std::int32_t word) const {
-  check_size(text);
-  const ValidText valid(text);
   PieceSink sink{.ids = &pieces.ids, .offsets = &pieces.offsets, .words = &pieces.words};
   sink.next_word = word < 0 ? 0 : word;
   sink.count_words = word < 0;
-  const auto before = pieces.offsets.size();
-  run(valid.text(), unit, sink, &pieces.texts);
-  if (valid.repaired() && unit == OffsetUnit::bytes) {
-    for (auto i = before; i < pieces.offsets.size(); ++i) {
-      auto& place = pieces.offsets[i];
-      place = {valid.original_byte(place.begin), valid.original_byte(place.end)};
-    }
-  }
+  run_any(text, unit, sink, &pieces.texts);
 }
 
-void Pipeline::ids(std::string_view text, std::vector<std::int32_t>& ids, std::size_t limit) const {
-  check_size(text);
-  const ValidText valid(text);
-  PieceSink sink{.ids = &ids};
+void Pipeline::ids(std::string_view text, OffsetUnit unit, std::size_t limit,
+                   std::vector<std::int32_t>& ids, std::vector<Span>* offsets,
+                   std::vector<std::int32_t>* words) const {
+  PieceSink sink{.ids = &ids, .offsets = offsets, .words = words};
   if (limit < std::numeric_limits<std::size_t>::max() - ids.size()) sink.limit = ids.size() + limit;
-  run(valid.text(), OffsetUnit::bytes, sink, nullptr);
+  run_any(text, unit, sink, nullptr);
 }
 
 }  // namespace cloze::text

@@ -38,11 +38,15 @@ class Pipeline {
   /// words); otherwise words are counted.
   void pieces(std::string_view text, OffsetUnit unit, Pieces& pieces, std::int32_t word = -1) const;
 
-  /// Appends the ids of `text` to `ids`; may stop once there are `limit` more.
-  void ids(std::string_view text, std::vector<std::int32_t>& ids, std::size_t limit) const;
+  /// Appends the ids of `text` to `ids`, and offsets and word ids where they are not null; may stop
+  /// once there are `limit` more.
+  void ids(std::string_view text, OffsetUnit unit, std::size_t limit,
+           std::vector<std::int32_t>& ids, std::vector<Span>* offsets,
+           std::vector<std::int32_t>* words) const;
 
  private:
   using Texts = std::vector<std::pair<std::size_t, std::string>>;
+  void run_any(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const;
   void run(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const;
   void run_parts(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const;
   void run_normalized(std::string_view text, std::int32_t begin, OffsetUnit unit, PieceSink& sink,

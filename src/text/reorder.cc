@@ -64,8 +64,8 @@ SigmaContext sigma_context(const CharActions& actions, char32_t cp) {
 
 }  // namespace
 
-ReorderedRun reorder(const CharActions& actions, const char* p, const char* end,
-                     std::int32_t index, bool count_code_points) {
+ReorderedRun reorder(const CharActions& actions, const char* p, const char* end, std::int32_t index,
+                     bool count_code_points) {
   const auto& table = actions.table();
   const bool clean = actions.rules().clean_text;
   std::vector<Item> items;

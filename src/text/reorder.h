@@ -25,9 +25,9 @@ struct ReorderedRun {
 };
 
 /// Normalizes the character at `p` and the combining characters after it: decomposition, canonical
-/// order, nonspacing marks dropped, lower case. `index` is the offset of `p`, counted in code points
-/// or bytes. As in Hugging Face's NormalizedString, reordered characters are aligned by position:
-/// the k-th of them with the k-th of the originals.
+/// order, nonspacing marks dropped, lower case. `index` is the offset of `p`, counted in code
+/// points or bytes. As in Hugging Face's NormalizedString, reordered characters are aligned by
+/// position: the k-th of them with the k-th of the originals.
 [[nodiscard]] ReorderedRun reorder(const CharActions& actions, const char* p, const char* end,
                                    std::int32_t index, bool count_code_points);
 

@@ -66,9 +66,10 @@ class Segmenter {
   template <class Place>
   void put_pieces(const char* word, std::size_t size, const Place& place) {
     reserve(size);
-    ends_.resize(std::max(ends_.size(), size));
+    if (size > ends_.size()) long_ends_.resize(std::max(long_ends_.size(), size));
+    std::int32_t* const ends = size > ends_.size() ? long_ends_.data() : ends_.data();
     std::int32_t* const ids = sink_.ids->data() + count_;
-    const auto pieces = model_.vocabulary.match(word, size, ids, ends_.data());
+    const auto pieces = model_.vocabulary.match(word, size, ids, ends);
     if (pieces == 0) {
       const Span whole = place(0, static_cast<std::int32_t>(size));
       put(model_.unk_id, whole.begin, whole.end);
@@ -77,9 +78,9 @@ class Segmenter {
     if constexpr (kOffsets) {
       std::int32_t at = 0;
       for (std::size_t i = 0; i < pieces; ++i) {
-        (*sink_.offsets)[count_ + i] = place(at, ends_[i]);
+        (*sink_.offsets)[count_ + i] = place(at, ends[i]);
         (*sink_.words)[count_ + i] = sink_.next_word;
-        at = ends_[i];
+        at = ends[i];
       }
       sink_.next_word += sink_.count_words ? 1 : 0;
     }
@@ -140,8 +141,9 @@ class Segmenter {
         if ((word >> bit & 1U) != 0) {
           end = end_of_word(masks, blocks, at);
           if (end >= size && p + size < end_ && at > 0) return p + at;  // a new chunk from here
-          const bool ends = p + end == end_ ||
-                            (end < size && (masks[end / kScanBlock].other >> end % kScanBlock & 1U) == 0);
+          const bool ends =
+              p + end == end_ ||
+              (end < size && (masks[end / kScanBlock].other >> end % kScanBlock & 1U) == 0);
           if (ends) {
             ascii_word(copy + at, end - at, p + at);
             continue;
@@ -293,8 +295,9 @@ class Segmenter {
   bool count_code_points_;
   std::int32_t shift_;  // offset of a place in the text minus its byte; right while all is ASCII
   WordBuffer word_;
-  std::size_t count_;  // pieces so far; the sink's vectors may be longer
-  std::vector<std::int32_t> ends_;
+  std::size_t count_;                   // pieces so far; the sink's vectors may be longer
+  std::array<std::int32_t, 128> ends_;  // scratch of put_pieces
+  std::vector<std::int32_t> long_ends_;
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 /// \file
 /// Text → pieces in one pass: normalizer, pre-tokenizer and WordPiece together, without a
-/// normalized copy of the text. A word of ASCII goes from a bit mask straight to the vocabulary; any
-/// other word is assembled code point by code point, each with the place it came from.
+/// normalized copy of the text. A word of ASCII goes from a bit mask straight to the vocabulary;
+/// any other word is assembled code point by code point, each with the place it came from.
 #pragma once
 
 #include <array>
@@ -41,8 +41,8 @@ struct PieceSink {
   bool count_words = true;
 };
 
-/// Appends the pieces of `text`, which is valid UTF-8, to `sink`. `begin` is the offset of its first
-/// code point; offsets are in `unit`.
+/// Appends the pieces of `text`, which is valid UTF-8, to `sink`. `begin` is the offset of its
+/// first code point; offsets are in `unit`.
 void segment(const Model& model, std::string_view text, std::int32_t begin, OffsetUnit unit,
              PieceSink& sink);
 

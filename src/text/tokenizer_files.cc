@@ -1,12 +1,12 @@
 #include "text/tokenizer_files.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <string_view>
 #include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
 #include "core/mapped_file.h"
@@ -20,9 +20,8 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 std::size_t line_of(std::string_view text, std::size_t byte) {
-  return 1 + static_cast<std::size_t>(std::count(text.begin(), text.begin() +
-                                                                   static_cast<std::ptrdiff_t>(byte),
-                                                 '\n'));
+  return 1 + static_cast<std::size_t>(
+                 std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(byte), '\n'));
 }
 
 // Without white space (Unicode's) at its end.
@@ -49,8 +48,8 @@ std::optional<Json> read_object(const fs::path& path) {
   if (!fs::exists(path)) return std::nullopt;
   Json json = parse(MappedFile::open(path)->text(), path.string());
   if (!json.is_object()) {
-    throw FormatError(fmt::format("{}: {} where an object is expected", path.string(),
-                                  json.type_name()));
+    throw FormatError(
+        fmt::format("{}: {} where an object is expected", path.string(), json.type_name()));
   }
   return json;
 }
@@ -65,8 +64,8 @@ std::optional<T> field(const Json& object, const char* name, const std::string& 
   try {
     return at->get<T>();
   } catch (const Json::exception&) {
-    throw FormatError(fmt::format("{}: field \"{}\" is {}, which is of the wrong type", origin, name,
-                                  at->dump()));
+    throw FormatError(fmt::format("{}: field \"{}\" is {}, which is of the wrong type", origin,
+                                  name, at->dump()));
   }
 }
 
@@ -106,9 +105,8 @@ class AddedTokens {
         throw FormatError(fmt::format("{}: {}", origin, error.what()));
       }
     }
-    const auto same = std::find_if(tokens_.begin(), tokens_.end(), [&](const AddedToken& t) {
-      return t.content == token.content;
-    });
+    const auto same = std::find_if(tokens_.begin(), tokens_.end(),
+                                   [&](const AddedToken& t) { return t.content == token.content; });
     if (same == tokens_.end()) {
       tokens_.push_back(std::move(token));
     } else {
@@ -179,10 +177,11 @@ TokenizerJson scan_tokenizer_json(std::string_view text, const std::string& orig
       }
       const auto value = scan.value();
       if (vocabulary_pass) return;
-      for (const auto& [name, part] :
-           {std::pair{"added_tokens", &parts.added_tokens}, {"normalizer", &parts.normalizer},
-            {"pre_tokenizer", &parts.pre_tokenizer}, {"post_processor", &parts.post_processor},
-            {"decoder", &parts.decoder}}) {
+      for (const auto& [name, part] : {std::pair{"added_tokens", &parts.added_tokens},
+                                       {"normalizer", &parts.normalizer},
+                                       {"pre_tokenizer", &parts.pre_tokenizer},
+                                       {"post_processor", &parts.post_processor},
+                                       {"decoder", &parts.decoder}}) {
         if (key == name) *part = parse(value, origin);
       }
     });
@@ -217,9 +216,10 @@ void read_normalizer(const Json& json, TokenizerSpec& spec, const std::string& o
     return;
   }
   if (const auto type = type_of(normalizer, origin); type != "BertNormalizer") {
-    throw ModelError(fmt::format("{}: the normalizer is {}, not BertNormalizer: this is not the "
-                                 "tokenizer of a BERT",
-                                 origin, type));
+    throw ModelError(
+        fmt::format("{}: the normalizer is {}, not BertNormalizer: this is not the "
+                    "tokenizer of a BERT",
+                    origin, type));
   }
   spec.rules.clean_text = required<bool>(normalizer, "clean_text", origin);
   spec.rules.handle_chinese_chars = required<bool>(normalizer, "handle_chinese_chars", origin);
@@ -243,9 +243,10 @@ Template read_template(const Json& pieces, const Json& special, const Vocabulary
       if (piece.ids.size() != piece.tokens.size() ||
           !std::all_of(piece.ids.begin(), piece.ids.end(),
                        [&](std::int32_t i) { return vocabulary.has_id(i); })) {
-        throw FormatError(fmt::format("{}: the template's special token \"{}\" has ids that are not "
-                                      "in the vocabulary",
-                                      origin, id));
+        throw FormatError(
+            fmt::format("{}: the template's special token \"{}\" has ids that are not "
+                        "in the vocabulary",
+                        origin, id));
       }
     } else {
       piece.sequence = id == "A" ? 0 : 1;
@@ -275,8 +276,8 @@ std::string named_token(const Json& processor, const char* name, const Vocabular
                         const std::string& origin) {
   const auto token = required<std::pair<std::string, std::int32_t>>(processor, name, origin).first;
   if (!vocabulary.id_of(token)) {
-    throw FormatError(fmt::format("{}: the post-processor's {} token \"{}\" is not in the vocabulary",
-                                  origin, name, token));
+    throw FormatError(fmt::format(
+        "{}: the post-processor's {} token \"{}\" is not in the vocabulary", origin, name, token));
   }
   return token;
 }
@@ -288,8 +289,8 @@ void read_post_processor(const Json& json, TokenizerSpec& spec, const std::strin
     const auto special = required<Json>(processor, "special_tokens", origin);
     spec.templates.single = read_template(required<Json>(processor, "single", origin), special,
                                           spec.vocabulary, origin);
-    spec.templates.pair = read_template(required<Json>(processor, "pair", origin), special,
-                                        spec.vocabulary, origin);
+    spec.templates.pair =
+        read_template(required<Json>(processor, "pair", origin), special, spec.vocabulary, origin);
   } else if (type == "BertProcessing") {
     spec.templates =
         bert_templates(spec.vocabulary, named_token(processor, "cls", spec.vocabulary, origin),
@@ -297,9 +298,10 @@ void read_post_processor(const Json& json, TokenizerSpec& spec, const std::strin
   } else if (type == "none") {
     spec.templates = {{{0, 0, {}, {}}}, {{0, 0, {}, {}}, {1, 1, {}, {}}}};
   } else {
-    throw ModelError(fmt::format("{}: the post-processor is {}; a BERT has TemplateProcessing or "
-                                 "BertProcessing",
-                                 origin, type));
+    throw ModelError(
+        fmt::format("{}: the post-processor is {}; a BERT has TemplateProcessing or "
+                    "BertProcessing",
+                    origin, type));
   }
 }
 
@@ -309,15 +311,17 @@ void read_tokenizer_json(const fs::path& path, TokenizerSpec& spec) {
   auto parts = scan_tokenizer_json(file->text(), origin);
   if (const auto type = field<std::string>(parts.model, "type", origin).value_or("WordPiece");
       type != "WordPiece") {
-    throw ModelError(fmt::format("{}: the model is {}, not WordPiece: this is not the tokenizer of a "
-                                 "BERT",
-                                 origin, type));
+    throw ModelError(
+        fmt::format("{}: the model is {}, not WordPiece: this is not the tokenizer of a "
+                    "BERT",
+                    origin, type));
   }
   const Json& pre = component(parts.pre_tokenizer, "pretokenizers");
   if (const auto type = type_of(pre, origin); type != "BertPreTokenizer") {
-    throw ModelError(fmt::format("{}: the pre-tokenizer is {}, not BertPreTokenizer: this is not the "
-                                 "tokenizer of a BERT",
-                                 origin, type));
+    throw ModelError(
+        fmt::format("{}: the pre-tokenizer is {}, not BertPreTokenizer: this is not the "
+                    "tokenizer of a BERT",
+                    origin, type));
   }
   spec.vocabulary = std::move(parts.vocabulary);
   spec.base_vocab_size = spec.vocabulary.size();
@@ -374,12 +378,13 @@ Configuration read_configuration(const fs::path& directory) {
   if (auto config = read_object(config_path)) result.config = *std::move(config);
   if (const auto at = result.config.find("added_tokens_decoder"); at != result.config.end()) {
     if (!at->is_object()) {
-      throw FormatError(fmt::format("{}: \"added_tokens_decoder\" is not an object", result.origin));
+      throw FormatError(
+          fmt::format("{}: \"added_tokens_decoder\" is not an object", result.origin));
     }
     for (const auto& [id, json] : at->items()) {
       if (id.empty() || id.size() > 9 || id.find_first_not_of("0123456789") != std::string::npos) {
-        throw FormatError(fmt::format("{}: \"{}\" in added_tokens_decoder is no token id",
-                                      result.origin, id));
+        throw FormatError(
+            fmt::format("{}: \"{}\" in added_tokens_decoder is no token id", result.origin, id));
       }
       result.added.emplace_back(added_token(json, result.origin), std::stoi(id));
     }
@@ -400,8 +405,8 @@ Configuration read_configuration(const fs::path& directory) {
         token.special = token.special || (special && special->content == content);
       }
       token.normalized = !token.special;
-      result.added.emplace_back(std::move(token),
-                                required<std::int32_t>(*added, content.c_str(), added_path.string()));
+      result.added.emplace_back(
+          std::move(token), required<std::int32_t>(*added, content.c_str(), added_path.string()));
     }
   }
   return result;
@@ -422,10 +427,11 @@ void apply_configuration(const Configuration& configuration, TokenizerSpec& spec
   AddedTokens added(spec.vocabulary);
   for (auto& token : spec.added) added.add(std::move(token), std::nullopt, origin);
   for (const auto& [token, id] : stated) added.add(token, id, origin);
-  for (const auto& [name, content] :
-       {std::pair{"unk_token", &spec.unk_token}, {"sep_token", &spec.sep_token},
-        {"pad_token", &spec.pad_token}, {"cls_token", &spec.cls_token},
-        {"mask_token", &spec.mask_token}}) {
+  for (const auto& [name, content] : {std::pair{"unk_token", &spec.unk_token},
+                                      {"sep_token", &spec.sep_token},
+                                      {"pad_token", &spec.pad_token},
+                                      {"cls_token", &spec.cls_token},
+                                      {"mask_token", &spec.mask_token}}) {
     auto token = special_token(config, name, origin);
     if (token) *content = token->content;
     if (!token) token = AddedToken{.content = *content, .special = true};
@@ -468,7 +474,8 @@ Vocabulary read_vocab_txt(const fs::path& path) {
     throw FormatError(fmt::format("{}: line {} is not UTF-8 (byte {}); save the file as UTF-8",
                                   path.string(), line_of(text, bad), bad));
   }
-  Vocabulary vocabulary("##", static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1);
+  Vocabulary vocabulary("##",
+                        static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1);
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark
   std::int32_t line = 0;
   for (std::size_t at = 0; at < text.size(); ++line) {
@@ -480,14 +487,15 @@ Vocabulary read_vocab_txt(const fs::path& path) {
                                     Vocabulary::kMaxTokens));
     }
     if (!vocabulary.add(token, line)) {
-      throw FormatError(fmt::format("{}: line {} has token \"{}\" again (first on line {}); remove "
-                                    "or rename one, since a token has one id",
-                                    path.string(), line + 1, token, *vocabulary.id_of(token) + 1));
+      throw FormatError(
+          fmt::format("{}: line {} has token \"{}\" again (first on line {}); remove "
+                      "or rename one, since a token has one id",
+                      path.string(), line + 1, token, *vocabulary.id_of(token) + 1));
     }
   }
   if (vocabulary.size() == 0) {
-    throw FormatError(fmt::format("{}: the file is empty; a vocabulary has one token a line",
-                                  path.string()));
+    throw FormatError(
+        fmt::format("{}: the file is empty; a vocabulary has one token a line", path.string()));
   }
   return vocabulary;
 }
@@ -496,9 +504,10 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
   const auto json_path = directory / "tokenizer.json";
   const auto vocab_path = directory / "vocab.txt";
   if (!fs::is_directory(directory)) {
-    throw IoError(fmt::format("{}: no such directory; a tokenizer is a directory with tokenizer.json "
-                              "or vocab.txt",
-                              directory.string()));
+    throw IoError(
+        fmt::format("{}: no such directory; a tokenizer is a directory with tokenizer.json "
+                    "or vocab.txt",
+                    directory.string()));
   }
   TokenizerSpec spec;
   const bool has_json = fs::exists(json_path);
@@ -508,12 +517,14 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
     spec.vocabulary = read_vocab_txt(vocab_path);
     spec.base_vocab_size = spec.vocabulary.size();
   } else {
-    throw IoError(fmt::format("{}: there is neither tokenizer.json nor vocab.txt in it",
-                              directory.string()));
+    throw IoError(
+        fmt::format("{}: there is neither tokenizer.json nor vocab.txt in it", directory.string()));
   }
   const auto configuration = read_configuration(directory);
   apply_configuration(configuration, spec);
   spec.rules.strip_accents = spec.strip_accents.value_or(spec.rules.lowercase);
+  spec.file_rules = spec.rules;
+  spec.file_max_chars_per_word = spec.max_chars_per_word;
   for (const auto* token : {&spec.unk_token, &spec.cls_token, &spec.sep_token}) {
     require_token(spec, *token, directory);
   }

@@ -20,9 +20,11 @@ namespace cloze::text {
 struct TokenizerSpec {
   Vocabulary vocabulary;
   NormalizerRules rules;
+  NormalizerRules file_rules;  ///< as the files state them, whatever the mode
   /// As the file has it; `rules.strip_accents` is what it means.
   std::optional<bool> strip_accents;
   std::int32_t max_chars_per_word = 100;
+  std::int32_t file_max_chars_per_word = 100;
   std::vector<AddedToken> added;  ///< in order of id
   Templates templates;
   bool decoder_cleanup = true;

@@ -11,22 +11,22 @@
 namespace cloze::text {
 
 enum CharFlag : std::uint16_t {
-  kRemoved = 1,       ///< dropped by clean_text: controls, format, private use, U+0000, U+FFFD
-  kWhite = 2,         ///< separates words
-  kCjk = 4,           ///< an ideograph: a word by itself where Chinese characters are handled
-  kPunct = 8,         ///< a word by itself
-  kMark = 16,         ///< a nonspacing mark (Mn): dropped by strip_accents
-  kWordChar = 32,     ///< \w of the regex crate: what single_word added tokens look at (hf)
-  kHangul = 64,       ///< a precomposed syllable: its decomposition is arithmetic
-  kCased = 128,       ///< for Python's final sigma (google)
-  kIgnorable = 256,   ///< for Python's final sigma (google)
+  kRemoved = 1,      ///< dropped by clean_text: controls, format, private use, U+0000, U+FFFD
+  kWhite = 2,        ///< separates words
+  kCjk = 4,          ///< an ideograph: a word by itself where Chinese characters are handled
+  kPunct = 8,        ///< a word by itself
+  kMark = 16,        ///< a nonspacing mark (Mn): dropped by strip_accents
+  kWordChar = 32,    ///< \w of the regex crate: what single_word added tokens look at (hf)
+  kHangul = 64,      ///< a precomposed syllable: its decomposition is arithmetic
+  kCased = 128,      ///< for Python's final sigma (google)
+  kIgnorable = 256,  ///< for Python's final sigma (google)
 };
 
 struct CharRecord {
   std::uint16_t flags;
   std::uint8_t combining_class;
-  std::uint8_t nfd_size;  ///< 0: decomposes to itself
-  std::uint16_t nfd;      ///< index in the pool
+  std::uint8_t nfd_size;    ///< 0: decomposes to itself
+  std::uint16_t nfd;        ///< index in the pool
   std::uint8_t lower_size;  ///< 0: its own lower case
   std::uint16_t lower;
 };

@@ -29,8 +29,8 @@ namespace cloze::text {
     const char32_t cp = (a & 0x0FU) << 12U | (byte(1) & 0x3FU) << 6U | (byte(2) & 0x3FU);
     return p += 3, cp;
   }
-  const char32_t cp = (a & 0x07U) << 18U | (byte(1) & 0x3FU) << 12U | (byte(2) & 0x3FU) << 6U |
-                      (byte(3) & 0x3FU);
+  const char32_t cp =
+      (a & 0x07U) << 18U | (byte(1) & 0x3FU) << 12U | (byte(2) & 0x3FU) << 6U | (byte(3) & 0x3FU);
   return p += 4, cp;
 }
 

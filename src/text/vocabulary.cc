@@ -1,9 +1,9 @@
 #include "text/vocabulary.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "cloze/error.h"
 
@@ -41,14 +41,15 @@ bool Vocabulary::continues_words(std::string_view token) const {
 
 bool Vocabulary::add(std::string_view token, std::int32_t id, bool piece) {
   if (id < 0 || id >= kMaxTokens) {
-    throw ArgumentError(fmt::format("token \"{}\" has id {}; ids must be in [0, {})", token, id,
-                                    kMaxTokens));
+    throw ArgumentError(
+        fmt::format("token \"{}\" has id {}; ids must be in [0, {})", token, id, kMaxTokens));
   }
   if (id_of(token)) return false;
   if (has_id(id)) {
-    throw ArgumentError(fmt::format("id {} belongs to token \"{}\" and to \"{}\"; give each token "
-                                    "an id of its own",
-                                    id, this->token(id), token));
+    throw ArgumentError(
+        fmt::format("id {} belongs to token \"{}\" and to \"{}\"; give each token "
+                    "an id of its own",
+                    id, this->token(id), token));
   }
   const auto at = static_cast<std::size_t>(id);
   if (at >= spans_.size()) spans_.resize(at + 1, {kHole, 0});

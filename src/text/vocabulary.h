@@ -47,7 +47,8 @@ class Vocabulary {
   /// The piece that is exactly these `size` > 0 bytes, or -1. kWordSlack bytes after them must be
   /// readable.
   [[nodiscard]] std::int32_t find(const char* bytes, std::size_t size, PieceKind kind) const {
-    return size <= kBlock ? find_short(load(bytes, size), size, kind) : find_long(bytes, size, kind);
+    return size <= kBlock ? find_short(load(bytes, size), size, kind)
+                          : find_long(bytes, size, kind);
   }
 
   /// Greedy longest match of a word of valid UTF-8: writes the id of each piece to `ids` and the

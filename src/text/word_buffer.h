@@ -2,6 +2,7 @@
 /// The normalized bytes of a word, and where in the text each came from.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -15,7 +16,7 @@ namespace cloze::text {
 class WordBuffer {
  public:
   /// Words of more than `max_chars` code points are counted but not kept.
-  explicit WordBuffer(std::int32_t max_chars) : max_chars_(max_chars) { grow(kUsual); }
+  explicit WordBuffer(std::int32_t max_chars) : max_chars_(max_chars) {}
 
   /// Adds `size` bytes that are `chars` code points, all from [begin, end) of the text.
   void append(const char* bytes, std::int32_t size, std::int32_t chars, std::int32_t begin,
@@ -25,7 +26,7 @@ class WordBuffer {
     if (chars_ > max_chars_) return;
     chars_ += chars;
     const auto n = static_cast<std::size_t>(size);
-    if (size_ + n + kWordSlack > bytes_.size()) grow(2 * bytes_.size());
+    if (size_ + n + kWordSlack > bytes_.size()) grow(std::max(kUsual, 2 * bytes_.size()));
     for (std::size_t i = 0; i < n; ++i) {
       bytes_[size_ + i] = bytes[i];
       places_[size_ + i] = {begin, end};

@@ -20,9 +20,7 @@
 
 namespace {
 
-bool read_number(std::uint32_t& value) {
-  return std::fread(&value, sizeof value, 1, stdin) == 1;
-}
+bool read_number(std::uint32_t& value) { return std::fread(&value, sizeof value, 1, stdin) == 1; }
 
 std::string read_text() {
   std::uint32_t size = 0;
