@@ -43,7 +43,7 @@ struct LoadOptions {
   Precision precision = Precision::f32;
   /// For int8: linear layers whose parameter names contain one of these stay unquantized, such as
   /// "output.dense" (the most sensitive) or "layer.0." (a whole layer).
-  std::vector<std::string> keep;
+  std::vector<std::string> keep = {};
 };
 
 /// What a call returns besides the last hidden state.
