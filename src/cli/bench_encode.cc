@@ -132,10 +132,6 @@ std::vector<TokenizedText> texts(const Options& options, const BertModel& model)
   return as_usage([&] { return random_texts(model.config(), lengths); });
 }
 
-std::string dtype_name(const BertModel& model) {
-  return model.precision() == Precision::bf16 ? "bf16" : "f32";
-}
-
 double mib(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 std::string json(const EncodeBenchmark& result, const BertModel& model) {
@@ -155,7 +151,7 @@ std::string json(const EncodeBenchmark& result, const BertModel& model) {
   out["longest"] = result.longest;
   out["batches"] = result.batches;
   out["threads"] = result.threads;
-  out["dtype"] = dtype_name(model);
+  out["dtype"] = name_of(model.precision());
   out["peak_memory_mib"] = mib(result.peak_memory);
   out["parameters"] = model.num_parameters();
   return out.dump() + '\n';
@@ -163,9 +159,10 @@ std::string json(const EncodeBenchmark& result, const BertModel& model) {
 
 std::string readable(const EncodeBenchmark& result, const BertModel& model) {
   const auto& config = model.config();
-  auto text = fmt::format("{} layers of {}, {} parameters, {}, {} threads\n",
-                          config.num_hidden_layers, config.hidden_size,
-                          grouped(model.num_parameters()), dtype_name(model), result.threads);
+  auto text =
+      fmt::format("{} layers of {}, {} parameters, {}, {} threads\n", config.num_hidden_layers,
+                  config.hidden_size, grouped(model.num_parameters()), name_of(model.precision()),
+                  result.threads);
   text += fmt::format("{} sequences, {} tokens (longest {}), {} batch{}\n",
                       grouped(result.sequences), grouped(result.tokens), result.longest,
                       result.batches, result.batches == 1 ? "" : "es");

@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <thread>
 
@@ -16,13 +17,34 @@ namespace {
 
 constexpr int most_threads = 4096;
 
+// CLI11 takes a word in brackets for a list: "[MASK] and [MASK]" would lose both. A guard in front
+// of such a word keeps it whole, and comes off before anything looks at the word.
+constexpr char guard = '\x01';
+
+std::string guarded(std::string word) {
+  if (word.starts_with('[') || word.starts_with(guard)) word.insert(word.begin(), guard);
+  return word;
+}
+
+void take_off_guards(CLI::App& app) {
+  const CLI::Validator unguard(
+      [](std::string& word) {
+        if (word.starts_with(guard)) word.erase(0, 1);
+        return std::string();
+      },
+      "");
+  for (auto* option : app.get_options()) option->transform(unguard);
+  for (auto* group : app.get_subcommands({})) take_off_guards(*group);
+}
+
 bool has_tab(const std::string& text) { return text.find('\t') != std::string::npos; }
 
 }  // namespace
 
 bool parse(CLI::App& app, Arguments arguments) {
-  // CLI11 takes the words last first.
-  std::vector<std::string> words(arguments.rbegin(), arguments.rend());
+  std::vector<std::string> words;  // CLI11 takes them last first
+  std::transform(arguments.rbegin(), arguments.rend(), std::back_inserter(words), guarded);
+  take_off_guards(app);
   try {
     app.parse(std::move(words));
     return true;
@@ -52,8 +74,8 @@ void ModelOptions::add_computation(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--dtype", dtype,
-                 "what to compute in: f32, bf16, or auto (bf16 where the machine multiplies it "
-                 "in hardware)")
+                 "what to compute in: f32, bf16, int8, or auto (bf16 where the machine multiplies "
+                 "it in hardware)")
       ->type_name("NAME")
       ->capture_default_str();
   app.add_option("--threads", threads, "threads to compute with; 0: all cores")
@@ -75,12 +97,13 @@ LoadOptions ModelOptions::load_options() const {
     throw Error("this build of cloze has no CUDA: use --device cpu");
   }
   if (threads > 0) set_num_threads(threads);
-  return {.precision = precision};
+  LoadOptions options;
+  options.precision = precision;
+  return options;
 }
 
 void TextOptions::add_texts(CLI::App& app, const std::string& about) {
-  // Without allow_extra_args(false) CLI11 takes "[MASK] ... [MASK]" for a list in brackets.
-  app.add_option("TEXT", texts, about)->allow_extra_args(false)->type_name("");
+  app.add_option("TEXT", texts, about)->type_name("");
   app.add_option("--input,-i", input, "file of texts, one a line; - is standard input")
       ->type_name("FILE");
 }

@@ -48,6 +48,17 @@ std::vector<ops::GemmShape> gemm_shapes(const BertConfig& config, std::span<cons
   return shapes;
 }
 
+DType gemm_dtype(Precision precision) {
+  switch (precision) {
+    case Precision::bf16:
+      return DType::bf16;
+    case Precision::int8:
+      return DType::i8;
+    default:
+      return DType::f32;
+  }
+}
+
 /// oneDNN's GFLOP/s over `shapes`, from enough passes to take about a third of a second.
 double gemm_gflops(std::span<const ops::GemmShape> shapes, DType compute) {
   constexpr double work = 150e9;
@@ -107,7 +118,7 @@ EncodeBenchmark benchmark_encode(const BertModel& model, std::span<const Tokeniz
   for (int i = 0; i < (iterations + 1) / 2; ++i) result.ms.push_back(pass());
   result.peak_memory = peak_resident_memory();  // before the comparison takes memory of its own
 
-  const auto compute = model.precision() == Precision::bf16 ? DType::bf16 : DType::f32;
+  const auto compute = gemm_dtype(model.precision());
   const auto shapes = gemm_shapes(model.config(), batches);
   const auto rate_between = gemm_gflops(shapes, compute);
   for (int i = (iterations + 1) / 2; i < iterations; ++i) result.ms.push_back(pass());
