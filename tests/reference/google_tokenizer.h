@@ -1,10 +1,9 @@
 /// \file
-/// google-research/bert's tokenization.py, rule by rule on strings of code points: what `google` mode
-/// is held against. Character properties are asked of utf8proc, so that nothing is shared with the
-/// tokenizer under test; those that utf8proc does not know are written out from the Unicode standard.
+/// google-research/bert's tokenization.py, rule by rule on strings of code points: what `google`
+/// mode is held against. Character properties are asked of utf8proc, so that nothing is shared with
+/// the tokenizer under test; those that utf8proc does not know are written out from the Unicode
+/// standard.
 #pragma once
-
-#include <utf8proc.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -12,6 +11,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <utf8proc.h>
 
 namespace cloze::reference {
 
@@ -66,7 +67,8 @@ class GoogleTokenizer {
   }
   // str.isspace() beyond _is_whitespace: what str.split() splits at
   static bool is_python_space(char32_t c) {
-    return is_whitespace(c) || is_one_of(c, {{0xB, 0xC}, {0x1C, 0x1F}, {0x85, 0x85}, {0x2028, 0x2029}});
+    return is_whitespace(c) ||
+           is_one_of(c, {{0xB, 0xC}, {0x1C, 0x1F}, {0x85, 0x85}, {0x2028, 0x2029}});
   }
 
   static Words split(const std::u32string& text) {
@@ -147,10 +149,22 @@ class GoogleTokenizer {
       case UTF8PROC_CATEGORY_SK:
         return true;
       default:
-        return is_one_of(c, {{0x27, 0x27}, {0x2E, 0x2E}, {0x3A, 0x3A}, {0xB7, 0xB7}, {0x387, 0x387},
-                             {0x55F, 0x55F}, {0x5F4, 0x5F4}, {0x2018, 0x2019}, {0x2024, 0x2024},
-                             {0x2027, 0x2027}, {0xFE13, 0xFE13}, {0xFE52, 0xFE52}, {0xFE55, 0xFE55},
-                             {0xFF07, 0xFF07}, {0xFF0E, 0xFF0E}, {0xFF1A, 0xFF1A}});
+        return is_one_of(c, {{0x27, 0x27},
+                             {0x2E, 0x2E},
+                             {0x3A, 0x3A},
+                             {0xB7, 0xB7},
+                             {0x387, 0x387},
+                             {0x55F, 0x55F},
+                             {0x5F4, 0x5F4},
+                             {0x2018, 0x2019},
+                             {0x2024, 0x2024},
+                             {0x2027, 0x2027},
+                             {0xFE13, 0xFE13},
+                             {0xFE52, 0xFE52},
+                             {0xFE55, 0xFE55},
+                             {0xFF07, 0xFF07},
+                             {0xFF0E, 0xFF0E},
+                             {0xFF1A, 0xFF1A}});
     }
   }
   // D135: letters with case, and Other_Lowercase and Other_Uppercase (those that are not ignorable)
@@ -161,8 +175,13 @@ class GoogleTokenizer {
       case UTF8PROC_CATEGORY_LT:
         return true;
       default:
-        return is_one_of(c, {{0xAA, 0xAA}, {0xBA, 0xBA}, {0x2160, 0x217F}, {0x24B6, 0x24E9},
-                             {0x1F130, 0x1F149}, {0x1F150, 0x1F169}, {0x1F170, 0x1F189}});
+        return is_one_of(c, {{0xAA, 0xAA},
+                             {0xBA, 0xBA},
+                             {0x2160, 0x217F},
+                             {0x24B6, 0x24E9},
+                             {0x1F130, 0x1F149},
+                             {0x1F150, 0x1F169},
+                             {0x1F170, 0x1F189}});
     }
   }
 
@@ -174,7 +193,8 @@ class GoogleTokenizer {
       int boundary = 0;
       const auto n = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), buffer, 32,
                                              UTF8PROC_DECOMPOSE, &boundary);
-      for (utf8proc_ssize_t i = 0; i < n; ++i) decomposed.push_back(static_cast<char32_t>(buffer[i]));
+      for (utf8proc_ssize_t i = 0; i < n; ++i)
+        decomposed.push_back(static_cast<char32_t>(buffer[i]));
     }
     const auto combining = [](char32_t c) {
       return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
@@ -201,7 +221,8 @@ class GoogleTokenizer {
     for (std::size_t start = 0; start < word.size();) {
       std::size_t end = word.size();
       for (; end > start; --end) {
-        const auto at = vocabulary_.find((start > 0 ? U"##" : U"") + word.substr(start, end - start));
+        const auto at =
+            vocabulary_.find((start > 0 ? U"##" : U"") + word.substr(start, end - start));
         if (at == vocabulary_.end()) continue;
         pieces.push_back(at->second);
         break;

@@ -1,0 +1,411 @@
+#include "cloze/tokenizer.h"
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cloze/error.h"
+
+namespace cloze {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const fs::path kGoldens = fs::path(CLOZE_SOURCE_DIR) / "tests/text/goldens";
+
+class Folder {
+ public:
+  Folder() : path_(fs::path(testing::TempDir()) / unique_name()) {
+    fs::remove_all(path_);
+    fs::create_directories(path_);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { fs::remove_all(path_); }
+
+  Folder& write(const std::string& name, const std::string& content) {
+    std::ofstream(path_ / name, std::ios::binary) << content;
+    return *this;
+  }
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  static std::string unique_name() {
+    const auto* const test = testing::UnitTest::GetInstance()->current_test_info();
+    return std::string("cloze-") + test->test_suite_name() + "-" + test->name();
+  }
+  fs::path path_;
+};
+
+// What loading the folder says; empty when it loads.
+template <class Expected>
+std::string complaint(const Folder& folder) {
+  try {
+    (void)Tokenizer::from_pretrained(folder.path());
+  } catch (const Expected& error) {
+    return error.what();
+  } catch (const Error& error) {
+    ADD_FAILURE() << "another kind of error: " << error.what();
+  }
+  return "";
+}
+
+const std::string kVocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\n##s\ncafe\n,\n.\n";
+
+std::string json_with(const std::string& vocab, const std::string& more = "") {
+  return R"({"model":{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##",)"
+         R"("max_input_chars_per_word":100,"vocab":)" +
+         vocab +
+         R"(},"pre_tokenizer":{"type":"BertPreTokenizer"},"normalizer":{"type":"BertNormalizer",)"
+         R"("clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true})" +
+         more + "}";
+}
+
+const std::string kJsonVocab = R"({"[PAD]":0,"[UNK]":1,"[CLS]":2,"[SEP]":3,"[MASK]":4,"hello":5})";
+
+TEST(Tokenizer, ReadmeExample) {
+  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto batch = tokenizer("Hello, my dog is cute");
+  EXPECT_EQ(batch.sequences(), 1);
+  EXPECT_EQ(batch.total_tokens(), 8);
+  EXPECT_EQ(batch.input_ids.front(), tokenizer.cls_token_id());
+  EXPECT_EQ(batch.input_ids.back(), tokenizer.sep_token_id());
+  EXPECT_EQ(tokenizer.decode(batch.input_ids), "hello, my dog is cute");
+  const auto pair = tokenizer("hello", "world");
+  EXPECT_THAT(pair.token_type_ids, testing::Contains(1));
+}
+
+TEST(Tokenizer, TokensAndIds) {
+  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  EXPECT_EQ(tokenizer.token_to_id("[MASK]"), tokenizer.mask_token_id());
+  EXPECT_EQ(tokenizer.token_to_id("[PAD]"), tokenizer.pad_token_id());
+  EXPECT_EQ(tokenizer.token_to_id("no such token"), std::nullopt);
+  EXPECT_EQ(tokenizer.token_to_id(std::string(5000, 'x')), std::nullopt);
+  EXPECT_EQ(tokenizer.token_to_id(""), std::nullopt);
+  for (std::int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    EXPECT_EQ(tokenizer.token_to_id(tokenizer.id_to_token(id)), id);
+  }
+  EXPECT_THROW((void)tokenizer.id_to_token(-1), ArgumentError);
+  EXPECT_THROW((void)tokenizer.id_to_token(tokenizer.vocab_size()), ArgumentError);
+  EXPECT_THROW((void)tokenizer.decode(std::vector<std::int32_t>{1, 1 << 30}), ArgumentError);
+  EXPECT_TRUE(tokenizer.do_lower_case());
+}
+
+TEST(Tokenizer, ByteOffsets) {
+  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const std::string text = "été 東hello";
+  const auto encoding = tokenizer.encode(text, {.offsets = OffsetUnit::bytes});
+  ASSERT_THAT(encoding.tokens, ElementsAre("[CLS]", "ete", "東", "hello", "[SEP]"));
+  EXPECT_THAT(encoding.offsets,
+              ElementsAre(Span{0, 0}, Span{0, 5}, Span{6, 9}, Span{9, 14}, Span{0, 0}));
+}
+
+// Python: b"...".decode("utf-8", errors="replace"), and offsets into what was given.
+TEST(Tokenizer, InvalidUtf8CountsAsReplacementCharacters) {
+  const auto cleaned = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto kept = Tokenizer::from_pretrained(kGoldens / "raw");  // does not drop U+FFFD
+  struct Case {
+    std::string bytes;
+    std::int32_t replacements;
+  };
+  for (const auto& [bytes, replacements] :
+       {Case{"\x80", 1}, Case{"\xE4\xBD", 1}, Case{"\xE4\xBDx", 1}, Case{"\xED\xA0\x80", 3},
+        Case{"\xC0\xAF", 2}, Case{"\xF0\x9F\x92", 1}, Case{"\xF4\x90\x80\x80", 4},
+        Case{"\xF8\x88\x80\x80\x80", 5}, Case{"\xE0\x80\x80", 3}, Case{"\xFF\xFE", 2}}) {
+    const std::string text = "of " + bytes + " hello";
+    const auto trailing = static_cast<std::int32_t>(bytes.find('x') == std::string::npos ? 0 : 1);
+    const auto points = cleaned.encode(text);
+    const auto hello = 3 + replacements + trailing + 1;
+    EXPECT_EQ(points.offsets[points.offsets.size() - 2], (Span{hello, hello + 5})) << bytes;
+    const auto in_bytes = kept.encode(text, {.offsets = OffsetUnit::bytes});
+    const auto size = static_cast<std::int32_t>(bytes.size());
+    ASSERT_EQ(in_bytes.ids.size(), 5U) << bytes;
+    EXPECT_EQ(in_bytes.offsets[2], (Span{3, 3 + size})) << bytes;
+    EXPECT_EQ(in_bytes.offsets[3], (Span{4 + size, 9 + size})) << bytes;
+  }
+}
+
+TEST(Tokenizer, BatchesAreTheSameAsTextsOneByOne) {
+  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  std::vector<std::string> strings;
+  for (int i = 0; i < 200; ++i) {
+    strings.push_back(std::string(static_cast<std::size_t>(i % 7), 'a') + " the été of 東京 " +
+                      std::to_string(i));
+  }
+  const std::vector<std::string_view> texts(strings.begin(), strings.end());
+  const auto encodings = tokenizer.encode_batch(texts);
+  Alignment alignment;
+  const auto batch = tokenizer.pack(texts, {}, &alignment);
+  ASSERT_EQ(batch.sequences(), 200);
+  ASSERT_EQ(alignment.offsets.size(), batch.input_ids.size());
+  Batch one_by_one;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    EXPECT_EQ(encodings[i].ids, tokenizer.encode(texts[i]).ids);
+    tokenizer.append_to(one_by_one, texts[i]);
+  }
+  EXPECT_EQ(batch.input_ids, one_by_one.input_ids);
+  EXPECT_EQ(batch.position_ids, one_by_one.position_ids);
+  EXPECT_EQ(batch.cu_seqlens, one_by_one.cu_seqlens);
+  EXPECT_EQ(batch.token_type_ids, one_by_one.token_type_ids);
+  EXPECT_EQ(tokenizer.pack(std::span<const std::string_view>{}).sequences(), 0);
+
+  const std::vector<TextPair> pairs{{"the", "hello world"}, {"", ""}, {"été", "of"}};
+  const auto paired = tokenizer.pack(pairs);
+  const auto paired_encodings = tokenizer.encode_batch(pairs);
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    EXPECT_EQ(paired.length(static_cast<std::int64_t>(i)),
+              static_cast<std::int64_t>(paired_encodings[i].ids.size()));
+  }
+}
+
+TEST(Tokenizer, ErrorsInBatchesArriveWhole) {
+  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const std::vector<std::string_view> texts(100, "hello world");
+  const EncodeOptions options{.truncation = Truncation::only_second, .max_length = 3};
+  EXPECT_THROW((void)tokenizer.encode_batch(texts, options), ArgumentError);
+  EXPECT_THROW((void)tokenizer.pack(texts, options), ArgumentError);
+}
+
+TEST(Tokenizer, Padding) {
+  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto encode = [&] {
+    return std::vector<Encoding>{
+        tokenizer.encode("hello"),
+        tokenizer.encode("of the new york",
+                         {.truncation = Truncation::longest_first, .max_length = 5})};
+  };
+  auto right = encode();
+  tokenizer.pad(right);
+  EXPECT_EQ(right[0].ids.size(), 5U);
+  EXPECT_EQ(right[0].tokens.back(), "[PAD]");
+  EXPECT_THAT(right[0].attention_mask, ElementsAre(1, 1, 1, 0, 0));
+  EXPECT_THAT(right[0].special_tokens_mask, ElementsAre(1, 0, 1, 1, 1));
+  EXPECT_THAT(right[0].word_ids, ElementsAre(-1, 0, -1, -1, -1));
+  EXPECT_THAT(right[0].sequence_ids, ElementsAre(-1, 0, -1, -1, -1));
+  ASSERT_EQ(right[1].overflowing.size(), 1U);
+  EXPECT_EQ(right[1].overflowing[0].ids.size(), 5U);  // [CLS] york [SEP] and two more
+
+  auto left = encode();
+  tokenizer.pad(left, {.length = 6, .multiple_of = 4, .side = Side::left});
+  EXPECT_EQ(left[0].ids.size(), 8U);
+  EXPECT_EQ(left[0].ids.front(), tokenizer.pad_token_id());
+  EXPECT_EQ(left[0].offsets.back(), (Span{0, 0}));
+  EXPECT_EQ(left[0].tokens[6], "hello");
+
+  auto unchanged = encode();
+  tokenizer.pad(unchanged, {.length = 2});
+  EXPECT_EQ(unchanged[0].ids.size(), 3U);
+}
+
+TEST(Tokenizer, AnAlignmentGoesWithItsBatch) {
+  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  Batch batch = tokenizer("hello");
+  Alignment alignment;
+  EXPECT_THROW(tokenizer.append_to(batch, alignment, "hello"), ArgumentError);
+  EXPECT_EQ(batch.sequences(), 1);
+}
+
+TEST(Tokenizer, WithoutSpecialTokens) {
+  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const EncodeOptions options{.add_special_tokens = false};
+  const auto encoding = tokenizer.encode("hello", "the dog", options);
+  EXPECT_THAT(encoding.tokens, ElementsAre("hello", "the", "dog"));
+  EXPECT_THAT(encoding.type_ids, ElementsAre(0, 1, 1));
+  EXPECT_THAT(encoding.word_ids, ElementsAre(0, 0, 1));
+}
+
+// A word of any length, a text of any length: time grows with the bytes and with nothing else.
+TEST(Tokenizer, HostileTextsTakeLinearTime) {
+  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto seconds = [&](const std::string& text) {
+    const auto begin = std::chrono::steady_clock::now();
+    (void)tokenizer(text);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  constexpr std::size_t kSize = 1 << 21;
+  const auto repeated = [](std::string_view unit) {
+    std::string text;
+    while (text.size() < kSize) text += unit;
+    return text;
+  };
+  for (const auto& text :
+       {std::string(kSize, 'a'), std::string(kSize, '['), std::string(kSize, '\0'), repeated("é"),
+        repeated("\u0301"), repeated("\u302E\u0301"), repeated("[MASK"), repeated("a\u0300\u0323"),
+        repeated(std::string(99, 'a') + " "), repeated("\u200B"), repeated("\xF0\x9F"),
+        repeated("東"), repeated("a\u302E")}) {
+    EXPECT_LT(seconds(text), 10.0) << text.substr(0, 8);
+  }
+}
+
+TEST(TokenizerFiles, MissingPlaces) {
+  const Folder folder;
+  EXPECT_THAT(complaint<IoError>(folder), HasSubstr("neither tokenizer.json nor vocab.txt"));
+  EXPECT_THROW((void)Tokenizer::from_pretrained("/no/such/folder"), IoError);
+  EXPECT_THROW((void)Tokenizer::from_pretrained(kGoldens / "vocab" / "vocab.txt"), IoError);
+}
+
+TEST(TokenizerFiles, VocabularyWithCrlfAndTrailingSpace) {
+  Folder folder;
+  std::string crlf;
+  for (const char c : kVocab) crlf += c == '\n' ? " \r\n" : std::string(1, c);
+  folder.write("vocab.txt", crlf);
+  const auto tokenizer = Tokenizer::from_pretrained(folder.path());
+  EXPECT_EQ(tokenizer.vocab_size(), 10);
+  EXPECT_EQ(tokenizer.decode(tokenizer("Hellos, café.").input_ids), "hellos, cafe.");
+}
+
+TEST(TokenizerFiles, VocabularyWithoutFinalLineEndOrWithByteOrderMark) {
+  Folder folder;
+  folder.write("vocab.txt", "\xEF\xBB\xBF" + kVocab + "last");
+  const auto tokenizer = Tokenizer::from_pretrained(folder.path());
+  EXPECT_EQ(tokenizer.pad_token_id(), 0);
+  EXPECT_EQ(tokenizer.token_to_id("last"), 10);
+}
+
+TEST(TokenizerFiles, VocabularyThatIsNone) {
+  Folder folder;
+  EXPECT_THAT(complaint<FormatError>(folder.write("vocab.txt", kVocab + "cafe\n")),
+              AllOf(HasSubstr("line 11"), HasSubstr("\"cafe\""), HasSubstr("line 8")));
+  EXPECT_THAT(complaint<FormatError>(folder.write("vocab.txt", kVocab + "caf\xE9\n")),
+              AllOf(HasSubstr("line 11"), HasSubstr("UTF-8")));
+  EXPECT_THAT(complaint<FormatError>(folder.write("vocab.txt", "")), HasSubstr("empty"));
+  EXPECT_THAT(complaint<FormatError>(folder.write("vocab.txt", "[UNK]\n[SEP]\na\n")),
+              HasSubstr("\"[CLS]\""));
+  EXPECT_THAT(complaint<FormatError>(folder.write("vocab.txt", "[CLS]\n[SEP]\na\n")),
+              HasSubstr("\"[UNK]\""));
+}
+
+TEST(TokenizerFiles, NamesOfSpecialTokensComeFromTheConfiguration) {
+  Folder folder;
+  folder.write("vocab.txt", "<pad>\n<unk>\n<s>\n</s>\nhello\n")
+      .write(
+          "tokenizer_config.json",
+          R"({"unk_token":"<unk>","cls_token":{"content":"<s>","lstrip":true},"sep_token":"</s>",)"
+          R"("pad_token":"<pad>","mask_token":null,"do_lower_case":false,"model_max_length":1e30})");
+  const auto tokenizer = Tokenizer::from_pretrained(folder.path());
+  EXPECT_EQ(tokenizer("hello").input_ids, (std::vector<std::int32_t>{2, 4, 3}));
+  EXPECT_EQ(tokenizer("hello </s>").input_ids, (std::vector<std::int32_t>{2, 4, 3, 3}));
+  EXPECT_EQ(tokenizer.mask_token_id(), std::nullopt);
+  EXPECT_EQ(tokenizer.model_max_length(), std::nullopt);
+  EXPECT_FALSE(tokenizer.do_lower_case());
+}
+
+TEST(TokenizerFiles, NoPaddingToken) {
+  Folder folder;
+  folder.write("vocab.txt", "[UNK]\n[CLS]\n[SEP]\nhello\n");
+  const auto tokenizer = Tokenizer::from_pretrained(folder.path());
+  EXPECT_EQ(tokenizer("hello").total_tokens(), 3);
+  EXPECT_THROW((void)tokenizer.pad_token_id(), ModelError);
+}
+
+TEST(TokenizerFiles, OlderCompanionsOfVocabTxt) {
+  Folder folder;
+  folder.write("vocab.txt", kVocab)
+      .write("special_tokens_map.json", R"({"mask_token":"<m>"})")
+      .write("added_tokens.json", R"({"<m>":10,"Extra":11})");
+  const auto tokenizer = Tokenizer::from_pretrained(folder.path());
+  EXPECT_EQ(tokenizer.mask_token_id(), 10);
+  EXPECT_EQ(tokenizer("hello <m> EXTRA extras").input_ids,
+            (std::vector<std::int32_t>{2, 5, 10, 11, 11, 1, 3}));
+}
+
+TEST(TokenizerFiles, ConfigurationWinsOverTokenizerJson) {
+  Folder folder;
+  folder.write("tokenizer.json", json_with(kJsonVocab))
+      .write("tokenizer_config.json", R"({"do_lower_case":false})");
+  EXPECT_FALSE(Tokenizer::from_pretrained(folder.path()).do_lower_case());
+  folder.write("tokenizer_config.json", R"({"model_max_length":128})");
+  EXPECT_TRUE(Tokenizer::from_pretrained(folder.path()).do_lower_case());
+}
+
+TEST(TokenizerFiles, TokenizerJsonThatIsNone) {
+  Folder folder;
+  const auto says = [&](const std::string& json) {
+    return complaint<FormatError>(folder.write("tokenizer.json", json));
+  };
+  const auto good = json_with(kJsonVocab);
+  EXPECT_EQ(says(good), "");
+  EXPECT_THAT(says(""), HasSubstr("ends early"));
+  EXPECT_THAT(says("[]"), HasSubstr("tokenizer.json"));
+  EXPECT_THAT(says("{}"), HasSubstr("model"));
+  for (std::size_t size = 1; size < good.size(); ++size) {
+    EXPECT_NE(says(good.substr(0, size)), "") << size;
+  }
+  EXPECT_THAT(says(good + "x"), HasSubstr("after the end"));
+  EXPECT_THAT(says(json_with(R"({"a":0,"a":1})")), HasSubstr("twice"));
+  EXPECT_THAT(says(json_with(R"({"a":0,"b":0})")), HasSubstr("id 0"));
+  EXPECT_THAT(says(json_with(R"({"a":-1})")), HasSubstr("id"));
+  EXPECT_THAT(says(json_with(R"({"a":99999999999})")), HasSubstr("id"));
+  EXPECT_THAT(says(json_with(R"({"a":2000000000})")), HasSubstr("2000000000"));
+  EXPECT_THAT(says(json_with(R"({"a":1.5})")), HasSubstr("id"));
+  EXPECT_THAT(says(json_with(R"({"a\ud800":1})")), HasSubstr("surrogate"));
+  EXPECT_THAT(says(json_with(R"({"\x":1})")), HasSubstr("escape"));
+  EXPECT_THAT(says(json_with("{\"\xff\":1}")), HasSubstr("UTF-8"));
+  EXPECT_THAT(says(json_with(R"({"[UNK]":0,"[SEP]":1})")), HasSubstr("[CLS]"));
+  EXPECT_THAT(says(json_with(kJsonVocab, R"(,"added_tokens":[{"id":5}])")), HasSubstr("content"));
+  EXPECT_THAT(says(json_with(kJsonVocab, R"(,"added_tokens":[{"id":5,"content":"<x>"}])")),
+              HasSubstr("id 5"));
+  EXPECT_THAT(
+      says(json_with(kJsonVocab,
+                     R"(,"added_tokens":[{"id":6,"content":"Foo"},{"id":7,"content":"foo"}])")),
+      HasSubstr("Foo"));
+  EXPECT_THAT(says(json_with(kJsonVocab, R"(,"added_tokens":[{"id":6,"content":"\u0301"}])")),
+              HasSubstr("empty after normalization"));
+  EXPECT_THAT(
+      says(json_with(
+          kJsonVocab,
+          R"(,"post_processor":{"type":"BertProcessing","sep":["[X]",3],"cls":["[CLS]",2]})")),
+      HasSubstr("[X]"));
+}
+
+TEST(TokenizerFiles, TokenizersOfOtherModels) {
+  Folder folder;
+  const auto says = [&](std::string json, const std::string& from, const std::string& to) {
+    json.replace(json.find(from), from.size(), to);
+    return complaint<ModelError>(folder.write("tokenizer.json", json));
+  };
+  const auto good = json_with(kJsonVocab, R"(,"post_processor":{"type":"ByteLevel"})");
+  EXPECT_THAT(says(good, "\"WordPiece\"", "\"BPE\""), HasSubstr("BPE"));
+  EXPECT_THAT(says(good, "BertNormalizer", "NFC"), HasSubstr("NFC"));
+  EXPECT_THAT(says(good, "BertPreTokenizer", "Metaspace"), HasSubstr("Metaspace"));
+  EXPECT_THAT(says(good, "ByteLevel", "RobertaProcessing"), HasSubstr("RobertaProcessing"));
+}
+
+TEST(TokenizerFiles, EscapesInTokenizerJson) {
+  Folder folder;
+  folder.write("tokenizer.json",
+               json_with(R"({ "[PAD]" : 0, "[UNK]":1,"[CLS]":2,"[SEP]":3, "\u00e9t\u00e9":4,)"
+                         R"("\ud83d\ude00" : 5 , "\"":6,"\\":7,"\/":8 })",
+                         R"(,"other":[1,{"a":[true,null,-1.5e3,"\"}"]}])"));
+  const auto tokenizer = Tokenizer::from_pretrained(folder.path());
+  EXPECT_EQ(tokenizer.token_to_id("été"), 4);
+  EXPECT_EQ(tokenizer.token_to_id("😀"), 5);
+  EXPECT_EQ(tokenizer.token_to_id("\""), 6);
+  EXPECT_EQ(tokenizer.token_to_id("\\"), 7);
+  EXPECT_EQ(tokenizer.token_to_id("/"), 8);
+}
+
+TEST(TokenizerFiles, ConfigurationThatIsNone) {
+  Folder folder;
+  folder.write("vocab.txt", kVocab);
+  const auto says = [&](const std::string& json) {
+    return complaint<FormatError>(folder.write("tokenizer_config.json", json));
+  };
+  EXPECT_THAT(says("{"), HasSubstr("tokenizer_config.json"));
+  EXPECT_THAT(says("[]"), HasSubstr("object"));
+  EXPECT_THAT(says(R"({"do_lower_case":"yes"})"), HasSubstr("do_lower_case"));
+  EXPECT_THAT(says(R"({"cls_token":5})"), HasSubstr("cls_token"));
+  EXPECT_THAT(says(R"({"added_tokens_decoder":{"x":{"content":"a"}}})"), HasSubstr("\"x\""));
+  EXPECT_THAT(says(R"({"added_tokens_decoder":[]})"), HasSubstr("added_tokens_decoder"));
+  EXPECT_EQ(says("{}"), "");
+}
+
+}  // namespace
+}  // namespace cloze
