@@ -41,7 +41,7 @@ struct BertConfig {
   std::vector<std::string> architectures{};  ///< e.g. {"BertForMaskedLM"}
   std::vector<std::string> id2label{};  ///< label of each output of a head; empty if not stated
   /// Every field of the file that this struct does not name, as a JSON object: kept so that saving
-  /// loses nothing.
+  /// loses nothing (but an integer beyond 64 bits becomes a floating-point number).
   std::string extra_json = "{}";
 
   [[nodiscard]] std::int64_t head_dim() const { return hidden_size / num_attention_heads; }

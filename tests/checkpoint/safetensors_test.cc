@@ -126,7 +126,10 @@ std::string of(std::string_view dtype, std::string_view shape, std::string_view 
          R"(,"data_offsets":)" + std::string(offsets);
 }
 
-std::string length_only(unsigned char byte) { return std::string(8, static_cast<char>(byte)); }
+std::string length_only(unsigned char byte) {
+  std::string length(8, static_cast<char>(byte));
+  return length;
+}
 
 const std::string kFour = "1234";
 

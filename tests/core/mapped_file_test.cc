@@ -1,11 +1,14 @@
 #include "core/mapped_file.h"
 
 #include <filesystem>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cloze/error.h"
@@ -70,6 +73,9 @@ TEST(MappedFile, SaysWhichFileCannotBeReadAndWhy) {
               AllOf(HasSubstr(missing.string()), HasSubstr("No such file or directory")));
   EXPECT_THAT(failure(directory.path()), HasSubstr("it is a directory"));
   EXPECT_THAT(failure("/dev/null"), HasSubstr("not a regular file"));
+  const auto pipe = directory.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(failure(pipe), HasSubstr("not a regular file"));  // and does not wait for a writer
   const auto loop = directory.path() / "loop";
   std::filesystem::create_symlink("loop", loop);
   EXPECT_THAT(failure(loop), HasSubstr("symbolic link"));
