@@ -93,7 +93,11 @@ void put_word(const Model& model, WordBuffer& word, PieceSink& sink) {
   std::vector<std::int32_t> ends(word.size());
   std::size_t pieces = 0;
   if (word.chars() <= model.max_chars_per_word) {
-    pieces = model.vocabulary.match(word.bytes(), word.size(), ids.data(), ends.data());
+    ids[0] = model.vocabulary.find(word.bytes(), word.size(), PieceKind::start);
+    ends[0] = static_cast<std::int32_t>(word.size());
+    pieces = ids[0] >= 0
+                 ? 1
+                 : model.vocabulary.match(word.bytes(), word.size(), ids.data(), ends.data());
   }
   if (pieces == 0) put(sink, model.unk_id, {word.begin(), word.end()});
   std::int32_t at = 0;

@@ -93,26 +93,49 @@ class Segmenter {
     return static_cast<std::int32_t>(p - text_.data()) + shift_;
   }
 
-  // A word of ASCII letters and digits; `word` is its lower-cased copy. There must be room for it.
-  void ascii_word(const char* word, std::size_t size, const char* source) {
-    const std::int32_t begin = offset(source);
-    const auto end = begin + static_cast<std::int32_t>(size);
-    if (size > static_cast<std::size_t>(model_.max_chars_per_word)) {
-      put(model_.unk_id, begin, end);
-      return;
+  // A word of ASCII letters and digits, or a punctuation character, of the chunk at hand.
+  struct AsciiWord {
+    Vocabulary::Lookup lookup;  // of a short word
+    std::uint32_t at, size;
+  };
+
+  // Puts `words_` of the chunk at `p`, whose lower-cased copy is `copy`. There must be room for a
+  // piece a byte.
+  void put_words(const char* p, const char* copy) {
+    const std::int32_t chunk = offset(p);
+    for (std::size_t i = 0; i < word_count_; ++i) {
+      const AsciiWord& word = words_[i];
+      const std::int32_t begin = chunk + static_cast<std::int32_t>(word.at);
+      const std::int32_t end = begin + static_cast<std::int32_t>(word.size);
+      std::int32_t id = -1;
+      if (word.size <= Vocabulary::kShort) {
+        id = model_.vocabulary.end_find(word.lookup);
+      } else if (word.size > static_cast<std::uint32_t>(model_.max_chars_per_word)) {
+        id = model_.unk_id;
+      } else {
+        id = model_.vocabulary.find(copy + word.at, word.size, PieceKind::start);
+      }
+      if (id >= 0) {
+        put(id, begin, end);
+      } else {
+        put_pieces(copy + word.at, word.size, [begin](std::int32_t from, std::int32_t to) {
+          return Span{begin + from, begin + to};
+        });
+      }
     }
-    const auto id = model_.vocabulary.find(word, size, PieceKind::start);
-    if (id >= 0) {
-      put(id, begin, end);
-      return;
-    }
-    put_pieces(word, size, [begin](std::int32_t from, std::int32_t to) {
-      return Span{begin + from, begin + to};
-    });
+    word_count_ = 0;
+  }
+
+  void note_word(const char* copy, std::size_t at, std::size_t size) {
+    AsciiWord& word = words_[word_count_++];
+    word.at = static_cast<std::uint32_t>(at);
+    word.size = static_cast<std::uint32_t>(size);
+    if (size <= Vocabulary::kShort) word.lookup = model_.vocabulary.begin_find(copy + at, size);
   }
 
   // Works through up to kChunk bytes at `p`, where no word has begun, and returns where it stopped,
-  // which is past `p`.
+  // which is past `p`. Twice over the words: once to have the vocabulary's entries fetched, once to
+  // read them.
   const char* chunk(const char* p) {
     std::array<AsciiMasks, kChunkBlocks> masks;
     alignas(kScanBlock) char copy[kChunk + kScanBlock];
@@ -132,23 +155,25 @@ class Segmenter {
         const auto bit = static_cast<std::size_t>(std::countr_zero(events));
         events &= events - 1;
         const std::size_t at = b * kScanBlock + bit;
-        if ((punct >> bit & 1U) != 0) {
-          const auto c = static_cast<unsigned char>(copy[at]);
-          put(model_.ascii_word[c], offset(p + at), offset(p + at) + 1);
+        std::size_t end = at + 1;
+        if ((word >> bit & 1U) != 0) end = end_of_word(masks, blocks, at);
+        bool plain = (other >> bit & 1U) == 0;
+        if (end >= size && p + end < end_) {  // perhaps the word goes on in the next chunk
+          if ((word >> bit & 1U) != 0) {
+            if (at > 0) {
+              put_words(p, copy);
+              return p + at;
+            }
+            plain = false;
+          }
+        } else if ((word >> bit & 1U) != 0 && end < size) {
+          plain = (masks[end / kScanBlock].other >> end % kScanBlock & 1U) == 0;
+        }
+        if (plain) {
+          note_word(copy, at, end - at);
           continue;
         }
-        std::size_t end = at;
-        if ((word >> bit & 1U) != 0) {
-          end = end_of_word(masks, blocks, at);
-          if (end >= size && p + size < end_ && at > 0) return p + at;  // a new chunk from here
-          const bool ends =
-              p + end == end_ ||
-              (end < size && (masks[end / kScanBlock].other >> end % kScanBlock & 1U) == 0);
-          if (ends) {
-            ascii_word(copy + at, end - at, p + at);
-            continue;
-          }
-        }
+        put_words(p, copy);
         const char* const next = careful(p + at);
         const auto reached = static_cast<std::size_t>(next - p);
         if (reached >= size) return next;
@@ -165,6 +190,7 @@ class Segmenter {
         }
       }
     }
+    put_words(p, copy);
     return p + size;
   }
 
@@ -295,7 +321,9 @@ class Segmenter {
   bool count_code_points_;
   std::int32_t shift_;  // offset of a place in the text minus its byte; right while all is ASCII
   WordBuffer word_;
-  std::size_t count_;                   // pieces so far; the sink's vectors may be longer
+  std::size_t count_;                    // pieces so far; the sink's vectors may be longer
+  std::array<AsciiWord, kChunk> words_;  // noted in the chunk at hand
+  std::size_t word_count_ = 0;
   std::array<std::int32_t, 128> ends_;  // scratch of put_pieces
   std::vector<std::int32_t> long_ends_;
 };

@@ -148,10 +148,11 @@ std::int32_t Vocabulary::find_long(const char* bytes, std::size_t size, PieceKin
   return probe_long(state, bytes, size, kind);
 }
 
-// The longest piece that begins at `bytes`, of at most `size` bytes; sets `size` to its size.
-std::int32_t Vocabulary::longest(const char* bytes, std::size_t& size, PieceKind kind) const {
-  const std::size_t whole = size;
-  size = std::min(whole, max_size(kind));
+// The longest piece that begins at `bytes`, of at most `size` of the `whole` bytes there are; sets
+// `size` to its size.
+std::int32_t Vocabulary::longest(const char* bytes, std::size_t whole, std::size_t& size,
+                                 PieceKind kind) const {
+  size = std::min(size, max_size(kind));
   if (size > kBlock) {
     // The hashes of all prefixes that are whole blocks, once for all sizes.
     constexpr std::size_t kUsual = 32;
@@ -183,8 +184,8 @@ std::size_t Vocabulary::match(const char* word, std::size_t size, std::int32_t* 
   std::size_t count = 0;
   auto kind = PieceKind::start;
   for (std::size_t at = 0; at < size; kind = PieceKind::continued) {
-    std::size_t length = size - at;
-    const auto id = longest(word + at, length, kind);
+    std::size_t length = size - at - (at == 0 ? 1 : 0);  // not as a whole
+    const auto id = longest(word + at, size - at, length, kind);
     if (id < 0) return 0;
     at += length;
     ids[count] = id;

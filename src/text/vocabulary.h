@@ -51,9 +51,30 @@ class Vocabulary {
                           : find_long(bytes, size, kind);
   }
 
-  /// Greedy longest match of a word of valid UTF-8: writes the id of each piece to `ids` and the
-  /// byte where it ends to `ends` (room for `size` of each). Returns the number of pieces, 0 when
-  /// some part of the word is in no piece. As `find` about readable bytes.
+  /// A word that is about to be looked up: its place in the table is on the way into the cache.
+  struct Lookup {
+    std::uint64_t low, high;
+    std::uint32_t slot, tag;
+  };
+  /// Begins `find` of a word of at most kShort bytes.
+  [[nodiscard]] Lookup begin_find(const char* word, std::size_t size) const {
+    const Block block = load(word, size);
+    const auto tag = tag_of(size, PieceKind::start);
+    const auto slot = static_cast<std::uint32_t>(finish(kSeed, block, tag) & mask_);
+    __builtin_prefetch(&entries_[slot]);
+    return {block.low, block.high, slot, tag};
+  }
+  [[nodiscard]] std::int32_t end_find(const Lookup& lookup) const {
+    const Entry& entry = entries_[lookup.slot];
+    if (entry.tag == lookup.tag && entry.last == Block{lookup.low, lookup.high}) return entry.id;
+    return find_from({lookup.low, lookup.high}, lookup.tag, lookup.slot);
+  }
+  static constexpr std::size_t kShort = 16;
+
+  /// Greedy longest match of a word of valid UTF-8 that is no piece as a whole: writes the id of
+  /// each piece to `ids` and the byte where it ends to `ends` (room for `size` of each). Returns
+  /// the number of pieces, 0 when some part of the word is in no piece. As `find` about readable
+  /// bytes.
   std::size_t match(const char* word, std::size_t size, std::int32_t* ids,
                     std::int32_t* ends) const;
 
@@ -68,6 +89,16 @@ class Vocabulary {
     std::uint64_t low, high;
     friend bool operator==(const Block&, const Block&) = default;
   };
+  static constexpr std::array<Block, kBlock + 1> kMasks = [] {
+    std::array<Block, kBlock + 1> masks{};
+    for (std::size_t size = 1; size <= kBlock; ++size) {
+      masks[size].low = size >= 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * size)) - 1;
+      masks[size].high = size <= 8    ? 0
+                         : size == 16 ? ~std::uint64_t{0}
+                                      : (std::uint64_t{1} << (8 * (size - 8))) - 1;
+    }
+    return masks;
+  }();
   // 32 bytes, two a cache line. `last` holds the piece, zero padded; of a piece longer than a block
   // its last 1 to 16 bytes, and the rest is compared with the token.
   struct Entry {
@@ -88,14 +119,13 @@ class Vocabulary {
   static std::uint32_t tag_of(std::size_t size, PieceKind kind) {
     return static_cast<std::uint32_t>(size << 2U) | static_cast<std::uint32_t>(kind);
   }
-  // The first `size` <= 16 bytes, zeros after them. Reads 16.
+  // The first `size` <= 16 bytes, zeros after them. Reads 16. Masks from a table: word lengths are
+  // what branch predictors cannot guess.
   static Block load(const char* bytes, std::size_t size) {
     Block block{};
     std::memcpy(&block, bytes, sizeof block);
-    const auto mask = [](std::size_t n) {
-      return n >= 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * n)) - 1;
-    };
-    return {block.low & mask(size), block.high & (size > 8 ? mask(size - 8) : 0)};
+    const Block& mask = kMasks[size];
+    return {block.low & mask.low, block.high & mask.high};
   }
   // Hash of a piece: of its whole blocks but the last (`state`), then of the last.
   static std::uint64_t absorb(std::uint64_t state, Block block) {
@@ -110,8 +140,11 @@ class Vocabulary {
 
   [[nodiscard]] std::int32_t find_short(Block block, std::size_t size, PieceKind kind) const {
     const auto tag = tag_of(size, kind);
-    for (auto at = finish(kSeed, block, tag) & mask_;; at = (at + 1) & mask_) {
-      const Entry& entry = entries_[at];
+    return find_from(block, tag, finish(kSeed, block, tag) & mask_);
+  }
+  [[nodiscard]] std::int32_t find_from(Block block, std::uint32_t tag, std::uint64_t slot) const {
+    for (;; slot = (slot + 1) & mask_) {
+      const Entry& entry = entries_[slot];
       if (entry.tag == tag && entry.last == block) return entry.id;
       if (entry.tag == 0) return -1;
     }
@@ -119,7 +152,8 @@ class Vocabulary {
   [[nodiscard]] std::int32_t find_long(const char* bytes, std::size_t size, PieceKind kind) const;
   [[nodiscard]] std::int32_t probe_long(std::uint64_t state, const char* bytes, std::size_t size,
                                         PieceKind kind) const;
-  [[nodiscard]] std::int32_t longest(const char* bytes, std::size_t& size, PieceKind kind) const;
+  [[nodiscard]] std::int32_t longest(const char* bytes, std::size_t whole, std::size_t& size,
+                                     PieceKind kind) const;
   [[nodiscard]] std::string_view piece(std::int32_t id, PieceKind kind) const;
   [[nodiscard]] bool starts_words(std::string_view token) const;
   [[nodiscard]] bool continues_words(std::string_view token) const;
