@@ -107,7 +107,7 @@ BertModel load(const Options& options) {
 std::vector<TokenizedText> texts_of_file(const Options& options, const BertModel& model) {
   const std::filesystem::path file(options.lengths);
   {
-    TextReader reader(file, Tabs::space);
+    auto reader = TextReader::file(file, Tabs::space);
     const auto lengths = read_lengths(reader);
     if (!lengths.empty()) return random_texts(model.config(), lengths);
   }
@@ -116,7 +116,7 @@ std::vector<TokenizedText> texts_of_file(const Options& options, const BertModel
         "{} holds no lengths: to take the lengths of texts, give --model with a tokenizer",
         options.lengths));
   }
-  TextReader reader(file, Tabs::pair);
+  auto reader = TextReader::file(file, Tabs::pair);
   std::vector<TextItem> items;
   while (auto item = reader.next()) items.push_back(std::move(*item));
   const auto tokenizer = Tokenizer::from_pretrained(options.model.directory());

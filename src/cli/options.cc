@@ -125,17 +125,17 @@ TextReader TextOptions::reader() const {
   if (!input.empty() && !texts.empty()) {
     throw UsageError("give texts as arguments or with --input, not both");
   }
-  if (!texts.empty()) return {texts, tabs};
-  if (!input.empty()) return {std::filesystem::path(input), tabs};
+  if (!texts.empty()) return TextReader::list(texts, tabs);
+  if (!input.empty()) return TextReader::file(input, tabs);
   if (::isatty(STDIN_FILENO) == 1) {
     fmt::print(stderr, "reading texts from the terminal, one a line; Ctrl-D ends them\n");
   }
-  return {std::filesystem::path("-"), tabs};
+  return TextReader::file("-", tabs);
 }
 
 TextReader TextOptions::pair_reader() const {
   if (texts.size() == 2 && std::none_of(texts.begin(), texts.end(), has_tab) && input.empty()) {
-    return {std::vector<std::string>{texts[0] + '\t' + texts[1]}, Tabs::pair};
+    return TextReader::list({texts[0] + '\t' + texts[1]}, Tabs::pair);
   }
   return reader();
 }

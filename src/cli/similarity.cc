@@ -95,7 +95,7 @@ void for_each_score(TextReader& reader, std::int64_t bytes, const Score& score, 
 
 void rank(const Options& options, const Encoder& encoder, TextReader& reader, std::int64_t bytes,
           Output& out) {
-  const TextReader query_reader({options.query}, Tabs::space, "query");
+  const auto query_reader = TextReader::list({options.query}, Tabs::space, "query");
   std::vector<TextItem> query(1);
   query.front().text = options.query;
   query.front().number = 1;

@@ -69,29 +69,37 @@ struct TextReader::Lines {
   }
 };
 
-TextReader::TextReader(std::vector<std::string> texts, Tabs tabs, std::string kind)
-    : tabs_(tabs), kind_(std::move(kind)), texts_(std::move(texts)) {}
+TextReader::TextReader(Tabs tabs, std::string kind) : tabs_(tabs), kind_(std::move(kind)) {}
 
-TextReader::TextReader(const std::filesystem::path& file, Tabs tabs)
-    : tabs_(tabs), kind_("line"), lines_(std::make_unique<Lines>()) {
-  if (file == "-") {
-    lines_->name = "standard input";
-    lines_->descriptor = STDIN_FILENO;
+TextReader TextReader::list(std::vector<std::string> texts, Tabs tabs, std::string kind) {
+  TextReader reader(tabs, std::move(kind));
+  reader.texts_ = std::move(texts);
+  return reader;
+}
+
+TextReader TextReader::file(const std::filesystem::path& path, Tabs tabs) {
+  TextReader reader(tabs, "line");
+  reader.lines_ = std::make_unique<Lines>();
+  auto& lines = *reader.lines_;
+  if (path == "-") {
+    lines.name = "standard input";
+    lines.descriptor = STDIN_FILENO;
   } else {
-    lines_->name = file.string();
-    lines_->descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    lines_->owned = true;
-    if (lines_->descriptor < 0) {
-      throw IoError(fmt::format("cannot read {}: {}", file.string(), std::strerror(errno)));
+    lines.name = path.string();
+    lines.descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    lines.owned = true;
+    if (lines.descriptor < 0) {
+      throw IoError(fmt::format("cannot read {}: {}", lines.name, std::strerror(errno)));
     }
   }
   struct stat status {};
-  if (::fstat(lines_->descriptor, &status) == 0) {
+  if (::fstat(lines.descriptor, &status) == 0) {
     if (S_ISDIR(status.st_mode)) {
-      throw IoError(fmt::format("cannot read {}: it is a directory", lines_->name));
+      throw IoError(fmt::format("cannot read {}: it is a directory", lines.name));
     }
-    if (S_ISREG(status.st_mode)) lines_->size = status.st_size;
+    if (S_ISREG(status.st_mode)) lines.size = status.st_size;
   }
+  return reader;
 }
 
 TextReader::TextReader(TextReader&&) noexcept = default;

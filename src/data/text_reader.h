@@ -31,10 +31,11 @@ struct TextItem {
 class TextReader {
  public:
   /// Items given one by one; `kind` is what a message calls them.
-  TextReader(std::vector<std::string> texts, Tabs tabs, std::string kind = "argument");
+  [[nodiscard]] static TextReader list(std::vector<std::string> texts, Tabs tabs,
+                                       std::string kind = "argument");
 
   /// The lines of a file; "-" is standard input. Throws IoError (missing, unreadable, a directory).
-  TextReader(const std::filesystem::path& file, Tabs tabs);
+  [[nodiscard]] static TextReader file(const std::filesystem::path& path, Tabs tabs);
 
   TextReader(const TextReader&) = delete;
   TextReader& operator=(const TextReader&) = delete;
@@ -60,6 +61,7 @@ class TextReader {
 
  private:
   struct Lines;
+  TextReader(Tabs tabs, std::string kind);
   [[nodiscard]] TextItem item(std::string_view line) const;
 
   Tabs tabs_;

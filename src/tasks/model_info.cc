@@ -37,8 +37,8 @@ void count_tensors(const Checkpoint& checkpoint, ModelInfo& info) {
     ++info.dtypes[std::string(name_of(tensor.dtype))];
     // Buffers are not parameters, and a tied matrix or bias that is stored twice is one.
     if (name.ends_with("position_ids") || name.ends_with("embeddings.token_type_ids")) continue;
-    if (name == decoder_weight && info.config.tie_word_embeddings) continue;
-    if (name == decoder_bias && checkpoint.contains("cls.predictions.bias")) continue;
+    const bool decoder = name == decoder_weight || name == decoder_bias;
+    if (decoder && info.config.tie_word_embeddings) continue;
     info.parameters += count;
   }
 }
