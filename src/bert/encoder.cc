@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/parallel.h"
 
 namespace cloze::internal {
 
@@ -90,10 +91,11 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
   const auto linear = [&](const std::string& name, std::int64_t outputs, std::int64_t inputs) {
     return weights.linear({name}, outputs, inputs, compute(name));
   };
-  for (std::int64_t index = 0; index < c.num_hidden_layers; ++index) {
+  layers_.resize(static_cast<std::size_t>(c.num_hidden_layers));
+  parallel_for(c.num_hidden_layers, 1, [&](std::int64_t index) {
     const std::string name = fmt::format("bert.encoder.layer.{}.", index);
     const std::string self = name + "attention.self.";
-    nn::EncoderLayer layer;
+    auto& layer = layers_[static_cast<std::size_t>(index)];
     layer.qkv = weights.linear({self + "query", self + "key", self + "value"}, hidden, hidden,
                                compute(self + "qkv"));
     layer.attention_output = linear(name + "attention.output.dense", hidden, hidden);
@@ -104,12 +106,15 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
     layer.output_norm = weights.layer_norm(name + "output.LayerNorm", hidden, c.layer_norm_eps);
     layer.activation = epilogue_of(c.hidden_act);
     layer.heads = c.num_attention_heads;
-    layers_.push_back(std::move(layer));
-  }
+  });
   if (weights.contains("bert.pooler.dense.weight") || weights.contains("bert.pooler.dense.bias")) {
     pooler_ = weights.linear({"bert.pooler.dense"}, hidden, hidden, DType::f32);
   }
-  num_parameters_ = weights.num_parameters();
+  const std::int64_t inner = c.intermediate_size;
+  const std::int64_t layer =
+      4 * hidden * (hidden + 1) + inner * (hidden + 1) + hidden * (inner + 1) + 4 * hidden;
+  num_parameters_ = (c.vocab_size + c.max_position_embeddings + c.type_vocab_size + 2) * hidden +
+                    c.num_hidden_layers * layer + (has_pooler() ? hidden * (hidden + 1) : 0);
 }
 
 void BertEncoder::check(const Batch& batch) const {

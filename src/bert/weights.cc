@@ -117,9 +117,7 @@ Tensor CheckpointWeights::take(const std::string& name, const Shape& shape) {
                       "f16 or bf16",
                       checkpoint_.path().string(), *found, name_of(info.dtype)));
   }
-  auto tensor = readable(checkpoint_.tensor(*found));
-  num_parameters_ += tensor.numel();
-  return tensor;
+  return readable(checkpoint_.tensor(*found));
 }
 
 void CheckpointWeights::release(const std::string& name) {
@@ -137,7 +135,6 @@ Tensor RandomWeights::take(const std::string& name, const Shape& shape) {
     if (size < 0) size = 2;  // a head whose outputs are not stated: transformers' num_labels
   }
   auto tensor = Tensor::zeros(DType::f32, sizes);
-  num_parameters_ += tensor.numel();
   const auto values = tensor.mutable_values<float>();
   if (ends_with(name, "LayerNorm.weight")) {
     std::fill(values.begin(), values.end(), 1.0F);

@@ -15,7 +15,8 @@
 
 namespace cloze::internal {
 
-/// A source of tensors by name. Reads each tensor once, when the model is built.
+/// A source of tensors by name. Reads each tensor once, when the model is built; several threads
+/// may take different tensors at once.
 class WeightSource {
  public:
   WeightSource() = default;
@@ -41,12 +42,6 @@ class WeightSource {
                                          DType compute);
   [[nodiscard]] ops::LayerNormWeight layer_norm(const std::string& name, std::int64_t hidden,
                                                 double epsilon);
-
-  /// Elements of all tensors taken so far.
-  [[nodiscard]] std::int64_t num_parameters() const { return num_parameters_; }
-
- protected:
-  std::int64_t num_parameters_ = 0;
 };
 
 /// A checkpoint's tensors. Accepts names with and without the `bert.` prefix and the legacy

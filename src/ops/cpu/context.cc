@@ -32,6 +32,12 @@ std::int64_t tile_rows_for(std::int64_t rows, int threads) {
 
 }  // namespace
 
+OneDnnThreads::OneDnnThreads(int count) : saved_(omp_get_max_threads()) {
+  omp_set_num_threads(count);
+}
+
+OneDnnThreads::~OneDnnThreads() { omp_set_num_threads(saved_); }
+
 Context::Context() : device_(std::make_unique<Device>()) {}
 Context::~Context() = default;
 
@@ -48,23 +54,15 @@ Matrix Context::matrix(DType dtype, std::int64_t rows, std::int64_t cols) {
 Context::Device::Device() : engine(dnnl::engine::kind::cpu, 0) { prepare(); }
 
 void Context::Device::prepare() {
-  const auto wanted = static_cast<std::size_t>(std::max(num_threads(), omp_get_thread_num() + 1));
+  const auto wanted = static_cast<std::size_t>(num_threads());
   while (workers_.size() < wanted) workers_.push_back(std::make_unique<Worker>(engine));
 }
 
-Worker& Context::Device::worker() {
-  return *workers_.at(static_cast<std::size_t>(omp_get_thread_num()));
-}
-
-bool in_parallel() { return omp_in_parallel() != 0; }
+Worker& Context::Device::worker() { return *workers_.at(static_cast<std::size_t>(worker_index())); }
 
 void parallel_tasks(Context& context, std::int64_t count,
                     const std::function<void(std::int64_t)>& body) {
-  if (in_parallel()) {
-    for (std::int64_t i = 0; i < count; ++i) body(i);
-    return;
-  }
-  context.device().prepare();
+  if (!in_parallel()) context.device().prepare();
   parallel_for(count, 1, body);
 }
 
@@ -81,7 +79,7 @@ void for_row_tiles(std::int64_t rows,
   }
   parallel_for(tiles, 1, [&](std::int64_t index) {
     const std::int64_t begin = index * tile;
-    body(begin, std::min(tile, rows - begin), omp_get_thread_num());
+    body(begin, std::min(tile, rows - begin), worker_index());
   });
 }
 

@@ -59,11 +59,20 @@ struct Context::Device {
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 
+/// While it lives, oneDNN compiles and runs on so many threads when the calling thread asks it to.
+class OneDnnThreads {
+ public:
+  explicit OneDnnThreads(int count);
+  OneDnnThreads(const OneDnnThreads&) = delete;
+  OneDnnThreads& operator=(const OneDnnThreads&) = delete;
+  ~OneDnnThreads();
+
+ private:
+  int saved_;
+};
+
 /// oneDNN's name of a dtype (f32, bf16).
 [[nodiscard]] dnnl::memory::data_type dnnl_type(DType dtype);
-
-/// Whether the caller is a worker of a parallel region already.
-[[nodiscard]] bool in_parallel();
 
 /// Calls `body(index)` for [0, count) over the team, or on the calling thread alone when that is a
 /// worker of a team already.

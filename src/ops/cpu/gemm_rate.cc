@@ -6,6 +6,7 @@
 
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "core/parallel.h"
 #include "ops/cpu/device.h"
 #include "ops/ops.h"
 
@@ -38,6 +39,7 @@ bool accelerates(DType compute) {
 }
 
 double gemm_rate(std::span<const GemmShape> shapes, DType compute, int repeats) {
+  const OneDnnThreads threads(num_threads());
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   using Type = dnnl::memory::data_type;

@@ -10,7 +10,6 @@
 #include <numeric>
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include "cloze/error.h"
 #include "core/parallel.h"
@@ -178,6 +177,7 @@ LinearWeight LinearWeight::pack(std::span<const Tensor> weights, std::span<const
     throw ModelError(fmt::format("a linear layer of {} outputs was given biases for {}", n, at));
   }
 
+  const OneDnnThreads single(1);  // callers pack several weights at once
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   try {
@@ -235,25 +235,13 @@ LinearWeight LinearWeight::pack(std::span<const Tensor> weights, std::span<const
 
 namespace {
 
-/// While it lives, oneDNN compiles for the calling thread alone.
-class SingleThread {
- public:
-  SingleThread() { omp_set_num_threads(1); }
-  SingleThread(const SingleThread&) = delete;
-  SingleThread& operator=(const SingleThread&) = delete;
-  ~SingleThread() { omp_set_num_threads(saved_); }
-
- private:
-  int saved_ = omp_get_max_threads();
-};
-
 /// The worker's compiled product for `key`, made on first use.
 Product& product_for(Context::Device& device, Worker& worker, const ProductKey& key,
                      const dnnl::memory::desc& packed) {
   if (const auto found = worker.products.find(key); found != worker.products.end()) {
     return found->second;
   }
-  const SingleThread single;
+  const OneDnnThreads single(1);
   const auto layout = weight_layout(device.engine, key.k, key.n, key.compute);
   const auto desc = describe(device.engine, key, layout);
   if (layout != packed && !same_blocking(packed, layout)) {
