@@ -229,10 +229,11 @@ TEST_F(DamagedModel, NotANumberPassesThroughAndStaysInItsSequence) {
   // A weight that is not a number must be seen in the output of the sequences that use it, and in
   // no other.
   const std::string name = "embeddings.word_embeddings.weight";
+  constexpr std::size_t width = 24;
   copy("bare_odd", [&](TensorMap& tensors) {
     auto values = elements<float>(tensors[name]);
-    for (std::size_t i = 0; i < 24; ++i) {
-      values[7 * 24 + i] = std::numeric_limits<float>::quiet_NaN();
+    for (std::size_t i = 7 * width; i < 8 * width; ++i) {
+      values[i] = std::numeric_limits<float>::quiet_NaN();
     }
     tensors[name] = Tensor::from<float>({53, 24}, values);
   });
@@ -243,7 +244,7 @@ TEST_F(DamagedModel, NotANumberPassesThroughAndStaysInItsSequence) {
   batch.append(std::vector<std::int32_t>{2, 5, 9});
   const auto out = elements<float>(model(batch).last_hidden_state);
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const auto sequence = i / (3 * 24);
+    const auto sequence = i / (3 * width);
     EXPECT_EQ(std::isnan(out[i]), sequence == 1) << "element " << i;
   }
 }

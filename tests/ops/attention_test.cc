@@ -114,7 +114,7 @@ TEST_P(Attention, LargeScoresDoNotOverflow) {
 
 TEST_P(Attention, EqualScoresShareEqually) {
   const std::int64_t length = 19;
-  Operand qkv(dtype(), length, 3 * 16);
+  Operand qkv(dtype(), length, 48);
   for (std::int64_t r = 0; r < length; ++r) {
     for (std::int64_t c = 0; c < 48; ++c) qkv.set(r, c, c < 32 ? 0.5 : 1.0);
   }
@@ -156,7 +156,7 @@ TEST_P(Attention, ASequenceHasTheSameBitsInEveryBatch) {
 
 TEST_P(Attention, NotANumberStaysInItsSequence) {
   const auto cu_seqlens = boundaries({9, 8, 40});
-  auto qkv = Operand::random(dtype(), 57, 3 * 32, random_);
+  auto qkv = Operand::random(dtype(), 57, 96, random_);
   for (std::int64_t c = 0; c < 96; ++c) qkv.set(12, c, std::numeric_limits<double>::quiet_NaN());
   Operand y(dtype(), 57, 32);
   ops::attention(context_, qkv.view(), {.heads = 2, .head_dim = 16, .cu_seqlens = cu_seqlens},

@@ -89,7 +89,10 @@ TEST_P(Linear, EveryAwkwardSize) {
   for (const auto in : awkward_sizes) {
     for (const auto out : awkward_sizes) {
       const Layer layer(in, out, compute(), random_);
-      for (const std::int64_t rows : {1, 2, 17, 70}) {
+      // Every pair with a few rows, the square ones with one and with more than a tile as well.
+      const auto row_counts =
+          in == out ? std::vector<std::int64_t>{1, 2, 17, 70} : std::vector<std::int64_t>{9};
+      for (const auto rows : row_counts) {
         SCOPED_TRACE(::testing::Message() << rows << " x " << in << " -> " << out);
         const auto x = Operand::random(compute(), rows, in, random_);
         Operand y(DType::f32, rows, out);
@@ -104,7 +107,7 @@ TEST_P(Linear, EveryAwkwardSize) {
 TEST_P(Linear, EveryNumberOfRows) {
   const std::int64_t in = 48, out = 200;
   const Layer layer(in, out, compute(), random_);
-  for (std::int64_t rows = 1; rows < 140; ++rows) {
+  for (std::int64_t rows = 1; rows < 140; rows += rows < 20 ? 1 : 7) {
     SCOPED_TRACE(rows);
     const auto x = Operand::random(compute(), rows, in, random_);
     Operand y(compute(), rows, out);
