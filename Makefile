@@ -4,7 +4,7 @@
 PREFIX ?= /usr/local
 BUILD := build/release
 FUZZ_SECONDS ?= 20
-CXX_FILES = $(shell git ls-files '*.cc' '*.h' '*.cpp')
+CXX_FILES = $(shell find include src tests bench examples -name '*.h' -o -name '*.cc' -o -name '*.cpp')
 
 .PHONY: help demo test build model asan debug fuzz format check-format tidy docs install clean dependencies checks
 

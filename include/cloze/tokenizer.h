@@ -52,9 +52,12 @@ enum class TokenizerMode : std::uint8_t {
   google  ///< google-research/bert's tokenization.py: its Unicode rules (Python's), final sigma,
           ///< words of up to 200 characters, no special tokens inside text
 };
+/// Which text of a pair gives way when both are too long together.
 enum class Truncation : std::uint8_t { none, longest_first, only_first, only_second };
+/// What `Encoding::offsets` count.
 enum class OffsetUnit : std::uint8_t { code_points, bytes };
 
+/// How a text or pair is encoded.
 struct EncodeOptions {
   bool add_special_tokens = true;
   Truncation truncation = Truncation::none;
@@ -63,8 +66,10 @@ struct EncodeOptions {
   OffsetUnit offsets = OffsetUnit::code_points;
 };
 
+/// An end of a text.
 enum class Side : std::uint8_t { left, right };
 
+/// How a batch is made rectangular.
 struct PaddingOptions {
   std::int32_t length = 0;       ///< pad to this; 0: to the longest of the batch
   std::int32_t multiple_of = 0;  ///< round the length up to a multiple of this; 0: do not
