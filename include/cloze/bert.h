@@ -16,6 +16,7 @@
 
 #include "cloze/batch.h"
 #include "cloze/config.h"
+#include "cloze/profile.h"
 #include "cloze/tensor.h"
 
 namespace cloze {
@@ -50,6 +51,7 @@ struct LoadOptions {
 struct ForwardOptions {
   bool output_hidden_states = false;
   bool output_attentions = false;
+  Profile* profile = nullptr;  ///< where to add what each kind of operation costs, if anywhere
 };
 
 /// What `BertModel` computes.

@@ -153,6 +153,7 @@ void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOut
   check(batch);
   const auto lease = contexts_.borrow();
   auto& context = lease.context();
+  if (options.profile != nullptr) context.start_profile();
   const std::int64_t tokens = batch.total_tokens();
   const auto hidden = context.matrix(compute_, tokens, config_.hidden_size);
   if (tokens == 0) {
@@ -179,6 +180,9 @@ void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOut
     if (options.output_hidden_states) output->hidden_states.push_back(to_tensor(context, hidden));
   }
   consume(context, hidden);
+  if (options.profile != nullptr) {
+    for (const auto& cost : context.take_profile()) accumulate(*options.profile, cost);
+  }
 }
 
 ops::Matrix BertEncoder::pool(ops::Context& context, ops::ConstMatrix hidden_states,

@@ -1,5 +1,6 @@
 /// \file
 /// cloze bench encode: how fast the encoder is, and what share of the machine's matrix rate.
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -48,6 +49,7 @@ struct Options {
   bool truncate = false;
   int warmup = 2;
   int iterations = 0;
+  bool profile = false;
   bool json = false;
 };
 
@@ -83,6 +85,7 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("N")
       ->capture_default_str()
       ->check(in_range(0, 1 << 20));
+  app.add_flag("--profile", options.profile, "where the time goes, by kind of operation");
   app.add_flag("--json", options.json, "one JSON object");
   options.model.add_computation(app);
   app.footer(examples);
@@ -154,7 +157,39 @@ std::string json(const EncodeBenchmark& result, const BertModel& model) {
   out["dtype"] = name_of(model.precision());
   out["peak_memory_mib"] = mib(result.peak_memory);
   out["parameters"] = model.num_parameters();
+  if (!result.profile.empty()) {
+    auto& operations = out["profile"] = nlohmann::ordered_json::array();
+    for (const auto& cost : result.profile) {
+      operations.push_back({{"operation", cost.name},
+                            {"calls", cost.calls},
+                            {"thread_seconds", cost.seconds},
+                            {"gflops", cost.operations / cost.seconds / 1e9},
+                            {"gb_per_s", cost.bytes / cost.seconds / 1e9}});
+    }
+    out["profile_thread_seconds"] = result.profiled_seconds * result.threads;
+  }
   return out.dump() + '\n';
+}
+
+/// Time of the threads by operation, rates a thread; what is left is waiting for the others.
+std::string profile_table(const EncodeBenchmark& result) {
+  if (result.profile.empty()) return "";
+  auto costs = result.profile;
+  std::sort(costs.begin(), costs.end(),
+            [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
+  const double all = result.profiled_seconds * result.threads;
+  double rest = all;
+  auto text = fmt::format("\n{:<28}{:>8}{:>11}{:>8}{:>12}{:>9}\n", "operation, all threads",
+                          "calls", "ms", "share", "GFLOP/s", "GB/s");
+  for (const auto& cost : costs) {
+    rest -= cost.seconds;
+    text += fmt::format("{:<28}{:>8}{:>11.2f}{:>7.1f}%{:>12.1f}{:>9.1f}\n", cost.name, cost.calls,
+                        1e3 * cost.seconds, 100 * cost.seconds / all,
+                        cost.operations / cost.seconds / 1e9, cost.bytes / cost.seconds / 1e9);
+  }
+  text += fmt::format("{:<28}{:>8}{:>11.2f}{:>7.1f}%\n", "waiting, the rest", "", 1e3 * rest,
+                      100 * rest / all);
+  return text;
 }
 
 std::string readable(const EncodeBenchmark& result, const BertModel& model) {
@@ -176,7 +211,7 @@ std::string readable(const EncodeBenchmark& result, const BertModel& model) {
   text += fmt::format("  matrix work  {:.0f} GFLOP/s, {:.1f} % of oneDNN's own {:.0f}\n",
                       result.gflops(), 100.0 * result.fraction_of_gemm(), result.gemm_gflops);
   text += fmt::format("  memory       {:.0f} MiB at most\n", mib(result.peak_memory));
-  return text;
+  return text + profile_table(result);
 }
 
 }  // namespace
@@ -192,7 +227,8 @@ void run_bench_encode(Arguments arguments) {
   const auto result = benchmark_encode(model, texts(options, model),
                                        {.batch_tokens = options.model.batch_tokens,
                                         .warmup = options.warmup,
-                                        .iterations = options.iterations});
+                                        .iterations = options.iterations,
+                                        .profile = options.profile});
   auto out = Output::standard_output();
   out.write(options.json ? json(result, model) : readable(result, model));
   out.finish();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "cloze/profile.h"
 #include "core/arena.h"
 #include "ops/matrix.h"
 
@@ -24,6 +25,11 @@ class Context {
   void begin();
 
   [[nodiscard]] Arena& arena() { return arena_; }
+
+  /// From `start_profile` on, operations record what they cost; `take_profile` ends that and gives
+  /// it. Without, they do not look at the clock.
+  void start_profile();
+  [[nodiscard]] Profile take_profile();
 
   /// A dense [rows, cols] matrix from the arena, uninitialised.
   [[nodiscard]] Matrix matrix(DType dtype, std::int64_t rows, std::int64_t cols);

@@ -14,7 +14,8 @@ namespace cloze {
 struct EncodeBenchmarkOptions {
   std::int64_t batch_tokens = 8192;
   int warmup = 2;
-  int iterations = 0;  ///< 0: as many as fit in three seconds, at least five
+  int iterations = 0;    ///< 0: as many as fit in three seconds, at least five
+  bool profile = false;  ///< one pass more, with the cost of each kind of operation
 };
 
 struct EncodeBenchmark {
@@ -27,6 +28,8 @@ struct EncodeBenchmark {
   double gemm_gflops = 0;        ///< oneDNN alone, same shapes, dtype and threads
   std::int64_t peak_memory = 0;  ///< bytes resident at most so far (VmHWM), before the GEMM
   int threads = 0;
+  Profile profile;              ///< of one pass, where asked for
+  double profiled_seconds = 0;  ///< that pass took
 
   [[nodiscard]] double percentile(double share) const;  ///< of `ms`; 0.5 is the median
   [[nodiscard]] double tokens_per_s() const;            ///< at the median

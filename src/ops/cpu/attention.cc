@@ -234,6 +234,12 @@ void attention(Context& context, ConstMatrix qkv, const AttentionShape& shape, M
       task.probabilities =
           probabilities.data() + probabilities_begin[sequence] + head * length * length;
     }
+    const auto queries = static_cast<double>(task.query_end - task.query_begin);
+    const auto dim = static_cast<double>(shape.head_dim), keys = static_cast<double>(length);
+    const Timed time(context,
+                     {.kind = OperationKey::Kind::attention, .k = shape.heads, .n = shape.head_dim},
+                     4 * queries * keys * dim,
+                     2 * (queries + keys) * dim * static_cast<double>(size_of(qkv.dtype)));
     auto& scratch = context.device().worker().scratch;
     scratch.reset();
     if (in_pairs) {

@@ -44,6 +44,7 @@ Context::~Context() = default;
 void Context::begin() {
   arena_.reset();
   device_->prepare();
+  device_->profiling = false;
 }
 
 Matrix Context::matrix(DType dtype, std::int64_t rows, std::int64_t cols) {

@@ -3,6 +3,7 @@
 /// scratch memory, so that nothing is shared while computing.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -36,11 +37,26 @@ struct Product {
   std::size_t scratchpad_size = 0;
 };
 
+/// What a piece of work was: entries of a worker's profile, named only when they are read.
+struct OperationKey {
+  enum class Kind : std::uint8_t { linear, attention, layer_norm, embed, copy };
+  Kind kind = Kind::linear;
+  std::int64_t k = 0, n = 0;  ///< of a linear layer; heads and head_dim of attention
+  Epilogue epilogue = Epilogue::none;
+  friend bool operator==(const OperationKey&, const OperationKey&) = default;
+};
+
+struct OperationRecord {
+  OperationKey key;
+  OperationCost cost;
+};
+
 struct Worker {
   explicit Worker(const dnnl::engine& engine) : stream(engine) {}
   dnnl::stream stream;
   std::unordered_map<ProductKey, Product, ProductKeyHash> products;
   Arena scratch;  ///< reset at the start of each operation that uses it
+  std::vector<OperationRecord> records;
 };
 
 struct Context::Device {
@@ -53,10 +69,27 @@ struct Context::Device {
   /// parallel regions.
   void prepare();
 
+  [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+
   dnnl::engine engine;
+  bool profiling = false;
 
  private:
   std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+/// Records the calling worker's time from here to the end of the scope, when profiling.
+class Timed {
+ public:
+  Timed(Context& context, const OperationKey& key, double operations, double bytes);
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
+  ~Timed();
+
+ private:
+  Worker* worker_ = nullptr;
+  OperationRecord record_;
+  std::chrono::steady_clock::time_point start_;
 };
 
 /// While it lives, oneDNN compiles and runs on so many threads when the calling thread asks it to.

@@ -101,14 +101,19 @@ float* scratch_rows(Context& context, std::int64_t cols, std::int64_t count) {
   return scratch.take<float>((cols + kPad) * count).data();
 }
 
-/// Calls `body(begin, count)` for pieces of [0, rows), over the threads where that pays.
-void over_rows(Context& context, std::int64_t rows, std::int64_t cols,
+/// Calls `body(begin, count)` for pieces of y's rows, over the threads where that pays. A value is
+/// read and written once.
+void over_rows(Context& context, OperationKey::Kind kind, const Matrix& y,
                const std::function<void(std::int64_t, std::int64_t)>& body) {
+  const std::int64_t rows = y.rows, cols = y.cols;
   const std::int64_t piece =
       std::max<std::int64_t>(1, kValuesATask / std::max<std::int64_t>(cols, 1));
   const std::int64_t pieces = (rows + piece - 1) / piece;
   parallel_tasks(context, pieces, [&](std::int64_t index) {
-    body(index * piece, std::min(piece, rows - index * piece));
+    const std::int64_t count = std::min(piece, rows - index * piece);
+    const Timed time(context, {.kind = kind}, 0,
+                     2 * static_cast<double>(count * cols) * static_cast<double>(size_of(y.dtype)));
+    body(index * piece, count);
   });
 }
 
@@ -126,17 +131,18 @@ void add_row(const float* x, const Matrix& y, std::int64_t row) {
 
 void layer_norm(Context& context, ConstMatrix x, const LayerNormWeight& weight, Matrix y) {
   require_hidden(weight.gamma.size(), weight.beta.size(), x.cols);
-  over_rows(context, x.rows, x.cols, [&](std::int64_t begin, std::int64_t count) {
-    HWY_DYNAMIC_DISPATCH(LayerNormRows)
-    (x.rows_from(begin, count), weight, y.rows_from(begin, count),
-     scratch_rows(context, x.cols, 1));
-  });
+  over_rows(context, OperationKey::Kind::layer_norm, y,
+            [&](std::int64_t begin, std::int64_t count) {
+              HWY_DYNAMIC_DISPATCH(LayerNormRows)
+              (x.rows_from(begin, count), weight, y.rows_from(begin, count),
+               scratch_rows(context, x.cols, 1));
+            });
 }
 
 void embed(Context& context, const EmbeddingTables& tables, const EmbeddingIndices& indices,
            const LayerNormWeight& norm, Matrix y) {
   require_hidden(norm.gamma.size(), norm.beta.size(), y.cols);
-  over_rows(context, y.rows, y.cols, [&](std::int64_t begin, std::int64_t count) {
+  over_rows(context, OperationKey::Kind::embed, y, [&](std::int64_t begin, std::int64_t count) {
     float* scratch = scratch_rows(context, y.cols, 2);
     for (std::int64_t row = begin; row < begin + count; ++row) {
       const auto at = static_cast<std::size_t>(row);
@@ -148,7 +154,7 @@ void embed(Context& context, const EmbeddingTables& tables, const EmbeddingIndic
 }
 
 void gather_rows(Context& context, ConstMatrix x, std::span<const std::int32_t> indices, Matrix y) {
-  over_rows(context, y.rows, y.cols, [&](std::int64_t begin, std::int64_t count) {
+  over_rows(context, OperationKey::Kind::copy, y, [&](std::int64_t begin, std::int64_t count) {
     float* scratch = scratch_rows(context, x.cols, 1);
     for (std::int64_t row = begin; row < begin + count; ++row) {
       HWY_DYNAMIC_DISPATCH(CopyRow)(x, indices[static_cast<std::size_t>(row)], y, row, scratch);
@@ -157,7 +163,7 @@ void gather_rows(Context& context, ConstMatrix x, std::span<const std::int32_t> 
 }
 
 void convert(Context& context, ConstMatrix x, Matrix y) {
-  over_rows(context, y.rows, y.cols, [&](std::int64_t begin, std::int64_t count) {
+  over_rows(context, OperationKey::Kind::copy, y, [&](std::int64_t begin, std::int64_t count) {
     float* scratch = scratch_rows(context, x.cols, 1);
     for (std::int64_t row = begin; row < begin + count; ++row) {
       HWY_DYNAMIC_DISPATCH(CopyRow)(x, row, y, row, scratch);

@@ -349,7 +349,21 @@ void linear(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogu
                     x.cols, name_of(x.dtype), y.rows, y.cols));
   }
   if (x.rows == 0) return;
+  const auto timed = [&](std::int64_t rows, std::int64_t columns) {
+    const auto m = static_cast<double>(rows), n = static_cast<double>(columns);
+    const auto k = static_cast<double>(weight.in_features());
+    const double bytes = m * k * static_cast<double>(size_of(x.dtype)) +
+                         m * n * static_cast<double>(size_of(y.dtype)) +
+                         n * k * static_cast<double>(size_of(weight.compute()));
+    return Timed(context,
+                 {.kind = OperationKey::Kind::linear,
+                  .k = weight.in_features(),
+                  .n = weight.out_features(),
+                  .epilogue = epilogue},
+                 2 * m * n * k, bytes);
+  };
   const auto all_columns = [&](ConstMatrix rows, Matrix to) {
+    const auto time = timed(rows.rows, to.cols);
     context.device().worker().scratch.reset();
     if (quantized) {
       multiply_quantized(context, rows, weight, epilogue, to, 0);
@@ -381,6 +395,7 @@ void linear(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogu
     const std::int64_t begin = granules * part / parts * kColumnGranule;
     const std::int64_t end = std::min(granules * (part + 1) / parts * kColumnGranule, y.cols);
     const auto columns = y.cols_from(begin, end - begin);
+    const auto time = timed(columns.rows, columns.cols);
     if (quantized) {
       multiply_quantized(context, x, weight, epilogue, columns, begin);
     } else {
