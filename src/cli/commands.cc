@@ -16,11 +16,13 @@ constexpr std::array table{
     Command{"similarity", "rank texts by likeness to a query, or score pairs", run_similarity},
     Command{"fill-mask", "the likeliest tokens at each [MASK]", run_fill_mask},
     Command{"next-sentence", "does the second text follow the first?", run_next_sentence},
+    Command{"vocab", "train a WordPiece vocabulary from text", run_vocab},
     Command{"bench", "measure speed against the machine's limit", run_bench},
 };
 
 constexpr std::array bench_table{
     Command{"encode", "the encoder, beside oneDNN's own matrix products", run_bench_encode},
+    Command{"tokenize", "the tokenizer, beside the memory's own rate", run_bench_tokenize},
 };
 
 void print_help(std::string_view program, std::string_view about,

@@ -122,7 +122,8 @@ class Assembler {
     const Pieces& from = *sequences_[s];
     const auto [begin, end] = window(piece, shown);
     const auto n = end - begin;
-    const auto copy = [&](const auto& source, auto& target) {
+    // Named again in the capture: clang 14 does not capture a structured binding by itself.
+    const auto copy = [&, begin = begin](const auto& source, auto& target) {
       const auto at = source.begin() + static_cast<std::ptrdiff_t>(begin);
       target.insert(target.end(), at, at + static_cast<std::ptrdiff_t>(n));
     };

@@ -4,7 +4,6 @@
 /// any other word is assembled code point by code point, each with the place it came from.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -26,7 +25,6 @@ struct Model {
   CharActions actions;
   std::int32_t unk_id;
   std::int32_t max_chars_per_word;
-  std::array<std::int32_t, 128> ascii_word;  ///< id of the word that is this character alone
 };
 
 /// Where the pieces go. `offsets` and `words` are null when nobody asks for them.
