@@ -34,8 +34,9 @@ constexpr double enough_flops = 100e9;
 
 /// The products of a few of the batches, spread over all of them.
 std::vector<ops::GemmShape> gemm_shapes(const BertConfig& config, std::span<const Batch> batches) {
-  const std::int64_t first = batches.front().total_tokens();
-  const double a_batch = encoder_flops(config, std::span(&first, 1));
+  const std::int64_t one = 1;
+  const double a_batch = encoder_flops(config, std::span(&one, 1)) *
+                         static_cast<double>(batches.front().total_tokens());
   const auto count = std::clamp<std::size_t>(static_cast<std::size_t>(enough_flops / a_batch), 1,
                                              std::min<std::size_t>(4, batches.size()));
   std::vector<ops::GemmShape> shapes;
