@@ -1,6 +1,8 @@
 #include "text/tokenizer_files.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -74,6 +76,25 @@ T required(const Json& object, const char* name, const std::string& origin) {
   auto value = field<T>(object, name, origin);
   if (!value) throw FormatError(fmt::format("{}: field \"{}\" is missing", origin, name));
   return *std::move(value);
+}
+
+// A whole number in [0, 2^31).
+std::optional<std::int32_t> number(const Json& object, const char* name,
+                                   const std::string& origin) {
+  const auto value = field<double>(object, name, origin);
+  if (!value) return std::nullopt;
+  if (*value < 0 || *value > std::numeric_limits<std::int32_t>::max() ||
+      *value != std::floor(*value)) {
+    throw FormatError(fmt::format("{}: field \"{}\" is {}; it must be a whole number in [0, 2^31)",
+                                  origin, name, *value));
+  }
+  return static_cast<std::int32_t>(*value);
+}
+
+std::int32_t required_number(const Json& object, const char* name, const std::string& origin) {
+  const auto value = number(object, name, origin);
+  if (!value) throw FormatError(fmt::format("{}: field \"{}\" is missing", origin, name));
+  return *value;
 }
 
 AddedToken added_token(const Json& json, const std::string& origin) {
@@ -197,11 +218,12 @@ TokenizerJson scan_tokenizer_json(std::string_view text, const std::string& orig
 
 // A component, or the only one of a "Sequence" of one. Null when absent.
 const Json& component(const Json& json, const char* list) {
-  if (json.is_object() && json.value("type", "") == "Sequence" && json.contains(list) &&
-      json[list].is_array() && json[list].size() == 1) {
-    return json[list][0];
-  }
-  return json;
+  if (!json.is_object()) return json;
+  const auto type = json.find("type");
+  const auto parts = json.find(list);
+  const bool sequence_of_one = type != json.end() && *type == "Sequence" && parts != json.end() &&
+                               parts->is_array() && parts->size() == 1;
+  return sequence_of_one ? (*parts)[0] : json;
 }
 
 std::string type_of(const Json& json, const std::string& origin) {
@@ -232,10 +254,11 @@ Template read_template(const Json& pieces, const Json& special, const Vocabulary
   Template result;
   for (const auto& json : pieces) {
     TemplatePiece piece;
-    const bool is_special = json.contains("SpecialToken");
-    const Json& body = is_special ? json["SpecialToken"] : json.value("Sequence", Json());
+    const auto at = json.is_object() ? json.find("SpecialToken") : json.end();
+    const bool is_special = at != json.end();
+    const Json body = is_special ? *at : required<Json>(json, "Sequence", origin);
     const auto id = required<std::string>(body, "id", origin);
-    piece.type_id = required<std::int32_t>(body, "type_id", origin);
+    piece.type_id = required_number(body, "type_id", origin);
     if (is_special) {
       const Json token = required<Json>(special, id.c_str(), origin);
       piece.ids = required<std::vector<std::int32_t>>(token, "ids", origin);
@@ -326,8 +349,7 @@ void read_tokenizer_json(const fs::path& path, TokenizerSpec& spec) {
   spec.vocabulary = std::move(parts.vocabulary);
   spec.base_vocab_size = spec.vocabulary.size();
   spec.unk_token = field<std::string>(parts.model, "unk_token", origin).value_or("[UNK]");
-  spec.max_chars_per_word =
-      field<std::int32_t>(parts.model, "max_input_chars_per_word", origin).value_or(100);
+  spec.max_chars_per_word = number(parts.model, "max_input_chars_per_word", origin).value_or(100);
   read_normalizer(parts.normalizer, spec, origin);
 
   AddedTokens added(spec.vocabulary);
@@ -336,7 +358,7 @@ void read_tokenizer_json(const fs::path& path, TokenizerSpec& spec) {
       throw FormatError(fmt::format("{}: \"added_tokens\" is not an array", origin));
     }
     for (const auto& json : parts.added_tokens) {
-      added.add(added_token(json, origin), required<std::int32_t>(json, "id", origin), origin);
+      added.add(added_token(json, origin), required_number(json, "id", origin), origin);
     }
   }
   spec.added = added.take();
@@ -405,8 +427,8 @@ Configuration read_configuration(const fs::path& directory) {
         token.special = token.special || (special && special->content == content);
       }
       token.normalized = !token.special;
-      result.added.emplace_back(
-          std::move(token), required<std::int32_t>(*added, content.c_str(), added_path.string()));
+      result.added.emplace_back(std::move(token),
+                                required_number(*added, content.c_str(), added_path.string()));
     }
   }
   return result;
