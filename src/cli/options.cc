@@ -78,6 +78,12 @@ void ModelOptions::add_computation(CLI::App& app) {
                  "it in hardware)")
       ->type_name("NAME")
       ->capture_default_str();
+  app.add_option(
+         "--int8-keep", int8_keep,
+         "with int8: leave linear layers unquantized whose names contain one of these, such "
+         "as output.dense or layer.0.")
+      ->type_name("PART,...")
+      ->delimiter(',');
   app.add_option("--threads", threads, "threads to compute with; 0: all cores")
       ->type_name("N")
       ->capture_default_str()
@@ -99,6 +105,7 @@ LoadOptions ModelOptions::load_options() const {
   if (threads > 0) set_num_threads(threads);
   LoadOptions options;
   options.precision = precision;
+  options.keep = int8_keep;
   return options;
 }
 
@@ -147,6 +154,12 @@ LengthLimit TextOptions::limit(std::int64_t model_limit) const {
                     model_limit));
   }
   return {.tokens = max_length > 0 ? max_length : model_limit, .truncate = truncate};
+}
+
+ProgressOptions beside_results() {
+  ProgressOptions options;
+  if (::isatty(STDOUT_FILENO) == 1) options.sink = [](std::string_view) {};
+  return options;
 }
 
 void require_pair(const TextItem& item, const TextReader& reader) {

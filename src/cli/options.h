@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cloze/bert.h"
 #include "cloze/error.h"
+#include "core/progress.h"
 #include "data/batching.h"
 #include "data/text_reader.h"
 
@@ -26,11 +27,12 @@ namespace cloze::cli {
 /// A check that a number lies in [lowest, highest], which the help does not spell out.
 [[nodiscard]] CLI::Validator in_range(std::int64_t lowest, std::int64_t highest);
 
-/// --model, --device, --dtype, --threads, --batch-tokens.
+/// --model, --device, --dtype, --int8-keep, --threads, --batch-tokens.
 struct ModelOptions {
   std::string model;
   std::string device = "cpu";
   std::string dtype = "f32";
+  std::vector<std::string> int8_keep;
   int threads = 0;
   std::int64_t batch_tokens = 8192;
 
@@ -74,6 +76,9 @@ auto as_usage(const Body& body) {
     throw UsageError(error.what());
   }
 }
+
+/// For a bar beside results that are printed as they come: none where both would go to one terminal.
+[[nodiscard]] ProgressOptions beside_results();
 
 /// Throws FormatError for an item without a pair, naming its place.
 void require_pair(const TextItem& item, const TextReader& reader);

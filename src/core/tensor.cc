@@ -143,15 +143,14 @@ Float16 Float16::from(float value) {
 }
 
 Float16::operator float() const {
-  const float sign = (bits & 0x8000U) != 0 ? -1.0F : 1.0F;
-  const int exponent = (bits >> 10U) & 0x1F;
-  const auto fraction = static_cast<float>(bits & 0x3FFU);
-  if (exponent == 0) return sign * fraction * 0x1p-24F;
-  if (exponent == 31) {
-    return fraction == 0.0F ? sign * std::numeric_limits<float>::infinity()
-                            : std::numeric_limits<float>::quiet_NaN();
+  const std::uint32_t sign = (bits & 0x8000U) << 16U, magnitude = bits & 0x7FFFU;
+  if (magnitude < 0x400U) {  // subnormal: units of 2^-24
+    const float value = static_cast<float>(magnitude) * 0x1p-24F;
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) | sign);
   }
-  return sign * std::ldexp(1.0F + fraction * 0x1p-10F, exponent - 15);
+  // The exponent moves from bias 15 to 127; infinity's and NaN's stays the largest.
+  const std::uint32_t bias = magnitude >= 0x7C00U ? 0x70000000U : 0x38000000U;
+  return std::bit_cast<float>(sign | ((magnitude << 13U) + bias));
 }
 
 std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
