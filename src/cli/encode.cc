@@ -159,7 +159,8 @@ void run_encode(Arguments arguments) {
 
   const auto sink = make_sink(options, embedder, tokenizer);
   {
-    Progress progress("encoding", reader.total_bytes(), "bytes");
+    Progress progress("encoding", reader.total_bytes(), "bytes",
+                      options.output.empty() ? beside_results() : ProgressOptions{});
     const auto bytes = piece_bytes(embed);
     while (true) {
       const auto items = reader.next_items(bytes);

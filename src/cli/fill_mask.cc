@@ -96,7 +96,7 @@ void run_fill_mask(Arguments arguments) {
   fill.batch_tokens = model_options.batch_tokens;
 
   auto out = Output::standard_output();
-  Progress progress("filling", reader.total_bytes(), "bytes");
+  Progress progress("filling", reader.total_bytes(), "bytes", beside_results());
   const auto width = terminal_width();
   std::int64_t done = 0;
   std::string line;

@@ -54,7 +54,7 @@ void run_next_sentence(Arguments arguments) {
   const auto limit = text.limit(model.config().max_position_embeddings);
 
   auto out = Output::standard_output();
-  Progress progress("predicting", reader.total_bytes(), "bytes");
+  Progress progress("predicting", reader.total_bytes(), "bytes", beside_results());
   std::int64_t done = 0;
   while (true) {
     const auto items = reader.next_items(16 * model_options.batch_tokens);

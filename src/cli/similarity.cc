@@ -80,8 +80,9 @@ Encoder load(const Options& options) {
 
 /// Reads pieces of the input, scores their texts, and hands each text and score on, in order.
 template <class Score, class Use>
-void for_each_score(TextReader& reader, std::int64_t bytes, const Score& score, const Use& use) {
-  Progress progress("comparing", reader.total_bytes(), "bytes");
+void for_each_score(TextReader& reader, std::int64_t bytes, ProgressOptions bar, const Score& score,
+                    const Use& use) {
+  Progress progress("comparing", reader.total_bytes(), "bytes", std::move(bar));
   std::int64_t done = 0;
   while (true) {
     const auto items = reader.next_items(bytes);
@@ -103,7 +104,7 @@ void rank(const Options& options, const Encoder& encoder, TextReader& reader, st
   std::vector<double> scores;
   std::vector<std::string> texts;
   for_each_score(
-      reader, bytes,
+      reader, bytes, {},
       [&](const std::vector<TextItem>& items) {
         return cosines(encoder(items, reader), query_vector.values<float>());
       },
@@ -135,7 +136,7 @@ void rank(const Options& options, const Encoder& encoder, TextReader& reader, st
 void score_pairs(const Options& options, const Encoder& encoder, TextReader& reader,
                  std::int64_t bytes, Output& out) {
   for_each_score(
-      reader, bytes,
+      reader, bytes, beside_results(),
       [&](const std::vector<TextItem>& items) {
         std::vector<TextItem> sides;
         for (const auto& item : items) {

@@ -135,7 +135,7 @@ void run_tokenize(Arguments arguments) {
   auto reader = options.text.reader();
   const auto tokenizer = Tokenizer::from_pretrained(options.model.directory(), mode);
   auto out = Output::standard_output();
-  Progress progress("tokenizing", reader.total_bytes(), "bytes");
+  Progress progress("tokenizing", reader.total_bytes(), "bytes", beside_results());
   const auto width = options.json ? 0 : terminal_width();
   std::string text;
   std::int64_t done = 0;
