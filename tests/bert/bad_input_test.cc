@@ -334,9 +334,10 @@ TEST(EmptyBatch, GivesNoRows) {
   EXPECT_EQ(out.attentions.size(), 2);
 }
 
-TEST(PrecisionName, KnowsThreeAndRefusesTheRest) {
+TEST(PrecisionName, KnowsFourAndRefusesTheRest) {
   EXPECT_EQ(precision_from("f32"), Precision::f32);
   EXPECT_EQ(precision_from("bf16"), Precision::bf16);
+  EXPECT_EQ(precision_from("int8"), Precision::int8);
   EXPECT_EQ(precision_from("auto"), Precision::best);
   for (const auto* name : {"", "fp32", "BF16", "int9"}) {
     EXPECT_THAT([&] { (void)precision_from(name); }, ThrowsMessage<ArgumentError>(HasSubstr(name)));

@@ -80,6 +80,21 @@ TEST_P(EncoderGolden, MatchesTransformersInBf16) {
   }
 }
 
+TEST_P(EncoderGolden, StaysCloseToTransformersInInt8) {
+  const auto golden = Golden::named(GetParam());
+  const auto model = load(Precision::int8);
+  EXPECT_EQ(model.precision(), Precision::int8);
+  const auto layers = static_cast<std::size_t>(model.config().num_hidden_layers);
+  const auto out = model(golden.batch());
+  EXPECT_GE(mean_cosine(out.last_hidden_state, golden.hidden_state(layers)), 0.995);
+
+  // With every linear layer kept, nothing is quantized: what is left is the rest's own precision.
+  const auto kept = BertModel::from_pretrained(golden_directory(GetParam()),
+                                               {.precision = Precision::int8, .keep = {"layer."}});
+  EXPECT_GE(mean_cosine(kept(golden.batch()).last_hidden_state, golden.hidden_state(layers)),
+            0.9995);
+}
+
 TEST_P(EncoderGolden, GivesOnlyWhatIsAskedFor) {
   const auto golden = Golden::named(GetParam());
   const auto model = load();
@@ -95,40 +110,44 @@ TEST_P(EncoderGolden, GivesOnlyWhatIsAskedFor) {
 TEST_P(EncoderGolden, ASequenceDoesNotDependOnItsBatchMates) {
   const auto golden = Golden::named(GetParam());
   const auto& batch = golden.batch();
-  const auto model = load();
-  const auto together = model(batch);
-  for (std::int64_t i = 0; i < batch.sequences(); ++i) {
-    const auto single = model(alone(batch, i));
-    const auto begin = batch.cu_seqlens[static_cast<std::size_t>(i)];
-    EXPECT_LE(max_abs_difference(single.last_hidden_state,
-                                 together.last_hidden_state.rows(begin, begin + batch.length(i))),
-              1e-6)
-        << "sequence " << i;
-    if (model.has_pooler()) {
-      EXPECT_LE(max_abs_difference(single.pooler_output, together.pooler_output.rows(i, i + 1)),
-                1e-6)
-          << "sequence " << i;
+  for (const auto precision : {Precision::f32, Precision::bf16, Precision::int8}) {
+    const auto model = load(precision);
+    const auto together = model(batch);
+    for (std::int64_t i = 0; i < batch.sequences(); ++i) {
+      SCOPED_TRACE(::testing::Message() << name_of(precision) << ", sequence " << i);
+      const auto single = model(alone(batch, i));
+      const auto begin = batch.cu_seqlens[static_cast<std::size_t>(i)];
+      EXPECT_LE(max_abs_difference(single.last_hidden_state,
+                                   together.last_hidden_state.rows(begin, begin + batch.length(i))),
+                1e-6);
+      if (model.has_pooler()) {
+        EXPECT_LE(max_abs_difference(single.pooler_output, together.pooler_output.rows(i, i + 1)),
+                  1e-6);
+      }
     }
   }
 }
 
 TEST_P(EncoderGolden, ThreadsDoNotChangeTheResult) {
   const auto golden = Golden::named(GetParam());
-  const auto model = load();
   const auto before = num_threads();
-  std::vector<Tensor> results;
-  for (const int threads : {1, 2, 3}) {
-    set_num_threads(threads);
-    results.push_back(model(golden.batch()).last_hidden_state);
+  for (const auto precision : {Precision::f32, Precision::bf16, Precision::int8}) {
+    SCOPED_TRACE(name_of(precision));
+    const auto model = load(precision);
+    std::vector<Tensor> results;
+    for (const int threads : {1, 2, 3}) {
+      set_num_threads(threads);
+      results.push_back(model(golden.batch()).last_hidden_state);
+    }
+    set_num_threads(before);
+    EXPECT_LE(max_abs_difference(results[1], results[0]), 1e-6);
+    EXPECT_LE(max_abs_difference(results[2], results[0]), 1e-6);
   }
-  set_num_threads(before);
-  EXPECT_LE(max_abs_difference(results[1], results[0]), 1e-6);
-  EXPECT_LE(max_abs_difference(results[2], results[0]), 1e-6);
 }
 
 TEST_P(EncoderGolden, TheSameCallGivesTheSameBits) {
   const auto golden = Golden::named(GetParam());
-  for (const auto precision : {Precision::f32, Precision::bf16}) {
+  for (const auto precision : {Precision::f32, Precision::bf16, Precision::int8}) {
     const auto model = load(precision);
     const auto first = model(golden.batch()).last_hidden_state;
     EXPECT_EQ(max_abs_difference(model(golden.batch()).last_hidden_state, first), 0);
@@ -199,6 +218,7 @@ TEST_P(EncoderGolden, PositionsAreThoseOfTheBatch) {
 TEST(Encoder, BestPrecisionIsOneOfTheTwo) {
   EXPECT_EQ(resolve(Precision::f32), Precision::f32);
   EXPECT_EQ(resolve(Precision::bf16), Precision::bf16);
+  EXPECT_EQ(resolve(Precision::int8), Precision::int8);
   EXPECT_NE(resolve(Precision::best), Precision::best);
   const auto model =
       BertModel::from_pretrained(golden_directory("bare_odd"), {.precision = Precision::best});

@@ -17,11 +17,13 @@ HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// 1 / (1 + exp(-x)).
+/// 1 / (1 + exp(-x)). Highway's Exp gives garbage above the largest float's logarithm, and a number
+/// for what is none.
 template <class D, class V>
 HWY_INLINE V Sigmoid(D d, V x) {
   const auto one = hn::Set(d, 1.0F);
-  return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(x))));
+  const auto exp = hn::Exp(d, hn::Min(hn::Neg(x), hn::Set(d, 88.0F)));
+  return hn::IfThenElse(hn::Eq(x, x), hn::Div(one, hn::Add(one, exp)), x);
 }
 
 /// x·Φ(x). Φ's tail is t·(a1 + t·(a2 + ...))·exp(-x²/2) / 2 with t = 1 / (1 + p·|x|/√2): Abramowitz
@@ -41,9 +43,8 @@ HWY_INLINE V Gelu(D d, V x) {
   return hn::Mul(x, phi);
 }
 
-/// gelu to 4.1e-5 absolute, without exponential or division: x·(0.5 + c·P(c²)) with c = x clamped
-/// to
-/// [-4.5, 4.5], P the weighted minimax polynomial of (Φ(c) - 0.5) / c in t = 2·c²/4.5² - 1. For
+/// gelu to 4.1e-5 + 5e-6·|x|, without exponential or division: x·(0.5 + c·P(c²)) with c = x clamped
+/// to [-4.5, 4.5], P the weighted minimax polynomial of (Φ(c) - 0.5) / c in t = 2·c²/4.5² - 1. For
 /// results that are rounded to 8 bits next, whose steps are some hundred times that.
 template <class D, class V>
 HWY_INLINE V GeluRounded(D d, V x) {
@@ -78,7 +79,7 @@ HWY_INLINE V Activate(D d, Epilogue epilogue, V x) {
     case Epilogue::gelu_tanh:
       return GeluTanh(d, x);
     case Epilogue::relu:
-      return hn::Max(x, hn::Zero(d));
+      return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x);  // keeps what is no number
     case Epilogue::silu:
       return hn::Mul(x, Sigmoid(d, x));
     case Epilogue::tanh:

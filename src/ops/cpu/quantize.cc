@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "hwy/highway.h"
 #include "ops/cpu/activation-inl.h"
@@ -22,10 +23,19 @@ void QuantizeRow(const float* HWY_RESTRICT row, std::size_t cols, std::uint8_t* 
   const hn::RebindToSigned<F32> di;
   const std::size_t lanes = hn::Lanes(d);
   auto lows = hn::Zero(d), highs = hn::Zero(d);
+  auto poison = hn::Zero(d);                       // 0·x: zero unless x is infinite or no number
   for (std::size_t i = 0; i < cols; i += lanes) {  // the padding is zero, as the range's start is
     const auto value = hn::LoadU(d, row + i);
     lows = hn::Min(lows, value);
     highs = hn::Max(highs, value);
+    poison = hn::MulAdd(value, hn::Zero(d), poison);
+  }
+  if (std::isnan(hn::GetLane(hn::SumOfLanes(d, poison)))) {
+    // 8 bits cannot hold it: the scale carries it to every output of the row.
+    *scale = std::numeric_limits<float>::quiet_NaN();
+    *zero = 0;
+    std::fill_n(to, cols, std::uint8_t{0});
+    return;
   }
   const float low = hn::GetLane(hn::MinOfLanes(d, lows));
   const float high = hn::GetLane(hn::MaxOfLanes(d, highs));
@@ -167,7 +177,17 @@ QuantizedChannels quantize_weights(std::span<const float> weights, std::int64_t 
   for (std::size_t channel = 0; channel < static_cast<std::size_t>(out_features); ++channel) {
     const auto row = weights.subspan(channel * count, count);
     float most = 0.0F;
-    for (const float value : row) most = std::max(most, std::fabs(value));
+    bool finite = true;
+    for (const float value : row) {
+      most = std::max(most, std::fabs(value));
+      finite = finite && std::isfinite(value);
+    }
+    if (!finite) {  // seen in every output of the channel, as without quantization
+      std::fill_n(to.data() + channel * count, count, std::int8_t{0});
+      channels.scales.push_back(std::numeric_limits<float>::quiet_NaN());
+      channels.sums.push_back(0);
+      continue;
+    }
     const float scale = most > 0.0F ? most / static_cast<float>(limit) : 1.0F;
     const float inverse = 1.0F / scale;
     std::int32_t sum = 0;
