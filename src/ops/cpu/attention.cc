@@ -28,19 +28,13 @@ std::size_t RoundUp(std::size_t value, std::size_t unit) {
   return (value + unit - 1) / unit * unit;
 }
 
-/// Divides a tile of outputs [count, head_dim] by the softmax's sums and stores it; the same for
-/// the tile's probabilities where they are asked for.
-void FinishTile(const HeadTask& task, std::size_t begin, std::size_t count, const float* sums,
-                float* output, std::size_t width, float* score, std::size_t keys) {
-  const auto length = static_cast<std::size_t>(task.length);
+/// Divides a tile of outputs [count, head_dim] by the softmax's sums and stores it.
+void StoreOutputs(const HeadTask& task, std::size_t begin, std::size_t count, const float* sums,
+                  float* output, std::size_t width) {
   for (std::size_t r = 0; r < count; ++r) {
     ScaleRow(output + r * width, width, 1.0F / sums[r]);
     StoreRow(output + r * width, static_cast<std::size_t>(task.head_dim), task.y.dtype,
              task.y.row(static_cast<std::int64_t>(begin + r)));
-    if (task.probabilities != nullptr) {
-      ScaleRow(score + r * keys, keys, 1.0F / sums[r]);
-      std::copy_n(score + r * keys, length, task.probabilities + (begin + r) * length);
-    }
   }
 }
 
@@ -82,11 +76,28 @@ void AttendHead(const HeadTask& task, Arena& scratch) {
       sums[r] = ExponentiateRow(score + r * keys, length, task.scale);
     }
     Multiply<SingleSteps>(score, keys, value, width, rows, length, width, output, width);
-    FinishTile(task, begin, count, sums, output, width, score, keys);
+    if (task.probabilities != nullptr) {
+      for (std::size_t r = 0; r < count; ++r) {
+        ScaleRow(score + r * keys, keys, 1.0F / sums[r]);
+        std::copy_n(score + r * keys, length, task.probabilities + (begin + r) * length);
+      }
+    }
+    StoreOutputs(task, begin, count, sums, output, width);
   }
 }
 
 #if CLOZE_HAS_BF16_PAIRS
+
+/// The softmax of a tile's scores, which it overwrites, to the task's probabilities.
+void StoreProbabilities(const HeadTask& task, std::size_t begin, std::size_t count, float* score,
+                        std::size_t keys) {
+  const auto length = static_cast<std::size_t>(task.length);
+  for (std::size_t r = 0; r < count; ++r) {
+    const float sum = ExponentiateRow(score + r * keys, length, task.scale);
+    ScaleRow(score + r * keys, keys, 1.0F / sum);
+    std::copy_n(score + r * keys, length, task.probabilities + (begin + r) * length);
+  }
+}
 
 /// to [width] = neighbouring rows' values side by side: (a[i], b[i]) in element i.
 void PairRows(const BFloat16* a, const BFloat16* b, std::size_t cols, std::uint32_t* to) {
@@ -147,13 +158,13 @@ void AttendHeadPairs(const HeadTask& task, Arena& scratch) {
     Multiply<PairSteps>(query, steps, key, keys, rows, steps, keys, score, keys);
     float sums[kTile];
     for (std::size_t r = 0; r < rows; ++r) {
-      sums[r] = ExponentiateRow(score + r * keys, length, task.scale);
-      StoreRow(score + r * keys, keys, DType::bf16,
-               reinterpret_cast<std::byte*>(rounded + r * rounded_stride));
+      sums[r] = ExponentiateRowRounded(score + r * keys, length, task.scale,
+                                       rounded + r * rounded_stride);
     }
     Multiply<PairSteps>(reinterpret_cast<const std::uint32_t*>(rounded), rounded_stride / 2, value,
                         width, rows, value_steps, width, output, width);
-    FinishTile(task, begin, count, sums, output, width, score, keys);
+    if (task.probabilities != nullptr) StoreProbabilities(task, begin, count, score, keys);
+    StoreOutputs(task, begin, count, sums, output, width);
   }
 }
 

@@ -151,6 +151,51 @@ inline float ExponentiateRow(float* HWY_RESTRICT row, std::size_t cols, float sc
   return hn::GetLane(hn::SumOfLanes(d, sums));
 }
 
+/// exp(x) for x <= 0 to 4e-6 relative, 0 below -87: 2^n·2^f with f in [-0.5, 0.5], 2^f by its
+/// Taylor polynomial of degree 5. For results that are rounded to bf16.
+template <class D, class V>
+HWY_INLINE V ExpRounded(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const auto scaled = hn::Mul(hn::Max(x, hn::Set(d, -87.0F)), hn::Set(d, 1.44269504F));
+  const auto n = hn::NearestInt(scaled);
+  const auto f = hn::Sub(scaled, hn::ConvertTo(d, n));
+  auto poly = hn::MulAdd(hn::Set(d, 1.33335581e-3F), f, hn::Set(d, 9.61812911e-3F));
+  poly = hn::MulAdd(poly, f, hn::Set(d, 5.55041087e-2F));
+  poly = hn::MulAdd(poly, f, hn::Set(d, 0.240226507F));
+  poly = hn::MulAdd(poly, f, hn::Set(d, 0.693147181F));
+  poly = hn::MulAdd(poly, f, hn::Set(d, 1.0F));
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, poly), hn::ShiftLeft<23>(n)));
+}
+
+/// The same as ExponentiateRow, its results rounded to bf16 in `to`; row keeps the scores.
+inline float ExponentiateRowRounded(const float* HWY_RESTRICT row, std::size_t cols, float scale,
+                                    BFloat16* HWY_RESTRICT to) {
+  const F32 d;
+  const hn::Rebind<std::uint16_t, F32> d16;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t whole = cols / lanes * lanes;
+  const auto tail = hn::FirstN(d, cols - whole);
+  const auto scales = hn::Set(d, scale);
+  auto most = hn::Set(d, -std::numeric_limits<float>::infinity());
+  for (std::size_t i = 0; i < whole; i += lanes) most = hn::Max(most, hn::LoadU(d, row + i));
+  if (whole < cols) most = hn::Max(most, hn::IfThenElse(tail, hn::LoadU(d, row + whole), most));
+  const auto shift = hn::Neg(hn::Mul(hn::MaxOfLanes(d, most), scales));
+  auto* bits = reinterpret_cast<std::uint16_t*>(to);
+  auto sums = hn::Zero(d);
+  for (std::size_t i = 0; i < whole; i += lanes) {
+    const auto value = ExpRounded(d, hn::MulAdd(hn::LoadU(d, row + i), scales, shift));
+    sums = hn::Add(sums, value);
+    hn::StoreU(ToBFloat16(d, value), d16, bits + i);
+  }
+  if (whole < cols) {
+    const auto value = ExpRounded(d, hn::MulAdd(hn::LoadU(d, row + whole), scales, shift));
+    const auto kept = hn::IfThenElseZero(tail, value);
+    sums = hn::Add(sums, kept);
+    hn::StoreU(ToBFloat16(d, kept), d16, bits + whole);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sums));
+}
+
 /// row *= scale over whole vectors.
 inline void ScaleRow(float* row, std::size_t cols, float scale) {
   const F32 d;

@@ -15,7 +15,7 @@ namespace {
 
 // A tile of a row-wise chain: enough rows for the matrix product to reach its rate, few enough that
 // the feed-forward activations of a tile stay in a core's second-level cache.
-constexpr std::int64_t kTileRows = 64;
+constexpr std::int64_t kTileRows = 128;
 // Fewer rows than this a thread are shared out by columns of the weights instead.
 constexpr std::int64_t kMinRowsPerThread = 24;
 constexpr std::int64_t kRowGranule = 8;

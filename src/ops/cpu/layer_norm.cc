@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "hwy/highway.h"
+#include "ops/cpu/activation-inl.h"
 #include "ops/cpu/rows-inl.h"
 #include "ops/ops.h"
 
@@ -71,6 +72,22 @@ void AddRow(const float* x, const Matrix& y, std::int64_t row) {
   for (; i < cols; ++i) values[i] += x[i];
 }
 
+void GeluRow(const float* x, const Matrix& y, std::int64_t row) {
+  const F32 d;
+  const std::size_t lanes = hn::Lanes(d);
+  const hn::Rebind<std::uint16_t, F32> d16;
+  const auto cols = static_cast<std::size_t>(y.cols);
+  auto* values = reinterpret_cast<std::uint16_t*>(y.row(row));
+  std::size_t i = 0;
+  for (; i + lanes <= cols; i += lanes) {
+    hn::StoreU(ToBFloat16(d, Gelu(d, hn::LoadU(d, x + i))), d16, values + i);
+  }
+  const hn::CappedTag<float, 1> one;
+  for (; i < cols; ++i) {
+    values[i] = BFloat16::from(hn::GetLane(Gelu(one, hn::Set(one, x[i])))).bits;
+  }
+}
+
 }  // namespace cloze::ops::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -89,6 +106,7 @@ HWY_EXPORT(LayerNormRows);
 HWY_EXPORT(EmbedRow);
 HWY_EXPORT(CopyRow);
 HWY_EXPORT(AddRow);
+HWY_EXPORT(GeluRow);
 
 namespace {
 
@@ -127,6 +145,10 @@ void require_hidden(std::size_t gamma, std::size_t beta, std::int64_t cols) {
 
 void add_row(const float* x, const Matrix& y, std::int64_t row) {
   HWY_DYNAMIC_DISPATCH(AddRow)(x, y, row);
+}
+
+void gelu_row(const float* x, const Matrix& y, std::int64_t row) {
+  HWY_DYNAMIC_DISPATCH(GeluRow)(x, y, row);
 }
 
 void layer_norm(Context& context, ConstMatrix x, const LayerNormWeight& weight, Matrix y) {

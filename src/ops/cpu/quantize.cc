@@ -63,13 +63,6 @@ void QuantizeRows(const ConstMatrix& x, float* row, const QuantizedRows& to) {
   }
 }
 
-/// The epilogue, as exactly as the 8 bits that the next layer makes of it can tell.
-template <Epilogue kEpilogue, class D, class V>
-HWY_INLINE V Epilogued(D d, V x) {
-  if constexpr (kEpilogue == Epilogue::gelu) return GeluRounded(d, x);
-  return Activate(d, kEpilogue, x);
-}
-
 template <Epilogue kEpilogue>
 void DequantizeRow(const std::int32_t* HWY_RESTRICT sums, float scale, std::int32_t zero,
                    const float* HWY_RESTRICT channel_scale,
@@ -85,8 +78,8 @@ void DequantizeRow(const std::int32_t* HWY_RESTRICT sums, float scale, std::int3
     const auto exact =
         hn::Sub(hn::LoadU(di, sums + i), hn::Mul(zeros, hn::LoadU(di, channel_sum + i)));
     const auto factor = hn::Mul(scales, hn::LoadU(d, channel_scale + i));
-    return Epilogued<kEpilogue>(
-        d, hn::MulAdd(hn::ConvertTo(d, exact), factor, hn::LoadU(d, bias + i)));
+    return Activate(d, kEpilogue,
+                    hn::MulAdd(hn::ConvertTo(d, exact), factor, hn::LoadU(d, bias + i)));
   };
   std::size_t i = 0;
   if (dtype == DType::bf16) {
@@ -108,7 +101,7 @@ void DequantizeRow(const std::int32_t* HWY_RESTRICT sums, float scale, std::int3
   for (; i < cols; ++i) {
     const auto exact = static_cast<float>(sums[i] - zero * channel_sum[i]);
     float value = exact * (scale * channel_scale[i]) + bias[i];
-    value = hn::GetLane(Epilogued<kEpilogue>(one, hn::Set(one, value)));
+    value = hn::GetLane(Activate(one, kEpilogue, hn::Set(one, value)));
     if (dtype == DType::bf16) {
       auto* out = reinterpret_cast<BFloat16*>(to) + i;
       if (kEpilogue == Epilogue::add) value += static_cast<float>(*out);
