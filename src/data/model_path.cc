@@ -36,7 +36,7 @@ std::filesystem::path find_model(const std::string& directory_or_name) {
   if (directory_or_name.empty()) {
     throw IoError("the model's name is empty: give a directory, or a name in the model cache");
   }
-  const std::filesystem::path given(directory_or_name);
+  std::filesystem::path given(directory_or_name);
   if (directory_exists(given)) return given;
   std::error_code ignored;
   if (std::filesystem::exists(given, ignored)) {

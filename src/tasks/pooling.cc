@@ -23,15 +23,16 @@ constexpr std::array<std::pair<std::string_view, Pooling>, 5> poolings{{
     {"pooler", Pooling::pooler},
 }};
 
-/// out[c] = mean over the rows of rows[., c].
-void mean_of(std::span<const float> rows, std::span<float> out) {
+/// out[c] = mean over the `count` rows of rows[., c].
+void mean_of(std::span<const float> rows, std::int64_t count, std::span<float> out) {
   const auto columns = out.size();
   std::vector<double> sums(columns, 0.0);
   for (std::size_t at = 0; at < rows.size(); at += columns) {
     for (std::size_t c = 0; c < columns; ++c) sums[c] += rows[at + c];
   }
-  const auto count = static_cast<double>(rows.size() / columns);
-  for (std::size_t c = 0; c < columns; ++c) out[c] = static_cast<float>(sums[c] / count);
+  for (std::size_t c = 0; c < columns; ++c) {
+    out[c] = static_cast<float>(sums[c] / static_cast<double>(count));
+  }
 }
 
 /// out[c] = max over the rows of rows[., c].
@@ -74,7 +75,7 @@ Tensor pool(const Tensor& hidden, const Batch& batch, Pooling pooling) {
     const auto out = target.subspan(at * columns, columns);
     if (rows.empty()) continue;  // without special tokens an empty text has no tokens: zeros
     if (pooling == Pooling::mean) {
-      mean_of(rows, out);
+      mean_of(rows, batch.length(s), out);
     } else if (pooling == Pooling::max) {
       max_of(rows, out);
     } else {
