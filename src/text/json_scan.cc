@@ -56,8 +56,12 @@ void JsonScanner::end() {
 
 std::string_view JsonScanner::string(std::string& storage) {
   if (at_ >= json_.size() || json_[at_] != '"') fail("no string");
+  const auto find_special = [this](std::size_t from) {
+    while (from < json_.size() && json_[from] != '"' && json_[from] != '\\') ++from;
+    return from < json_.size() ? from : std::string_view::npos;
+  };
   const std::size_t begin = ++at_;
-  std::size_t plain = json_.find_first_of("\"\\", at_);
+  std::size_t plain = find_special(at_);
   if (plain != std::string_view::npos && json_[plain] == '"') {
     at_ = plain + 1;
     skip_space();
@@ -78,7 +82,7 @@ std::string_view JsonScanner::string(std::string& storage) {
     return value;
   };
   for (;;) {
-    plain = json_.find_first_of("\"\\", at_);
+    plain = find_special(at_);
     if (plain == std::string_view::npos || plain + 1 >= json_.size()) fail("an unfinished string");
     storage.append(json_.substr(at_, plain - at_));
     at_ = plain + 1;

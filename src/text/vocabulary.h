@@ -138,9 +138,16 @@ class Vocabulary {
     return max_size_[static_cast<std::size_t>(kind)];
   }
 
+  // Whether a piece may have this hash: a small table that says no to nearly all others, and so
+  // spares the large one's cache misses.
+  [[nodiscard]] bool may_have(std::uint64_t hash) const {
+    const auto bit = hash >> 32U & filter_mask_;
+    return (filter_[bit >> 6U] >> (bit & 63U) & 1U) != 0;
+  }
   [[nodiscard]] std::int32_t find_short(Block block, std::size_t size, PieceKind kind) const {
     const auto tag = tag_of(size, kind);
-    return find_from(block, tag, finish(kSeed, block, tag) & mask_);
+    const auto hash = finish(kSeed, block, tag);
+    return may_have(hash) ? find_from(block, tag, hash & mask_) : -1;
   }
   [[nodiscard]] std::int32_t find_from(Block block, std::uint32_t tag, std::uint64_t slot) const {
     for (;; slot = (slot + 1) & mask_) {
@@ -154,10 +161,27 @@ class Vocabulary {
                                         PieceKind kind) const;
   [[nodiscard]] std::int32_t longest(const char* bytes, std::size_t whole, std::size_t& size,
                                      PieceKind kind) const;
+  [[nodiscard]] std::int32_t longest_long(const char* bytes, std::size_t whole, std::size_t& size,
+                                          PieceKind kind) const;
+  // Which lengths the pieces have that begin with these bytes, bit by bit: the only ones worth
+  // looking for. Of pieces of at least kPrefix bytes, those of kManyBytes and more share a bit.
+  static constexpr std::size_t kPrefix = 4;
+  static constexpr std::size_t kManyBytes = 63;
+  [[nodiscard]] std::size_t lengths_slot(const char* bytes, PieceKind kind) const {
+    std::uint32_t prefix = 0;
+    std::memcpy(&prefix, bytes, sizeof prefix);
+    const auto key = static_cast<std::uint64_t>(prefix) << 2U | static_cast<std::uint64_t>(kind);
+    return key * kSeed >> lengths_shift_;
+  }
+  [[nodiscard]] static std::size_t short_slot(char first, PieceKind kind) {
+    return static_cast<std::size_t>(kind) << 8U | static_cast<unsigned char>(first);
+  }
   [[nodiscard]] std::string_view piece(std::int32_t id, PieceKind kind) const;
   [[nodiscard]] bool starts_words(std::string_view token) const;
   [[nodiscard]] bool continues_words(std::string_view token) const;
-  void insert(std::string_view piece, PieceKind kind, std::int32_t id);
+  // False when the piece is there already.
+  bool insert(std::string_view piece, PieceKind kind, std::int32_t id);
+  void place(const Entry& entry);
   void rehash(std::size_t capacity);
 
   std::string prefix_;
@@ -165,8 +189,13 @@ class Vocabulary {
   std::vector<TokenSpan> spans_;
   std::vector<Entry> entries_;
   std::uint64_t mask_ = 0;
+  std::vector<std::uint64_t> filter_;
+  std::uint64_t filter_mask_ = 0;
   std::size_t used_ = 0;
   std::array<std::size_t, 4> max_size_{};
+  std::vector<std::uint64_t> lengths_;
+  unsigned lengths_shift_;
+  std::array<std::uint8_t, 1024> short_lengths_{};  // of pieces of fewer than kPrefix bytes
 };
 
 }  // namespace cloze::text
