@@ -1,8 +1,8 @@
 // Text to vectors: what `AutoTokenizer` and `AutoModel` of transformers do in Python.
 //   hello MODEL_DIRECTORY
-#include <cloze/cloze.h>
-
 #include <iostream>
+
+#include <cloze/cloze.h>
 
 int main(int argc, char** argv) try {
   const char* directory = argc > 1 ? argv[1] : "all-MiniLM-L6-v2";
