@@ -37,6 +37,17 @@ void take_off_guards(CLI::App& app) {
   for (auto* group : app.get_subcommands({})) take_off_guards(*group);
 }
 
+/// An empty value is a mistake, such as an unset variable of a script, unless it is a text.
+void require_values(CLI::App& app) {
+  for (const auto* option : app.get_options()) {
+    if (option->get_positional() || option->get_type_name() == "TEXT") continue;
+    for (const auto& value : option->results()) {
+      if (value.empty()) throw UsageError(option->get_name() + " has an empty value");
+    }
+  }
+  for (auto* group : app.get_subcommands({})) require_values(*group);
+}
+
 bool has_tab(const std::string& text) { return text.find('\t') != std::string::npos; }
 
 }  // namespace
@@ -47,6 +58,7 @@ bool parse(CLI::App& app, Arguments arguments) {
   take_off_guards(app);
   try {
     app.parse(std::move(words));
+    require_values(app);
     return true;
   } catch (const CLI::CallForHelp&) {
     auto out = Output::standard_output();

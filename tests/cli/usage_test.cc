@@ -57,6 +57,10 @@ TEST(Usage, MistakesAreExitCode2) {
                  {"sum", "mean"});
   expect_failure(cloze_command({"encode", "--model", model, "--layers", "7", "a"}), 2,
                  {"no layer 7"});
+  for (const auto* option : {"--layers", "--input", "--pooling", "--output"}) {
+    expect_failure(cloze_command({"encode", "--model", model, option, "", "a"}), 2,
+                   {option, "empty"});
+  }
   expect_failure(cloze_command({"encode", "--model", model, "-o", "x.csv", "a"}), 2, {".npy"});
   expect_failure(cloze_command({"encode", "--model", model, "-i", "file", "a"}), 2, {"not both"});
   expect_failure(cloze_command({"encode", "--model", model, "--max-length", "99", "a"}), 2,
