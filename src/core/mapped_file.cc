@@ -54,10 +54,13 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::release(std::span<const std::byte> part) const {
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto first = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;
-  const auto last = reinterpret_cast<std::uintptr_t>(part.data() + part.size()) / page * page;
-  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  if (part.empty()) return;
+  // The mapping begins at a page, so offsets into it tell which pages lie wholly inside the part.
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = static_cast<std::size_t>(part.data() - data_);
+  const auto first = (begin + page - 1) / page * page;
+  const auto last = (begin + part.size()) / page * page;
+  if (first < last) ::madvise(const_cast<std::byte*>(data_) + first, last - first, MADV_DONTNEED);
 }
 
 }  // namespace cloze
