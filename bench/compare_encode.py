@@ -8,8 +8,7 @@ touches all alike. Prints medians and ratios, and a table for bench/README.md.
 Needs (from PyPI): torch transformers onnx onnxscript onnxruntime openvino. Peers that are not
 installed are left out, saying so. Each peer gets the settings that its documentation gives for the
 lowest time: PyTorch inference mode with SDPA attention (bf16 by autocast-free conversion of the
-model), ONNX Runtime all graph optimizations (int8: dynamic quantization per channel after
-pre-processing), OpenVINO the LATENCY hint with the inference precision named.
+model), ONNX Runtime all graph optimizations (int8: dynamic, per channel), OpenVINO the LATENCY hint with the inference precision named.
 
 Peers get uneven sequences as one padded rectangle with its attention mask, as their users would.
 """
@@ -116,17 +115,10 @@ class OnnxRuntime:
             export_onnx(directory, path)
         if dtype == "int8":
             from onnxruntime.quantization import QuantType, quantize_dynamic
-            from onnxruntime.quantization.shape_inference import quant_pre_process
 
             quantized = directory / "model.int8.onnx"
             if not quantized.exists():
-                prepared = directory / "model.prepared.onnx"
-                try:
-                    quant_pre_process(str(path), str(prepared))
-                except Exception as failure:  # symbolic shape inference does not know every export
-                    print(f"  (onnxruntime pre-processing skipped: {failure})", file=sys.stderr)
-                    prepared = path
-                quantize_dynamic(str(prepared), str(quantized), per_channel=True, weight_type=QuantType.QInt8)
+                quantize_dynamic(str(path), str(quantized), per_channel=True, weight_type=QuantType.QInt8)
             path = quantized
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
