@@ -77,7 +77,8 @@ auto as_usage(const Body& body) {
   }
 }
 
-/// For a bar beside results that are printed as they come: none where both would go to one terminal.
+/// For a bar beside results that are printed as they come: none where both would go to one
+/// terminal.
 [[nodiscard]] ProgressOptions beside_results();
 
 /// Throws FormatError for an item without a pair, naming its place.
