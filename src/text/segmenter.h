@@ -29,7 +29,7 @@ struct Model {
 
 /// Where the pieces go. `offsets` and `words` are null when nobody asks for them.
 struct PieceSink {
-  std::vector<std::int32_t>* ids;
+  std::vector<std::int32_t>* ids = nullptr;
   std::vector<Span>* offsets = nullptr;
   std::vector<std::int32_t>* words = nullptr;
   /// Stop soon after so many pieces: the caller cuts off the rest anyway.

@@ -32,7 +32,7 @@ Vocabulary::Vocabulary(std::string continuing_prefix, std::size_t expected_token
 
 // Pre-tokenization makes every punctuation character a word by itself, so a longer token with
 // ASCII punctuation in it never begins a word: it is left out of what words are matched with.
-bool Vocabulary::starts_words(std::string_view token) const {
+bool Vocabulary::starts_words(std::string_view token) {
   return token.size() == 1 ||
          (!token.empty() && std::none_of(token.begin(), token.end(), is_ascii_punctuation));
 }

@@ -177,7 +177,7 @@ class Vocabulary {
     return static_cast<std::size_t>(kind) << 8U | static_cast<unsigned char>(first);
   }
   [[nodiscard]] std::string_view piece(std::int32_t id, PieceKind kind) const;
-  [[nodiscard]] bool starts_words(std::string_view token) const;
+  [[nodiscard]] static bool starts_words(std::string_view token);
   [[nodiscard]] bool continues_words(std::string_view token) const;
   // False when the piece is there already.
   bool insert(std::string_view piece, PieceKind kind, std::int32_t id);

@@ -47,6 +47,51 @@ def hf_record(e):
             e.tokens, [hf_record(o) for o in e.overflowing])
 
 
+class GoogleReference:
+    """google-research/bert's rules, written out anew; ids without [CLS] and [SEP]."""
+
+    CJK = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
+           (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F))
+
+    def __init__(self, vocab_file, lower):
+        self.lower = lower
+        self.vocab = {line.strip(): i for i, line in enumerate(open(vocab_file, encoding="utf-8", newline="\n"))}
+
+    def words(self, text):
+        clean = []
+        for c in text:
+            category = unicodedata.category(c)
+            space = c in " \t\n\r" or category == "Zs"
+            if c in "\0\ufffd" or (category in ("Cc", "Cf") and not space):
+                continue
+            if any(a <= ord(c) <= b for a, b in self.CJK):
+                c = f" {c} "
+            clean.append(" " if space else c)
+        out = []
+        for word in "".join(clean).split():
+            if self.lower:
+                word = "".join(c for c in unicodedata.normalize("NFD", word.lower())
+                               if unicodedata.category(c) != "Mn")
+            out.append("".join(f" {c} " if unicodedata.category(c)[0] == "P" or
+                               (c.isascii() and c.isprintable() and not c.isalnum() and c != " ") else c
+                               for c in word))
+        return " ".join(out).split()
+
+    def ids(self, text):
+        out = []
+        for word in self.words(text):
+            pieces, start = [], 0
+            while start < len(word) <= 200:
+                end = next((e for e in range(len(word), start, -1)
+                            if ("##" if start else "") + word[start:e] in self.vocab), None)
+                if end is None:
+                    break
+                pieces.append(self.vocab[("##" if start else "") + word[start:end]])
+                start = end
+            out += pieces if start == len(word) else [self.vocab["[UNK]"]]
+        return out
+
+
 class Reader:
     def __init__(self, data):
         self.data, self.at = data, 0
@@ -138,6 +183,24 @@ class Comparison:
                         print("DIFFERENT", name, truncation, ascii(item)[:600])
                         print("  cloze:       ", ascii(a)[:1500])
                         print("  hugging face:", ascii(b)[:1500])
+        self.total += len(items)
+        self.different += different
+        share = 100 * (1 - different / max(1, len(items)))
+        print(f"{name:60} {len(items):8} encodings  {share:.3f} % identical", flush=True)
+
+
+    def run_google(self, name, google, model, items):
+        if self.only not in name:
+            return
+        different = 0
+        for begin in range(0, len(items), 20000):
+            part = items[begin : begin + 20000]
+            for (text,), ours in zip(part, cloze_records(self.tool, model, part, ["google"])):
+                theirs = google.ids(text.decode(errors="replace") if isinstance(text, bytes) else text)
+                if ours[0][1:-1] != theirs:
+                    different += 1
+                    if self.different + different <= 5:
+                        print("DIFFERENT", name, ascii(text)[:600], ours[0][1:-1], theirs)
         self.total += len(items)
         self.different += different
         share = 100 * (1 - different / max(1, len(items)))
@@ -238,6 +301,10 @@ def main():
                     comparison.run(f"{name}: {strategy} {length} stride {stride}", hf, model,
                                    [p if i % 3 else p[:1] for i, p in enumerate(pairs[: count // 100])],
                                    (strategy, length, stride))
+            google = GoogleReference(vocab_file, lower)
+            comparison.run_google(f"{name}: google mode, text", google, model, lines[::7])
+            comparison.run_google(f"{name}: google mode, generated", google, model,
+                                  [(generator(),) for _ in range(count)])
             # The switches one by one, through tokenizer.json.
             for switches in ({"clean_text": False}, {"handle_chinese_chars": False}, {"strip_accents": True},
                              {"strip_accents": False}, {"lowercase": not lower},
