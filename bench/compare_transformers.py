@@ -2,6 +2,7 @@
 """Holds Cloze against transformers in float64, at the shape of BERT-base and with random weights.
 
     python bench/compare_transformers.py [--build build/release] [--weights init|trained] [--layers 12] [--torch]
+                                          [--keep DIR]
 
 Builds a model directory in a temporary folder, runs batches of every kind of length (1 to 512 alone,
 and uneven mixtures) through both, and prints for each batch
@@ -11,7 +12,8 @@ and uneven mixtures) through both, and prints for each batch
     bf16   the mean and the smallest cosine of a token's vector         (bar: mean 0.9995)
     torch  transformers' own f32 and bf16, by the same measures: the yardstick (with --torch)
 
-Exits 1 when a bar is missed. `--weights trained` draws weights of a trained model's scale, where
+`--keep DIR` keeps the model and transformers' outputs in DIR, and a later run with it takes them from
+there: the float64 pass takes minutes. Exits 1 when a bar is missed. `--weights trained` draws weights of a trained model's scale, where
 attention looks at few tokens and every rounding is amplified by twelve layers; the bars are stated for
 `init`, transformers' own initialisation.
 """
@@ -70,6 +72,10 @@ def make_batch(lengths, rng):
     }
 
 
+def load_model(directory, dtype):
+    return transformers.BertModel.from_pretrained(directory, dtype=dtype, attn_implementation="eager").eval()
+
+
 def sequences(batch):
     bounds = batch["cu_seqlens"].tolist()
     for begin, end in zip(bounds, bounds[1:]):
@@ -109,6 +115,7 @@ def main():
     parser.add_argument("--weights", choices=["init", "trained"], default="init")
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--torch", action="store_true", help="measure transformers' own f32 and bf16 as well")
+    parser.add_argument("--keep", type=pathlib.Path, help="folder for the model and transformers' outputs")
     arguments = parser.parse_args()
     binary = arguments.build / "tests" / "forward_batch"
     if not binary.exists():
@@ -127,13 +134,24 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        model = folder / "model"
-        make_model(model, arguments.layers, arguments.weights)
+        kept = (arguments.keep or folder) / f"{arguments.weights}-{arguments.layers}"
+        model = kept / "model"
+        if not (model / "model.safetensors").exists():
+            make_model(model, arguments.layers, arguments.weights)
 
         def theirs(dtype):
             progress(f"transformers in {dtype}")
-            loaded = transformers.BertModel.from_pretrained(model, dtype=dtype, attn_implementation="eager").eval()
-            return [by_transformers(loaded, batch) for batch in batches]
+            outputs, loaded = [], None
+            for name, batch in zip(cases, batches):
+                file = kept / f"{dtype} {name}.safetensors"
+                if not file.exists():
+                    loaded = loaded or load_model(model, dtype)
+                    save_file({**batch, "output": by_transformers(loaded, batch)}, file)
+                saved = load_file(file)
+                if any(not torch.equal(saved[key], batch[key]) for key in batch):
+                    sys.exit(f"error: {file} is of another batch; delete it")
+                outputs.append(saved["output"])
+            return outputs
 
         progress("cloze in f32 and bf16")
         f32 = by_cloze(binary, model, "f32", batches, folder)
