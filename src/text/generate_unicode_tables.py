@@ -19,27 +19,40 @@ CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 REMOVED, WHITE, CJK, PUNCT, MARK, WORD, HANGUL, CASED, IGNORABLE = (1 << i for i in range(9))
 HANGUL_BEGIN, HANGUL_END = 0xAC00, 0xD7A4
 BLOCK = 64
-# One well-known character of each canonical combining class (stable since Unicode 3).
-CLASS_SAMPLES = {}
-for c in CODE_POINTS:
-    k = unicodedata.combining(chr(c))
-    if k and k not in CLASS_SAMPLES and unicodedata.normalize("NFD", chr(c)) == chr(c):
-        CLASS_SAMPLES[k] = chr(c)
-CLASSES = sorted(CLASS_SAMPLES)
+HIGHEST_CLASS = "\u0345"  # 240, which every other combining class sorts before
 
 
-def class_by_order(nfd, ch):
+def class_samples(nfd):
+    """A character of each combining class that `nfd` knows as a combining character, in order."""
+    samples = {}
+    for c in CODE_POINTS:
+        ch = chr(c)
+        k = unicodedata.combining(ch)
+        if k and k < 240 and k not in samples and nfd(ch) == ch and nfd(HIGHEST_CLASS + ch) == ch + HIGHEST_CLASS:
+            samples[k] = ch
+    samples = sorted(samples.items())
+    for a, low in samples:
+        for b, high in samples:
+            assert (nfd(high + low) == low + high) or a >= b, (a, b)
+    return samples
+
+
+def class_by_order(nfd, samples, ch):
     """The combining class that `nfd` sorts `ch` by."""
-    if nfd(CLASS_SAMPLES[240] + ch) == CLASS_SAMPLES[240] + ch:
-        return 240 if nfd(ch + CLASS_SAMPLES[233]) != ch + CLASS_SAMPLES[233] else 0
-    low, high = 0, len(CLASSES) - 1  # the smallest class whose sample `ch` moves before is high + 1
+    if ch == HIGHEST_CLASS:
+        return 240
+    if nfd(HIGHEST_CLASS + ch) == HIGHEST_CLASS + ch:
+        return 0
+    low, high = 0, len(samples)  # `ch` sorts before the samples from `low` on
     while low < high:
         mid = (low + high) // 2
-        if nfd(CLASS_SAMPLES[CLASSES[mid]] + ch) == CLASS_SAMPLES[CLASSES[mid]] + ch:
+        if nfd(samples[mid][1] + ch) == samples[mid][1] + ch:
             low = mid + 1
         else:
             high = mid
-    return CLASSES[low - 1]
+    combining_class, same = samples[low - 1]
+    assert nfd(ch + same) == ch + same and nfd(same + ch) == same + ch, hex(ord(ch))
+    return combining_class
 
 
 def hf_properties():
@@ -53,6 +66,7 @@ def hf_properties():
     split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
     word = Tokenizer(models.WordPiece({"[UNK]": 0}, unk_token="[UNK]"))
     word.add_tokens([AddedToken("xyz", single_word=True, normalized=False)])
+    samples = class_samples(nfd)
     for c in CODE_POINTS:
         ch = chr(c)
         flags = 0
@@ -70,7 +84,7 @@ def hf_properties():
             flags |= HANGUL
             decomposed = ch
         elif decomposed == ch:
-            ccc = class_by_order(nfd, ch)
+            ccc = class_by_order(nfd, samples, ch)
             if strip(ch) == "":
                 flags |= MARK
         yield c, flags, ccc, decomposed, lower(ch)

@@ -29,7 +29,7 @@ TEXTS = [
     "ありがとう", "a\u200bb c\u200dd \ufeffe", "x\u00ady", "a\u0000b", "tab\there", "nbsp\u00a0here", "em\u2003space",
     "line\u2028sep\u2029para", "nel\u0085x", "a\u000bb\u000cc", "\u0301a", "e\u0301\u0323\u0302", "a\u0344",
     "=\u0338 \u2260 \u226e", "\u037e \u1fef \u2000 \u2329", "\U0001d15e\u0323", "a\u0301\u302e\u0327b",
-    "\U0001d160\U0001d15e\u0327\u0301", "\u302e\u0301", "\u0f73\u0f71", "👨\u200d👩\u200d👧 🇩🇪 ☺\ufe0f", "ﬁ ﬀ Ⅷ ①",
+    "\U0001d160\U0001d15e\u0327\u0301", "\u302e\u0301", "\u0f73\u0f71", "x\u0951\u06ed\u302a\U0001d16f\u1ce7\U0001d16f", "👨\u200d👩\u200d👧 🇩🇪 ☺\ufe0f", "ﬁ ﬀ Ⅷ ①",
     "\U0002f800 \uf900 \U0002b820 \U0002b920", "\U000e0001 \ue000 \U0010ffff", "\u0378 \u0890 \u1734 \u111c9",
     "$100.50 #tag @user a_b c/d [x] {y} ~z", "[MASK] is [mask] and[SEP]this[MASK]", "[MASK][MASK] [ MASK ]",
     "[CLS] a [UNK] [PAD]", "the [MASK", "a" * 100, "a" * 101, "é" * 100, "é" * 101, "東" * 3 + "a" * 7,
