@@ -99,8 +99,12 @@ TEST_P(GoogleMode, TextsThatTellTheTwoModesApart) {
   expect_same(std::u32string(200, U'a') + U" " + std::u32string(201, U'a'));
 }
 
+// Every code point but for a sample of ideographs, Hangul and what is mostly unassigned.
 TEST_P(GoogleMode, EveryCodePoint) {
-  for (char32_t c = 0; c < 0x110000; ++c) {
+  const auto is_uniform = [](char32_t c) {
+    return (c > 0x3400 && c < 0xA000) || (c > 0xAC00 && c < 0xF900) || c > 0x20000;
+  };
+  for (char32_t c = 0; c < 0x110000; c += is_uniform(c) ? 31 : 1) {
     if ((c >= 0xD800 && c < 0xE000) || is_newer(c)) continue;
     expect_same({U'a', c, U'Σ', c, U' ', c, U'b'});
     if (HasFatalFailure()) return;
