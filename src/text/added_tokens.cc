@@ -77,12 +77,12 @@ std::size_t AddedTokenFinder::next_candidate(std::string_view text, std::size_t 
     return at == nullptr ? text.size()
                          : static_cast<std::size_t>(static_cast<const char*>(at) - text.data());
   }
-  const auto at =
-      std::find_if(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(), [this](char c) {
-        const auto b = static_cast<unsigned char>(c);
-        return first_[b] != first_[b + 1U];
-      });
-  return static_cast<std::size_t>(at - text.begin());
+  const auto begins_pattern = [this](char c) {
+    const auto b = static_cast<unsigned char>(c);
+    return first_[b] != first_[b + 1U];
+  };
+  while (from < text.size() && !begins_pattern(text[from])) ++from;
+  return from;
 }
 
 const std::string* AddedTokenFinder::longest_at(std::string_view text, std::size_t at,

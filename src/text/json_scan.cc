@@ -21,8 +21,7 @@ bool is_scalar(char c) {
 }  // namespace
 
 JsonScanner::JsonScanner(std::string_view json, std::string origin)
-    : json_(json), origin_(std::move(origin)) {
-  at_ = valid_prefix(json);
+    : json_(json), origin_(std::move(origin)), at_(valid_prefix(json)) {
   if (at_ != json.size()) fail("not UTF-8");
   at_ = 0;
   skip_space();

@@ -49,7 +49,7 @@ class JsonScanner {
 
   std::string_view json_;
   std::string origin_;
-  std::size_t at_ = 0;
+  std::size_t at_;
 };
 
 }  // namespace cloze::text

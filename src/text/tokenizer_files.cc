@@ -297,7 +297,7 @@ Templates bert_templates(const Vocabulary& vocabulary, const std::string& cls,
 
 std::string named_token(const Json& processor, const char* name, const Vocabulary& vocabulary,
                         const std::string& origin) {
-  const auto token = required<std::pair<std::string, std::int32_t>>(processor, name, origin).first;
+  auto token = required<std::pair<std::string, std::int32_t>>(processor, name, origin).first;
   if (!vocabulary.id_of(token)) {
     throw FormatError(fmt::format(
         "{}: the post-processor's {} token \"{}\" is not in the vocabulary", origin, name, token));
