@@ -12,7 +12,6 @@
 #include <cmath>
 
 #include "hwy/highway.h"
-#include "ops/cpu/attention.h"
 #include "ops/cpu/attention_tile-inl.h"
 #include "ops/cpu/rows-inl.h"
 
@@ -178,8 +177,6 @@ void AttendHeadPairs(const HeadTask& task, Arena& scratch) { AttendHead(task, sc
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "cloze/error.h"
