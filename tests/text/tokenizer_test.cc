@@ -135,6 +135,7 @@ TEST(Tokenizer, InvalidUtf8CountsAsReplacementCharacters) {
 TEST(Tokenizer, BatchesAreTheSameAsTextsOneByOne) {
   const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
   std::vector<std::string> strings;
+  strings.reserve(200);
   for (int i = 0; i < 200; ++i) {
     strings.push_back(std::string(static_cast<std::size_t>(i % 7), 'a') + " the été of 東京 " +
                       std::to_string(i));
