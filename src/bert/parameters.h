@@ -1,0 +1,76 @@
+/// \file
+/// The parameters of a model that is being trained: f32 values and their gradients, each kind in
+/// one block of memory, under the names of the Hugging Face checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "bert/weights.h"
+#include "cloze/checkpoint.h"
+#include "cloze/tensor.h"
+
+namespace cloze::internal {
+
+/// Name and shape of a parameter, as the checkpoint has them.
+struct ParameterShape {
+  std::string name;
+  Shape shape;
+};
+
+/// One parameter; the spans look into its `Parameters`.
+struct Parameter {
+  std::string name;
+  Shape shape;
+  std::span<float> value;
+  std::span<float> gradient;
+  /// Whether weight decay applies: to all but biases and layer norms (google-research/bert's
+  /// `exclude_from_weight_decay`).
+  bool decay = true;
+};
+
+/// All parameters of a model, in the order in which they were declared. Values and gradients are
+/// two flat blocks of the same layout, in which every parameter begins at a multiple of 16 elements
+/// (64 bytes); the elements between parameters are zero and stay so.
+class Parameters {
+ public:
+  /// Values and gradients zero. Throws ArgumentError for a name given twice.
+  explicit Parameters(std::span<const ParameterShape> shapes);
+
+  /// Reads every value from `source`. Throws as WeightSource::take does.
+  void load(WeightSource& source);
+
+  [[nodiscard]] std::span<Parameter> all() { return parameters_; }
+  [[nodiscard]] std::span<const Parameter> all() const { return parameters_; }
+  [[nodiscard]] bool contains(std::string_view name) const;
+  /// Throws ModelError naming the parameter when there is none.
+  [[nodiscard]] Parameter& at(std::string_view name);
+  [[nodiscard]] const Parameter& at(std::string_view name) const;
+
+  /// Elements of all parameters, the gaps of alignment not counted.
+  [[nodiscard]] std::int64_t count() const { return count_; }
+
+  /// The whole blocks, gaps included.
+  [[nodiscard]] std::span<float> values();
+  [[nodiscard]] std::span<float> gradients();
+
+  /// Sets every gradient to zero. Backward passes only ever add.
+  void zero_gradients();
+
+  /// Copies of the values, for `save_checkpoint`.
+  [[nodiscard]] TensorMap tensors() const;
+
+ private:
+  Tensor values_;
+  Tensor gradients_;
+  std::vector<Parameter> parameters_;
+  std::unordered_map<std::string, std::size_t> index_;
+  std::int64_t count_ = 0;
+};
+
+}  // namespace cloze::internal
