@@ -28,15 +28,17 @@ bool decays(std::string_view name) {
 Parameters::Parameters(std::span<const ParameterShape> shapes) {
   std::int64_t total = 0;
   std::vector<std::int64_t> begins;
-  for (const auto& [name, shape] : shapes) {
+  for (const auto& [name, shape, adjoining] : shapes) {
     if (!index_.emplace(name, begins.size()).second) {
       throw ArgumentError(fmt::format("parameter {} was declared twice", name));
     }
+    if (!adjoining) total = (total + kAlignment - 1) / kAlignment * kAlignment;
     begins.push_back(total);
     const std::int64_t size = size_of_shape(shape);
     count_ += size;
-    total += (size + kAlignment - 1) / kAlignment * kAlignment;
+    total += size;
   }
+  total = (total + kAlignment - 1) / kAlignment * kAlignment;
   values_ = Tensor::zeros(DType::f32, {total});
   gradients_ = Tensor::zeros(DType::f32, {total});
   const auto values = values_.mutable_values<float>(),

@@ -21,6 +21,8 @@ namespace cloze::internal {
 struct ParameterShape {
   std::string name;
   Shape shape;
+  /// Begins where the one before ends, so that both can be looked at as one: query, key and value.
+  bool adjoining = false;
 };
 
 /// One parameter; the spans look into its `Parameters`.
@@ -35,8 +37,8 @@ struct Parameter {
 };
 
 /// All parameters of a model, in the order in which they were declared. Values and gradients are
-/// two flat blocks of the same layout, in which every parameter begins at a multiple of 16 elements
-/// (64 bytes); the elements between parameters are zero and stay so.
+/// two flat blocks of the same layout, in which every parameter that does not adjoin another begins
+/// at a multiple of 16 elements (64 bytes); the elements between parameters are zero and stay so.
 class Parameters {
  public:
   /// Values and gradients zero. Throws ArgumentError for a name given twice.

@@ -37,9 +37,32 @@ struct Product {
   std::size_t scratchpad_size = 0;
 };
 
+/// What distinguishes one compiled product of matrices with strides, c [m, n] = a [m, k]·b [k, n].
+struct StridedKey {
+  std::int64_t m, n, k, a_stride, b_stride, c_stride;
+  DType compute, c_dtype;
+  bool a_transposed, b_transposed, accumulate, biased;
+  friend bool operator==(const StridedKey&, const StridedKey&) = default;
+};
+
+struct StridedKeyHash {
+  std::size_t operator()(const StridedKey& key) const;
+};
+
 /// What a piece of work was: entries of a worker's profile, named only when they are read.
 struct OperationKey {
-  enum class Kind : std::uint8_t { linear, attention, layer_norm, embed, copy };
+  enum class Kind : std::uint8_t {
+    linear,
+    multiply,
+    weight_gradient,
+    attention,
+    attention_backward,
+    layer_norm,
+    activation,
+    embed,
+    copy,
+    loss,
+  };
   Kind kind = Kind::linear;
   std::int64_t k = 0, n = 0;  ///< of a linear layer; heads and head_dim of attention
   Epilogue epilogue = Epilogue::none;
@@ -55,7 +78,9 @@ struct Worker {
   explicit Worker(const dnnl::engine& engine) : stream(engine) {}
   dnnl::stream stream;
   std::unordered_map<ProductKey, Product, ProductKeyHash> products;
-  Arena scratch;  ///< reset at the start of each operation that uses it
+  std::unordered_map<StridedKey, Product, StridedKeyHash> strided_products;
+  Arena scratch;          ///< reset at the start of each operation that uses it
+  Arena product_scratch;  ///< of one strided product
   std::vector<OperationRecord> records;
 };
 
@@ -73,6 +98,7 @@ struct Context::Device {
 
   dnnl::engine engine;
   bool profiling = false;
+  Arena sums;  ///< partial sums of the operation that is under way
 
  private:
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -103,6 +129,9 @@ class OneDnnThreads {
  private:
   int saved_;
 };
+
+/// Runs a product whose operands are bound, on the calling thread.
+void execute(const Product& product, const dnnl::stream& stream);
 
 /// oneDNN's name of a dtype (f32, bf16).
 [[nodiscard]] dnnl::memory::data_type dnnl_type(DType dtype);

@@ -95,6 +95,8 @@ bool same_blocking(const dnnl::memory::desc& whole, const dnnl::memory::desc& pa
   return columns == kColumnGranule && a.strides[0] == b.strides[0];
 }
 
+}  // namespace
+
 void execute(const Product& product, const dnnl::stream& stream) {
   std::array<dnnl_exec_arg_t, 5> arguments{{{DNNL_ARG_SRC, product.x.get()},
                                             {DNNL_ARG_WEIGHTS, product.weight.get()},
@@ -107,8 +109,6 @@ void execute(const Product& product, const dnnl::stream& stream) {
       dnnl_primitive_execute(product.primitive.get(), stream.get(), count, arguments.data()),
       "a matrix product failed");
 }
-
-}  // namespace
 
 dnnl::memory::data_type dnnl_type(DType dtype) {
   switch (dtype) {

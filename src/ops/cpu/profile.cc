@@ -32,6 +32,16 @@ std::string name_of(const OperationKey& key) {
   switch (key.kind) {
     case OperationKey::Kind::linear:
       return fmt::format("linear {} -> {}{}", key.k, key.n, suffix_of(key.epilogue));
+    case OperationKey::Kind::multiply:
+      return fmt::format("product {} -> {}", key.k, key.n);
+    case OperationKey::Kind::weight_gradient:
+      return fmt::format("weight gradient {} x {}", key.k, key.n);
+    case OperationKey::Kind::attention_backward:
+      return fmt::format("attention {} x {}, backward", key.k, key.n);
+    case OperationKey::Kind::activation:
+      return "activation";
+    case OperationKey::Kind::loss:
+      return "cross entropy";
     case OperationKey::Kind::attention:
       return fmt::format("attention {} x {}", key.k, key.n);
     case OperationKey::Kind::layer_norm:

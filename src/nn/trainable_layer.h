@@ -1,0 +1,86 @@
+/// \file
+/// An encoder layer in training: the same layer as nn/encoder_layer.h, with dropout, a forward that
+/// saves what the backward needs, and the backward.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "ops/training.h"
+
+namespace cloze::nn {
+
+/// A linear layer's parameters and where its gradients are added up.
+struct TrainableLinear {
+  ops::ConstMatrix weight;         ///< [out, in], compute
+  std::span<const float> bias;     ///< [out]
+  ops::Matrix weight_gradient;     ///< [out, in], f32
+  std::span<float> bias_gradient;  ///< [out]
+};
+
+struct TrainableNorm {
+  ops::NormParameters parameters;
+  std::span<float> gamma_gradient;
+  std::span<float> beta_gradient;
+};
+
+/// `encoder.layer.N.*` of the checkpoint.
+struct TrainableLayer {
+  TrainableLinear qkv;               ///< attention.self.query, key, value
+  TrainableLinear attention_output;  ///< attention.output.dense
+  TrainableNorm attention_norm;
+  TrainableLinear intermediate;  ///< intermediate.dense
+  TrainableLinear output;        ///< output.dense
+  TrainableNorm output_norm;
+  ops::Epilogue activation = ops::Epilogue::gelu;
+  std::int64_t heads = 1;
+};
+
+/// Dropout at a layer's three places.
+struct LayerDropout {
+  ops::Dropout attention;         ///< on the probabilities
+  ops::Dropout attention_output;  ///< before the residuals
+  ops::Dropout output;
+};
+
+/// What a layer's forward leaves for its backward: 16·hidden values a token in compute where the
+/// feed-forward is four times as wide as the layer.
+struct SavedLayer {
+  ops::ConstMatrix x;        ///< [tokens, hidden] compute: the layer's input
+  ops::Matrix qkv;           ///< [tokens, 3·hidden] compute
+  ops::Matrix attended;      ///< [tokens, hidden] compute
+  ops::SavedNorm attention;  ///< the norm after attention
+  ops::Matrix middle;        ///< [tokens, hidden] compute: what that norm gave
+  ops::Matrix inner;         ///< [tokens, intermediate] compute: before the activation
+  ops::SavedNorm output;     ///< the norm after the feed-forward
+};
+
+/// Working memory that the layers of a model share.
+struct TrainingBuffers {
+  ops::Matrix product;     ///< [tokens, hidden] f32
+  ops::Matrix activated;   ///< [tokens, intermediate] compute
+  ops::Matrix d_inner;     ///< the same; absent where there is no backward
+  ops::Matrix d_dropped;   ///< [tokens, hidden] compute
+  ops::Matrix d_attended;  ///< [tokens, hidden] compute
+  ops::Matrix d_qkv;       ///< [tokens, 3·hidden] compute
+};
+
+[[nodiscard]] SavedLayer make_saved(ops::Context& context, const TrainableLayer& layer,
+                                    DType compute, std::int64_t tokens);
+[[nodiscard]] TrainingBuffers make_training_buffers(ops::Context& context,
+                                                    const TrainableLayer& layer, DType compute,
+                                                    std::int64_t tokens, bool backward);
+
+/// y [tokens, hidden] compute = layer(saved.x), the rest of `saved` filled in:
+///   m = norm(x + drop(attention(x)·Woᵀ + bo)),  y = norm(m + drop(gelu(m·Wiᵀ + bi)·Wdᵀ + bd)).
+void forward(ops::Context& context, const TrainableLayer& layer,
+             std::span<const std::int32_t> cu_seqlens, const LayerDropout& dropout,
+             TrainingBuffers& buffers, SavedLayer& saved, ops::Matrix y);
+
+/// d_hidden f32 [tokens, hidden], the gradient of y, becomes that of x; the gradients of the
+/// parameters are added to theirs.
+void backward(ops::Context& context, const TrainableLayer& layer,
+              std::span<const std::int32_t> cu_seqlens, const LayerDropout& dropout,
+              TrainingBuffers& buffers, const SavedLayer& saved, ops::Matrix d_hidden);
+
+}  // namespace cloze::nn

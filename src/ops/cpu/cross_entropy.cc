@@ -1,0 +1,119 @@
+// Softmax and cross entropy of whole rows of logits, with its gradient written over them.
+// clang-format off
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/cpu/cross_entropy.cc"
+#include "hwy/foreach_target.h"
+// clang-format on
+#include "ops/cpu/cross_entropy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "hwy/contrib/math/math-inl.h"
+#include "hwy/highway.h"
+#include "ops/cpu/rows-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cloze::ops::HWY_NAMESPACE {
+
+/// Values of a piece of a row, whose sum f32 holds well; pieces are added up in double.
+constexpr std::size_t kPiece = 1024;
+
+RowLoss CrossEntropyRow(const float* logits, std::size_t cols, std::int32_t label, float scale,
+                        DType dtype, std::byte* gradient, float* scratch) {
+  const F32 d;
+  const std::size_t lanes = hn::Lanes(d), whole = cols / lanes * lanes;
+  auto greatest = hn::Set(d, -std::numeric_limits<float>::infinity());
+  for (std::size_t i = 0; i < whole; i += lanes) {
+    greatest = hn::Max(greatest, hn::LoadU(d, logits + i));
+  }
+  float most = hn::GetLane(hn::MaxOfLanes(d, greatest));
+  for (std::size_t i = whole; i < cols; ++i) most = std::max(most, logits[i]);
+
+  const float chosen = logits[label];
+  const auto shift = hn::Set(d, most);
+  double total = 0;
+  for (std::size_t begin = 0; begin < cols; begin += kPiece) {
+    const std::size_t count = std::min(kPiece, cols - begin);
+    LoadRow(logits + begin, count, scratch);
+    auto sums = hn::Zero(d);
+    for (std::size_t i = 0; i < count; i += lanes) {
+      const auto inside = hn::FirstN(d, std::min(count - i, lanes));
+      const auto value = hn::Exp(d, hn::Sub(hn::LoadU(d, scratch + i), shift));
+      sums = hn::Add(sums, hn::IfThenElseZero(inside, value));
+    }
+    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, sums)));
+  }
+  RowLoss result;
+  result.loss = std::log(total) + static_cast<double>(most) - static_cast<double>(chosen);
+  result.correct = chosen >= most;
+  if (gradient == nullptr) return result;
+
+  const auto factor = hn::Set(d, static_cast<float>(static_cast<double>(scale) / total));
+  for (std::size_t begin = 0; begin < cols; begin += kPiece) {
+    const std::size_t count = std::min(kPiece, cols - begin);
+    LoadRow(logits + begin, count, scratch);
+    for (std::size_t i = 0; i < count; i += lanes) {
+      const auto value = hn::Exp(d, hn::Sub(hn::LoadU(d, scratch + i), shift));
+      hn::StoreU(hn::Mul(value, factor), d, scratch + i);
+    }
+    const auto at = static_cast<std::size_t>(label);
+    if (at >= begin && at < begin + count) scratch[at - begin] -= scale;
+    StoreRow(scratch, count, dtype, gradient + begin * size_of(dtype));
+  }
+  return result;
+}
+
+}  // namespace cloze::ops::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+#include "ops/cpu/device.h"
+#include "ops/training.h"
+
+namespace cloze::ops {
+HWY_EXPORT(CrossEntropyRow);
+
+CrossEntropy cross_entropy(Context& context, ConstMatrix logits,
+                           std::span<const std::int32_t> labels, double scale, Matrix d_logits) {
+  const bool wanted = d_logits.data != nullptr;
+  if (logits.dtype != DType::f32 || static_cast<std::int64_t>(labels.size()) != logits.rows ||
+      (wanted && (d_logits.rows != logits.rows || d_logits.cols != logits.cols))) {
+    throw ArgumentError(fmt::format("cross entropy of logits [{}, {}] in {} with {} labels",
+                                    logits.rows, logits.cols, name_of(logits.dtype),
+                                    labels.size()));
+  }
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] < 0 || labels[i] >= logits.cols) {
+      throw ArgumentError(
+          fmt::format("label {} of row {} is outside the {} classes", labels[i], i, logits.cols));
+    }
+  }
+  std::vector<RowLoss> rows(labels.size());
+  parallel_tasks(context, logits.rows, [&](std::int64_t row) {
+    const Timed time(context, {.kind = OperationKey::Kind::loss}, 0,
+                     10 * static_cast<double>(logits.cols));
+    auto& scratch = context.device().worker().scratch;
+    scratch.reset();
+    const auto at = static_cast<std::size_t>(row);
+    rows[at] = HWY_DYNAMIC_DISPATCH(CrossEntropyRow)(
+        reinterpret_cast<const float*>(logits.row(row)), static_cast<std::size_t>(logits.cols),
+        labels[at], static_cast<float>(scale), d_logits.dtype, wanted ? d_logits.row(row) : nullptr,
+        scratch.take<float>(kCrossEntropyScratch).data());
+  });
+  CrossEntropy sum;
+  for (const auto& row : rows) {
+    sum.loss += row.loss;
+    sum.correct += row.correct ? 1 : 0;
+  }
+  return sum;
+}
+
+}  // namespace cloze::ops
+#endif  // HWY_ONCE
