@@ -51,6 +51,37 @@ Tensor to_tensor(ops::Context& context, ops::ConstMatrix matrix) {
   return tensor;
 }
 
+void check_batch(const Batch& batch, const BertConfig& config) {
+  const std::size_t tokens = batch.input_ids.size();
+  if (batch.token_type_ids.size() != tokens || batch.position_ids.size() != tokens) {
+    throw ArgumentError(
+        fmt::format("a batch of {} input_ids has {} token_type_ids and {} position_ids", tokens,
+                    batch.token_type_ids.size(), batch.position_ids.size()));
+  }
+  const auto& ends = batch.cu_seqlens;
+  if (ends.empty() || ends.front() != 0 || ends.back() != static_cast<std::int64_t>(tokens)) {
+    throw ArgumentError(
+        fmt::format("cu_seqlens must run from 0 to the number of tokens, {}", tokens));
+  }
+  for (std::size_t i = 1; i < ends.size(); ++i) {
+    if (ends[i] <= ends[i - 1]) {
+      throw ArgumentError(fmt::format("sequence {} of the batch has no tokens", i - 1));
+    }
+  }
+  const auto require = [](std::int32_t value, std::int64_t limit, std::string_view what,
+                          std::size_t at) {
+    if (value < 0 || value >= limit) {
+      throw ArgumentError(
+          fmt::format("{} {} of token {} is outside the model's {}", what, value, at, limit));
+    }
+  };
+  for (std::size_t i = 0; i < tokens; ++i) {
+    require(batch.input_ids[i], config.vocab_size, "input id", i);
+    require(batch.token_type_ids[i], config.type_vocab_size, "token type", i);
+    require(batch.position_ids[i], config.max_position_embeddings, "position", i);
+  }
+}
+
 namespace {
 
 DType activation_dtype(Precision precision) {
@@ -117,40 +148,9 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
                     c.num_hidden_layers * layer + (has_pooler() ? hidden * (hidden + 1) : 0);
 }
 
-void BertEncoder::check(const Batch& batch) const {
-  const std::size_t tokens = batch.input_ids.size();
-  if (batch.token_type_ids.size() != tokens || batch.position_ids.size() != tokens) {
-    throw ArgumentError(
-        fmt::format("a batch of {} input_ids has {} token_type_ids and {} position_ids", tokens,
-                    batch.token_type_ids.size(), batch.position_ids.size()));
-  }
-  const auto& ends = batch.cu_seqlens;
-  if (ends.empty() || ends.front() != 0 || ends.back() != static_cast<std::int64_t>(tokens)) {
-    throw ArgumentError(
-        fmt::format("cu_seqlens must run from 0 to the number of tokens, {}", tokens));
-  }
-  for (std::size_t i = 1; i < ends.size(); ++i) {
-    if (ends[i] <= ends[i - 1]) {
-      throw ArgumentError(fmt::format("sequence {} of the batch has no tokens", i - 1));
-    }
-  }
-  const auto require = [](std::int32_t value, std::int64_t limit, std::string_view what,
-                          std::size_t at) {
-    if (value < 0 || value >= limit) {
-      throw ArgumentError(
-          fmt::format("{} {} of token {} is outside the model's {}", what, value, at, limit));
-    }
-  };
-  for (std::size_t i = 0; i < tokens; ++i) {
-    require(batch.input_ids[i], config_.vocab_size, "input id", i);
-    require(batch.token_type_ids[i], config_.type_vocab_size, "token type", i);
-    require(batch.position_ids[i], config_.max_position_embeddings, "position", i);
-  }
-}
-
 void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
                       const Consumer& consume) const {
-  check(batch);
+  check_batch(batch, config_);
   const auto lease = contexts_.borrow();
   auto& context = lease.context();
   if (options.profile != nullptr) context.start_profile();

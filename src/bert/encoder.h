@@ -66,9 +66,6 @@ class BertEncoder {
   [[nodiscard]] const Tensor& word_embeddings() const { return embeddings_.word; }
 
  private:
-  /// Throws ArgumentError for a batch that this model cannot read: which token, and why.
-  void check(const Batch& batch) const;
-
   BertConfig config_;
   Precision precision_;
   DType compute_;
@@ -78,6 +75,10 @@ class BertEncoder {
   std::int64_t num_parameters_ = 0;
   mutable ContextPool contexts_;
 };
+
+/// Throws ArgumentError for a batch that a model of this configuration cannot read: which token,
+/// and why.
+void check_batch(const Batch& batch, const BertConfig& config);
 
 /// The linear epilogue that a configuration's activation is.
 [[nodiscard]] ops::Epilogue epilogue_of(Activation activation);

@@ -1,0 +1,288 @@
+#include "bert/pretraining.h"
+
+#include <algorithm>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "bert/encoder.h"
+#include "bert/trainable_encoder.h"
+#include "cloze/error.h"
+
+namespace cloze::internal {
+namespace {
+
+constexpr const char* kDecoder = "bert.embeddings.word_embeddings.weight";
+constexpr const char* kDecoderBias = "cls.predictions.bias";
+constexpr const char* kTransform = "cls.predictions.transform.";
+constexpr const char* kNextSentence = "cls.seq_relationship";
+
+// Masked positions whose logits exist at once: what a vocabulary of 30,522 makes of them stays
+// below 250 MB in f32.
+constexpr std::int64_t kMostPositions = 2048;
+
+std::vector<std::int32_t> sequence_starts(const Batch& batch) {
+  return {batch.cu_seqlens.begin(), batch.cu_seqlens.end() - 1};
+}
+
+void require_labels(const PretrainingBatch& batch, const BertConfig& config) {
+  if (batch.masked_labels.size() != batch.masked_positions.size()) {
+    throw ArgumentError(fmt::format("a batch has {} masked positions and {} labels",
+                                    batch.masked_positions.size(), batch.masked_labels.size()));
+  }
+  for (const auto position : batch.masked_positions) {
+    if (position < 0 || position >= batch.inputs.total_tokens()) {
+      throw ArgumentError(fmt::format("masked position {} is outside the batch's {} tokens",
+                                      position, batch.inputs.total_tokens()));
+    }
+  }
+  for (const auto label : batch.masked_labels) {
+    if (label < 0 || label >= config.vocab_size) {
+      throw ArgumentError(
+          fmt::format("masked label {} is outside the vocabulary of {}", label, config.vocab_size));
+    }
+  }
+  const auto sequences = static_cast<std::size_t>(batch.inputs.sequences());
+  if (!batch.next_sentence_labels.empty() && batch.next_sentence_labels.size() != sequences) {
+    throw ArgumentError(fmt::format("a batch of {} sequences has {} next-sentence labels",
+                                    sequences, batch.next_sentence_labels.size()));
+  }
+}
+
+/// `cls.predictions` with its decoder tied to the word embeddings.
+struct MaskedLmHead {
+  nn::TrainableLinear transform;
+  nn::TrainableNorm norm;
+  ops::ConstMatrix decoder;
+  ops::Matrix decoder_gradient;
+  std::span<const float> bias;
+  std::span<float> bias_gradient;
+  ops::Epilogue activation = ops::Epilogue::gelu;
+  DType compute = DType::f32;
+
+  MaskedLmHead(TrainingWeights& weights, const BertConfig& config)
+      : transform(weights.linear({std::string(kTransform) + "dense"})),
+        norm(weights.norm(std::string(kTransform) + "LayerNorm", config.layer_norm_eps)),
+        decoder(weights.matrix(kDecoder)),
+        decoder_gradient(weights.gradient(kDecoder)),
+        bias(weights.parameters().at(kDecoderBias).value),
+        bias_gradient(weights.parameters().at(kDecoderBias).gradient),
+        activation(epilogue_of(config.hidden_act)),
+        compute(weights.compute()) {}
+
+  /// Loss of the hidden states at `positions`. Where d_hidden has data, the gradients of the
+  /// parameters and of the hidden states are added.
+  [[nodiscard]] ops::CrossEntropy run(ops::Context& context, ops::ConstMatrix hidden,
+                                      std::span<const std::int32_t> positions,
+                                      std::span<const std::int32_t> labels, double scale,
+                                      ops::Matrix d_hidden) const {
+    const auto count = static_cast<std::int64_t>(positions.size()), width = hidden.cols;
+    const auto masked = context.matrix(compute, count, width);
+    const auto inner = context.matrix(compute, count, width);
+    const auto activated = context.matrix(compute, count, width);
+    const auto transformed = context.matrix(compute, count, width);
+    const ops::SavedNorm saved{.normalized = context.matrix(compute, count, width),
+                               .inverse = context.arena().take<float>(count)};
+    const auto logits = context.matrix(DType::f32, count, decoder.rows);
+    ops::gather_rows(context, hidden, positions, masked);
+    ops::multiply(context, {masked}, {transform.weight, true}, inner, transform.bias);
+    ops::activate(context, inner, activation, activated);
+    ops::residual_norm(context, activated, {}, {}, norm.parameters, saved, transformed);
+    ops::multiply(context, {transformed}, {decoder, true}, logits, bias);
+    if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, scale, {});
+
+    const auto d_logits =
+        compute == DType::f32 ? logits : context.matrix(compute, count, decoder.rows);
+    const auto loss = ops::cross_entropy(context, logits, labels, scale, d_logits);
+    const auto d_transformed = context.matrix(DType::f32, count, width);
+    ops::add_column_sums(context, d_logits, bias_gradient);
+    ops::multiply_add(context, {d_logits, true}, {transformed}, decoder_gradient);
+    ops::multiply(context, {d_logits}, {decoder}, d_transformed);
+    ops::residual_norm_backward(
+        context, d_transformed, saved, {}, norm.parameters.gamma, d_transformed, {},
+        {.gamma = norm.gamma_gradient, .beta = norm.beta_gradient, .bias = {}});
+    ops::activate_backward(context, inner, activation, d_transformed, inner, {},
+                           transform.bias_gradient);
+    ops::multiply_add(context, {inner, true}, {masked}, transform.weight_gradient);
+    ops::multiply(context, {inner}, {transform.weight}, d_transformed);
+    ops::scatter_add_rows(context, d_transformed, positions, d_hidden);
+    return loss;
+  }
+};
+
+/// The pooler and `cls.seq_relationship`, in f32: they see one token a sequence.
+struct NextSentenceHead {
+  nn::TrainableLinear pooler;
+  nn::TrainableLinear classifier;
+
+  explicit NextSentenceHead(TrainingWeights& weights)
+      : pooler(weights.linear_f32("bert.pooler.dense")),
+        classifier(weights.linear_f32(kNextSentence)) {}
+
+  [[nodiscard]] ops::CrossEntropy run(ops::Context& context, ops::ConstMatrix hidden,
+                                      const Batch& batch, std::span<const std::int32_t> labels,
+                                      double scale, ops::Matrix d_hidden) const {
+    const auto starts = sequence_starts(batch);
+    const std::int64_t count = batch.sequences(), width = hidden.cols;
+    const auto first = context.matrix(DType::f32, count, width);
+    const auto inner = context.matrix(DType::f32, count, width);
+    const auto pooled = context.matrix(DType::f32, count, width);
+    const auto logits = context.matrix(DType::f32, count, classifier.weight.rows);
+    ops::gather_rows(context, hidden, starts, first);
+    ops::multiply(context, {first}, {pooler.weight, true}, inner, pooler.bias);
+    ops::activate(context, inner, ops::Epilogue::tanh, pooled);
+    ops::multiply(context, {pooled}, {classifier.weight, true}, logits, classifier.bias);
+    if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, scale, {});
+
+    const auto loss = ops::cross_entropy(context, logits, labels, scale, logits);
+    ops::add_column_sums(context, logits, classifier.bias_gradient);
+    ops::multiply_add(context, {logits, true}, {pooled}, classifier.weight_gradient);
+    ops::multiply(context, {logits}, {classifier.weight}, pooled);  // its gradient
+    ops::activate_backward(context, inner, ops::Epilogue::tanh, pooled, pooled, {},
+                           pooler.bias_gradient);
+    ops::multiply_add(context, {pooled, true}, {first}, pooler.weight_gradient);
+    ops::multiply(context, {pooled}, {pooler.weight}, inner);
+    ops::scatter_add_rows(context, inner, starts, d_hidden);
+    return loss;
+  }
+};
+
+}  // namespace
+
+double PretrainingLoss::masked_lm_loss() const {
+  return masked == 0 ? 0 : masked_lm_sum / static_cast<double>(masked);
+}
+
+double PretrainingLoss::next_sentence_loss() const {
+  return sequences == 0 ? 0 : next_sentence_sum / static_cast<double>(sequences);
+}
+
+PretrainingLoss& PretrainingLoss::operator+=(const PretrainingLoss& other) {
+  masked_lm_sum += other.masked_lm_sum;
+  masked += other.masked;
+  masked_correct += other.masked_correct;
+  next_sentence_sum += other.next_sentence_sum;
+  sequences += other.sequences;
+  next_sentence_correct += other.next_sentence_correct;
+  return *this;
+}
+
+std::vector<ParameterShape> pretraining_parameters(const BertConfig& config, bool next_sentence) {
+  const std::int64_t hidden = config.hidden_size;
+  auto shapes = encoder_parameters(config, next_sentence);
+  const std::string transform = kTransform;
+  shapes.push_back({kDecoderBias, {config.vocab_size}});
+  shapes.push_back({transform + "dense.weight", {hidden, hidden}});
+  shapes.push_back({transform + "dense.bias", {hidden}});
+  shapes.push_back({transform + "LayerNorm.weight", {hidden}});
+  shapes.push_back({transform + "LayerNorm.bias", {hidden}});
+  if (next_sentence) {
+    shapes.push_back({std::string(kNextSentence) + ".weight", {2, hidden}});
+    shapes.push_back({std::string(kNextSentence) + ".bias", {2}});
+  }
+  return shapes;
+}
+
+struct PretrainingModel::Parts {
+  BertConfig config;
+  TrainingOptions options;
+  TrainingWeights weights;
+  TrainableEncoder encoder;
+  MaskedLmHead masked_lm;
+  std::unique_ptr<NextSentenceHead> next_sentence;
+  ops::Context context;
+
+  Parts(BertConfig configuration, const TrainingOptions& training)
+      : config(std::move(configuration)),
+        options(training),
+        weights(pretraining_parameters(config, options.next_sentence), options.compute),
+        encoder(config, weights, options.recompute),
+        masked_lm(weights, config),
+        next_sentence(options.next_sentence ? std::make_unique<NextSentenceHead>(weights)
+                                            : nullptr) {}
+
+  PretrainingLoss run(const PretrainingBatch& batch, const TrainingPass& pass,
+                      const DropoutKey& dropout, bool backward) {
+    require_labels(batch, config);
+    context.begin();
+    PretrainingLoss loss;
+    const std::int64_t tokens = batch.inputs.total_tokens();
+    if (tokens == 0) return loss;
+    const auto hidden = encoder.forward(context, batch.inputs, dropout, backward);
+    ops::Matrix d_hidden;
+    if (backward) {
+      d_hidden = context.matrix(DType::f32, tokens, hidden.cols);
+      std::fill_n(d_hidden.data, static_cast<std::size_t>(tokens * hidden.cols) * sizeof(float),
+                  std::byte{0});
+    }
+    const std::span<const std::int32_t> positions = batch.masked_positions;
+    const std::span<const std::int32_t> labels = batch.masked_labels;
+    for (std::size_t at = 0; at < positions.size(); at += kMostPositions) {
+      const std::size_t count = std::min<std::size_t>(kMostPositions, positions.size() - at);
+      const auto part = masked_lm.run(context, hidden, positions.subspan(at, count),
+                                      labels.subspan(at, count), pass.masked_lm_scale, d_hidden);
+      loss.masked_lm_sum += part.loss;
+      loss.masked_correct += part.correct;
+    }
+    loss.masked = batch.masked();
+    if (next_sentence != nullptr && !batch.next_sentence_labels.empty()) {
+      const auto part =
+          next_sentence->run(context, hidden, batch.inputs, batch.next_sentence_labels,
+                             pass.next_sentence_scale, d_hidden);
+      loss.next_sentence_sum = part.loss;
+      loss.next_sentence_correct = part.correct;
+      loss.sequences = batch.inputs.sequences();
+    }
+    if (backward) encoder.backward(context, batch.inputs, d_hidden);
+    return loss;
+  }
+};
+
+PretrainingModel::PretrainingModel(BertConfig config, WeightSource& weights,
+                                   const TrainingOptions& options) {
+  config.validate();
+  if (!config.tie_word_embeddings) {
+    throw ModelError(
+        "this config.json unties the masked-LM decoder from the word embeddings "
+        "(tie_word_embeddings: false): set it to true to pre-train");
+  }
+  parts_ = std::make_unique<Parts>(std::move(config), options);
+  parameters().load(weights);
+  parameters_changed();
+}
+
+PretrainingModel::PretrainingModel(PretrainingModel&&) noexcept = default;
+PretrainingModel& PretrainingModel::operator=(PretrainingModel&&) noexcept = default;
+PretrainingModel::~PretrainingModel() = default;
+
+const BertConfig& PretrainingModel::config() const { return parts_->config; }
+const TrainingOptions& PretrainingModel::options() const { return parts_->options; }
+Parameters& PretrainingModel::parameters() { return parts_->weights.parameters(); }
+void PretrainingModel::parameters_changed() { parts_->weights.refresh(); }
+
+PretrainingLoss PretrainingModel::forward_backward(const PretrainingBatch& batch,
+                                                   const TrainingPass& pass) {
+  return parts_->run(batch, pass, {.seed = pass.seed, .pass = pass.pass, .active = pass.dropout},
+                     true);
+}
+
+PretrainingLoss PretrainingModel::evaluate(const PretrainingBatch& batch) {
+  return parts_->run(batch, {}, {.active = false}, false);
+}
+
+double PretrainingModel::operations(const PretrainingBatch& batch) const {
+  const auto& config = parts_->config;
+  const auto hidden = static_cast<double>(config.hidden_size);
+  const auto vocabulary = static_cast<double>(config.vocab_size);
+  const double masked = 6 * static_cast<double>(batch.masked()) * hidden * (hidden + vocabulary);
+  const double pooled = parts_->next_sentence == nullptr
+                            ? 0
+                            : 6 * static_cast<double>(batch.inputs.sequences()) * hidden * hidden;
+  return parts_->encoder.operations(batch.inputs) + masked + pooled;
+}
+
+std::size_t PretrainingModel::activation_bytes() const {
+  return parts_->context.arena().capacity();
+}
+
+}  // namespace cloze::internal

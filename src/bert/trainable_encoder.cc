@@ -1,0 +1,132 @@
+#include "bert/trainable_encoder.h"
+
+#include <fmt/format.h>
+
+#include "bert/encoder.h"
+#include "cloze/error.h"
+
+namespace cloze::internal {
+namespace {
+
+ops::EmbeddingIndices indices_of(const Batch& batch) {
+  return {.input_ids = batch.input_ids,
+          .position_ids = batch.position_ids,
+          .token_type_ids = batch.token_type_ids};
+}
+
+/// Streams of a pass: a few for places outside of the layers, then four a layer.
+ops::Dropout dropout_stream(const DropoutKey& key, std::uint64_t place, double probability) {
+  constexpr std::uint64_t kPlaces = 1U << 16U;
+  return {.probability = key.active ? static_cast<float>(probability) : 0.0F,
+          .seed = key.seed,
+          .stream = key.pass * kPlaces + place};
+}
+
+}  // namespace
+
+TrainableEncoder::TrainableEncoder(const BertConfig& config, TrainingWeights& weights,
+                                   bool recompute)
+    : config_(config), compute_(weights.compute()), recompute_(recompute) {
+  const std::string embeddings = "bert.embeddings.";
+  const std::string word = embeddings + "word_embeddings.weight";
+  const std::string position = embeddings + "position_embeddings.weight";
+  const std::string token_type = embeddings + "token_type_embeddings.weight";
+  tables_ = {.word = weights.matrix_f32(word),
+             .position = weights.matrix_f32(position),
+             .token_type = weights.matrix_f32(token_type)};
+  table_gradients_ = {.word = weights.gradient(word),
+                      .position = weights.gradient(position),
+                      .token_type = weights.gradient(token_type),
+                      .padding = config.pad_token_id};
+  embedding_norm_ = weights.norm(embeddings + "LayerNorm", config.layer_norm_eps);
+  for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) {
+    const std::string name = fmt::format("bert.encoder.layer.{}.", i);
+    const std::string self = name + "attention.self.";
+    layers_.push_back(
+        {.qkv = weights.linear({self + "query", self + "key", self + "value"}),
+         .attention_output = weights.linear({name + "attention.output.dense"}),
+         .attention_norm = weights.norm(name + "attention.output.LayerNorm", config.layer_norm_eps),
+         .intermediate = weights.linear({name + "intermediate.dense"}),
+         .output = weights.linear({name + "output.dense"}),
+         .output_norm = weights.norm(name + "output.LayerNorm", config.layer_norm_eps),
+         .activation = epilogue_of(config.hidden_act),
+         .heads = config.num_attention_heads});
+  }
+}
+
+ops::Dropout TrainableEncoder::dropout_at(const DropoutKey& key, DropoutSite site,
+                                          double probability) {
+  return dropout_stream(key, static_cast<std::uint64_t>(site), probability);
+}
+
+nn::LayerDropout TrainableEncoder::dropout_of(std::size_t layer) const {
+  const std::uint64_t place = 4 * (layer + 1);
+  return {.attention = dropout_stream(key_, place, config_.attention_probs_dropout_prob),
+          .attention_output = dropout_stream(key_, place + 1, config_.hidden_dropout_prob),
+          .output = dropout_stream(key_, place + 2, config_.hidden_dropout_prob)};
+}
+
+ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
+                                      const DropoutKey& dropout, bool keep) {
+  check_batch(batch, config_);
+  key_ = dropout;
+  const std::int64_t tokens = batch.total_tokens(), hidden = config_.hidden_size;
+  buffers_ = nn::make_training_buffers(context, layers_.front(), compute_, tokens, keep);
+  saved_embeddings_ = {.normalized = context.matrix(compute_, tokens, hidden),
+                       .inverse = context.arena().take<float>(tokens)};
+  const auto input = context.matrix(compute_, tokens, hidden);
+  ops::embedding_sum(context, tables_, indices_of(batch), buffers_.product);
+  ops::residual_norm(context, buffers_.product, {}, {}, embedding_norm_.parameters,
+                     saved_embeddings_, input);
+  const auto site = dropout_at(key_, DropoutSite::embeddings, config_.hidden_dropout_prob);
+  if (site.probability > 0) ops::apply_dropout(context, input, site, input);
+
+  saved_.clear();
+  const bool keep_all = keep && !recompute_;
+  ops::Matrix x = input, other;
+  if (!keep) other = context.matrix(compute_, tokens, hidden);
+  nn::SavedLayer shared;
+  if (!keep_all) shared = nn::make_saved(context, layers_.front(), compute_, tokens);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    auto saved = keep_all ? nn::make_saved(context, layers_[i], compute_, tokens) : shared;
+    saved.x = x;
+    const auto y = keep ? context.matrix(compute_, tokens, hidden) : other;
+    nn::forward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved, y);
+    other = x;
+    x = y;
+    if (keep) saved_.push_back(saved);
+  }
+  return x;
+}
+
+void TrainableEncoder::backward(ops::Context& context, const Batch& batch, ops::Matrix d_hidden) {
+  for (std::size_t i = layers_.size(); i-- > 0;) {
+    auto& saved = saved_.at(i);
+    if (recompute_) {
+      // The layer's output is not needed again; it goes where the backward writes later.
+      nn::forward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved,
+                  buffers_.d_attended);
+    }
+    nn::backward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved, d_hidden);
+  }
+  const auto site = dropout_at(key_, DropoutSite::embeddings, config_.hidden_dropout_prob);
+  if (site.probability > 0) ops::apply_dropout(context, d_hidden, site, d_hidden);
+  ops::residual_norm_backward(
+      context, d_hidden, saved_embeddings_, {}, embedding_norm_.parameters.gamma, d_hidden, {},
+      {.gamma = embedding_norm_.gamma_gradient, .beta = embedding_norm_.beta_gradient, .bias = {}});
+  ops::embedding_sum_backward(context, d_hidden, indices_of(batch), table_gradients_);
+}
+
+double TrainableEncoder::operations(const Batch& batch) const {
+  const auto hidden = static_cast<double>(config_.hidden_size);
+  const auto inner = static_cast<double>(config_.intermediate_size);
+  double forward =
+      2 * static_cast<double>(batch.total_tokens()) * hidden * (4 * hidden + 2 * inner);
+  for (std::int64_t i = 0; i < batch.sequences(); ++i) {
+    const auto length = static_cast<double>(batch.length(i));
+    forward += 4 * length * length * hidden;
+  }
+  return 3 * forward * static_cast<double>(config_.num_hidden_layers);
+}
+
+}  // namespace cloze::internal

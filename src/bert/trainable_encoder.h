@@ -1,0 +1,67 @@
+/// \file
+/// The encoder in training: embeddings and layers, forward and backward. Heads stand on it: they
+/// take its hidden states and give it their gradients.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "bert/training_weights.h"
+#include "cloze/batch.h"
+#include "cloze/config.h"
+#include "nn/trainable_layer.h"
+
+namespace cloze::internal {
+
+/// What the dropout of a pass is a function of.
+struct DropoutKey {
+  std::uint64_t seed = 0;
+  std::uint64_t pass = 0;  ///< counts the passes of a run
+  bool active = true;
+};
+
+/// Places where dropout acts outside of the layers.
+enum class DropoutSite : std::uint8_t { embeddings = 0, head = 1 };
+
+class TrainableEncoder {
+ public:
+  /// Looks into `weights`, which must outlive it and hold `encoder_parameters(config, ...)`.
+  /// `recompute`: keep the layers' inputs alone and compute the rest again for the backward.
+  TrainableEncoder(const BertConfig& config, TrainingWeights& weights, bool recompute);
+
+  /// The last hidden states [tokens, hidden] in compute, in the context's arena. With `keep`, a
+  /// backward may follow, before which the context and the batch must not change.
+  [[nodiscard]] ops::Matrix forward(ops::Context& context, const Batch& batch,
+                                    const DropoutKey& dropout, bool keep);
+
+  /// Adds the gradients of all parameters, given that of the last hidden states, f32 [tokens,
+  /// hidden], which it overwrites.
+  void backward(ops::Context& context, const Batch& batch, ops::Matrix d_hidden);
+
+  /// Dropout of a pass at a head.
+  [[nodiscard]] static ops::Dropout dropout_at(const DropoutKey& key, DropoutSite site,
+                                               double probability);
+
+  /// Arithmetic of the matrix products of forward and backward of the batch, recomputation not
+  /// counted: forward 2·m·n·k a product, backward twice that.
+  [[nodiscard]] double operations(const Batch& batch) const;
+
+ private:
+  [[nodiscard]] nn::LayerDropout dropout_of(std::size_t layer) const;
+
+  BertConfig config_;
+  DType compute_;
+  bool recompute_;
+  ops::EmbeddingTables tables_;
+  ops::EmbeddingGradients table_gradients_;
+  nn::TrainableNorm embedding_norm_;
+  std::vector<nn::TrainableLayer> layers_;
+
+  // Of the forward that a backward may follow.
+  DropoutKey key_;
+  ops::SavedNorm saved_embeddings_;
+  std::vector<nn::SavedLayer> saved_;
+  nn::TrainingBuffers buffers_;
+};
+
+}  // namespace cloze::internal
