@@ -205,6 +205,7 @@ struct PretrainingModel::Parts {
                       const DropoutKey& dropout, bool backward) {
     require_labels(batch, config);
     context.begin();
+    if (pass.profile != nullptr) context.start_profile();
     PretrainingLoss loss;
     const std::int64_t tokens = batch.inputs.total_tokens();
     if (tokens == 0) return loss;
@@ -234,6 +235,9 @@ struct PretrainingModel::Parts {
       loss.sequences = batch.inputs.sequences();
     }
     if (backward) encoder.backward(context, batch.inputs, d_hidden);
+    if (pass.profile != nullptr) {
+      for (const auto& cost : context.take_profile()) accumulate(*pass.profile, cost);
+    }
     return loss;
   }
 };

@@ -10,6 +10,7 @@
 #include "bert/parameters.h"
 #include "cloze/batch.h"
 #include "cloze/config.h"
+#include "cloze/profile.h"
 
 namespace cloze::internal {
 
@@ -51,7 +52,8 @@ struct TrainingPass {
   std::uint64_t seed = 0;
   /// Counts passes: every forward_backward of a run has its own, and its dropout follows from it.
   std::uint64_t pass = 0;
-  bool dropout = true;  ///< with the configuration's probabilities
+  bool dropout = true;         ///< with the configuration's probabilities
+  Profile* profile = nullptr;  ///< receives the cost of each kind of operation
 };
 
 struct TrainingOptions {

@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/profile_table.h"
 #include "cloze/bert.h"
 #include "cloze/config.h"
 #include "cloze/tokenizer.h"
@@ -158,38 +159,10 @@ std::string json(const EncodeBenchmark& result, const BertModel& model) {
   out["peak_memory_mib"] = mib(result.peak_memory);
   out["parameters"] = model.num_parameters();
   if (!result.profile.empty()) {
-    auto& operations = out["profile"] = nlohmann::ordered_json::array();
-    for (const auto& cost : result.profile) {
-      operations.push_back({{"operation", cost.name},
-                            {"calls", cost.calls},
-                            {"thread_seconds", cost.seconds},
-                            {"gflops", cost.operations / cost.seconds / 1e9},
-                            {"gb_per_s", cost.bytes / cost.seconds / 1e9}});
-    }
+    out["profile"] = profile_json(result.profile);
     out["profile_thread_seconds"] = result.profiled_seconds * result.threads;
   }
   return out.dump() + '\n';
-}
-
-/// Time of the threads by operation, rates a thread; what is left is waiting for the others.
-std::string profile_table(const EncodeBenchmark& result) {
-  if (result.profile.empty()) return "";
-  auto costs = result.profile;
-  std::sort(costs.begin(), costs.end(),
-            [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
-  const double all = result.profiled_seconds * result.threads;
-  double rest = all;
-  auto text = fmt::format("\n{:<28}{:>8}{:>11}{:>8}{:>12}{:>9}\n", "operation, all threads",
-                          "calls", "ms", "share", "GFLOP/s", "GB/s");
-  for (const auto& cost : costs) {
-    rest -= cost.seconds;
-    text += fmt::format("{:<28}{:>8}{:>11.2f}{:>7.1f}%{:>12.1f}{:>9.1f}\n", cost.name, cost.calls,
-                        1e3 * cost.seconds, 100 * cost.seconds / all,
-                        cost.operations / cost.seconds / 1e9, cost.bytes / cost.seconds / 1e9);
-  }
-  text += fmt::format("{:<28}{:>8}{:>11.2f}{:>7.1f}%\n", "waiting, the rest", "", 1e3 * rest,
-                      100 * rest / all);
-  return text;
 }
 
 std::string readable(const EncodeBenchmark& result, const BertModel& model) {
@@ -211,7 +184,7 @@ std::string readable(const EncodeBenchmark& result, const BertModel& model) {
   text += fmt::format("  matrix work  {:.0f} GFLOP/s, {:.1f} % of oneDNN's own {:.0f}\n",
                       result.gflops(), 100.0 * result.fraction_of_gemm(), result.gemm_gflops);
   text += fmt::format("  memory       {:.0f} MiB at most\n", mib(result.peak_memory));
-  return text + profile_table(result);
+  return text + profile_table(result.profile, result.profiled_seconds * result.threads);
 }
 
 }  // namespace

@@ -41,6 +41,7 @@ void run_fill_mask(Arguments arguments);
 void run_next_sentence(Arguments arguments);
 void run_bench(Arguments arguments);
 void run_bench_encode(Arguments arguments);
+void run_bench_train(Arguments arguments);
 void run_bench_quantize(Arguments arguments);
 void run_bench_tokenize(Arguments arguments);
 void run_vocab(Arguments arguments);

@@ -22,6 +22,7 @@ constexpr std::array table{
 
 constexpr std::array bench_table{
     Command{"encode", "the encoder, beside oneDNN's own matrix products", run_bench_encode},
+    Command{"train", "a pre-training step, beside oneDNN's own matrix products", run_bench_train},
     Command{"quantize", "what int8 costs on your own texts", run_bench_quantize},
     Command{"tokenize", "the tokenizer, beside the memory's own rate", run_bench_tokenize},
 };

@@ -1,0 +1,142 @@
+#include "train/train_benchmark.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include "core/parallel.h"
+#include "ops/ops.h"
+#include "tasks/encode_benchmark.h"
+
+namespace cloze {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+/// Every product of a step: forward [m, k]·[k, n], and the two of its backward.
+std::vector<ops::GemmShape> gemm_shapes(const BertConfig& config,
+                                        const internal::PretrainingBatch& batch) {
+  std::vector<ops::GemmShape> shapes;
+  const auto add = [&](std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t count) {
+    shapes.push_back({.m = m, .n = n, .k = k, .count = count});
+    shapes.push_back({.m = m, .n = k, .k = n, .count = count});
+    shapes.push_back({.m = n, .n = k, .k = m, .count = count});
+  };
+  const auto hidden = config.hidden_size, inner = config.intermediate_size;
+  const auto tokens = batch.inputs.total_tokens(), layers = config.num_hidden_layers;
+  add(tokens, 3 * hidden, hidden, layers);
+  add(tokens, hidden, hidden, layers);
+  add(tokens, inner, hidden, layers);
+  add(tokens, hidden, inner, layers);
+  if (batch.masked() > 0) {
+    add(batch.masked(), hidden, hidden, 1);
+    add(batch.masked(), config.vocab_size, hidden, 1);
+  }
+  return shapes;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0 : values[values.size() / 2];
+}
+
+}  // namespace
+
+double TrainBenchmark::percentile(double share) const {
+  if (ms.empty()) return 0;
+  const double at = share * static_cast<double>(ms.size() - 1);
+  const auto below = static_cast<std::size_t>(at);
+  const auto above = std::min(below + 1, ms.size() - 1);
+  return ms[below] + (at - static_cast<double>(below)) * (ms[above] - ms[below]);
+}
+
+double TrainBenchmark::tokens_per_s() const {
+  return static_cast<double>(tokens) / (percentile(0.5) / 1e3);
+}
+
+double TrainBenchmark::gflops() const { return flops / (percentile(0.5) / 1e3) / 1e9; }
+
+internal::PretrainingBatch random_pretraining_batch(const BertConfig& config,
+                                                    std::span<const std::int64_t> lengths,
+                                                    std::uint64_t seed) {
+  internal::PretrainingBatch batch;
+  std::mt19937_64 random(seed);
+  const auto vocabulary = static_cast<std::uint64_t>(config.vocab_size);
+  for (const auto& text : random_texts(config, lengths, seed)) {
+    const auto begin = static_cast<std::int32_t>(batch.inputs.total_tokens());
+    batch.inputs.append(text.ids);
+    const auto length = static_cast<std::int32_t>(text.ids.size());
+    const auto count = static_cast<std::int32_t>((3 * length + 19) / 20);
+    for (std::int32_t i = 0; i < count; ++i) {
+      batch.masked_positions.push_back(begin + i * length / count);
+      batch.masked_labels.push_back(static_cast<std::int32_t>(random() % vocabulary));
+    }
+    batch.next_sentence_labels.push_back(static_cast<std::int32_t>(random() % 2));
+  }
+  return batch;
+}
+
+TrainBenchmark benchmark_train(const BertConfig& config, std::span<const std::int64_t> lengths,
+                               const TrainBenchmarkOptions& options) {
+  constexpr double budget_ms = 5000;
+  constexpr int fewest = 5;
+  const auto batch = random_pretraining_batch(config, lengths);
+  internal::RandomWeights weights(config, 0);
+  internal::PretrainingModel model(config, weights,
+                                   {.compute = options.compute, .recompute = options.recompute});
+  TrainBenchmark result;
+  result.sequences = batch.inputs.sequences();
+  result.tokens = batch.inputs.total_tokens();
+  result.masked = batch.masked();
+  result.longest = batch.inputs.max_length();
+  result.parameters = model.parameters().count();
+  result.threads = num_threads();
+  result.flops = model.operations(batch);
+
+  std::uint64_t passes = 0;
+  const auto pass = [&](Profile* profile) {
+    return model.forward_backward(
+        batch, {.masked_lm_scale = 1.0 / static_cast<double>(batch.masked()),
+                .next_sentence_scale = 1.0 / static_cast<double>(batch.inputs.sequences()),
+                .pass = passes++,
+                .dropout = options.dropout,
+                .profile = profile});
+  };
+  std::vector<double> optimizer_ms;
+  const auto step = [&] {
+    const auto start = Clock::now();
+    result.loss = pass(nullptr).loss();
+    const auto middle = Clock::now();
+    model.parameters_changed();
+    optimizer_ms.push_back(milliseconds_since(middle));
+    return milliseconds_since(start);
+  };
+  double last = 0;
+  for (int i = 0; i < std::max(1, options.warmup); ++i) last = step();
+  optimizer_ms.clear();
+  const int iterations = options.iterations > 0
+                             ? options.iterations
+                             : std::max(fewest, static_cast<int>(budget_ms / last));
+  const auto shapes = gemm_shapes(config, batch);
+  constexpr int repeats = 3;
+  for (int i = 0; i < (iterations + 1) / 2; ++i) result.ms.push_back(step());
+  result.peak_memory = peak_resident_memory();  // before the comparison takes memory of its own
+  const double between = ops::gemm_rate(shapes, options.compute, repeats);
+  for (int i = (iterations + 1) / 2; i < iterations; ++i) result.ms.push_back(step());
+  result.gemm_gflops = (between + ops::gemm_rate(shapes, options.compute, repeats)) / 2;
+  result.activation_bytes = model.activation_bytes();
+  result.optimizer_ms = median(std::move(optimizer_ms));
+  if (options.profile) {
+    const auto start = Clock::now();
+    static_cast<void>(pass(&result.profile));
+    result.profiled_seconds = milliseconds_since(start) / 1e3;
+  }
+  std::sort(result.ms.begin(), result.ms.end());
+  return result;
+}
+
+}  // namespace cloze
