@@ -93,10 +93,10 @@ void run(Context& context, const Factor& a, const Factor& b, const Matrix& c, bo
                        .b_transposed = b.transposed,
                        .accumulate = accumulate,
                        .biased = !bias.empty()};
+  const OneDnnThreads single(1);  // its gemm asks when it runs, not when it is compiled
   auto found = worker.strided_products.find(key);
   if (found == worker.strided_products.end()) {
     if (worker.strided_products.size() >= kMostProducts) worker.strided_products.clear();
-    const OneDnnThreads single(1);
     found = worker.strided_products
                 .emplace(key, compile(device.engine, a, b, c, accumulate, !bias.empty()))
                 .first;
