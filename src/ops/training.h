@@ -3,10 +3,11 @@
 /// between them, forward beside backward. Weights are plain row-major matrices here, because they
 /// change with every step.
 ///
-/// Everything called "+=" is added to what is there: gradients of parameters accumulate. Sums over
-/// rows are made in an order that does not depend on the number of threads, so a gradient has the
-/// same bits whoever computes it. Called from a sequential region, operations divide their work
-/// over `num_threads()`.
+/// Everything called "+=" is added to what is there: gradients of parameters accumulate. The same
+/// call gives the same bits again at the same number of threads, whichever thread does what; column
+/// sums, norms and losses also at any other number, while products, which are divided by it, differ
+/// in their last bits. Called from a sequential region, operations divide their work over
+/// `num_threads()`.
 ///
 /// "compute" is the dtype that products are made in, f32 or bf16; sums, statistics and gradients of
 /// parameters are f32 always.

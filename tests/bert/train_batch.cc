@@ -2,8 +2,8 @@
 //
 //   train_batch MODEL f32|bf16 [recompute] IN.safetensors OUT.safetensors
 //
-// IN holds a batch as training_reference.py makes it; OUT receives every parameter's gradient of the
-// sum of the mean losses, and `losses` [2].
+// IN holds a batch as training_reference.py makes it; OUT receives every parameter's gradient of
+// the sum of the mean losses, and `losses` [2].
 #include <array>
 #include <cstdio>
 #include <exception>

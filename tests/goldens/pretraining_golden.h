@@ -12,9 +12,7 @@ namespace cloze::testing {
 
 inline internal::PretrainingBatch pretraining_batch(const std::filesystem::path& file) {
   const auto tensors = Checkpoint::open(file);
-  const auto ints = [&](const char* name) {
-    return elements<std::int32_t>(tensors.tensor(name));
-  };
+  const auto ints = [&](const char* name) { return elements<std::int32_t>(tensors.tensor(name)); };
   return {.inputs = {.input_ids = ints("input_ids"),
                      .token_type_ids = ints("token_type_ids"),
                      .position_ids = ints("position_ids"),
