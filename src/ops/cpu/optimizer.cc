@@ -1,0 +1,214 @@
+// Optimizers over flat arrays. They are bound by memory: every value, gradient and moment is read
+// and written once.
+// clang-format off
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/cpu/optimizer.cc"
+#include "hwy/foreach_target.h"
+// clang-format on
+#include "ops/cpu/optimizer.h"
+
+#include <cmath>
+#include <cstddef>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace cloze::ops::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using F32 = hn::ScalableTag<float>;
+
+/// The new moments, stored, and m̂ / (sqrt(v̂) + ε) + decay·value.
+template <class D>
+HWY_INLINE hn::Vec<D> Update(D d, const AdamFactors& f, float* value, float* gradient, float* m,
+                             float* v) {
+  const auto g = hn::Mul(hn::LoadU(d, gradient), hn::Set(d, f.scale));
+  const auto first =
+      hn::MulAdd(hn::LoadU(d, m), hn::Set(d, f.beta1), hn::Mul(g, hn::Set(d, f.rest1)));
+  const auto second =
+      hn::MulAdd(hn::LoadU(d, v), hn::Set(d, f.beta2), hn::Mul(hn::Mul(g, g), hn::Set(d, f.rest2)));
+  hn::StoreU(first, d, m);
+  hn::StoreU(second, d, v);
+  const auto deviation =
+      hn::MulAdd(hn::Sqrt(second), hn::Set(d, f.correct2), hn::Set(d, f.epsilon));
+  const auto direction = hn::Div(hn::Mul(first, hn::Set(d, f.correct1)), deviation);
+  return hn::MulAdd(hn::LoadU(d, value), hn::Set(d, f.decay), direction);
+}
+
+void AdamPiece(const AdamFactors& f, std::size_t count, float* value, float* gradient, float* m,
+               float* v) {
+  const auto step = [&](auto d, std::size_t i) {
+    const auto update = Update(d, f, value + i, gradient + i, m + i, v + i);
+    const auto old = hn::LoadU(d, value + i);
+    hn::StoreU(hn::NegMulAdd(update, hn::Set(d, f.learning_rate), old), d, value + i);
+    hn::StoreU(hn::Zero(d), d, gradient + i);
+  };
+  const F32 d;
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) step(d, i);
+  for (; i < count; ++i) step(hn::CappedTag<float, 1>(), i);
+}
+
+/// The update in the gradient's place; the squares of values and updates summed up.
+PieceNorms LambPiece(const AdamFactors& f, std::size_t count, float* value, float* gradient,
+                     float* m, float* v) {
+  PieceNorms norms;
+  const auto step = [&](auto d, std::size_t i) {
+    const auto update = Update(d, f, value + i, gradient + i, m + i, v + i);
+    const auto old = hn::LoadU(d, value + i);
+    hn::StoreU(update, d, gradient + i);
+    norms.value += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Mul(old, old))));
+    norms.update += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Mul(update, update))));
+  };
+  const F32 d;
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) step(d, i);
+  for (; i < count; ++i) step(hn::CappedTag<float, 1>(), i);
+  return norms;
+}
+
+void ApplyPiece(float rate, std::size_t count, float* value, float* gradient) {
+  const auto step = [&](auto d, std::size_t i) {
+    const auto update = hn::LoadU(d, gradient + i);
+    hn::StoreU(hn::NegMulAdd(update, hn::Set(d, rate), hn::LoadU(d, value + i)), d, value + i);
+    hn::StoreU(hn::Zero(d), d, gradient + i);
+  };
+  const F32 d;
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) step(d, i);
+  for (; i < count; ++i) step(hn::CappedTag<float, 1>(), i);
+}
+
+/// In f32 by stretches short enough to lose nothing, in double beyond.
+double SquaresPiece(const float* values, std::size_t count) {
+  constexpr std::size_t kStretch = 512;
+  const F32 d;
+  const std::size_t lanes = hn::Lanes(d);
+  double total = 0;
+  std::size_t i = 0;
+  while (i + lanes <= count) {
+    auto sums = hn::Zero(d);
+    for (std::size_t n = 0; n < kStretch / 16 && i + lanes <= count; ++n, i += lanes) {
+      const auto x = hn::LoadU(d, values + i);
+      sums = hn::MulAdd(x, x, sums);
+    }
+    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, sums)));
+  }
+  for (; i < count; ++i) total += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  return total;
+}
+
+}  // namespace cloze::ops::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <algorithm>
+#include <vector>
+
+#include "cloze/error.h"
+#include "core/parallel.h"
+#include "ops/optimizer.h"
+
+namespace cloze::ops {
+HWY_EXPORT(AdamPiece);
+HWY_EXPORT(LambPiece);
+HWY_EXPORT(ApplyPiece);
+HWY_EXPORT(SquaresPiece);
+
+namespace {
+
+constexpr std::size_t kPiece = std::size_t{1} << 16;
+
+struct Piece {
+  std::size_t array, begin, count;
+};
+
+std::vector<Piece> pieces_of(std::span<const OptimizedArrays> arrays) {
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const std::size_t size = arrays[i].value.size();
+    if (arrays[i].gradient.size() != size || arrays[i].exp_avg.size() != size ||
+        arrays[i].exp_avg_sq.size() != size) {
+      throw ArgumentError("an optimizer's arrays are of different lengths");
+    }
+    for (std::size_t begin = 0; begin < size; begin += kPiece) {
+      pieces.push_back({i, begin, std::min(kPiece, size - begin)});
+    }
+  }
+  return pieces;
+}
+
+AdamFactors factors_of(const AdamSettings& settings, float scale, bool decay) {
+  const auto step = static_cast<double>(settings.step);
+  const double left1 = settings.bias_correction ? 1 - std::pow(settings.beta1, step) : 1;
+  const double left2 = settings.bias_correction ? 1 - std::pow(settings.beta2, step) : 1;
+  return {.scale = scale,
+          .beta1 = static_cast<float>(settings.beta1),
+          .rest1 = static_cast<float>(1 - settings.beta1),
+          .beta2 = static_cast<float>(settings.beta2),
+          .rest2 = static_cast<float>(1 - settings.beta2),
+          .correct1 = static_cast<float>(1 / left1),
+          .correct2 = static_cast<float>(1 / std::sqrt(left2)),
+          .epsilon = static_cast<float>(settings.epsilon),
+          .decay = static_cast<float>(decay ? settings.weight_decay : 0),
+          .learning_rate = static_cast<float>(settings.learning_rate)};
+}
+
+}  // namespace
+
+void adamw(std::span<const OptimizedArrays> arrays, const AdamSettings& settings, float scale) {
+  const auto pieces = pieces_of(arrays);
+  parallel_for(static_cast<std::int64_t>(pieces.size()), 1, [&](std::int64_t index) {
+    const auto& piece = pieces[static_cast<std::size_t>(index)];
+    const auto& array = arrays[piece.array];
+    HWY_DYNAMIC_DISPATCH(AdamPiece)
+    (factors_of(settings, scale, array.decay), piece.count, array.value.data() + piece.begin,
+     array.gradient.data() + piece.begin, array.exp_avg.data() + piece.begin,
+     array.exp_avg_sq.data() + piece.begin);
+  });
+}
+
+void lamb(std::span<const OptimizedArrays> arrays, const AdamSettings& settings, float scale) {
+  const auto pieces = pieces_of(arrays);
+  std::vector<PieceNorms> norms(pieces.size());
+  const auto count = static_cast<std::int64_t>(pieces.size());
+  parallel_for(count, 1, [&](std::int64_t index) {
+    const auto at = static_cast<std::size_t>(index);
+    const auto& piece = pieces[at];
+    const auto& array = arrays[piece.array];
+    norms[at] = HWY_DYNAMIC_DISPATCH(LambPiece)(
+        factors_of(settings, scale, array.decay), piece.count, array.value.data() + piece.begin,
+        array.gradient.data() + piece.begin, array.exp_avg.data() + piece.begin,
+        array.exp_avg_sq.data() + piece.begin);
+  });
+  std::vector<PieceNorms> sums(arrays.size());
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    sums[pieces[i].array].value += norms[i].value;
+    sums[pieces[i].array].update += norms[i].update;
+  }
+  parallel_for(count, 1, [&](std::int64_t index) {
+    const auto& piece = pieces[static_cast<std::size_t>(index)];
+    const auto& array = arrays[piece.array];
+    const auto& sum = sums[piece.array];
+    const bool adapts = array.decay && sum.value > 0 && sum.update > 0;
+    const double trust = adapts ? std::sqrt(sum.value / sum.update) : 1;
+    HWY_DYNAMIC_DISPATCH(ApplyPiece)
+    (static_cast<float>(settings.learning_rate * trust), piece.count,
+     array.value.data() + piece.begin, array.gradient.data() + piece.begin);
+  });
+}
+
+double sum_of_squares(std::span<const float> values) {
+  const std::size_t pieces = (values.size() + kPiece - 1) / kPiece;
+  std::vector<double> sums(pieces);
+  parallel_for(static_cast<std::int64_t>(pieces), 1, [&](std::int64_t index) {
+    const auto begin = static_cast<std::size_t>(index) * kPiece;
+    sums[static_cast<std::size_t>(index)] = HWY_DYNAMIC_DISPATCH(SquaresPiece)(
+        values.data() + begin, std::min(kPiece, values.size() - begin));
+  });
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
+}  // namespace cloze::ops
+#endif  // HWY_ONCE

@@ -1,0 +1,44 @@
+/// \file
+/// The arithmetic of optimizers over flat arrays: AdamW and LAMB, and the norm of all gradients.
+/// Everything divides its work over `num_threads()` and gives the same bits at any number of them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace cloze::ops {
+
+/// AdamW (Loshchilov and Hutter, arXiv:1711.05101) as PyTorch has it, with bias correction; or as
+/// google-research/bert has it, without.
+struct AdamSettings {
+  double learning_rate = 1e-4;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-6;
+  double weight_decay = 0.01;  ///< decoupled: times the learning rate
+  bool bias_correction = true;
+  std::int64_t step = 1;  ///< counts from 1, for the bias correction
+};
+
+/// One parameter's arrays, of equal length.
+struct OptimizedArrays {
+  std::span<float> value;
+  std::span<float> gradient;    ///< read, then set to zero
+  std::span<float> exp_avg;     ///< first moment
+  std::span<float> exp_avg_sq;  ///< second moment
+  bool decay = true;
+};
+
+/// With g = scale·gradient: m = β1·m + (1-β1)·g, v = β2·v + (1-β2)·g², and
+/// value -= lr·(m̂ / (sqrt(v̂) + ε) + decay·value). Moves 32 bytes a value.
+void adamw(std::span<const OptimizedArrays> arrays, const AdamSettings& settings, float scale);
+
+/// LAMB (You et al., arXiv:1904.00962): AdamW's update u of each array, times |value| / |u| where
+/// both are positive. Arrays without decay are not scaled (google-research's
+/// exclude_from_layer_adaptation).
+void lamb(std::span<const OptimizedArrays> arrays, const AdamSettings& settings, float scale);
+
+/// The sum of squares, in double by blocks of fixed size. Not finite where a value is not.
+[[nodiscard]] double sum_of_squares(std::span<const float> values);
+
+}  // namespace cloze::ops

@@ -1,0 +1,59 @@
+/// \file
+/// An optimizer over a model's parameters: moments, clipping, and its state for checkpoints.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "bert/parameters.h"
+#include "cloze/checkpoint.h"
+#include "ops/optimizer.h"
+
+namespace cloze {
+
+enum class OptimizerKind : std::uint8_t { adamw, lamb };
+
+/// Throws ArgumentError for another name than "adamw", "lamb".
+[[nodiscard]] OptimizerKind optimizer_from(std::string_view name);
+[[nodiscard]] std::string_view name_of(OptimizerKind kind);
+
+struct OptimizerSettings {
+  OptimizerKind kind = OptimizerKind::adamw;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-6;
+  double weight_decay = 0.01;
+  bool bias_correction = true;  ///< PyTorch's AdamW; Google's has none
+  double max_grad_norm = 1;     ///< of all gradients together; 0: no clipping
+};
+
+class Optimizer {
+ public:
+  /// Moments zero. The parameters must outlive it.
+  Optimizer(internal::Parameters& parameters, const OptimizerSettings& settings);
+
+  struct Step {
+    double gradient_norm = 0;  ///< before clipping
+    bool finite = true;  ///< otherwise nothing was changed but the gradients, which are not zero
+  };
+
+  /// One step at this learning rate; the gradients are zero afterwards.
+  [[nodiscard]] Step step(double learning_rate);
+
+  [[nodiscard]] std::int64_t steps() const { return steps_; }
+
+  /// The moments, `NAME.exp_avg` and `NAME.exp_avg_sq`, and `step`.
+  [[nodiscard]] TensorMap state() const;
+  /// Takes up a state that `state` gave. Throws ModelError for one of other parameters: which.
+  void load_state(const Checkpoint& state);
+
+ private:
+  internal::Parameters& parameters_;
+  OptimizerSettings settings_;
+  Tensor exp_avg_, exp_avg_sq_;
+  std::vector<ops::OptimizedArrays> arrays_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace cloze

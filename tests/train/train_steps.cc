@@ -1,0 +1,72 @@
+// Whole training steps on batches from files: the C++ side of bench/compare_train.py.
+//
+//   train_steps MODEL f32|bf16 STEPS LEARNING_RATE DIRECTORY
+//
+// DIRECTORY holds batch-0.safetensors, batch-1.safetensors ... as training_reference.py makes them;
+// they are taken in turn. AdamW as PyTorch has it, epsilon 1e-8, clipping at 1, no dropout. Prints
+// a JSON object: the loss before each step, each step's milliseconds, and the most memory resident,
+// in bytes.
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bert/pretraining.h"
+#include "goldens/pretraining_golden.h"
+#include "tasks/encode_benchmark.h"
+#include "train/optimizer.h"
+
+namespace {
+
+void run(std::span<char*> arguments) {
+  const std::string_view dtype = arguments[2];
+  const int steps = std::atoi(arguments[3]);
+  const double learning_rate = std::atof(arguments[4]);
+  const std::filesystem::path directory = arguments[5];
+  std::vector<cloze::internal::PretrainingBatch> batches;
+  for (;; batches.push_back(cloze::testing::pretraining_batch(
+           directory / ("batch-" + std::to_string(batches.size()) + ".safetensors")))) {
+    if (!exists(directory / ("batch-" + std::to_string(batches.size()) + ".safetensors"))) break;
+  }
+  if (batches.empty()) throw std::runtime_error("no batches in " + directory.string());
+  cloze::internal::CheckpointWeights weights(cloze::Checkpoint::open(arguments[1]));
+  cloze::internal::PretrainingModel model(
+      cloze::BertConfig::from_pretrained(arguments[1]), weights,
+      {.compute = dtype == "bf16" ? cloze::DType::bf16 : cloze::DType::f32});
+  cloze::Optimizer optimizer(model.parameters(), {.epsilon = 1e-8});
+  std::string losses, times;
+  for (int step = 0; step < steps; ++step) {
+    const auto& batch = batches[static_cast<std::size_t>(step) % batches.size()];
+    const auto start = std::chrono::steady_clock::now();
+    const auto loss = model.forward_backward(batch, cloze::testing::mean_pass(batch)).loss();
+    static_cast<void>(optimizer.step(learning_rate));
+    model.parameters_changed();
+    const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
+    const char* comma = step == 0 ? "" : ", ";
+    losses += comma + std::to_string(loss);
+    times += comma + std::to_string(time.count());
+  }
+  (void)std::printf("{\"losses\": [%s], \"ms\": [%s], \"peak_memory\": %lld}\n", losses.c_str(),
+                    times.c_str(), static_cast<long long>(cloze::peak_resident_memory()));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 6) {
+    (void)std::fputs("usage: train_steps MODEL f32|bf16 STEPS LEARNING_RATE DIRECTORY\n", stderr);
+    return 2;
+  }
+  try {
+    run({argv, static_cast<std::size_t>(argc)});
+  } catch (const std::exception& failure) {
+    (void)std::fprintf(stderr, "error: %s\n", failure.what());
+    return 1;
+  }
+  return 0;
+}
