@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "bert/pretraining.h"
 #include "goldens/pretraining_golden.h"
 #include "tasks/encode_benchmark.h"
@@ -29,9 +31,10 @@ void run(std::span<char*> arguments) {
   const double learning_rate = std::atof(arguments[4]);
   const std::filesystem::path directory = arguments[5];
   std::vector<cloze::internal::PretrainingBatch> batches;
-  for (;; batches.push_back(cloze::testing::pretraining_batch(
-           directory / ("batch-" + std::to_string(batches.size()) + ".safetensors")))) {
-    if (!exists(directory / ("batch-" + std::to_string(batches.size()) + ".safetensors"))) break;
+  for (;;) {
+    const auto file = directory / fmt::format("batch-{}.safetensors", batches.size());
+    if (!exists(file)) break;
+    batches.push_back(cloze::testing::pretraining_batch(file));
   }
   if (batches.empty()) throw std::runtime_error("no batches in " + directory.string());
   cloze::internal::CheckpointWeights weights(cloze::Checkpoint::open(arguments[1]));
@@ -48,8 +51,8 @@ void run(std::span<char*> arguments) {
     model.parameters_changed();
     const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
     const char* comma = step == 0 ? "" : ", ";
-    losses += comma + std::to_string(loss);
-    times += comma + std::to_string(time.count());
+    losses += fmt::format("{}{}", comma, loss);
+    times += fmt::format("{}{}", comma, time.count());
   }
   (void)std::printf("{\"losses\": [%s], \"ms\": [%s], \"peak_memory\": %lld}\n", losses.c_str(),
                     times.c_str(), static_cast<long long>(cloze::peak_resident_memory()));
