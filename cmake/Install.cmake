@@ -28,7 +28,7 @@ set(suffix "")
 if(CLOZE_LIBRARY_TYPE STREQUAL SHARED_LIBRARY)
   set(suffix "_PRIVATE")
 endif()
-set(CLOZE_PC_REQUIRES${suffix} "fmt libhwy libutf8proc")
+set(CLOZE_PC_REQUIRES${suffix} "fmt libhwy libutf8proc protobuf")
 set(CLOZE_PC_LIBS${suffix} "-ldnnl ${OpenMP_CXX_FLAGS} ${CMAKE_THREAD_LIBS_INIT}")
 file(RELATIVE_PATH CLOZE_PREFIX_FROM_PC "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig"
      "${CMAKE_INSTALL_PREFIX}")
