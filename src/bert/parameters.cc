@@ -92,7 +92,8 @@ void Parameters::zero_gradients() {
 TensorMap Parameters::tensors() const {
   TensorMap tensors;
   for (const auto& parameter : parameters_) {
-    tensors.emplace(parameter.name, Tensor::from<float>(parameter.shape, parameter.value));
+    const auto bytes = std::as_bytes(std::span<const float>(parameter.value));
+    tensors.emplace(parameter.name, Tensor::view(DType::f32, parameter.shape, bytes, nullptr));
   }
   return tensors;
 }

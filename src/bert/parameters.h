@@ -64,7 +64,7 @@ class Parameters {
   /// Sets every gradient to zero. Backward passes only ever add.
   void zero_gradients();
 
-  /// Copies of the values, for `save_checkpoint`.
+  /// The values by name, for `save_checkpoint`: views that are valid as long as this object.
   [[nodiscard]] TensorMap tensors() const;
 
  private:

@@ -70,31 +70,44 @@ struct MaskedLmHead {
         activation(epilogue_of(config.hidden_act)),
         compute(weights.compute()) {}
 
+  /// What the forward leaves for the backward.
+  struct Forward {
+    ops::Matrix masked, inner, transformed, logits;
+    ops::SavedNorm norm;
+  };
+
+  /// Logits of the hidden states at `positions`.
+  [[nodiscard]] Forward forward(ops::Context& context, ops::ConstMatrix hidden,
+                                std::span<const std::int32_t> positions) const {
+    const auto count = static_cast<std::int64_t>(positions.size()), width = hidden.cols;
+    Forward saved{.masked = context.matrix(compute, count, width),
+                  .inner = context.matrix(compute, count, width),
+                  .transformed = context.matrix(compute, count, width),
+                  .logits = context.matrix(DType::f32, count, decoder.rows),
+                  .norm = {.normalized = context.matrix(compute, count, width),
+                           .inverse = context.arena().take<float>(count)}};
+    const auto activated = context.matrix(compute, count, width);
+    ops::gather_rows(context, hidden, positions, saved.masked);
+    ops::multiply(context, {saved.masked}, {transform.weight, true}, saved.inner, transform.bias);
+    ops::activate(context, saved.inner, activation, activated);
+    ops::residual_norm(context, activated, {}, {}, norm.parameters, saved.norm, saved.transformed);
+    ops::multiply(context, {saved.transformed}, {decoder, true}, saved.logits, bias);
+    return saved;
+  }
+
   /// Loss of the hidden states at `positions`. Where d_hidden has data, the gradients of the
   /// parameters and of the hidden states are added.
   [[nodiscard]] ops::CrossEntropy run(ops::Context& context, ops::ConstMatrix hidden,
                                       std::span<const std::int32_t> positions,
                                       std::span<const std::int32_t> labels, double scale,
                                       ops::Matrix d_hidden) const {
-    const auto count = static_cast<std::int64_t>(positions.size()), width = hidden.cols;
-    const auto masked = context.matrix(compute, count, width);
-    const auto inner = context.matrix(compute, count, width);
-    const auto activated = context.matrix(compute, count, width);
-    const auto transformed = context.matrix(compute, count, width);
-    const ops::SavedNorm saved{.normalized = context.matrix(compute, count, width),
-                               .inverse = context.arena().take<float>(count)};
-    const auto logits = context.matrix(DType::f32, count, decoder.rows);
-    ops::gather_rows(context, hidden, positions, masked);
-    ops::multiply(context, {masked}, {transform.weight, true}, inner, transform.bias);
-    ops::activate(context, inner, activation, activated);
-    ops::residual_norm(context, activated, {}, {}, norm.parameters, saved, transformed);
-    ops::multiply(context, {transformed}, {decoder, true}, logits, bias);
+    const auto [masked, inner, transformed, logits, saved] = forward(context, hidden, positions);
     if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, scale, {});
 
     const auto d_logits =
-        compute == DType::f32 ? logits : context.matrix(compute, count, decoder.rows);
+        compute == DType::f32 ? logits : context.matrix(compute, logits.rows, logits.cols);
     const auto loss = ops::cross_entropy(context, logits, labels, scale, d_logits);
-    const auto d_transformed = context.matrix(DType::f32, count, width);
+    const auto d_transformed = context.matrix(DType::f32, masked.rows, masked.cols);
     ops::add_column_sums(context, d_logits, bias_gradient);
     ops::multiply_add(context, {d_logits, true}, {transformed}, decoder_gradient);
     ops::multiply(context, {d_logits}, {decoder}, d_transformed);
@@ -272,6 +285,20 @@ PretrainingLoss PretrainingModel::forward_backward(const PretrainingBatch& batch
 
 PretrainingLoss PretrainingModel::evaluate(const PretrainingBatch& batch) {
   return parts_->run(batch, {}, {.active = false}, false);
+}
+
+Tensor PretrainingModel::predict(const Batch& batch, std::span<const std::int32_t> positions) {
+  auto& context = parts_->context;
+  for (const auto position : positions) {
+    if (position < 0 || position >= batch.total_tokens()) {
+      throw ArgumentError(fmt::format("position {} is outside the batch's {} tokens", position,
+                                      batch.total_tokens()));
+    }
+  }
+  if (positions.empty()) return Tensor::zeros(DType::f32, {0, parts_->config.vocab_size});
+  context.begin();
+  const auto hidden = parts_->encoder.forward(context, batch, {.active = false}, false);
+  return to_tensor(context, parts_->masked_lm.forward(context, hidden, positions).logits);
 }
 
 double PretrainingModel::operations(const PretrainingBatch& batch) const {

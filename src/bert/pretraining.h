@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "bert/parameters.h"
@@ -89,6 +90,9 @@ class PretrainingModel {
 
   /// Loss of the batch without dropout and without gradients.
   [[nodiscard]] PretrainingLoss evaluate(const PretrainingBatch& batch);
+
+  /// Logits [positions, vocab] of the masked-LM head at these rows of the packed tokens.
+  [[nodiscard]] Tensor predict(const Batch& batch, std::span<const std::int32_t> positions);
 
   /// Arithmetic of the matrix products of one forward_backward on the batch, for the share of the
   /// machine's rate: forward 2·m·n·k a product, backward twice that.

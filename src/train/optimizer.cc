@@ -68,8 +68,11 @@ TensorMap Optimizer::state() const {
   const auto parameters = std::as_const(parameters_).all();
   for (std::size_t i = 0; i < arrays_.size(); ++i) {
     const auto& [name, shape, value, gradient, decay] = parameters[i];
-    tensors.emplace(name + ".exp_avg", Tensor::from<float>(shape, arrays_[i].exp_avg));
-    tensors.emplace(name + ".exp_avg_sq", Tensor::from<float>(shape, arrays_[i].exp_avg_sq));
+    const auto view = [&, &shape = shape](std::span<const float> values) {
+      return Tensor::view(DType::f32, shape, std::as_bytes(values), nullptr);
+    };
+    tensors.emplace(name + ".exp_avg", view(arrays_[i].exp_avg));
+    tensors.emplace(name + ".exp_avg_sq", view(arrays_[i].exp_avg_sq));
   }
   tensors.emplace("step", Tensor::from<std::int64_t>({1}, std::span(&steps_, 1)));
   return tensors;

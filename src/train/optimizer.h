@@ -43,7 +43,8 @@ class Optimizer {
 
   [[nodiscard]] std::int64_t steps() const { return steps_; }
 
-  /// The moments, `NAME.exp_avg` and `NAME.exp_avg_sq`, and `step`.
+  /// The moments, `NAME.exp_avg` and `NAME.exp_avg_sq`, and `step`: views that are valid as long as
+  /// this object.
   [[nodiscard]] TensorMap state() const;
   /// Takes up a state that `state` gave. Throws ModelError for one of other parameters: which.
   void load_state(const Checkpoint& state);

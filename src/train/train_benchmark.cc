@@ -61,6 +61,11 @@ double TrainBenchmark::tokens_per_s() const {
 
 double TrainBenchmark::gflops() const { return flops / (percentile(0.5) / 1e3) / 1e9; }
 
+double training_gemm_rate(const BertConfig& config, const internal::PretrainingBatch& batch,
+                          DType compute, int repeats) {
+  return ops::gemm_rate(gemm_shapes(config, batch), compute, repeats);
+}
+
 internal::PretrainingBatch random_pretraining_batch(const BertConfig& config,
                                                     std::span<const std::int64_t> lengths,
                                                     std::uint64_t seed) {
@@ -125,13 +130,13 @@ TrainBenchmark benchmark_train(const BertConfig& config, std::span<const std::in
   const int iterations = options.iterations > 0
                              ? options.iterations
                              : std::max(fewest, static_cast<int>(budget_ms / last));
-  const auto shapes = gemm_shapes(config, batch);
   constexpr int repeats = 3;
+  const auto rate = [&] { return training_gemm_rate(config, batch, options.compute, repeats); };
   for (int i = 0; i < (iterations + 1) / 2; ++i) result.ms.push_back(step());
   result.peak_memory = peak_resident_memory();  // before the comparison takes memory of its own
-  const double between = ops::gemm_rate(shapes, options.compute, repeats);
+  const double between = rate();
   for (int i = (iterations + 1) / 2; i < iterations; ++i) result.ms.push_back(step());
-  result.gemm_gflops = (between + ops::gemm_rate(shapes, options.compute, repeats)) / 2;
+  result.gemm_gflops = (between + rate()) / 2;
   result.activation_bytes = model.activation_bytes();
   result.optimizer_ms = median(std::move(optimizer_ms));
   if (options.profile) {

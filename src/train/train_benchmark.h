@@ -50,6 +50,11 @@ struct TrainBenchmark {
                                              std::span<const std::int64_t> lengths,
                                              const TrainBenchmarkOptions& options);
 
+/// GFLOP/s that oneDNN alone reaches on the products of such a step (ops::gemm_rate).
+[[nodiscard]] double training_gemm_rate(const BertConfig& config,
+                                        const internal::PretrainingBatch& batch, DType compute,
+                                        int repeats);
+
 /// A random pre-training batch, the same for the same seed.
 [[nodiscard]] internal::PretrainingBatch random_pretraining_batch(
     const BertConfig& config, std::span<const std::int64_t> lengths, std::uint64_t seed = 0);

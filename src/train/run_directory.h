@@ -1,0 +1,73 @@
+/// \file
+/// The directory of a training run: its checkpoints, written so that a kill at any moment leaves a
+/// whole one, and the settings that a resumed run must share.
+///
+///     OUTPUT/run.json               what was asked for
+///     OUTPUT/checkpoint-500/        a model directory, the optimizer's and trainer's state,
+///     checksums OUTPUT/config.json, ...       the best (or last) model, as a model directory of
+///     its own OUTPUT/tensorboard/           event files
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cloze {
+
+/// What to do with an output directory that holds something.
+enum class ExistingRun : std::uint8_t {
+  refuse,
+  resume,     ///< go on from its newest whole checkpoint
+  overwrite,  ///< remove what the earlier run left, and nothing else
+};
+
+class RunDirectory {
+ public:
+  /// Makes the directory, or takes it up. Throws ArgumentError for one that is not empty (refuse),
+  /// or holds no run (resume), and IoError.
+  static RunDirectory open(const std::filesystem::path& path, ExistingRun existing);
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] std::filesystem::path tensorboard() const { return path_ / "tensorboard"; }
+
+  /// `run.json`: the settings that this run began with; empty for a new one.
+  [[nodiscard]] const std::string& settings() const { return settings_; }
+  void write_settings(std::string_view json);
+
+  /// The steps of the checkpoints there are, ascending.
+  [[nodiscard]] std::vector<std::int64_t> checkpoints() const;
+  [[nodiscard]] std::filesystem::path checkpoint(std::int64_t step) const;
+
+  /// The newest checkpoint whose every file has the checksum that it was written with. What is
+  /// wrong with newer ones is added to `complaints`, a sentence each.
+  [[nodiscard]] std::optional<std::int64_t> newest_whole(
+      std::vector<std::string>& complaints) const;
+
+  /// Makes the checkpoint of `step`: `write` fills a temporary directory, which is checksummed,
+  /// synced and renamed into place. An exception on the way leaves everything as it was.
+  void save(std::int64_t step,
+            const std::function<void(const std::filesystem::path&)>& write) const;
+
+  /// Puts the model of a checkpoint (all but the training state) into OUTPUT itself, file by file.
+  void publish(std::int64_t step) const;
+
+  /// Removes all checkpoints but the newest `keep` and those of `others`.
+  void prune(std::int64_t keep, std::span<const std::int64_t> others) const;
+
+ private:
+  RunDirectory() = default;
+  std::filesystem::path path_;
+  std::string settings_;
+};
+
+/// Names of the files of a checkpoint that are no part of the model.
+inline constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
+inline constexpr std::string_view kTrainerStateFile = "trainer_state.json";
+inline constexpr std::string_view kChecksumFile = "checksums.json";
+
+}  // namespace cloze
