@@ -45,5 +45,6 @@ void run_bench_train(Arguments arguments);
 void run_bench_quantize(Arguments arguments);
 void run_bench_tokenize(Arguments arguments);
 void run_vocab(Arguments arguments);
+void run_pretrain(Arguments arguments);
 
 }  // namespace cloze::cli

@@ -17,6 +17,7 @@ constexpr std::array table{
     Command{"fill-mask", "the likeliest tokens at each [MASK]", run_fill_mask},
     Command{"next-sentence", "does the second text follow the first?", run_next_sentence},
     Command{"vocab", "train a WordPiece vocabulary from text", run_vocab},
+    Command{"pretrain", "train a BERT on text, from nothing or from a model", run_pretrain},
     Command{"bench", "measure speed against the machine's limit", run_bench},
 };
 

@@ -1,0 +1,214 @@
+// Optimizers against plain ones in doubles, and against PyTorch's numbers.
+#include "train/optimizer.h"
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "checkpoint/atomic_file.h"
+#include "cloze/error.h"
+#include "core/parallel.h"
+#include "core/temp_directory.h"
+
+namespace cloze {
+namespace {
+
+using internal::Parameters;
+using internal::ParameterShape;
+
+const std::vector<ParameterShape> shapes{
+    {"a.weight", {7, 33}}, {"a.bias", {33}}, {"b.weight", {300, 250}}};
+
+void fill(std::span<float> values, std::mt19937_64& random, double scale) {
+  std::normal_distribution<double> normal;
+  for (auto& value : values) value = static_cast<float>(scale * normal(random));
+}
+
+void fill_gradients(Parameters& parameters, std::mt19937_64& random) {
+  for (auto& parameter : parameters.all()) fill(parameter.gradient, random, 0.01);
+}
+
+/// The same steps, a value at a time.
+struct Plain {
+  OptimizerSettings settings;
+  std::vector<std::vector<double>> value, m, v;
+  std::int64_t steps = 0;
+
+  Plain(Parameters& parameters, const OptimizerSettings& chosen) : settings(chosen) {
+    for (const auto& parameter : parameters.all()) {
+      value.emplace_back(parameter.value.begin(), parameter.value.end());
+      m.emplace_back(parameter.value.size());
+      v.emplace_back(parameter.value.size());
+    }
+  }
+
+  double step(Parameters& parameters, double rate) {
+    double squares = 0;
+    for (const auto& parameter : parameters.all()) {
+      for (const double g : parameter.gradient) squares += g * g;
+    }
+    const double norm = std::sqrt(squares), most = settings.max_grad_norm;
+    const double scale = most > 0 && norm > most ? most / (norm + 1e-6) : 1;
+    ++steps;
+    const double left1 =
+        settings.bias_correction ? 1 - std::pow(settings.beta1, static_cast<double>(steps)) : 1;
+    const double left2 =
+        settings.bias_correction ? 1 - std::pow(settings.beta2, static_cast<double>(steps)) : 1;
+    const auto all = parameters.all();
+    for (std::size_t p = 0; p < all.size(); ++p) {
+      std::vector<double> update(all[p].value.size());
+      double values = 0, updates = 0;
+      for (std::size_t i = 0; i < update.size(); ++i) {
+        const double g = scale * static_cast<double>(all[p].gradient[i]);
+        m[p][i] = settings.beta1 * m[p][i] + (1 - settings.beta1) * g;
+        v[p][i] = settings.beta2 * v[p][i] + (1 - settings.beta2) * g * g;
+        update[i] = m[p][i] / left1 / (std::sqrt(v[p][i] / left2) + settings.epsilon) +
+                    (all[p].decay ? settings.weight_decay : 0) * value[p][i];
+        values += value[p][i] * value[p][i];
+        updates += update[i] * update[i];
+      }
+      const bool adapts = settings.kind == OptimizerKind::lamb && all[p].decay && values > 0;
+      const double trust = adapts ? std::sqrt(values / updates) : 1;
+      for (std::size_t i = 0; i < update.size(); ++i) value[p][i] -= rate * trust * update[i];
+    }
+    return norm;
+  }
+};
+
+void expect_same_course(const OptimizerSettings& settings) {
+  std::mt19937_64 random(5);
+  Parameters parameters(shapes);
+  for (auto& parameter : parameters.all()) fill(parameter.value, random, 0.5);
+  Plain plain(parameters, settings);
+  Optimizer optimizer(parameters, settings);
+  for (int i = 0; i < 5; ++i) {
+    fill_gradients(parameters, random);
+    const double rate = 1e-2 / (1 + i);
+    const double norm = plain.step(parameters, rate);
+    const auto step = optimizer.step(rate);
+    EXPECT_TRUE(step.finite);
+    EXPECT_NEAR(step.gradient_norm, norm, 1e-6 * norm);
+    for (const float gradient : parameters.gradients()) ASSERT_EQ(gradient, 0.0F);
+  }
+  EXPECT_EQ(optimizer.steps(), 5);
+  for (std::size_t p = 0; p < plain.value.size(); ++p) {
+    const auto& parameter = parameters.all()[p];
+    for (std::size_t i = 0; i < plain.value[p].size(); ++i) {
+      ASSERT_NEAR(parameter.value[i], plain.value[p][i], 2e-6) << parameter.name << ' ' << i;
+    }
+  }
+}
+
+TEST(Optimizer, AdamWWithBiasCorrection) { expect_same_course({}); }
+TEST(Optimizer, AdamWOfGoogle) { expect_same_course({.bias_correction = false}); }
+TEST(Optimizer, AdamWWithoutClipping) { expect_same_course({.max_grad_norm = 0}); }
+TEST(Optimizer, AdamWWhoseGradientsAreClipped) { expect_same_course({.max_grad_norm = 0.05}); }
+TEST(Optimizer, Lamb) { expect_same_course({.kind = OptimizerKind::lamb, .weight_decay = 0.1}); }
+
+// torch 2.15: p = tensor([0.5, -1.0, 2.0]); AdamW(lr=0.1, eps=1e-8, weight_decay=0.01); p.grad set
+// to tensor([0.1, -0.2, 0.3]) before the first step and to tensor([-0.3, 0.1, 0.05]) before the
+// second.
+TEST(Optimizer, PyTorchsNumbers) {
+  const std::vector<ParameterShape> one{{"p", {3}}};
+  Parameters parameters(one);
+  auto& p = parameters.at("p");
+  p.value[0] = 0.5F, p.value[1] = -1.0F, p.value[2] = 2.0F;
+  Optimizer optimizer(parameters, {.epsilon = 1e-8, .max_grad_norm = 0});
+  const auto step = [&](float a, float b, float c) {
+    p.gradient[0] = a, p.gradient[1] = b, p.gradient[2] = c;
+    static_cast<void>(optimizer.step(0.1));
+  };
+  step(0.1F, -0.2F, 0.3F);
+  EXPECT_NEAR(p.value[0], 0.3995000, 1e-6);
+  EXPECT_NEAR(p.value[1], -0.8990000, 1e-6);
+  EXPECT_NEAR(p.value[2], 1.8980000, 1e-6);
+  step(-0.3F, 0.1F, 0.05F);
+  EXPECT_NEAR(p.value[0], 0.4485195, 1e-6);
+  EXPECT_NEAR(p.value[1], -0.8714673, 1e-6);
+  EXPECT_NEAR(p.value[2], 1.8177693, 1e-6);
+}
+
+TEST(Optimizer, TheSameBitsAtAnyNumberOfThreads) {
+  for (const auto kind : {OptimizerKind::adamw, OptimizerKind::lamb}) {
+    std::vector<std::vector<float>> results;
+    for (const int threads : {1, 2, 3}) {
+      set_num_threads(threads);
+      std::mt19937_64 random(5);
+      Parameters parameters(shapes);
+      for (auto& parameter : parameters.all()) fill(parameter.value, random, 0.5);
+      Optimizer optimizer(parameters, {.kind = kind, .max_grad_norm = 0.5});
+      for (int i = 0; i < 3; ++i) {
+        fill_gradients(parameters, random);
+        static_cast<void>(optimizer.step(1e-2));
+      }
+      const auto values = parameters.values();
+      results.emplace_back(values.begin(), values.end());
+    }
+    set_num_threads(0);
+    EXPECT_EQ(results[0], results[1]);
+    EXPECT_EQ(results[0], results[2]);
+  }
+}
+
+TEST(Optimizer, AGradientThatIsNotFiniteChangesNothing) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    std::mt19937_64 random(5);
+    Parameters parameters(shapes);
+    for (auto& parameter : parameters.all()) fill(parameter.value, random, 0.5);
+    fill_gradients(parameters, random);
+    parameters.at("b.weight").gradient[70000] = bad;
+    const auto values = parameters.values();
+    const std::vector<float> before(values.begin(), values.end());
+    Optimizer optimizer(parameters, {});
+    EXPECT_FALSE(optimizer.step(1e-2).finite);
+    EXPECT_TRUE(std::equal(before.begin(), before.end(), values.begin()));
+    EXPECT_EQ(optimizer.steps(), 0);
+  }
+}
+
+TEST(Optimizer, ItsStateGoesOnWhereItWas) {
+  const testing::TempDirectory directory;
+  const auto file = directory.path() / "optimizer.safetensors";
+  std::mt19937_64 random(5);
+  Parameters straight(shapes), stopped(shapes);
+  Optimizer all(straight, {});
+  {
+    Optimizer first(stopped, {});
+    for (int i = 0; i < 2; ++i) {
+      auto same = random;
+      fill_gradients(straight, random);
+      fill_gradients(stopped, same);
+      static_cast<void>(all.step(1e-2));
+      static_cast<void>(first.step(1e-2));
+    }
+    save_safetensors(file, first.state());
+  }
+  Optimizer second(stopped, {});
+  second.load_state(Checkpoint::open(file));
+  EXPECT_EQ(second.steps(), 2);
+  auto same = random;
+  fill_gradients(straight, random);
+  fill_gradients(stopped, same);
+  static_cast<void>(all.step(1e-2));
+  static_cast<void>(second.step(1e-2));
+  EXPECT_TRUE(
+      std::equal(straight.values().begin(), straight.values().end(), stopped.values().begin()));
+
+  const std::vector<ParameterShape> others{{"a.weight", {7, 34}}};
+  Parameters other(others);
+  Optimizer refused(other, {});
+  EXPECT_THROW(refused.load_state(Checkpoint::open(file)), ModelError);
+}
+
+TEST(Optimizer, NamesOfKinds) {
+  EXPECT_EQ(optimizer_from("lamb"), OptimizerKind::lamb);
+  EXPECT_EQ(name_of(optimizer_from("adamw")), "adamw");
+  EXPECT_THROW(static_cast<void>(optimizer_from("sgd")), ArgumentError);
+}
+
+}  // namespace
+}  // namespace cloze

@@ -1,0 +1,150 @@
+// Checkpoints are whole or not there, and what is damaged is found.
+#include "train/run_directory.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "cloze/error.h"
+#include "core/temp_directory.h"
+
+namespace cloze {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::read_file;
+
+void write(const fs::path& path, std::string_view content) {
+  std::ofstream(path, std::ios::binary) << content;
+}
+
+void save(const RunDirectory& run, std::int64_t step) {
+  run.save(step, [&](const fs::path& to) {
+    write(to / "model.safetensors", "weights of step " + std::to_string(step));
+    write(to / "config.json", "{}");
+    write(to / kOptimizerFile, "moments");
+    write(to / kTrainerStateFile, "{}");
+  });
+}
+
+class Run : public ::testing::Test {
+ protected:
+  testing::TempDirectory temporary;
+  fs::path path = temporary.path() / "run";
+  std::vector<std::string> complaints;
+};
+
+TEST_F(Run, TheNewestWholeCheckpointIsFound) {
+  auto run = RunDirectory::open(path, ExistingRun::refuse);
+  EXPECT_FALSE(run.newest_whole(complaints));
+  for (const std::int64_t step : {5, 100, 20}) save(run, step);
+  EXPECT_EQ(run.checkpoints(), (std::vector<std::int64_t>{5, 20, 100}));
+  EXPECT_EQ(run.newest_whole(complaints), 100);
+  EXPECT_TRUE(complaints.empty());
+}
+
+TEST_F(Run, EveryDamagedByteIsNoticed) {
+  auto run = RunDirectory::open(path, ExistingRun::refuse);
+  save(run, 1);
+  save(run, 2);
+  for (const auto name :
+       {"model.safetensors", "config.json", "optimizer.safetensors", "trainer_state.json"}) {
+    const auto file = run.checkpoint(2) / name;
+    const auto good = read_file(file);
+    for (std::size_t at = 0; at < good.size(); ++at) {
+      auto bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ 0x10);
+      write(file, bad);
+      complaints.clear();
+      ASSERT_EQ(run.newest_whole(complaints), 1) << name << ' ' << at;
+      ASSERT_EQ(complaints.size(), 1U);
+      ASSERT_NE(complaints[0].find(name), std::string::npos) << complaints[0];
+    }
+    write(file, good.substr(0, good.size() - 1));
+    EXPECT_EQ(run.newest_whole(complaints), 1);
+    write(file, good);
+  }
+  const auto checksums = run.checkpoint(2) / kChecksumFile;
+  const auto good = read_file(checksums);
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    auto bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 0x10);
+    write(checksums, bad);
+    // A changed checksum is wrong; a file that is not named any more is not missed. Nothing
+    // crashes.
+    EXPECT_TRUE(run.newest_whole(complaints));
+  }
+  write(checksums, good);
+  complaints.clear();
+  EXPECT_EQ(run.newest_whole(complaints), 2);
+  fs::remove(run.checkpoint(2) / "model.safetensors");
+  EXPECT_EQ(run.newest_whole(complaints), 1);
+  EXPECT_NE(complaints.at(0).find("missing"), std::string::npos);
+}
+
+TEST_F(Run, AFailedSaveLeavesWhatWasThere) {
+  auto run = RunDirectory::open(path, ExistingRun::refuse);
+  save(run, 1);
+  EXPECT_THROW(run.save(2,
+                        [](const fs::path& to) {
+                          write(to / "model.safetensors", "half of the wei");
+                          throw IoError("No space left on device");
+                        }),
+               IoError);
+  EXPECT_EQ(run.checkpoints(), (std::vector<std::int64_t>{1}));
+  EXPECT_EQ(std::distance(fs::directory_iterator(path), fs::directory_iterator()), 1);
+}
+
+TEST_F(Run, WhatAKilledSaveLeftIsRemoved) {
+  RunDirectory::open(path, ExistingRun::refuse).write_settings("{}");
+  fs::create_directory(path / ".checkpoint-7.tmp");
+  write(path / ".checkpoint-7.tmp" / "model.safetensors", "half");
+  static_cast<void>(RunDirectory::open(path, ExistingRun::resume));
+  EXPECT_FALSE(fs::exists(path / ".checkpoint-7.tmp"));
+}
+
+TEST_F(Run, OnlyTheNewestAndTheBestAreKept) {
+  auto run = RunDirectory::open(path, ExistingRun::refuse);
+  for (const std::int64_t step : {1, 2, 3, 4, 5}) save(run, step);
+  const std::vector<std::int64_t> best{2};
+  run.prune(2, best);
+  EXPECT_EQ(run.checkpoints(), (std::vector<std::int64_t>{2, 4, 5}));
+}
+
+TEST_F(Run, PublishingPutsTheModelAndNotTheStateIntoTheDirectory) {
+  auto run = RunDirectory::open(path, ExistingRun::refuse);
+  save(run, 1);
+  save(run, 2);
+  run.publish(2);
+  run.publish(1);
+  EXPECT_EQ(read_file(path / "model.safetensors"), "weights of step 1");
+  EXPECT_TRUE(fs::exists(path / "config.json"));
+  EXPECT_FALSE(fs::exists(path / kOptimizerFile));
+  EXPECT_FALSE(fs::exists(path / kTrainerStateFile));
+  run.prune(1, {});  // the published model is a file of its own
+  EXPECT_EQ(read_file(path / "model.safetensors"), "weights of step 1");
+}
+
+TEST_F(Run, ADirectoryWithSomethingInItIsRefused) {
+  auto run = RunDirectory::open(path, ExistingRun::refuse);
+  run.write_settings(R"({"seed": 3})");
+  save(run, 4);
+  EXPECT_THROW(RunDirectory::open(path, ExistingRun::refuse), ArgumentError);
+  const auto resumed = RunDirectory::open(path, ExistingRun::resume);
+  EXPECT_EQ(resumed.settings(), R"({"seed": 3})");
+  EXPECT_EQ(resumed.newest_whole(complaints), 4);
+  write(path / "notes.txt", "mine");
+  const auto over = RunDirectory::open(path, ExistingRun::overwrite);
+  EXPECT_TRUE(over.checkpoints().empty());
+  EXPECT_EQ(read_file(path / "notes.txt"), "mine");
+  EXPECT_THROW(RunDirectory::open(path, ExistingRun::refuse), ArgumentError);  // the notes
+  EXPECT_THROW(RunDirectory::open(path, ExistingRun::resume), ArgumentError);
+  EXPECT_THROW(RunDirectory::open(path / "notes.txt", ExistingRun::refuse), IoError);
+}
+
+}  // namespace
+}  // namespace cloze
