@@ -81,7 +81,9 @@ TEST(TensorBoard, AHistogramCountsEveryFiniteValueOnce) {
   ASSERT_EQ(histogram.bucket_size(), histogram.bucket_limit_size());
   double total = 0, below_zero = 0;
   for (int i = 0; i < histogram.bucket_size(); ++i) {
-    if (i > 0) EXPECT_GT(histogram.bucket_limit(i), histogram.bucket_limit(i - 1));
+    if (i > 0) {
+      EXPECT_GT(histogram.bucket_limit(i), histogram.bucket_limit(i - 1));
+    }
     total += histogram.bucket(i);
     if (histogram.bucket_limit(i) <= 0) below_zero += histogram.bucket(i);
   }
