@@ -26,6 +26,8 @@ constexpr std::array bench_table{
     Command{"train", "a pre-training step, beside oneDNN's own matrix products", run_bench_train},
     Command{"quantize", "what int8 costs on your own texts", run_bench_quantize},
     Command{"tokenize", "the tokenizer, beside the memory's own rate", run_bench_tokenize},
+    Command{"pretraining-data", "text to masked batches, and what is in them",
+            run_bench_pretraining_data},
 };
 
 void print_help(std::string_view program, std::string_view about,
@@ -33,7 +35,7 @@ void print_help(std::string_view program, std::string_view about,
   auto text =
       fmt::format("{}\n\nUsage: {} COMMAND [OPTIONS] [TEXT...]\n\nCommands:\n", about, program);
   for (const auto& command : table_of_commands) {
-    text += fmt::format("  {:<15}{}\n", command.name, command.summary);
+    text += fmt::format("  {:<18}{}\n", command.name, command.summary);
   }
   text += fmt::format("\n{} COMMAND --help tells the options of each, with examples.\n", program);
   auto out = Output::standard_output();

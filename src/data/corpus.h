@@ -95,7 +95,8 @@ class Corpus {
   // Where a block begins (always with a byte of text), and the document that this is part of.
   struct Block {
     std::int64_t begin;
-    std::int64_t document;
+    std::uint64_t document : 63;
+    std::uint64_t continued : 1;  // the document has begun before
   };
   struct Scan;
 

@@ -89,9 +89,10 @@ class PretrainingData {
   PretrainingData& operator=(PretrainingData&&) noexcept;
   ~PretrainingData();
 
-  /// Replaces `batch` by the next one; false when all `epochs` are through. Rethrows what a
-  /// background thread threw (a file that has vanished).
-  bool next(internal::PretrainingBatch& batch);
+  /// Replaces `batch` by the next one, of at most `max_sequences` sequences unless that is 0; false
+  /// when all `epochs` are through. Rethrows what a background thread threw (a file that has
+  /// vanished).
+  bool next(internal::PretrainingBatch& batch, std::int64_t max_sequences = 0);
 
   /// Of the first sequence that has not been delivered: begin there to go on after this batch.
   [[nodiscard]] DataPosition position() const;
@@ -105,8 +106,8 @@ class PretrainingData {
   /// Estimated from a sample of the text.
   [[nodiscard]] std::int64_t tokens_per_epoch() const;
 
-  /// A fingerprint of all that the batches depend on but the position: corpus, vocabulary, options.
-  /// A run that goes on must find the one that it was saved with.
+  /// Of all that the sequences and their order depend on: corpus, vocabulary and options, but for
+  /// the size of batches, `epochs` and `workers`. A position means the same while it is the same.
   [[nodiscard]] std::uint64_t fingerprint() const;
 
   /// What a person should know, a sentence each: a vocabulary that does not fit the text, documents
