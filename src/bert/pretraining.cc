@@ -104,8 +104,9 @@ struct MaskedLmHead {
     const auto [masked, inner, transformed, logits, saved] = forward(context, hidden, positions);
     if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, scale, {});
 
-    const auto d_logits =
-        compute == DType::f32 ? logits : context.matrix(compute, logits.rows, logits.cols);
+    // The gradient takes the logits' place, row by row; in bf16 it is half as wide.
+    const auto stride = logits.stride * static_cast<std::int64_t>(sizeof(float) / size_of(compute));
+    const ops::Matrix d_logits{logits.data, compute, logits.rows, logits.cols, stride};
     const auto loss = ops::cross_entropy(context, logits, labels, scale, d_logits);
     const auto d_transformed = context.matrix(DType::f32, masked.rows, masked.cols);
     ops::add_column_sums(context, d_logits, bias_gradient);

@@ -105,7 +105,7 @@ void TrainableEncoder::backward(ops::Context& context, const Batch& batch, ops::
     if (recompute_) {
       // The layer's output is not needed again; it goes where the backward writes later.
       nn::forward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved,
-                  buffers_.d_attended);
+                  buffers_.d_dropped);
     }
     nn::backward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved, d_hidden);
   }

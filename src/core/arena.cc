@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
+
+#include <sys/mman.h>
 
 namespace cloze {
 namespace {
@@ -12,15 +15,15 @@ std::size_t aligned(std::size_t size) { return (size + kAlignment - 1) / kAlignm
 
 }  // namespace
 
-void Arena::AlignedDelete::operator()(std::byte* bytes) const {
-  ::operator delete[](bytes, std::align_val_t{kAlignment});
-}
+void Arena::Unmap::operator()(std::byte* bytes) const { ::munmap(bytes, size); }
 
 void Arena::add_block(std::size_t size) {
-  Block block;
-  block.bytes.reset(new (std::align_val_t{kAlignment}) std::byte[size]);
-  block.size = size;
-  blocks_.push_back(std::move(block));
+  void* const mapped =
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  blocks_.push_back(
+      {.bytes = std::unique_ptr<std::byte[], Unmap>(static_cast<std::byte*>(mapped), Unmap{size}),
+       .size = size});
   used_ = 0;
 }
 

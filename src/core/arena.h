@@ -30,12 +30,15 @@ class Arena {
   [[nodiscard]] std::size_t capacity() const;
 
  private:
-  struct AlignedDelete {
+  /// Gives a block back to the system, not to the heap, which would keep what a first, piecemeal
+  /// computation needed beside the one block that replaces it.
+  struct Unmap {
+    std::size_t size;
     void operator()(std::byte* bytes) const;
   };
   struct Block {
-    std::unique_ptr<std::byte[], AlignedDelete> bytes;
-    std::size_t size = 0;
+    std::unique_ptr<std::byte[], Unmap> bytes;
+    std::size_t size;
   };
   void add_block(std::size_t size);
 

@@ -38,8 +38,10 @@ TrainingBuffers make_training_buffers(ops::Context& context, const TrainableLaye
   if (!backward) return buffers;
   buffers.d_inner = context.matrix(compute, tokens, inner);
   buffers.d_dropped = context.matrix(compute, tokens, hidden);
-  buffers.d_attended = context.matrix(compute, tokens, hidden);
-  buffers.d_qkv = context.matrix(compute, tokens, 3 * hidden);
+  buffers.d_attended = {buffers.product.data, compute, tokens, hidden, hidden};
+  buffers.d_qkv = inner >= 3 * hidden
+                      ? ops::Matrix{buffers.d_inner.data, compute, tokens, 3 * hidden, 3 * hidden}
+                      : context.matrix(compute, tokens, 3 * hidden);
   return buffers;
 }
 

@@ -57,12 +57,13 @@ struct SavedLayer {
 
 /// Working memory that the layers of a model share.
 struct TrainingBuffers {
-  ops::Matrix product;     ///< [tokens, hidden] f32
-  ops::Matrix activated;   ///< [tokens, intermediate] compute
-  ops::Matrix d_inner;     ///< the same; absent where there is no backward
+  ops::Matrix product;    ///< [tokens, hidden] f32
+  ops::Matrix activated;  ///< [tokens, intermediate] compute
+  // Of the backward.
+  ops::Matrix d_inner;     ///< [tokens, intermediate] compute
   ops::Matrix d_dropped;   ///< [tokens, hidden] compute
-  ops::Matrix d_attended;  ///< [tokens, hidden] compute
-  ops::Matrix d_qkv;       ///< [tokens, 3·hidden] compute
+  ops::Matrix d_attended;  ///< [tokens, hidden] compute, in the memory of `product`
+  ops::Matrix d_qkv;  ///< [tokens, 3·hidden] compute, in the memory of `d_inner` where it fits
 };
 
 [[nodiscard]] SavedLayer make_saved(ops::Context& context, const TrainableLayer& layer,

@@ -394,6 +394,23 @@ TEST_F(TrainingOps, CrossEntropyAndItsGradient) {
       static_cast<void>(cross_entropy(context, logits.view(), labels, 0.25, rounded.view()));
       expect_near(rounded, wanted, 1e-7);
     }
+    if (accelerates(DType::bf16)) {  // in the place of the logits, half as wide
+      Operand copy(DType::f32, 4, classes);
+      for (std::int64_t r = 0; r < 4; ++r) {
+        for (std::int64_t c = 0; c < classes; ++c) copy.set(r, c, logits.get(r, c));
+      }
+      Matrix narrow = copy.view();
+      narrow = {narrow.data, DType::bf16, narrow.rows, narrow.cols, 2 * narrow.stride};
+      const auto result = cross_entropy(context, copy.view(), labels, 0.25, narrow);
+      EXPECT_EQ(result.loss, alone.loss);
+      for (std::int64_t r = 0; r < 4; ++r) {
+        const auto* row = reinterpret_cast<const BFloat16*>(narrow.row(r));
+        for (std::int64_t c = 0; c < classes; ++c) {
+          const double wished = wanted(static_cast<std::size_t>(r), static_cast<std::size_t>(c));
+          ASSERT_NEAR(static_cast<float>(row[c]), wished, 1e-7 + std::abs(wished) / 250);
+        }
+      }
+    }
     const auto inside = cross_entropy(context, logits.view(), labels, 0.25, logits.view());
     EXPECT_EQ(inside.loss, alone.loss);
     expect_near(logits, wanted, 1e-7);

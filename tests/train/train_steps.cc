@@ -22,20 +22,27 @@
 #include "goldens/pretraining_golden.h"
 #include "tasks/encode_benchmark.h"
 #include "train/optimizer.h"
+#include "train/schedule.h"
 
 namespace {
+
+std::vector<cloze::internal::PretrainingBatch> batches_of(const std::filesystem::path& directory,
+                                                          std::string_view name) {
+  std::vector<cloze::internal::PretrainingBatch> batches;
+  for (;;) {
+    const auto file = directory / fmt::format("{}-{}.safetensors", name, batches.size());
+    if (!exists(file)) return batches;
+    batches.push_back(cloze::testing::pretraining_batch(file));
+  }
+}
 
 void run(std::span<char*> arguments) {
   const std::string_view dtype = arguments[2];
   const int steps = std::atoi(arguments[3]);
   const double learning_rate = std::atof(arguments[4]);
   const std::filesystem::path directory = arguments[5];
-  std::vector<cloze::internal::PretrainingBatch> batches;
-  for (;;) {
-    const auto file = directory / fmt::format("batch-{}.safetensors", batches.size());
-    if (!exists(file)) break;
-    batches.push_back(cloze::testing::pretraining_batch(file));
-  }
+  const double warmup = arguments.size() > 6 ? std::atof(arguments[6]) : 0;
+  const auto batches = batches_of(directory, "batch");
   if (batches.empty()) throw std::runtime_error("no batches in " + directory.string());
   cloze::internal::CheckpointWeights weights(cloze::Checkpoint::open(arguments[1]));
   cloze::internal::PretrainingModel model(
@@ -47,22 +54,32 @@ void run(std::span<char*> arguments) {
     const auto& batch = batches[static_cast<std::size_t>(step) % batches.size()];
     const auto start = std::chrono::steady_clock::now();
     const auto loss = model.forward_backward(batch, cloze::testing::mean_pass(batch)).loss();
-    static_cast<void>(optimizer.step(learning_rate));
+    const double share =
+        warmup > 0 ? cloze::learning_rate_share(cloze::ScheduleKind::linear,
+                                                static_cast<double>(step) / steps, warmup / steps)
+                   : 1;
+    static_cast<void>(optimizer.step(learning_rate * share));
     model.parameters_changed();
     const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
     const char* comma = step == 0 ? "" : ", ";
     losses += fmt::format("{}{}", comma, loss);
     times += fmt::format("{}{}", comma, time.count());
   }
-  (void)std::printf("{\"losses\": [%s], \"ms\": [%s], \"peak_memory\": %lld}\n", losses.c_str(),
-                    times.c_str(), static_cast<long long>(cloze::peak_resident_memory()));
+  const auto peak = cloze::peak_resident_memory();
+  cloze::internal::PretrainingLoss dev;
+  for (const auto& batch : batches_of(directory, "dev")) dev += model.evaluate(batch);
+  const auto out = fmt::format(
+      "{{\"losses\": [{}], \"ms\": [{}], \"peak_memory\": {}, \"dev_masked_lm_loss\": {}}}\n",
+      losses, times, peak, dev.masked_lm_loss());
+  (void)std::fputs(out.c_str(), stdout);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6) {
-    (void)std::fputs("usage: train_steps MODEL f32|bf16 STEPS LEARNING_RATE DIRECTORY\n", stderr);
+  if (argc != 6 && argc != 7) {
+    (void)std::fputs("usage: train_steps MODEL f32|bf16 STEPS LEARNING_RATE DIRECTORY [WARMUP]\n",
+                     stderr);
     return 2;
   }
   try {
