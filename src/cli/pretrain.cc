@@ -131,12 +131,12 @@ Tokenizer tokenizer_of(const PretrainOptions& options, const RunDirectory& run, 
   return Tokenizer::from_pretrained(kept);
 }
 
-BertConfig config_of(const PretrainOptions& options, const Tokenizer& tokenizer) {
+/// The model's shape; of a named size it has no vocabulary yet.
+BertConfig config_of(const PretrainOptions& options) {
   if (!options.init.empty()) return BertConfig::from_pretrained(find_model(options.init));
   BertConfig config;
   if (options.config.empty()) {
     config = as_usage([&] { return named_config(options.size); });
-    config.vocab_size = tokenizer.vocab_size();
   } else {
     const auto file = MappedFile::open(options.config);
     config = BertConfig::from_json(file->text(), options.config);
@@ -319,17 +319,25 @@ void run_pretrain(Arguments arguments) {
                                             : ExistingRun::refuse;
   if (options.output.empty()) throw UsageError("--output is missing: the directory of the run");
   if (!options.resume) options.require_complete();
-  auto run = as_usage([&] { return RunDirectory::open(options.output, existing); });
+  std::optional<RunDirectory> opened;
+  const auto open_run = [&] {
+    opened = as_usage([&] { return RunDirectory::open(options.output, existing); });
+  };
   if (options.resume) {
-    for (const auto& note : options.take_up(app, run.settings())) say("note: " + note);
+    open_run();
+    for (const auto& note : options.take_up(app, opened->settings())) say("note: " + note);
   }
+  // What can be wrong is looked at before anything is made.
+  const auto settings = settings_of(options);
+  auto config = config_of(options);
   set_num_threads(options.threads);
-
   const auto files = paths(options.text);
   const auto corpus = Corpus::open(files, corpus_options(options));
   for (const auto& warning : corpus->warnings()) say("warning: " + warning);
+  if (!opened) open_run();
+  auto& run = *opened;
   const auto tokenizer = tokenizer_of(options, run, options.resume);
-  const auto config = config_of(options, tokenizer);
+  if (options.init.empty() && options.config.empty()) config.vocab_size = tokenizer.vocab_size();
   const auto phases = phases_of(options);
   for (const auto& phase : phases) require_fitting(tokenizer, phase.data, config);
 
@@ -358,14 +366,13 @@ void run_pretrain(Arguments arguments) {
                   name_of(training.compute)));
 
   const StopOnSignal watch;
-  const auto result =
-      pretrain({.model = model,
-                .tokenizer = tokenizer,
-                .corpus = corpus,
-                .phases = phases,
-                .evaluation = evaluation_of(options, corpus, tokenizer)},
-               run, settings_of(options), options.resume ? checkpoint_of(run) : std::nullopt,
-               listener_for(options), [] { return signalled != 0; });
+  const auto result = pretrain({.model = model,
+                                .tokenizer = tokenizer,
+                                .corpus = corpus,
+                                .phases = phases,
+                                .evaluation = evaluation_of(options, corpus, tokenizer)},
+                               run, settings, options.resume ? checkpoint_of(run) : std::nullopt,
+                               listener_for(options), [] { return signalled != 0; });
   auto out = Output::standard_output();
   out.write(options.json ? summary_json(result, options) : summary(result, options));
   out.finish();

@@ -135,7 +135,7 @@ bool is_leftover(const fs::path& path) {
 }  // namespace
 
 RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
-  make_directory(path);
+  if (existing != ExistingRun::resume) make_directory(path);
   RunDirectory run;
   run.path_ = path;
   std::error_code error;

@@ -138,6 +138,7 @@ TEST_F(PretrainCommand, WhatIsRefusedIsNamed) {
   expect_failure(cloze_command(with(good, {"--optimizer", "sgd"})), 2, {"sgd"});
   expect_failure(cloze_command(with(good, {"--resume"})), 2, {"no run to resume"});
   expect_failure(cloze_command(with(good, {"--config", path("none.json")})), 2, {"--config"});
+  EXPECT_FALSE(fs::exists(folder / "run"));  // nothing was made on the way to a mistake
   write_file(folder / "empty.txt", "\n \n");
   auto empty = without(good, "--text");
   EXPECT_EQ(cloze_command(with(empty, {"--text", path("empty.txt"), "--overwrite"})).code, 1);
