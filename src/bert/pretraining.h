@@ -73,6 +73,8 @@ class PretrainingModel {
   /// Takes the values from `weights` (a checkpoint, or RandomWeights). Throws as
   /// WeightSource::take does.
   PretrainingModel(BertConfig config, WeightSource& weights, const TrainingOptions& options);
+  PretrainingModel(const PretrainingModel&) = delete;
+  PretrainingModel& operator=(const PretrainingModel&) = delete;
   PretrainingModel(PretrainingModel&&) noexcept;
   PretrainingModel& operator=(PretrainingModel&&) noexcept;
   ~PretrainingModel();

@@ -12,7 +12,7 @@
 #include "cli/options.h"
 #include "cloze/tokenizer.h"
 #include "data/output.h"
-#include "data/pretraining_benchmark.h"
+#include "tasks/pretraining_benchmark.h"
 
 namespace cloze::cli {
 namespace {

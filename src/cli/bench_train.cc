@@ -1,5 +1,6 @@
 // `cloze bench train`: how fast a pre-training step is, and what share of the machine's matrix
 // rate.
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -103,7 +104,9 @@ BertConfig config_of(const Options& options) {
 
 std::vector<std::int64_t> lengths_of(const Options& options) {
   if (options.lengths.empty()) {
-    return std::vector<std::int64_t>(static_cast<std::size_t>(options.batch), options.length);
+    std::vector<std::int64_t> lengths(static_cast<std::size_t>(options.batch));
+    std::fill(lengths.begin(), lengths.end(), options.length);
+    return lengths;
   }
   auto reader = TextReader::file(std::filesystem::path(options.lengths), Tabs::space);
   auto lengths = read_lengths(reader);

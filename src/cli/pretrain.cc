@@ -42,7 +42,8 @@ void say(const std::string& text) {
   (void)std::fflush(stderr);
 }
 
-// A signal can reach nothing but this.
+// A signal's handler can reach nothing but a global.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 volatile std::sig_atomic_t signalled = 0;
 
 /// While it lives, the first SIGINT or SIGTERM is noted; a second one ends the process.
@@ -96,7 +97,7 @@ Tokenizer tokenizer_of(const PretrainOptions& options, const RunDirectory& run, 
   if (resumed) return Tokenizer::from_pretrained(run.path() / "tokenizer");
   const fs::path kept = run.path() / "tokenizer";
   if (!options.init.empty()) {
-    const auto tokenizer = Tokenizer::from_pretrained(find_model(options.init));
+    auto tokenizer = Tokenizer::from_pretrained(find_model(options.init));
     tokenizer.save_pretrained(kept);
     return tokenizer;
   }
@@ -220,7 +221,7 @@ PretrainSettings settings_of(const PretrainOptions& options) {
 }
 
 std::string clock(double seconds) {
-  const auto whole = static_cast<std::int64_t>(seconds + 0.5);
+  const auto whole = std::llround(seconds);
   if (whole >= 3600)
     return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
@@ -356,7 +357,7 @@ void run_pretrain(Arguments arguments) {
   const PretrainingData sample(corpus, tokenizer, phases.front().data);
   for (const auto& warning : sample.warnings()) say("warning: " + warning);
   if (options.resume) {
-    options.require_same_data(run.settings(), sample.fingerprint());
+    PretrainOptions::require_same_data(run.settings(), sample.fingerprint());
   } else {
     run.write_settings(options.to_json(sample.fingerprint()));
   }

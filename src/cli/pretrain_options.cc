@@ -359,8 +359,7 @@ std::vector<std::string> PretrainOptions::take_up(const CLI::App& app,
   return changes;
 }
 
-void PretrainOptions::require_same_data(const std::string& settings,
-                                        std::uint64_t fingerprint) const {
+void PretrainOptions::require_same_data(const std::string& settings, std::uint64_t fingerprint) {
   const auto saved = parse_settings(settings);
   const auto now = fmt::format("{:016x}", fingerprint);
   if (saved.value(kFingerprint, "") == now) return;

@@ -10,7 +10,8 @@
 
 namespace cloze::cli {
 
-struct PretrainOptions {
+// Members stand together by what they are about, not by size.
+struct PretrainOptions {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // What is trained.
   std::string size = "small", config, init, vocab;
   std::int64_t vocab_size = 0;
@@ -68,7 +69,7 @@ struct PretrainOptions {
 
   /// Throws ModelError when the text, the vocabulary or what is made of them is not what the run
   /// began with.
-  void require_same_data(const std::string& settings, std::uint64_t fingerprint) const;
+  static void require_same_data(const std::string& settings, std::uint64_t fingerprint);
 };
 
 }  // namespace cloze::cli

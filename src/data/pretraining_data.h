@@ -85,6 +85,8 @@ class PretrainingData {
   /// vocabulary), FormatError (nothing but white space in the text).
   PretrainingData(std::shared_ptr<const Corpus> corpus, Tokenizer tokenizer,
                   const PretrainingDataOptions& options, const DataPosition& position = {});
+  PretrainingData(const PretrainingData&) = delete;
+  PretrainingData& operator=(const PretrainingData&) = delete;
   PretrainingData(PretrainingData&&) noexcept;
   PretrainingData& operator=(PretrainingData&&) noexcept;
   ~PretrainingData();

@@ -6,7 +6,7 @@ namespace cloze {
 namespace {
 
 std::int64_t target_length(std::int64_t most, double short_probability, RandomStream& random) {
-  if (most <= 2 || !random.chance(short_probability)) return most;
+  if (!random.chance(short_probability) || most < 2) return most;
   return random.between(2, static_cast<std::uint32_t>(most));
 }
 

@@ -197,11 +197,12 @@ fs::path RunDirectory::checkpoint(std::int64_t step) const {
 
 std::optional<std::int64_t> RunDirectory::newest_whole(std::vector<std::string>& complaints) const {
   auto steps = checkpoints();
-  for (auto it = steps.rbegin(); it != steps.rend(); ++it) {
-    const auto complaint = complaint_about(checkpoint(*it));
-    if (complaint.empty()) return *it;
+  std::reverse(steps.begin(), steps.end());
+  for (const auto step : steps) {
+    const auto complaint = complaint_about(checkpoint(step));
+    if (complaint.empty()) return step;
     complaints.push_back(
-        fmt::format("{} is damaged and not used: {}", checkpoint(*it).string(), complaint));
+        fmt::format("{} is damaged and not used: {}", checkpoint(step).string(), complaint));
   }
   return std::nullopt;
 }

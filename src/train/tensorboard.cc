@@ -31,11 +31,11 @@ double seconds_now() {
 /// The upper limits of the buckets: ±1e-12 · 1.1^n up to 1e20, zero between, the largest at the
 /// end.
 std::vector<double> make_limits() {
-  std::vector<double> positive;
-  for (double limit = 1e-12; limit < 1e20; limit *= 1.1) positive.push_back(limit);
+  std::vector<double> positive{1e-12};
+  while (positive.back() * 1.1 < 1e20) positive.push_back(positive.back() * 1.1);
   positive.push_back(std::numeric_limits<double>::max());
-  std::vector<double> limits;
-  for (auto it = positive.rbegin(); it != positive.rend(); ++it) limits.push_back(-*it);
+  std::vector<double> limits(positive.rbegin(), positive.rend());
+  for (auto& limit : limits) limit = -limit;
   limits.push_back(0);
   limits.insert(limits.end(), positive.begin(), positive.end());
   return limits;
@@ -100,12 +100,13 @@ tensorboard::Event plugin_event(const std::string& tag, const std::string& plugi
 
 EventWriter::EventWriter(const std::filesystem::path& directory) {
   make_directory(directory);
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) != 0) std::strcpy(host.data(), "localhost");
+  std::array<char, 256> name{};
+  const std::string host =
+      ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
   const auto seconds = static_cast<std::int64_t>(seconds_now());
   for (int number = 0; number < 1000 && fd_ < 0; ++number) {
-    path_ = directory / fmt::format("events.out.tfevents.{:010}.{}.{}.{}", seconds, host.data(),
-                                    ::getpid(), number);
+    path_ = directory /
+            fmt::format("events.out.tfevents.{:010}.{}.{}.{}", seconds, host, ::getpid(), number);
     fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
     if (fd_ < 0 && errno != EEXIST) break;
   }

@@ -3,7 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <filesystem>
+#include <span>
 
 #include "bert/pretraining.h"
 #include "cloze/tokenizer.h"

@@ -1,21 +1,13 @@
-#include "data/pretraining_benchmark.h"
+#include "tasks/pretraining_benchmark.h"
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
-#include <fstream>
-#include <string>
+#include <cstddef>
+
+#include "tasks/encode_benchmark.h"
 
 namespace cloze {
 namespace {
-
-std::int64_t peak_resident() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return 1024 * std::strtoll(line.c_str() + 6, nullptr, 10);
-  }
-  return 0;
-}
 
 using Clock = std::chrono::steady_clock;
 
@@ -64,7 +56,7 @@ PretrainingDataBenchmark benchmark_pretraining_data(std::span<const std::filesys
   while (data.next(batch)) result.statistics.add(batch, *tokenizer.mask_token_id());
   result.seconds = seconds_since(start);
   result.cost = data.cost();
-  result.peak_memory = peak_resident();
+  result.peak_memory = peak_resident_memory();
   return result;
 }
 
