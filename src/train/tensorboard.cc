@@ -11,12 +11,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <tensorboard.pb.h>
 #include <unistd.h>
 
 #include "checkpoint/atomic_file.h"
 #include "cloze/error.h"
 #include "core/crc32c.h"
-#include "tensorboard.pb.h"
 
 namespace cloze {
 namespace {

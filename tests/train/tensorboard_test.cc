@@ -8,11 +8,11 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <tensorboard.pb.h>
 
 #include "cloze/error.h"
 #include "core/crc32c.h"
 #include "core/temp_directory.h"
-#include "tensorboard.pb.h"
 
 namespace cloze {
 namespace {
