@@ -32,9 +32,9 @@ std::string_view trimmed(std::string_view text) {
 // read ends the process.
 class InputFile {
  public:
-  explicit InputFile(const std::string& path) : path_(path) {
-    // O_NONBLOCK: a pipe is refused below, not waited for.
-    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  // O_NONBLOCK: a pipe is refused below, not waited for.
+  explicit InputFile(const std::string& path)
+      : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     if (descriptor_ < 0) fail(std::strerror(errno));
     struct stat status {};
     if (::fstat(descriptor_, &status) != 0) close_and_fail(std::strerror(errno));

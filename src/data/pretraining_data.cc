@@ -79,7 +79,7 @@ struct PretrainingData::Impl {
   PreparationCost before;        // of prefetching that has ended, and of units
   std::optional<OrderedPrefetch<PreparedUnit>> prefetch;
 
-  Impl(std::shared_ptr<const Corpus> corpus, Tokenizer tokenizer,
+  Impl(const std::shared_ptr<const Corpus>& corpus, Tokenizer tokenizer,
        const PretrainingDataOptions& options)
       : maker(corpus, std::move(tokenizer), options),
         units(maker.units_per_epoch()),

@@ -77,7 +77,6 @@ DocumentSelection::DocumentSelection(std::shared_ptr<const Corpus> corpus, doubl
                                      bool held_out)
     : corpus_(std::move(corpus)),
       order_(static_cast<std::uint64_t>(corpus_->documents()), 0, 0x0E1D0075),
-      held_(0),
       held_out_(held_out) {
   const auto all = corpus_->documents();
   if (!(held_out_share >= 0 && held_out_share < 1)) {

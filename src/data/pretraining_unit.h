@@ -41,7 +41,7 @@ class DocumentSelection {
  private:
   std::shared_ptr<const Corpus> corpus_;
   Permutation order_;
-  std::uint64_t held_;  // documents that are held out: the first of `order_`
+  std::uint64_t held_ = 0;  // documents that are held out: the first of `order_`
   bool held_out_;
   std::int64_t documents_ = 0;
   std::vector<std::uint32_t> blocks_;

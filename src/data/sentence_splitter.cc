@@ -223,7 +223,7 @@ class Splitter {
   }
 
   struct Run {
-    std::size_t begin, end;  // of the terminators
+    std::size_t begin = 0, end = 0;  // of the terminators
     Terminator strongest = Terminator::none;
     bool closed = false;  // quotes or brackets follow
   };

@@ -155,10 +155,14 @@ class Run {
   /// whatever else the machine does can only lower it. Not a part of the training's time.
   void measure(const internal::PretrainingBatch& batch) {
     constexpr int kTries = 3;
+    constexpr double kEnough = 100e9;  // operations of a try: a fraction of a second
+    const int repeats =
+        static_cast<int>(std::clamp(kEnough / inputs_.model.operations(batch), 1.0, 100.0));
     const auto start = Clock::now();
     for (int i = 0; i < kTries; ++i) {
-      gemm_rate_ = std::max(gemm_rate_, training_gemm_rate(inputs_.model.config(), batch,
-                                                           inputs_.model.options().compute, 1));
+      gemm_rate_ =
+          std::max(gemm_rate_, training_gemm_rate(inputs_.model.config(), batch,
+                                                  inputs_.model.options().compute, repeats));
     }
     const auto took = Clock::now() - start;
     started_ += took;
