@@ -169,10 +169,10 @@ struct PretrainingData::Impl {
   }
 };
 
-PretrainingData::PretrainingData(std::shared_ptr<const Corpus> corpus, Tokenizer tokenizer,
+PretrainingData::PretrainingData(const std::shared_ptr<const Corpus>& corpus, Tokenizer tokenizer,
                                  const PretrainingDataOptions& options,
                                  const DataPosition& position)
-    : impl_(std::make_unique<Impl>(std::move(corpus), std::move(tokenizer), options)) {
+    : impl_(std::make_unique<Impl>(corpus, std::move(tokenizer), options)) {
   seek(position);
 }
 
@@ -229,14 +229,14 @@ std::uint64_t PretrainingData::fingerprint() const { return impl_->fingerprint; 
 const std::vector<std::string>& PretrainingData::warnings() const { return impl_->warnings; }
 PreparationCost PretrainingData::cost() const { return impl_->cost(); }
 
-std::vector<internal::PretrainingBatch> evaluation_set(std::shared_ptr<const Corpus> corpus,
+std::vector<internal::PretrainingBatch> evaluation_set(const std::shared_ptr<const Corpus>& corpus,
                                                        Tokenizer tokenizer,
                                                        PretrainingDataOptions options,
                                                        std::int64_t max_sequences) {
   options.held_out = options.held_out_share > 0;
   options.epochs = 1;
   options.workers = 0;
-  PretrainingData data(std::move(corpus), std::move(tokenizer), options);
+  PretrainingData data(corpus, std::move(tokenizer), options);
   std::vector<internal::PretrainingBatch> batches;
   std::int64_t sequences = 0;
   internal::PretrainingBatch batch;

@@ -83,7 +83,7 @@ class PretrainingData {
   /// Begins at `position`, in constant time. Throws ArgumentError (options or position that make no
   /// sense, too few documents for pairs or for holding some out), ModelError (no [MASK] in the
   /// vocabulary), FormatError (nothing but white space in the text).
-  PretrainingData(std::shared_ptr<const Corpus> corpus, Tokenizer tokenizer,
+  PretrainingData(const std::shared_ptr<const Corpus>& corpus, Tokenizer tokenizer,
                   const PretrainingDataOptions& options, const DataPosition& position = {});
   PretrainingData(const PretrainingData&) = delete;
   PretrainingData& operator=(const PretrainingData&) = delete;
@@ -128,7 +128,7 @@ class PretrainingData {
 /// spread over the documents; 0: all. Options as for training; their seed counts, their epochs and
 /// position do not. Throws as the constructor of PretrainingData.
 [[nodiscard]] std::vector<internal::PretrainingBatch> evaluation_set(
-    std::shared_ptr<const Corpus> corpus, Tokenizer tokenizer, PretrainingDataOptions options,
-    std::int64_t max_sequences = 0);
+    const std::shared_ptr<const Corpus>& corpus, Tokenizer tokenizer,
+    PretrainingDataOptions options, std::int64_t max_sequences = 0);
 
 }  // namespace cloze
