@@ -34,6 +34,8 @@ struct Parameter {
   /// Whether weight decay applies: to all but biases and layer norms (google-research/bert's
   /// `exclude_from_weight_decay`).
   bool decay = true;
+  /// What the learning rate is multiplied by; 0: the parameter is frozen.
+  double rate = 1;
 };
 
 /// All parameters of a model, in the order in which they were declared. Values and gradients are

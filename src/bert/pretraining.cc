@@ -7,6 +7,7 @@
 
 #include "bert/encoder.h"
 #include "bert/trainable_encoder.h"
+#include "bert/trainable_heads.h"
 #include "cloze/error.h"
 
 namespace cloze::internal {
@@ -20,10 +21,6 @@ constexpr const char* kNextSentence = "cls.seq_relationship";
 // Masked positions whose logits exist at once: what a vocabulary of 30,522 makes of them stays
 // below 250 MB in f32.
 constexpr std::int64_t kMostPositions = 2048;
-
-std::vector<std::int32_t> sequence_starts(const Batch& batch) {
-  return {batch.cu_seqlens.begin(), batch.cu_seqlens.end() - 1};
-}
 
 void require_labels(const PretrainingBatch& batch, const BertConfig& config) {
   if (batch.masked_labels.size() != batch.masked_positions.size()) {
@@ -126,37 +123,22 @@ struct MaskedLmHead {
 
 /// The pooler and `cls.seq_relationship`, in f32: they see one token a sequence.
 struct NextSentenceHead {
-  nn::TrainableLinear pooler;
+  TrainablePooler pooler;
   nn::TrainableLinear classifier;
 
   explicit NextSentenceHead(TrainingWeights& weights)
-      : pooler(weights.linear_f32("bert.pooler.dense")),
-        classifier(weights.linear_f32(kNextSentence)) {}
+      : pooler(weights), classifier(weights.linear_f32(kNextSentence)) {}
 
   [[nodiscard]] ops::CrossEntropy run(ops::Context& context, ops::ConstMatrix hidden,
                                       const Batch& batch, std::span<const std::int32_t> labels,
                                       double scale, ops::Matrix d_hidden) const {
-    const auto starts = sequence_starts(batch);
-    const std::int64_t count = batch.sequences(), width = hidden.cols;
-    const auto first = context.matrix(DType::f32, count, width);
-    const auto inner = context.matrix(DType::f32, count, width);
-    const auto pooled = context.matrix(DType::f32, count, width);
-    const auto logits = context.matrix(DType::f32, count, classifier.weight.rows);
-    ops::gather_rows(context, hidden, starts, first);
-    ops::multiply(context, {first}, {pooler.weight, true}, inner, pooler.bias);
-    ops::activate(context, inner, ops::Epilogue::tanh, pooled);
-    ops::multiply(context, {pooled}, {classifier.weight, true}, logits, classifier.bias);
+    const auto forward = pooler.forward(context, hidden, batch);
+    const auto logits = head_logits(context, classifier, forward.pooled);
     if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, scale, {});
 
     const auto loss = ops::cross_entropy(context, logits, labels, scale, logits);
-    ops::add_column_sums(context, logits, classifier.bias_gradient);
-    ops::multiply_add(context, {logits, true}, {pooled}, classifier.weight_gradient);
-    ops::multiply(context, {logits}, {classifier.weight}, pooled);  // its gradient
-    ops::activate_backward(context, inner, ops::Epilogue::tanh, pooled, pooled, {},
-                           pooler.bias_gradient);
-    ops::multiply_add(context, {pooled, true}, {first}, pooler.weight_gradient);
-    ops::multiply(context, {pooled}, {pooler.weight}, inner);
-    ops::scatter_add_rows(context, inner, starts, d_hidden);
+    head_logits_backward(context, classifier, forward.pooled, logits, forward.pooled);
+    pooler.backward(context, forward, forward.pooled, d_hidden);
     return loss;
   }
 };

@@ -40,14 +40,14 @@ struct TaskBatch {
   Batch inputs;
   /// Cross entropy: of each sequence (sequence head), each packed token (token head; kIgnoredLabel
   /// where none counts), or each group of choices (choice head): the right one's place in it.
-  std::vector<std::int32_t> labels;
+  std::vector<std::int32_t> labels{};
   /// The other losses: [sequences, num_labels].
-  std::vector<float> targets;
+  std::vector<float> targets{};
   /// Span head: [sequences], places within the sequence of the answer's first and last token, 0
   /// ([CLS]) where there is none.
-  std::vector<std::int32_t> start_positions, end_positions;
+  std::vector<std::int32_t> start_positions{}, end_positions{};
   /// Choice head: how many neighbouring sequences make each group; their sum is `sequences`.
-  std::vector<std::int32_t> choices;
+  std::vector<std::int32_t> choices{};
 };
 
 struct TaskModelOptions {
@@ -56,9 +56,12 @@ struct TaskModelOptions {
   DType compute = DType::f32;  ///< as TrainingOptions::compute
   bool recompute = false;      ///< as TrainingOptions::recompute
   /// Cross entropy: what the loss of each label counts, PyTorch's `weight`; empty: all 1.
-  std::vector<float> class_weights;
+  std::vector<float> class_weights{};
   /// Cross entropy: PyTorch's `label_smoothing`, the share of a label spread over all labels.
   double label_smoothing = 0;
+  /// What is not trained: the first so many layers with the embeddings below them, or these alone.
+  std::int64_t freeze_layers = 0;
+  bool freeze_embeddings = false;
 };
 
 /// Sums, not means, so that batches add up exactly: loss = sum / weight.
@@ -88,7 +91,8 @@ class TaskModel {
  public:
   /// Takes the encoder's values from `weights`, and the head's (and pooler's) where it has them in
   /// the right shape and `fresh_head` does not forbid it; else the head is initialised as BERT's
-  /// is, by `seed`. Throws as WeightSource::take does, ArgumentError for options that do not fit.
+  /// is, by `seed`; `fresh_head` forbids the classifier's values, not the pooler's. Throws as
+  /// WeightSource::take does, ArgumentError for options that do not fit.
   TaskModel(BertConfig config, WeightSource& weights, const TaskModelOptions& options,
             std::uint64_t seed, bool fresh_head = false);
   TaskModel(const TaskModel&) = delete;

@@ -1,5 +1,7 @@
 #include "bert/trainable_encoder.h"
 
+#include <charconv>
+
 #include <fmt/format.h>
 
 #include "bert/encoder.h"
@@ -24,9 +26,24 @@ ops::Dropout dropout_stream(const DropoutKey& key, std::uint64_t place, double p
 
 }  // namespace
 
+bool FrozenPart::contains(std::string_view parameter) const {
+  if (!has_embeddings()) return false;
+  if (parameter.starts_with("bert.embeddings.")) return true;
+  constexpr std::string_view kLayer = "bert.encoder.layer.";
+  if (!parameter.starts_with(kLayer)) return false;
+  std::int64_t layer = 0;
+  const auto number = parameter.substr(kLayer.size());
+  std::from_chars(number.data(), number.data() + number.size(), layer);
+  return layer < layers;
+}
+
 TrainableEncoder::TrainableEncoder(const BertConfig& config, TrainingWeights& weights,
-                                   bool recompute)
-    : config_(config), compute_(weights.compute()), recompute_(recompute) {
+                                   bool recompute, const FrozenPart& frozen)
+    : config_(config), compute_(weights.compute()), recompute_(recompute), frozen_(frozen) {
+  if (frozen_.layers < 0 || frozen_.layers > config.num_hidden_layers) {
+    throw ArgumentError(fmt::format("{} frozen layers of a model that has {}", frozen_.layers,
+                                    config.num_hidden_layers));
+  }
   const std::string embeddings = "bert.embeddings.";
   const std::string word = embeddings + "word_embeddings.weight";
   const std::string position = embeddings + "position_embeddings.weight";
@@ -81,16 +98,21 @@ ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
   const auto site = dropout_at(key_, DropoutSite::embeddings, config_.hidden_dropout_prob);
   if (site.probability > 0) ops::apply_dropout(context, input, site, input);
 
+  // A layer that no backward comes to writes where the one before the last did; what the others
+  // got and made is kept.
   saved_.clear();
+  const auto frozen = static_cast<std::size_t>(frozen_.layers);
   const bool keep_all = keep && !recompute_;
+  const bool share = !keep_all || frozen > 0;
   ops::Matrix x = input, other;
-  if (!keep) other = context.matrix(compute_, tokens, hidden);
+  if (!keep || frozen > 0) other = context.matrix(compute_, tokens, hidden);
   nn::SavedLayer shared;
-  if (!keep_all) shared = nn::make_saved(context, layers_.front(), compute_, tokens);
+  if (share) shared = nn::make_saved(context, layers_.front(), compute_, tokens);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    auto saved = keep_all ? nn::make_saved(context, layers_[i], compute_, tokens) : shared;
+    const bool kept = keep && i >= frozen;
+    auto saved = kept && keep_all ? nn::make_saved(context, layers_[i], compute_, tokens) : shared;
     saved.x = x;
-    const auto y = keep ? context.matrix(compute_, tokens, hidden) : other;
+    const auto y = kept ? context.matrix(compute_, tokens, hidden) : other;
     nn::forward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved, y);
     other = x;
     x = y;
@@ -100,15 +122,18 @@ ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
 }
 
 void TrainableEncoder::backward(ops::Context& context, const Batch& batch, ops::Matrix d_hidden) {
-  for (std::size_t i = layers_.size(); i-- > 0;) {
+  const auto frozen = static_cast<std::size_t>(frozen_.layers);
+  for (std::size_t i = layers_.size(); i-- > frozen;) {
     auto& saved = saved_.at(i);
     if (recompute_) {
       // The layer's output is not needed again; it goes where the backward writes later.
       nn::forward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved,
                   buffers_.d_dropped);
     }
-    nn::backward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved, d_hidden);
+    nn::backward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved, d_hidden,
+                 i > frozen || !frozen_.has_embeddings());
   }
+  if (frozen_.has_embeddings()) return;
   const auto site = dropout_at(key_, DropoutSite::embeddings, config_.hidden_dropout_prob);
   if (site.probability > 0) ops::apply_dropout(context, d_hidden, site, d_hidden);
   ops::residual_norm_backward(
@@ -126,7 +151,8 @@ double TrainableEncoder::operations(const Batch& batch) const {
     const auto length = static_cast<double>(batch.length(i));
     forward += 4 * length * length * hidden;
   }
-  return 3 * forward * static_cast<double>(config_.num_hidden_layers);
+  const auto layers = static_cast<double>(config_.num_hidden_layers);
+  return forward * (3 * layers - 2 * static_cast<double>(frozen_.layers));
 }
 
 }  // namespace cloze::internal

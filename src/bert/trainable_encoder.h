@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "bert/training_weights.h"
@@ -23,11 +24,23 @@ struct DropoutKey {
 /// Places where dropout acts outside of the layers.
 enum class DropoutSite : std::uint8_t { embeddings = 0, head = 1 };
 
+/// The part of an encoder that keeps its values: its embeddings, or they and the first layers.
+struct FrozenPart {
+  bool embeddings = false;
+  std::int64_t layers = 0;  ///< the first so many; then the embeddings are frozen, too
+
+  [[nodiscard]] bool has_embeddings() const { return embeddings || layers > 0; }
+  /// Whether it includes the parameter of this name.
+  [[nodiscard]] bool contains(std::string_view parameter) const;
+};
+
 class TrainableEncoder {
  public:
   /// Looks into `weights`, which must outlive it and hold `encoder_parameters(config, ...)`.
   /// `recompute`: keep the layers' inputs alone and compute the rest again for the backward.
-  TrainableEncoder(const BertConfig& config, TrainingWeights& weights, bool recompute);
+  /// `frozen`: what is not trained, and costs no backward.
+  TrainableEncoder(const BertConfig& config, TrainingWeights& weights, bool recompute,
+                   const FrozenPart& frozen = {});
 
   /// The last hidden states [tokens, hidden] in compute, in the context's arena. With `keep`, a
   /// backward may follow, before which the context and the batch must not change.
@@ -52,6 +65,7 @@ class TrainableEncoder {
   BertConfig config_;
   DType compute_;
   bool recompute_;
+  FrozenPart frozen_;
   ops::EmbeddingTables tables_;
   ops::EmbeddingGradients table_gradients_;
   nn::TrainableNorm embedding_norm_;

@@ -1,5 +1,7 @@
 #include "bert/training_weights.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cloze/error.h"
@@ -19,7 +21,11 @@ TrainingWeights::TrainingWeights(std::span<const ParameterShape> shapes, DType c
 }
 
 void TrainingWeights::refresh() {
-  if (!rounded_.empty()) ops::convert_values(parameters_.values(), rounded_);
+  const std::size_t count = rounded_end_ - rounded_begin_;
+  if (count > 0) {
+    ops::convert_values(parameters_.values().subspan(rounded_begin_, count),
+                        std::span(rounded_).subspan(rounded_begin_, count));
+  }
 }
 
 ops::ConstMatrix TrainingWeights::matrix_f32(const std::string& name) {
@@ -35,6 +41,10 @@ ops::ConstMatrix TrainingWeights::matrix(const std::string& name) {
     const auto at = parameters_.at(name).value.data() - parameters_.values().data();
     matrix.data = reinterpret_cast<const std::byte*>(rounded_.data() + at);
     matrix.dtype = DType::bf16;
+    const auto begin = static_cast<std::size_t>(at);
+    const auto end = begin + static_cast<std::size_t>(matrix.rows * matrix.cols);
+    rounded_begin_ = rounded_end_ == 0 ? begin : std::min(rounded_begin_, begin);
+    rounded_end_ = std::max(rounded_end_, end);
   }
   return matrix;
 }
@@ -61,7 +71,7 @@ nn::TrainableLinear TrainingWeights::linear(const std::vector<std::string>& name
       throw ArgumentError(
           fmt::format("parameters {} do not adjoin those of {}", names[i], names[i - 1]));
     }
-    linear.weight.rows += more.shape.front();
+    linear.weight.rows += matrix(names[i] + ".weight").rows;
     linear.weight_gradient.rows += more.shape.front();
     const std::size_t size = linear.bias.size() + more_bias.value.size();
     linear.bias = {linear.bias.data(), size};

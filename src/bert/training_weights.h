@@ -41,6 +41,8 @@ class TrainingWeights {
   Parameters parameters_;
   DType compute_;
   std::vector<BFloat16> rounded_;  ///< the whole block of values in bf16; empty for f32
+  /// What of it somebody looks at: from the first to the last matrix that was asked for.
+  std::size_t rounded_begin_ = 0, rounded_end_ = 0;
 };
 
 /// The parameters of the encoder (`bert.embeddings`, `bert.encoder`), and of the pooler if wanted.

@@ -66,7 +66,8 @@ void forward(ops::Context& context, const TrainableLayer& layer,
 
 void backward(ops::Context& context, const TrainableLayer& layer,
               std::span<const std::int32_t> cu_seqlens, const LayerDropout& dropout,
-              TrainingBuffers& buffers, const SavedLayer& saved, ops::Matrix d_hidden) {
+              TrainingBuffers& buffers, const SavedLayer& saved, ops::Matrix d_hidden,
+              bool input_wanted) {
   const auto shape = shape_of(layer, cu_seqlens, saved.x.cols);
   const auto& d_dropped = buffers.d_dropped;
   // The feed-forward. d_hidden becomes the gradient of the residual sum, which is the middle's by
@@ -96,7 +97,7 @@ void backward(ops::Context& context, const TrainableLayer& layer,
                           buffers.d_qkv);
   ops::add_column_sums(context, buffers.d_qkv, layer.qkv.bias_gradient);
   ops::multiply_add(context, {buffers.d_qkv, true}, {saved.x}, layer.qkv.weight_gradient);
-  ops::multiply_add(context, {buffers.d_qkv}, {layer.qkv.weight}, d_hidden);
+  if (input_wanted) ops::multiply_add(context, {buffers.d_qkv}, {layer.qkv.weight}, d_hidden);
 }
 
 }  // namespace cloze::nn

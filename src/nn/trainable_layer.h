@@ -78,10 +78,11 @@ void forward(ops::Context& context, const TrainableLayer& layer,
              std::span<const std::int32_t> cu_seqlens, const LayerDropout& dropout,
              TrainingBuffers& buffers, SavedLayer& saved, ops::Matrix y);
 
-/// d_hidden f32 [tokens, hidden], the gradient of y, becomes that of x; the gradients of the
-/// parameters are added to theirs.
+/// d_hidden f32 [tokens, hidden], the gradient of y, becomes that of x (unless nothing before x is
+/// trained: not `input_wanted`); the gradients of the parameters are added to theirs.
 void backward(ops::Context& context, const TrainableLayer& layer,
               std::span<const std::int32_t> cu_seqlens, const LayerDropout& dropout,
-              TrainingBuffers& buffers, const SavedLayer& saved, ops::Matrix d_hidden);
+              TrainingBuffers& buffers, const SavedLayer& saved, ops::Matrix d_hidden,
+              bool input_wanted = true);
 
 }  // namespace cloze::nn

@@ -27,6 +27,7 @@ struct OptimizedArrays {
   std::span<float> exp_avg;     ///< first moment
   std::span<float> exp_avg_sq;  ///< second moment
   bool decay = true;
+  double rate = 1;  ///< multiplies the learning rate
 };
 
 /// With g = scale·gradient: m = β1·m + (1-β1)·g, v = β2·v + (1-β2)·g², and

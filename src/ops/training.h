@@ -141,6 +141,45 @@ struct CrossEntropy {
                                          std::span<const std::int32_t> labels, double scale,
                                          Matrix d_logits);
 
+/// What the losses below count: of all of them the gradient is that of scale·sum, and goes to
+/// `d_logits` (without data: not wanted; it may be the logits). Everything is f32.
+struct LossSum {
+  double sum = 0;
+  double weight = 0;          ///< what makes a mean of the sum
+  std::int64_t labelled = 0;  ///< rows, or segments, that have a label
+  std::int64_t correct = 0;   ///< of them, those whose label has the greatest logit
+};
+
+/// PyTorch's CrossEntropyLoss: with p = softmax of a row, w the classes' weights (empty: all 1), s
+/// the smoothing, C classes and y the label, a row adds -(1-s)·w[y]·log p[y] - s/C·Σ w[c]·log p[c]
+/// to the sum and w[y] to the weight. Rows whose label is `ignored` have no loss.
+struct ClassLoss {
+  std::span<const float> class_weights;
+  double smoothing = 0;
+  std::int32_t ignored = -100;
+};
+[[nodiscard]] LossSum class_cross_entropy(Context& context, ConstMatrix logits,
+                                          std::span<const std::int32_t> labels,
+                                          const ClassLoss& options, double scale, Matrix d_logits);
+
+/// Cross entropy over the rows of each segment, for column `column` of the logits alone: which
+/// token an answer begins with, which choice of a group is right. Rows cu_segments[i] to
+/// cu_segments[i + 1] are segment i, labels[i] is a place in it, and each weighs 1.
+[[nodiscard]] LossSum segment_cross_entropy(Context& context, ConstMatrix logits,
+                                            std::int64_t column,
+                                            std::span<const std::int32_t> cu_segments,
+                                            std::span<const std::int32_t> labels, double smoothing,
+                                            double scale, Matrix d_logits);
+
+/// PyTorch's BCEWithLogitsLoss: log(1 + exp(-|x|)) + max(x, 0) - x·t for each element, weight 1.
+[[nodiscard]] LossSum binary_cross_entropy(Context& context, ConstMatrix logits,
+                                           std::span<const float> targets, double scale,
+                                           Matrix d_logits);
+
+/// PyTorch's MSELoss: (x - t)² for each element, weight 1.
+[[nodiscard]] LossSum squared_error(Context& context, ConstMatrix logits,
+                                    std::span<const float> targets, double scale, Matrix d_logits);
+
 /// to = from in `to`'s dtype (f32 or bf16), as flat arrays of equal length over all threads.
 void convert_values(std::span<const float> from, std::span<BFloat16> to);
 

@@ -22,26 +22,42 @@ std::string_view name_of(OptimizerKind kind) {
 
 Optimizer::Optimizer(internal::Parameters& parameters, const OptimizerSettings& settings)
     : parameters_(parameters), settings_(settings) {
+  // Moments lie as the values do, from the first trained one on.
   const auto values = parameters.values();
-  const auto size = static_cast<std::int64_t>(values.size());
+  for (const auto& parameter : std::as_const(parameters).all()) {
+    if (parameter.rate > 0) trained_.push_back(&parameter);
+  }
+  const std::size_t skipped =
+      trained_.empty() ? values.size()
+                       : static_cast<std::size_t>(trained_.front()->value.data() - values.data());
+  const auto size = static_cast<std::int64_t>(values.size() - skipped);
   exp_avg_ = Tensor::zeros(DType::f32, {size});
   exp_avg_sq_ = Tensor::zeros(DType::f32, {size});
   const auto first = exp_avg_.mutable_values<float>();
   const auto second = exp_avg_sq_.mutable_values<float>();
-  for (auto& parameter : parameters.all()) {
-    const auto begin = static_cast<std::size_t>(parameter.value.data() - values.data());
-    const std::size_t count = parameter.value.size();
-    arrays_.push_back({.value = parameter.value,
-                       .gradient = parameter.gradient,
+  for (const auto* parameter : trained_) {
+    const auto begin = static_cast<std::size_t>(parameter->value.data() - values.data()) - skipped;
+    const std::size_t count = parameter->value.size();
+    arrays_.push_back({.value = parameter->value,
+                       .gradient = parameter->gradient,
                        .exp_avg = first.subspan(begin, count),
                        .exp_avg_sq = second.subspan(begin, count),
-                       .decay = parameter.decay});
+                       .decay = parameter->decay,
+                       .rate = parameter->rate});
   }
+}
+
+double Optimizer::sum_of_squares() const {
+  const auto all = std::as_const(parameters_).all();
+  if (trained_.size() == all.size()) return ops::sum_of_squares(parameters_.gradients());
+  double sum = 0;
+  for (const auto& array : arrays_) sum += ops::sum_of_squares(array.gradient);
+  return sum;
 }
 
 Optimizer::Step Optimizer::step(double learning_rate) {
   Step result;
-  result.gradient_norm = std::sqrt(ops::sum_of_squares(parameters_.gradients()));
+  result.gradient_norm = std::sqrt(sum_of_squares());
   result.finite = std::isfinite(result.gradient_norm);
   if (!result.finite) return result;
   const double most = settings_.max_grad_norm;
@@ -65,21 +81,19 @@ Optimizer::Step Optimizer::step(double learning_rate) {
 
 TensorMap Optimizer::state() const {
   TensorMap tensors;
-  const auto parameters = std::as_const(parameters_).all();
   for (std::size_t i = 0; i < arrays_.size(); ++i) {
-    const auto& [name, shape, value, gradient, decay] = parameters[i];
-    const auto view = [&, &shape = shape](std::span<const float> values) {
-      return Tensor::view(DType::f32, shape, std::as_bytes(values), nullptr);
+    const auto& parameter = *trained_[i];
+    const auto view = [&](std::span<const float> values) {
+      return Tensor::view(DType::f32, parameter.shape, std::as_bytes(values), nullptr);
     };
-    tensors.emplace(name + ".exp_avg", view(arrays_[i].exp_avg));
-    tensors.emplace(name + ".exp_avg_sq", view(arrays_[i].exp_avg_sq));
+    tensors.emplace(parameter.name + ".exp_avg", view(arrays_[i].exp_avg));
+    tensors.emplace(parameter.name + ".exp_avg_sq", view(arrays_[i].exp_avg_sq));
   }
   tensors.emplace("step", Tensor::from<std::int64_t>({1}, std::span(&steps_, 1)));
   return tensors;
 }
 
 void Optimizer::load_state(const Checkpoint& state) {
-  const auto parameters = std::as_const(parameters_).all();
   const auto take = [&](const std::string& name, const Shape& shape, std::span<float> to) {
     if (!state.contains(name) || state.info(name).shape != shape ||
         state.info(name).dtype != DType::f32) {
@@ -90,8 +104,8 @@ void Optimizer::load_state(const Checkpoint& state) {
     std::memcpy(to.data(), tensor.bytes().data(), tensor.bytes().size());
   };
   for (std::size_t i = 0; i < arrays_.size(); ++i) {
-    take(parameters[i].name + ".exp_avg", parameters[i].shape, arrays_[i].exp_avg);
-    take(parameters[i].name + ".exp_avg_sq", parameters[i].shape, arrays_[i].exp_avg_sq);
+    take(trained_[i]->name + ".exp_avg", trained_[i]->shape, arrays_[i].exp_avg);
+    take(trained_[i]->name + ".exp_avg_sq", trained_[i]->shape, arrays_[i].exp_avg_sq);
   }
   if (!state.contains("step") || state.info("step").dtype != DType::i64) {
     throw ModelError(

@@ -30,7 +30,8 @@ struct OptimizerSettings {
 
 class Optimizer {
  public:
-  /// Moments zero. The parameters must outlive it.
+  /// Moments zero. The parameters must outlive it. Frozen ones (`rate` 0) are left alone and have
+  /// no moments.
   Optimizer(internal::Parameters& parameters, const OptimizerSettings& settings);
 
   struct Step {
@@ -50,8 +51,11 @@ class Optimizer {
   void load_state(const Checkpoint& state);
 
  private:
+  [[nodiscard]] double sum_of_squares() const;
+
   internal::Parameters& parameters_;
   OptimizerSettings settings_;
+  std::vector<const internal::Parameter*> trained_;  ///< those that are not frozen
   Tensor exp_avg_, exp_avg_sq_;
   std::vector<ops::OptimizedArrays> arrays_;
   std::int64_t steps_ = 0;

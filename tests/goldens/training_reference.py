@@ -11,10 +11,10 @@ def make_config(**sizes):
     return transformers.BertConfig(**{**defaults, **sizes})
 
 
-def make_model(config, seed, scale=1.0):
-    """A BertForPreTraining whose every parameter, biases and norms too, has something to do."""
+def make_model(config, seed, scale=1.0, kind=transformers.BertForPreTraining):
+    """A model of the kind whose every parameter, biases and norms too, has something to do."""
     torch.manual_seed(seed)
-    model = transformers.BertForPreTraining(config)
+    model = kind(config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("LayerNorm.weight"):

@@ -137,7 +137,7 @@ std::vector<Piece> pieces_of(std::span<const OptimizedArrays> arrays) {
   return pieces;
 }
 
-AdamFactors factors_of(const AdamSettings& settings, float scale, bool decay) {
+AdamFactors factors_of(const AdamSettings& settings, float scale, const OptimizedArrays& array) {
   const auto step = static_cast<double>(settings.step);
   const double left1 = settings.bias_correction ? 1 - std::pow(settings.beta1, step) : 1;
   const double left2 = settings.bias_correction ? 1 - std::pow(settings.beta2, step) : 1;
@@ -149,8 +149,8 @@ AdamFactors factors_of(const AdamSettings& settings, float scale, bool decay) {
           .correct1 = static_cast<float>(1 / left1),
           .correct2 = static_cast<float>(1 / std::sqrt(left2)),
           .epsilon = static_cast<float>(settings.epsilon),
-          .decay = static_cast<float>(decay ? settings.weight_decay : 0),
-          .learning_rate = static_cast<float>(settings.learning_rate)};
+          .decay = static_cast<float>(array.decay ? settings.weight_decay : 0),
+          .learning_rate = static_cast<float>(settings.learning_rate * array.rate)};
 }
 
 }  // namespace
@@ -161,7 +161,7 @@ void adamw(std::span<const OptimizedArrays> arrays, const AdamSettings& settings
     const auto& piece = pieces[static_cast<std::size_t>(index)];
     const auto& array = arrays[piece.array];
     HWY_DYNAMIC_DISPATCH(AdamPiece)
-    (factors_of(settings, scale, array.decay), piece.count, array.value.data() + piece.begin,
+    (factors_of(settings, scale, array), piece.count, array.value.data() + piece.begin,
      array.gradient.data() + piece.begin, array.exp_avg.data() + piece.begin,
      array.exp_avg_sq.data() + piece.begin);
   });
@@ -176,7 +176,7 @@ void lamb(std::span<const OptimizedArrays> arrays, const AdamSettings& settings,
     const auto& piece = pieces[at];
     const auto& array = arrays[piece.array];
     norms[at] = HWY_DYNAMIC_DISPATCH(LambPiece)(
-        factors_of(settings, scale, array.decay), piece.count, array.value.data() + piece.begin,
+        factors_of(settings, scale, array), piece.count, array.value.data() + piece.begin,
         array.gradient.data() + piece.begin, array.exp_avg.data() + piece.begin,
         array.exp_avg_sq.data() + piece.begin);
   });
@@ -192,7 +192,7 @@ void lamb(std::span<const OptimizedArrays> arrays, const AdamSettings& settings,
     const bool adapts = array.decay && sum.value > 0 && sum.update > 0;
     const double trust = adapts ? std::sqrt(sum.value / sum.update) : 1;
     HWY_DYNAMIC_DISPATCH(ApplyPiece)
-    (static_cast<float>(settings.learning_rate * trust), piece.count,
+    (static_cast<float>(settings.learning_rate * array.rate * trust), piece.count,
      array.value.data() + piece.begin, array.gradient.data() + piece.begin);
   });
 }

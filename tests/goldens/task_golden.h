@@ -1,0 +1,83 @@
+/// \file
+/// The golden task models, as make_task_goldens.py makes them.
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bert/task_model.h"
+#include "goldens/golden.h"
+
+namespace cloze::testing {
+
+/// A directory and a loss of it.
+struct TaskGolden {
+  std::string_view directory;
+  std::string_view loss;
+  internal::TaskHead head;
+};
+
+inline constexpr std::array task_goldens{
+    TaskGolden{"task_sequence", "cross_entropy", internal::TaskHead::sequence},
+    TaskGolden{"task_sequence", "weighted", internal::TaskHead::sequence},
+    TaskGolden{"task_sequence", "smoothed", internal::TaskHead::sequence},
+    TaskGolden{"task_sequence", "weighted_smoothed", internal::TaskHead::sequence},
+    TaskGolden{"task_sequence", "multi_label", internal::TaskHead::sequence},
+    TaskGolden{"task_sequence", "regression", internal::TaskHead::sequence},
+    TaskGolden{"task_one_label", "multi_label", internal::TaskHead::sequence},
+    TaskGolden{"task_one_label", "regression", internal::TaskHead::sequence},
+    TaskGolden{"task_token", "cross_entropy", internal::TaskHead::token},
+    TaskGolden{"task_token", "weighted", internal::TaskHead::token},
+    TaskGolden{"task_token", "smoothed", internal::TaskHead::token},
+    TaskGolden{"task_token", "weighted_smoothed", internal::TaskHead::token},
+    TaskGolden{"task_span", "cross_entropy", internal::TaskHead::span},
+    TaskGolden{"task_span", "smoothed", internal::TaskHead::span},
+    TaskGolden{"task_choice", "cross_entropy", internal::TaskHead::choice},
+    TaskGolden{"task_choice", "smoothed", internal::TaskHead::choice},
+};
+
+inline std::filesystem::path file_of(const TaskGolden& golden) {
+  return golden_directory(golden.directory) / (std::string(golden.loss) + ".safetensors");
+}
+
+/// What the golden's loss is in options.
+inline internal::TaskModelOptions options_of(const TaskGolden& golden, std::int64_t labels) {
+  internal::TaskModelOptions options{.head = golden.head};
+  if (golden.loss == "multi_label") options.loss = internal::TaskLoss::binary_cross_entropy;
+  if (golden.loss == "regression") options.loss = internal::TaskLoss::mean_squared_error;
+  if (golden.loss.starts_with("weighted")) {
+    for (std::int64_t i = 1; i <= labels; ++i) {
+      options.class_weights.push_back(static_cast<float>(i) / 2);
+    }
+  }
+  if (golden.loss.ends_with("smoothed")) options.label_smoothing = 0.1;
+  return options;
+}
+
+/// The golden's batch with the labels of its loss.
+inline internal::TaskBatch batch_of(const TaskGolden& golden) {
+  const auto tensors = Checkpoint::open(golden_directory(golden.directory) / "batch.safetensors");
+  const auto ints = [&](const char* name) { return elements<std::int32_t>(tensors.tensor(name)); };
+  internal::TaskBatch batch{.inputs = {.input_ids = ints("input_ids"),
+                                       .token_type_ids = ints("token_type_ids"),
+                                       .position_ids = ints("position_ids"),
+                                       .cu_seqlens = ints("cu_seqlens")}};
+  if (golden.loss == "multi_label" || golden.loss == "regression") {
+    batch.targets = elements<float>(tensors.tensor(std::string(golden.loss) + "_targets"));
+  } else if (golden.head == internal::TaskHead::span) {
+    batch.start_positions = ints("start_positions");
+    batch.end_positions = ints("end_positions");
+  } else if (golden.head == internal::TaskHead::choice) {
+    batch.choices = ints("choices");
+    batch.labels = ints("choice_labels");
+  } else {
+    batch.labels =
+        ints(golden.head == internal::TaskHead::token ? "token_labels" : "sequence_labels");
+  }
+  return batch;
+}
+
+}  // namespace cloze::testing
