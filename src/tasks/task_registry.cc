@@ -1,0 +1,108 @@
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+#include "tasks/task.h"
+#include "tasks/task_setup.h"
+
+namespace cloze {
+namespace {
+
+/// Which options a task heeds.
+struct Heeds {
+  bool columns = false, multi_label = false, stride = false, version_2 = false;
+};
+
+struct Entry {
+  std::string_view name, about;
+  std::unique_ptr<Task> (*make)(TaskSetup setup);
+  Heeds heeds;
+};
+
+constexpr std::array entries{
+    Entry{"text-classification",
+          "a label for a text or a pair of texts, or several labels",
+          make_text_classification,
+          {.columns = true, .multi_label = true}},
+    Entry{
+        "regression", "a value for a text or a pair of texts", make_regression, {.columns = true}},
+};
+
+constexpr auto names = [] {
+  std::array<std::pair<std::string_view, std::string_view>, entries.size()> result{};
+  for (std::size_t i = 0; i < entries.size(); ++i) result[i] = {entries[i].name, entries[i].about};
+  return result;
+}();
+
+void refuse_ignored(const Entry& entry, const TaskOptions& options) {
+  const TaskOptions plain;
+  const auto refuse = [&](bool set, std::string_view what) {
+    if (!set) return;
+    throw ArgumentError(fmt::format("the task {} knows no {}", entry.name, what));
+  };
+  if (!entry.heeds.columns) {
+    refuse(!options.text_column.empty(), "text column");
+    refuse(!options.pair_column.empty(), "pair column");
+    refuse(!options.label_column.empty(), "label column");
+  }
+  if (!entry.heeds.multi_label) refuse(options.multi_label, "several labels (multi-label)");
+  if (!entry.heeds.stride) refuse(options.stride != plain.stride, "stride");
+  if (!entry.heeds.version_2) refuse(options.version_2, "questions without answer (version 2)");
+}
+
+}  // namespace
+
+std::span<const std::pair<std::string_view, std::string_view>> task_names() { return names; }
+
+std::unique_ptr<Task> make_task(std::string_view name, const Tokenizer& tokenizer,
+                                const BertConfig& config, const TaskOptions& options,
+                                bool trained) {
+  const auto* entry = std::find_if(entries.begin(), entries.end(),
+                                   [&](const Entry& each) { return each.name == name; });
+  if (entry == entries.end()) {
+    std::string known;
+    for (const auto& each : entries)
+      known += fmt::format("{}{}", known.empty() ? "" : ", ", each.name);
+    throw ArgumentError(fmt::format("there is no task {}: there are {}", name, known));
+  }
+  refuse_ignored(*entry, options);
+  return entry->make(TaskSetup{&tokenizer, config, options, trained});
+}
+
+double TaskReport::metric(std::string_view name) const {
+  for (const auto& [known, value] : metrics) {
+    if (known == name) return value;
+  }
+  throw ArgumentError(fmt::format("the task has no metric {}", name));
+}
+
+std::int64_t TaskSetup::model_limit() const {
+  return std::min(config.max_position_embeddings,
+                  tokenizer->model_max_length().value_or(config.max_position_embeddings));
+}
+
+std::int64_t TaskSetup::max_length(std::int64_t usual) const {
+  constexpr std::int64_t least = 8;  // special tokens, and some of each text
+  const auto most = config.max_position_embeddings;
+  if (options.max_length > most || (options.max_length != 0 && options.max_length < least)) {
+    throw ArgumentError(fmt::format("a length of {} tokens cannot be: this model reads {} to {}",
+                                    options.max_length, least, most));
+  }
+  if (options.max_length != 0) return options.max_length;
+  return usual == 0 ? model_limit() : std::min(usual, model_limit());
+}
+
+void require_logits(std::span<const Tensor> logits, const TaskData& data) {
+  if (logits.size() == data.size()) return;
+  throw ArgumentError(
+      fmt::format("there are logits of {} units, and {} units", logits.size(), data.size()));
+}
+
+std::string cut_note(std::int64_t cut, std::size_t of, std::string_view what, std::int64_t tokens) {
+  return fmt::format("{} of {} {} were cut to {} tokens", cut, of, what, tokens);
+}
+
+}  // namespace cloze

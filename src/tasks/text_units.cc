@@ -1,0 +1,99 @@
+#include "tasks/text_units.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+namespace cloze {
+namespace {
+
+constexpr std::size_t rows_at_once = 4096;
+
+/// Tokenizes texts, or pairs, on all threads.
+Batch pack_rows(const Tokenizer& tokenizer, std::span<const LabelledText> rows,
+                const EncodeOptions& options) {
+  if (rows.front().pair) {
+    std::vector<TextPair> pairs;
+    for (const auto& row : rows) pairs.push_back({row.text, *row.pair});
+    return tokenizer.pack(pairs, options);
+  }
+  std::vector<std::string_view> texts;
+  for (const auto& row : rows) texts.push_back(row.text);
+  return tokenizer.pack(texts, options);
+}
+
+}  // namespace
+
+void SequenceStore::append(const Batch& sequences) {
+  const auto base = static_cast<std::int64_t>(ids_.size());
+  ids_.insert(ids_.end(), sequences.input_ids.begin(), sequences.input_ids.end());
+  for (const auto type : sequences.token_type_ids) {
+    type_ids_.push_back(static_cast<std::uint16_t>(type));
+  }
+  for (std::size_t i = 1; i < sequences.cu_seqlens.size(); ++i) {
+    begins_.push_back(base + sequences.cu_seqlens[i]);
+  }
+}
+
+void SequenceStore::append(std::span<const std::int32_t> ids,
+                           std::span<const std::int32_t> type_ids) {
+  ids_.insert(ids_.end(), ids.begin(), ids.end());
+  for (const auto type : type_ids) type_ids_.push_back(static_cast<std::uint16_t>(type));
+  type_ids_.resize(ids_.size());
+  begins_.push_back(static_cast<std::int64_t>(ids_.size()));
+}
+
+std::span<const std::int32_t> SequenceStore::ids(std::size_t sequence) const {
+  return std::span(ids_).subspan(static_cast<std::size_t>(begins_[sequence]),
+                                 static_cast<std::size_t>(length(sequence)));
+}
+
+void SequenceStore::append_to(Batch& batch, std::size_t sequence) const {
+  const auto from = static_cast<std::size_t>(begins_[sequence]);
+  const auto count = static_cast<std::size_t>(length(sequence));
+  const std::vector<std::int32_t> types(
+      type_ids_.begin() + static_cast<std::ptrdiff_t>(from),
+      type_ids_.begin() + static_cast<std::ptrdiff_t>(from + count));
+  batch.append(ids(sequence), types);
+}
+
+Batch TextUnits::pack(std::span<const std::size_t> units) const {
+  Batch batch;
+  for (const auto unit : units) sequences.append_to(batch, unit);
+  return batch;
+}
+
+TextUnits read_text_units(LabelledTextReader& reader, const Tokenizer& tokenizer,
+                          std::int64_t max_length, std::int64_t max_samples,
+                          const std::function<void(const LabelledText&)>& take) {
+  TextUnits units;
+  units.max_length = max_length;
+  EncodeOptions options;
+  options.truncation = Truncation::longest_first;
+  options.max_length = static_cast<std::int32_t>(max_length);
+  std::vector<LabelledText> rows;
+  const auto flush = [&] {
+    if (rows.empty()) return;
+    const auto batch = pack_rows(tokenizer, rows, options);
+    for (std::int64_t i = 0; i < batch.sequences(); ++i) {
+      if (batch.length(i) < max_length) continue;
+      const auto& row = rows[static_cast<std::size_t>(i)];
+      const auto whole = row.pair ? tokenizer(row.text, *row.pair) : tokenizer(row.text);
+      if (whole.total_tokens() > max_length) ++units.cut;
+    }
+    units.sequences.append(batch);
+    rows.clear();
+  };
+  while (max_samples == 0 || static_cast<std::int64_t>(units.lines.size()) < max_samples) {
+    auto row = reader.next();
+    if (!row) break;
+    take(*row);
+    units.lines.push_back(row->line);
+    rows.push_back(std::move(*row));
+    if (rows.size() == rows_at_once) flush();
+  }
+  flush();
+  return units;
+}
+
+}  // namespace cloze

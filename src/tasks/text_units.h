@@ -1,0 +1,50 @@
+/// \file
+/// The texts or pairs of a table, tokenized: the units of the tasks with one answer a text.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "cloze/batch.h"
+#include "cloze/tokenizer.h"
+#include "data/labelled_text.h"
+
+namespace cloze {
+
+/// Sequences that are kept one after another, and picked into batches.
+class SequenceStore {
+ public:
+  void append(const Batch& sequences);
+  void append(std::span<const std::int32_t> ids, std::span<const std::int32_t> type_ids);
+
+  [[nodiscard]] std::size_t size() const { return begins_.size() - 1; }
+  [[nodiscard]] std::int64_t length(std::size_t sequence) const {
+    return begins_[sequence + 1] - begins_[sequence];
+  }
+  [[nodiscard]] std::span<const std::int32_t> ids(std::size_t sequence) const;
+  void append_to(Batch& batch, std::size_t sequence) const;
+
+ private:
+  std::vector<std::int32_t> ids_;
+  std::vector<std::uint16_t> type_ids_;
+  std::vector<std::int64_t> begins_{0};
+};
+
+struct TextUnits {
+  SequenceStore sequences;
+  std::vector<std::int64_t> lines;  ///< of each in its file
+  std::int64_t cut = 0;             ///< texts that were longer than `max_length`
+  std::int64_t max_length = 0;
+
+  [[nodiscard]] Batch pack(std::span<const std::size_t> units) const;
+};
+
+/// Reads and tokenizes at most `max_samples` rows (0: all), the longer text of a pair cut first;
+/// `take` gets each row in order.
+[[nodiscard]] TextUnits read_text_units(LabelledTextReader& reader, const Tokenizer& tokenizer,
+                                        std::int64_t max_length, std::int64_t max_samples,
+                                        const std::function<void(const LabelledText&)>& take);
+
+}  // namespace cloze
