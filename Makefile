@@ -34,7 +34,7 @@ build: $(BUILD)/build.ninja
 model:
 	@scripts/fetch-model
 
-asan: build/asan/build.ninja
+asan: checks build/asan/build.ninja
 	@cmake --build --preset asan
 	@ctest --preset asan
 
@@ -42,9 +42,9 @@ debug: build/debug/build.ninja
 	@cmake --build --preset debug
 	@ctest --preset debug
 
-fuzz: checks build/fuzz/build.ninja
-	@cmake --build --preset fuzz
-	@scripts/fuzz build/fuzz $(FUZZ_SECONDS)
+fuzz: checks build/asan/build.ninja
+	@cmake --build --preset asan --target fuzzers
+	@scripts/fuzz build/asan $(FUZZ_SECONDS)
 
 format: checks
 	@clang-format -i $(CXX_FILES)
@@ -52,8 +52,8 @@ format: checks
 check-format: checks
 	@clang-format --dry-run --Werror $(CXX_FILES)
 
-tidy: checks $(BUILD)/build.ninja
-	@scripts/tidy $(BUILD)
+tidy: checks
+	@scripts/tidy
 
 docs:
 	@scripts/install-dependencies docs

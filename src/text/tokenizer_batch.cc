@@ -69,7 +69,9 @@ Batch pack_all(const Tokenizer& tokenizer, std::span<const Item> items,
   std::vector<Alignment> alignments(parts);
   parallel_for(static_cast<std::int64_t>(parts), 1, [&](std::int64_t part) {
     const auto p = static_cast<std::size_t>(part);
-    if (p == 0) reserve(items, batches[0], alignment != nullptr ? alignments.data() : nullptr);
+    // The first part takes all the others at the end.
+    reserve(p == 0 ? items : items.subspan(bounds[p], bounds[p + 1] - bounds[p]), batches[p],
+            alignment != nullptr ? &alignments[p] : nullptr);
     for (auto i = bounds[p]; i < bounds[p + 1]; ++i) {
       const auto append = [&](auto&&... texts) {
         if (alignment != nullptr) {
