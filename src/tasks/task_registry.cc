@@ -23,12 +23,18 @@ struct Entry {
 };
 
 constexpr std::array entries{
-    Entry{"text-classification",
-          "a label for a text or a pair of texts, or several labels",
-          make_text_classification,
-          {.columns = true, .multi_label = true}},
-    Entry{
-        "regression", "a value for a text or a pair of texts", make_regression, {.columns = true}},
+    Entry{"text-classification", "a label for a text or a pair of texts, or several labels",
+          make_text_classification, Heeds{true, true, false, false}},
+    Entry{"regression", "a value for a text or a pair of texts", make_regression,
+          Heeds{true, false, false, false}},
+    Entry{"ranking", "which candidates suit a query: responses, passages", make_ranking,
+          Heeds{true, false, false, false}},
+    Entry{"token-classification", "a label for every word: entities, parts of speech",
+          make_token_classification, Heeds{true, false, true, false}},
+    Entry{"question-answering", "where in a text a question is answered, if it is",
+          make_question_answering, Heeds{false, false, true, true}},
+    Entry{"multiple-choice", "which of several continuations is right", make_multiple_choice,
+          Heeds{true, false, false, false}},
 };
 
 constexpr auto names = [] {

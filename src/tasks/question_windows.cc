@@ -1,0 +1,217 @@
+// Question and context to windows, and logits to answers.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+#include "tasks/question_answering.h"
+
+namespace cloze {
+namespace {
+
+QuestionWindow window_of(const Encoding& encoding) {
+  QuestionWindow window;
+  window.tokens = {encoding.ids, encoding.type_ids};
+  for (std::size_t t = 0; t < encoding.ids.size(); ++t) {
+    if (encoding.sequence_ids[t] != 1) continue;
+    if (window.offsets.empty()) window.context_begin = static_cast<std::int32_t>(t);
+    window.offsets.push_back(encoding.offsets[t]);
+    window.word_ids.push_back(encoding.word_ids[t]);
+  }
+  return window;
+}
+
+/// Indices of the `count` largest of one column of the logits, over the context's tokens.
+std::vector<std::size_t> largest(std::span<const float> logits, const QuestionWindow& window,
+                                 std::size_t column, std::size_t count) {
+  std::vector<std::size_t> order(window.offsets.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    order[i] = static_cast<std::size_t>(window.context_begin) + i;
+  }
+  count = std::min(count, order.size());
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+                    [&](std::size_t a, std::size_t b) {
+                      const float x = logits[2 * a + column], y = logits[2 * b + column];
+                      return x != y ? x > y : a < b;
+                    });
+  order.resize(count);
+  return order;
+}
+
+/// Probabilities of [CLS] (first) and the context's tokens.
+std::vector<double> softmax(std::span<const float> logits, const QuestionWindow& window,
+                            std::size_t column) {
+  std::vector<double> values{logits[column]};
+  for (std::size_t i = 0; i < window.offsets.size(); ++i) {
+    values.push_back(logits[2 * (static_cast<std::size_t>(window.context_begin) + i) + column]);
+  }
+  const double top = *std::max_element(values.begin(), values.end());
+  double sum = 0;
+  for (auto& value : values) sum += value = std::exp(value - top);
+  for (auto& value : values) value /= sum;
+  return values;
+}
+
+std::string lower_ascii(std::string text) {
+  for (auto& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+/// The offsets of the tokens [first, last] of the context, widened to whole words.
+Span span_of(const QuestionWindow& window, std::size_t first, std::size_t last, bool whole_words) {
+  if (whole_words) {
+    const auto& words = window.word_ids;
+    while (first > 0 && words[first - 1] == words[first]) --first;
+    while (last + 1 < words.size() && words[last + 1] == words[last]) ++last;
+  }
+  return {window.offsets[first].begin, window.offsets[last].end};
+}
+
+struct Candidate {
+  std::size_t first = 0, last = 0;
+  double score = 0;
+};
+
+/// The `count` best spans of a window by the product of probabilities.
+std::vector<Candidate> best_spans(const std::vector<double>& starts,
+                                  const std::vector<double>& ends, std::int32_t max_answer,
+                                  std::size_t count) {
+  std::vector<Candidate> candidates;
+  const auto better = [](const Candidate& a, const Candidate& b) { return a.score > b.score; };
+  for (std::size_t s = 1; s < starts.size(); ++s) {
+    const auto stop = std::min(ends.size(), s + static_cast<std::size_t>(max_answer));
+    for (std::size_t e = s; e < stop; ++e) {
+      const double score = starts[s] * ends[e];
+      if (candidates.size() == count && score <= candidates.front().score) continue;
+      if (candidates.size() == count) {
+        std::pop_heap(candidates.begin(), candidates.end(), better);
+        candidates.pop_back();
+      }
+      candidates.push_back({s - 1, e - 1, score});
+      std::push_heap(candidates.begin(), candidates.end(), better);
+    }
+  }
+  std::stable_sort(candidates.begin(), candidates.end(), better);
+  return candidates;
+}
+
+}  // namespace
+
+std::string code_points_of(std::string_view text, Span range) {
+  std::size_t begin = text.size(), end = text.size();
+  std::int32_t at = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U) continue;
+    if (at == range.begin) begin = i;
+    if (at == range.end) {
+      end = i;
+      break;
+    }
+    ++at;
+  }
+  return begin < end ? std::string(text.substr(begin, end - begin)) : std::string();
+}
+
+std::vector<QuestionWindow> question_windows(const Tokenizer& tokenizer, std::string_view question,
+                                             std::string_view context,
+                                             const QuestionOptions& options) {
+  EncodeOptions plain;
+  plain.add_special_tokens = false;
+  plain.offsets = OffsetUnit::bytes;
+  const auto asked = tokenizer.encode(question, plain);
+  auto tokens = static_cast<std::int64_t>(asked.ids.size());
+  if (tokens > options.max_question) {
+    tokens = options.max_question;
+    const auto end = asked.offsets[static_cast<std::size_t>(tokens) - 1].end;
+    question = question.substr(0, static_cast<std::size_t>(end));
+  }
+  constexpr std::int64_t special = 3;
+  const auto room = options.max_length - tokens - special;
+  if (room < 2) {
+    throw ArgumentError(
+        fmt::format("a question of {} tokens leaves no room for its text in windows of {}", tokens,
+                    options.max_length));
+  }
+  EncodeOptions encode;
+  encode.truncation = Truncation::only_second;
+  encode.max_length = static_cast<std::int32_t>(options.max_length);
+  encode.stride = static_cast<std::int32_t>(std::min(options.stride, room / 2));
+  const auto encoding = tokenizer.encode(question, context, encode);
+  std::vector<QuestionWindow> windows{window_of(encoding)};
+  for (const auto& more : encoding.overflowing) windows.push_back(window_of(more));
+  return windows;
+}
+
+BestAnswers best_answers(std::span<const QuestionWindow* const> windows,
+                         std::span<const Tensor> logits, std::string_view context,
+                         const BestOptions& options) {
+  BestAnswers best;
+  std::vector<FoundAnswer> all;
+  for (std::size_t w = 0; w < windows.size(); ++w) {
+    const auto& window = *windows[w];
+    const auto values = logits[w].values<float>();
+    const double null = static_cast<double>(values[0]) + values[1];
+    if (w == 0 || null < best.null_score) best.null_score = null;
+    const auto ends = largest(values, window, 1, options.n_best);
+    for (const auto start : largest(values, window, 0, options.n_best)) {
+      for (const auto end : ends) {
+        if (end < start || static_cast<std::int32_t>(end - start) >= options.max_answer) continue;
+        const auto base = static_cast<std::size_t>(window.context_begin);
+        all.push_back(
+            {.text = {},
+             .offsets = {window.offsets[start - base].begin, window.offsets[end - base].end},
+             .score = static_cast<double>(values[2 * start]) + values[2 * end + 1]});
+      }
+    }
+  }
+  std::stable_sort(all.begin(), all.end(),
+                   [](const FoundAnswer& a, const FoundAnswer& b) { return a.score > b.score; });
+  for (auto& answer : all) {
+    if (best.answers.size() == options.n_best) break;
+    const bool known =
+        std::any_of(best.answers.begin(), best.answers.end(),
+                    [&](const FoundAnswer& other) { return other.offsets == answer.offsets; });
+    if (known) continue;  // windows share text
+    answer.text = code_points_of(context, answer.offsets);
+    best.answers.push_back(std::move(answer));
+  }
+  return best;
+}
+
+std::vector<FoundAnswer> likely_answers(std::span<const QuestionWindow> windows,
+                                        std::span<const Tensor> logits, std::string_view context,
+                                        const PipelineOptions& options) {
+  std::vector<FoundAnswer> answers;
+  double null = 1e6;
+  // Widening to words makes some of them equal.
+  const auto count = options.align_to_words ? 2 * options.top_k + 10 : options.top_k;
+  for (std::size_t w = 0; w < windows.size(); ++w) {
+    const auto values = logits[w].values<float>();
+    const auto starts = softmax(values, windows[w], 0), ends = softmax(values, windows[w], 1);
+    null = std::min(null, starts[0] * ends[0]);
+    for (const auto& candidate : best_spans(starts, ends, options.max_answer, count)) {
+      const auto offsets =
+          span_of(windows[w], candidate.first, candidate.last, options.align_to_words);
+      auto text = code_points_of(context, offsets);
+      const auto same = std::find_if(answers.begin(), answers.end(), [&](const FoundAnswer& a) {
+        return lower_ascii(a.text) == lower_ascii(text);
+      });
+      if (same != answers.end()) {
+        same->score += candidate.score;
+      } else {
+        answers.push_back({std::move(text), offsets, candidate.score});
+      }
+    }
+  }
+  if (options.no_answer) answers.push_back({"", {0, 0}, null});
+  std::stable_sort(answers.begin(), answers.end(),
+                   [](const FoundAnswer& a, const FoundAnswer& b) { return a.score > b.score; });
+  if (answers.size() > options.top_k) answers.resize(options.top_k);
+  return answers;
+}
+
+}  // namespace cloze
