@@ -19,6 +19,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/cloze-config-version.cma
 install(FILES "${PROJECT_BINARY_DIR}/cloze-config.cmake"
               "${PROJECT_BINARY_DIR}/cloze-config-version.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/FindoneDNN.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/Findleveldb.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/Findutf8proc.cmake"
         DESTINATION "${CLOZE_PACKAGE_DIR}")
 
@@ -28,8 +29,8 @@ set(suffix "")
 if(CLOZE_LIBRARY_TYPE STREQUAL SHARED_LIBRARY)
   set(suffix "_PRIVATE")
 endif()
-set(CLOZE_PC_REQUIRES${suffix} "fmt libhwy libutf8proc protobuf")
-set(CLOZE_PC_LIBS${suffix} "-ldnnl ${OpenMP_CXX_FLAGS} ${CMAKE_THREAD_LIBS_INIT}")
+set(CLOZE_PC_REQUIRES${suffix} "fmt libhwy libutf8proc protobuf zlib")
+set(CLOZE_PC_LIBS${suffix} "-ldnnl -lleveldb ${OpenMP_CXX_FLAGS} ${CMAKE_THREAD_LIBS_INIT}")
 file(RELATIVE_PATH CLOZE_PREFIX_FROM_PC "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig"
      "${CMAKE_INSTALL_PREFIX}")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/cloze.pc.in" "${PROJECT_BINARY_DIR}/cloze.pc" @ONLY)

@@ -1,5 +1,6 @@
 /// \file
-/// A checkpoint: names and their tensors. Reading maps the files; nothing is copied until used.
+/// A checkpoint: names and their tensors, of safetensors, PyTorch's or TensorFlow's files. Reading
+/// maps the files; nothing is copied until used. docs/checkpoints.md has the formats.
 #pragma once
 
 #include <cstdint>
@@ -25,11 +26,17 @@ struct TensorInfo {
 /// Read access to the tensors of a model directory or file. Immutable, safe to share by threads.
 class Checkpoint {
  public:
-  /// Opens `path`: a safetensors file, a shard index (`*.json`), or a directory with
-  /// `model.safetensors`, else `model.safetensors.index.json` and its shards. Every header is
-  /// checked here, so a tensor that is listed can be read. Throws IoError (missing, unreadable) and
-  /// FormatError (which file, which tensor, what; also for weights in other formats than
-  /// safetensors, with a way to convert them).
+  /// Opens `path`: a file of weights, an index of shards (`*.json`), a TensorFlow checkpoint's
+  /// `*.index`, or a directory with one of these, the first that is there of `model.safetensors`,
+  /// `model.safetensors.index.json`, `pytorch_model.bin`, `pytorch_model.bin.index.json`,
+  /// `bert_model.ckpt.index` (or another TensorFlow checkpoint). What a file is, its bytes tell.
+  ///
+  /// Names are those in the files; TensorFlow's variables have the names that transformers gives
+  /// them, kernels are transposed, and an optimizer's variables left out. Of a PyTorch file nothing
+  /// is run: what is not tensors and plain containers is refused.
+  ///
+  /// Every header is checked here, so that a tensor that is listed lies inside its file. Throws
+  /// IoError (missing, unreadable) and FormatError (which file, which tensor, what).
   [[nodiscard]] static Checkpoint open(const std::filesystem::path& path);
 
   /// Names in sorted order.
@@ -38,7 +45,9 @@ class Checkpoint {
   /// Throws ModelError naming the tensor when it is absent.
   [[nodiscard]] const TensorInfo& info(std::string_view name) const;
 
-  /// The tensor as a view of the mapped file (perhaps not aligned to its element).
+  /// The tensor as a view of the mapped file (perhaps not aligned to its element), or a copy where
+  /// it does not lie there row by row. Throws FormatError when the format has checksums (PyTorch's
+  /// zip form, TensorFlow) and this tensor's does not hold, which is looked at once.
   [[nodiscard]] Tensor tensor(std::string_view name) const;
 
   /// Drops the tensor's pages from resident memory; its views stay valid and read them again.

@@ -50,7 +50,8 @@ struct BertConfig {
     return id2label.empty() ? 2 : static_cast<std::int64_t>(id2label.size());
   }
 
-  /// Reads `config.json` in `directory`, or Google's `bert_config.json` where that is absent.
+  /// Reads `config.json` in `directory`, or Google's `bert_config.json` where that is absent:
+  /// beside a TensorFlow checkpoint its "gelu" is what google-research/bert computes, `gelu_tanh`.
   /// Throws IoError, FormatError (not JSON, wrong type of a field: which), ModelError (a model that
   /// is not BERT or a kind of BERT that Cloze does not compute, sizes that make no model: which,
   /// and why).

@@ -1,100 +1,88 @@
 #include "cloze/checkpoint.h"
 
-#include <array>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "checkpoint/find_weights.h"
+#include "checkpoint/google_names.h"
 #include "checkpoint/json.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/shard_index.h"
+#include "checkpoint/stored_tensor.h"
+#include "checkpoint/tensor_bundle.h"
+#include "checkpoint/torch_file.h"
 #include "cloze/error.h"
 #include "core/mapped_file.h"
 
 namespace cloze {
 
 struct Checkpoint::Contents {
-  struct Entry {
-    TensorInfo info;
-    std::size_t file;  // index of `files`
-    std::span<const std::byte> bytes;
-  };
-
   std::filesystem::path path;
-  std::vector<std::shared_ptr<const MappedFile>> files;
-  std::map<std::string, Entry, std::less<>> tensors;
+  std::map<std::string, StoredTensor, std::less<>> tensors;
   std::map<std::string, std::string> metadata;
+  bool any_file = false;
 
   void add_file(const std::filesystem::path& file);
   void add_shards(const std::filesystem::path& index_path);
-  [[nodiscard]] const Entry& at(std::string_view name) const;
+  void add_bundle(const std::filesystem::path& index);
+  void add(std::string name, StoredTensor tensor, const std::filesystem::path& file);
+  [[nodiscard]] const StoredTensor& at(std::string_view name) const;
 };
 
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto kWeights = "model.safetensors";
-constexpr auto kIndex = "model.safetensors.index.json";
-
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
 
-/// Says what to do about a directory without safetensors, by what it has instead.
-[[noreturn]] void fail_without_weights(const fs::path& directory) {
-  const auto found = [&directory](std::string_view name) { return is_there(directory / name); };
-  for (const auto* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
-    if (found(name)) {
-      throw FormatError(fmt::format(
-          "{} has its weights as {} only, and Cloze reads safetensors; save them as such once: "
-          "python -c \"import torch, safetensors.torch as s; s.save_file({{k: v.clone() for k, v "
-          "in torch.load('pytorch_model.bin', map_location='cpu', weights_only=True).items()}}, "
-          "'model.safetensors', {{'format': 'pt'}})\"",
-          directory.string(), name));
-    }
-  }
-  for (const auto* name : {"bert_model.ckpt.index", "model.ckpt.index", "tf_model.h5"}) {
-    if (found(name)) {
-      throw FormatError(fmt::format(
-          "{} holds a TensorFlow checkpoint ({}), and Cloze reads safetensors; convert it with "
-          "transformers 4 (python -m transformers.models.bert."
-          "convert_bert_original_tf_checkpoint_to_pytorch) and save_pretrained, or take the same "
-          "model from the Hugging Face Hub",
-          directory.string(), name));
-    }
-  }
-  if (found("flax_model.msgpack")) {
-    throw FormatError(fmt::format(
-        "{} has its weights as flax_model.msgpack only, and Cloze reads safetensors; load it with "
-        "transformers (from_flax=True) and save_pretrained",
-        directory.string()));
-  }
-  throw IoError(fmt::format("{} has neither {} nor {}; a model directory needs one of them",
-                            directory.string(), kWeights, kIndex));
-}
-
 }  // namespace
 
+void Checkpoint::Contents::add(std::string name, StoredTensor tensor, const fs::path& file) {
+  const auto [place, added] = tensors.emplace(std::move(name), std::move(tensor));
+  if (added) return;
+  throw FormatError(fmt::format("{}: tensor {} is in {} already", file.string(),
+                                in_quotes(place->first), place->second.info.file));
+}
+
 void Checkpoint::Contents::add_file(const fs::path& file) {
-  files.push_back(MappedFile::open(file));
-  const auto bytes = files.back()->bytes();
-  auto header = read_safetensors_header(bytes, file.string());
-  for (auto& tensor : header.tensors) {
-    Entry entry{.info = {.dtype = tensor.dtype,
-                         .shape = std::move(tensor.shape),
-                         .file = file.filename().string()},
-                .file = files.size() - 1,
-                .bytes = bytes.subspan(tensor.begin, tensor.end - tensor.begin)};
-    const auto [place, added] = tensors.emplace(std::move(tensor.name), std::move(entry));
-    if (!added) {
-      throw FormatError(fmt::format("{}: tensor {} is in {} already", file.string(),
-                                    in_quotes(place->first), place->second.info.file));
+  const auto mapped = MappedFile::open(file);
+  const auto origin = file.string(), file_name = file.filename().string();
+  if (is_torch_file(mapped->text())) {
+    for (auto& [name, tensor] : read_torch_file(mapped, origin, file_name)) {
+      add(name, std::move(tensor), file);
     }
+  } else {
+    const auto bytes = mapped->bytes();
+    auto header = read_safetensors_header(bytes, origin);
+    for (auto& tensor : header.tensors) {
+      add(std::move(tensor.name),
+          {.info = {.dtype = tensor.dtype, .shape = std::move(tensor.shape), .file = file_name},
+           .storage = std::make_shared<const Storage>(
+               mapped, bytes.subspan(tensor.begin, tensor.end - tensor.begin), std::nullopt,
+               origin)},
+          file);
+    }
+    if (!any_file) metadata = std::move(header.metadata);
   }
-  if (files.size() == 1) metadata = std::move(header.metadata);
+  any_file = true;
+}
+
+void Checkpoint::Contents::add_bundle(const fs::path& index) {
+  for (auto& [variable, tensor] : read_bundle(index)) {
+    auto [kind, name] = translate_google_name(variable);
+    if (kind == GoogleVariable::Kind::slot) continue;
+    if (auto& shape = tensor.info.shape;
+        kind == GoogleVariable::Kind::kernel && shape.size() == 2) {
+      tensor.strides = {1, shape[1]};
+      std::swap(shape[0], shape[1]);
+    }
+    add(std::move(name), std::move(tensor), index);
+  }
 }
 
 void Checkpoint::Contents::add_shards(const fs::path& index_path) {
@@ -131,7 +119,7 @@ void Checkpoint::Contents::add_shards(const fs::path& index_path) {
   }
 }
 
-const Checkpoint::Contents::Entry& Checkpoint::Contents::at(std::string_view name) const {
+const StoredTensor& Checkpoint::Contents::at(std::string_view name) const {
   const auto found = tensors.find(name);
   if (found == tensors.end()) {
     throw ModelError(fmt::format("{} has no tensor {}", path.string(), in_quotes(name)));
@@ -147,22 +135,17 @@ Checkpoint Checkpoint::open(const fs::path& path) {
   std::error_code error;
   const auto status = fs::status(path, error);
   if (!fs::exists(status)) {
-    throw IoError(
-        fmt::format("cannot open {}: {}; expected a model directory or a safetensors file",
-                    path.string(), error ? error.message() : "no such file or directory"));
+    throw IoError(fmt::format("cannot open {}: {}; expected a model directory or a file of weights",
+                              path.string(),
+                              error ? error.message() : "no such file or directory"));
   }
-  if (fs::is_directory(status)) {
-    if (is_there(path / kWeights)) {
-      contents->add_file(path / kWeights);
-    } else if (is_there(path / kIndex)) {
-      contents->add_shards(path / kIndex);
-    } else {
-      fail_without_weights(path);
-    }
-  } else if (path.extension() == ".json") {
-    contents->add_shards(path);
+  const auto file = fs::is_directory(status) ? require_weights(path) : path;
+  if (file.extension() == ".json") {
+    contents->add_shards(file);
+  } else if (is_bundle_index(file)) {
+    contents->add_bundle(file);
   } else {
-    contents->add_file(path);
+    contents->add_file(file);
   }
   return Checkpoint(std::move(contents));
 }
@@ -180,16 +163,9 @@ bool Checkpoint::contains(std::string_view name) const {
 
 const TensorInfo& Checkpoint::info(std::string_view name) const { return contents_->at(name).info; }
 
-Tensor Checkpoint::tensor(std::string_view name) const {
-  const auto& entry = contents_->at(name);
-  return Tensor::view(entry.info.dtype, entry.info.shape, entry.bytes,
-                      contents_->files[entry.file]);
-}
+Tensor Checkpoint::tensor(std::string_view name) const { return read(contents_->at(name)); }
 
-void Checkpoint::release(std::string_view name) const {
-  const auto& entry = contents_->at(name);
-  contents_->files[entry.file]->release(entry.bytes);
-}
+void Checkpoint::release(std::string_view name) const { cloze::release(contents_->at(name)); }
 
 const std::map<std::string, std::string>& Checkpoint::metadata() const {
   return contents_->metadata;

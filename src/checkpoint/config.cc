@@ -11,7 +11,9 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/atomic_file.h"
+#include "checkpoint/find_weights.h"
 #include "checkpoint/json.h"
+#include "checkpoint/tensor_bundle.h"
 #include "cloze/error.h"
 #include "core/mapped_file.h"
 
@@ -36,6 +38,8 @@ constexpr std::array<ActivationName, 10> kActivations{{{"gelu", Activation::gelu
                                                        {"relu", Activation::relu},
                                                        {"silu", Activation::silu},
                                                        {"swish", Activation::silu}}};
+
+constexpr auto kGoogleConfig = "bert_config.json";
 
 constexpr std::array<std::string_view, 3> kProblemTypes{"regression", "single_label_classification",
                                                         "multi_label_classification"};
@@ -309,7 +313,7 @@ BertConfig BertConfig::from_pretrained(const std::filesystem::path& directory) {
   std::error_code ignored;
   auto path = directory / "config.json";
   if (!std::filesystem::exists(path, ignored)) {
-    const auto google = directory / "bert_config.json";
+    const auto google = directory / kGoogleConfig;
     if (!std::filesystem::is_directory(directory, ignored)) {
       throw IoError(fmt::format("there is no model directory {}", directory.string()));
     }
@@ -319,7 +323,15 @@ BertConfig BertConfig::from_pretrained(const std::filesystem::path& directory) {
     }
     path = google;
   }
-  return from_json(MappedFile::open(path)->text(), path.string());
+  auto config = from_json(MappedFile::open(path)->text(), path.string());
+  // modeling.py of google-research/bert computes the tanh approximation under the name "gelu".
+  // Where PyTorch weights lie beside its configuration (as pytorch-pretrained-bert saved them), the
+  // name is PyTorch's.
+  if (path.filename() == kGoogleConfig && config.hidden_act == Activation::gelu) {
+    const auto weights = find_weights(directory);
+    if (weights && is_bundle_index(*weights)) config.hidden_act = Activation::gelu_tanh;
+  }
+  return config;
 }
 
 BertConfig BertConfig::from_json(std::string_view json, const std::string& origin) {

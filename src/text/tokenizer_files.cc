@@ -487,6 +487,18 @@ void require_token(const TokenizerSpec& spec, const std::string& token, const fs
       directory.string(), token));
 }
 
+/// Whether a vocabulary was made from text in its own case: it has a token with an upper-case ASCII
+/// letter besides those in brackets ([CLS], [unused1]).
+bool is_cased(const Vocabulary& vocabulary) {
+  for (std::int32_t id = 0; id < vocabulary.size(); ++id) {
+    const auto token = vocabulary.token(id);
+    if (token.starts_with('[') && token.ends_with(']')) continue;
+    if (std::any_of(token.begin(), token.end(), [](char c) { return c >= 'A' && c <= 'Z'; }))
+      return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Vocabulary read_vocab_txt(const fs::path& path) {
@@ -538,6 +550,10 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
   } else if (fs::exists(vocab_path)) {
     spec.vocabulary = read_vocab_txt(vocab_path);
     spec.base_vocab_size = spec.vocabulary.size();
+    // Google's releases say by their names alone whether they are cased; their vocabularies tell.
+    const bool google =
+        fs::exists(directory / "bert_config.json") && !fs::exists(directory / "config.json");
+    if (google) spec.rules.lowercase = !is_cased(spec.vocabulary);
   } else {
     throw IoError(
         fmt::format("{}: there is neither tokenizer.json nor vocab.txt in it", directory.string()));

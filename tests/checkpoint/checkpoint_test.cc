@@ -131,7 +131,8 @@ TEST(Checkpoint, SaysWhatIsMissing) {
   EXPECT_THAT(failure<IoError>(directory.path() / "nowhere"),
               AllOf(HasSubstr("nowhere"), HasSubstr("expected a model directory")));
   EXPECT_THAT(failure<IoError>(directory.path()),
-              HasSubstr("neither model.safetensors nor model.safetensors.index.json"));
+              AllOf(HasSubstr("needs one of model.safetensors, model.safetensors.index.json"),
+                    HasSubstr("bert_model.ckpt.index")));
   fs::create_directory(directory.path() / "model.safetensors");
   EXPECT_THAT(failure<IoError>(directory.path()), HasSubstr("is a directory"));
   EXPECT_THROW((void)Checkpoint::open(""), IoError);
@@ -139,28 +140,15 @@ TEST(Checkpoint, SaysWhatIsMissing) {
 }
 
 TEST(Checkpoint, SaysHowToConvertOtherFormats) {
-  const std::pair<const char*, const char*> cases[] = {
-      {"pytorch_model.bin", "torch.load"},
-      {"pytorch_model.bin.index.json", "torch.load"},
-      {"bert_model.ckpt.index", "convert_bert_original_tf_checkpoint_to_pytorch"},
-      {"tf_model.h5", "TensorFlow"},
-      {"flax_model.msgpack", "from_flax"},
-  };
+  const std::pair<const char*, const char*> cases[] = {{"tf_model.h5", "from_tf"},
+                                                       {"flax_model.msgpack", "from_flax"}};
   for (const auto& [file, advice] : cases) {
     const TempDirectory directory;
     directory.write(file, "something");
-    EXPECT_THAT(failure<FormatError>(directory.path()),
-                AllOf(HasSubstr(file), HasSubstr("Cloze reads safetensors"), HasSubstr(advice)));
+    EXPECT_THAT(failure<FormatError>(directory.path()), AllOf(HasSubstr(file), HasSubstr(advice)));
     directory.write("model.safetensors", one("a"));  // and takes the safetensors where there are
     EXPECT_THAT(Checkpoint::open(directory.path()).names(), ElementsAre("a"));
   }
-}
-
-TEST(Checkpoint, RefusesAPyTorchFileGivenByName) {
-  const TempDirectory directory;
-  const auto pickle =
-      directory.write("pytorch_model.bin", std::string("\x80\x02}q\0(X\x1a\0\0\0", 11));
-  EXPECT_THAT(failure<FormatError>(pickle), HasSubstr("PyTorch pickle"));
 }
 
 struct BadIndex {

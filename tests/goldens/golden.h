@@ -24,6 +24,7 @@ namespace cloze::testing {
 /// Every golden directory, so that a lost one fails a test instead of shrinking the suite.
 inline constexpr std::array golden_names = {
     "pretraining",
+    "pretraining_tanh",
     "bare_odd",
     "bare_no_pooler",
     "sharded",

@@ -53,6 +53,8 @@ LENGTHS = [1, 24, 2, 7, 17, 16]
 CASES = {
     # The classic layout: prefix, pooler, both pre-training heads, the decoder tied and not stored.
     "pretraining": dict(head="BertForPreTraining"),
+    # What Google releases: both heads, the tanh GELU. make_tensorflow_goldens.py writes it as TensorFlow does.
+    "pretraining_tanh": dict(head="BertForPreTraining", config=dict(hidden_act="gelu_new", num_hidden_layers=1)),
     # A bare encoder: no prefix, sizes that fit no vector (head_dim 8).
     "bare_odd": dict(
         head="BertModel",
