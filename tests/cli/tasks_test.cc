@@ -1,0 +1,150 @@
+// The commands that answer with fine-tuned models, held against transformers' pipelines
+// (make_task_goldens.py).
+#include <filesystem>
+#include <string>
+
+#include "cli/run_command.h"
+
+namespace cloze::testing {
+namespace {
+
+using nlohmann::json;
+
+const json& task_goldens() {
+  static const auto all = json::parse(
+      read_file(std::filesystem::path(CLOZE_SOURCE_DIR) / "tests" / "cli" / "task_goldens.json"));
+  return all;
+}
+
+constexpr double tolerance = 2e-5;
+
+/// token_5_layers with other labels.
+std::string token_model(const TemporaryDirectory& folder, const json& labels) {
+  const auto copy = folder / "tagger";
+  std::filesystem::copy(golden_model("token_5_layers"), copy);
+  auto config = json::parse(read_file(copy / "config.json"));
+  config.erase("label2id");
+  config["id2label"] = json::object();
+  for (std::size_t i = 0; i < labels.size(); ++i) config["id2label"][std::to_string(i)] = labels[i];
+  write_file(copy / "config.json", config.dump());
+  return copy;
+}
+
+TEST(ClassifyCommand, EqualsThePipeline) {
+  for (const auto& golden : task_goldens()["classify"]) {
+    const auto run = cloze_command({"classify", "--model", golden_model("sequence_3_labels"),
+                                    "--all", "--json", golden["text"].get<std::string>()});
+    expect_success(run);
+    const auto labels = json_lines(run.out).at(0)["labels"];
+    ASSERT_EQ(labels.size(), golden["labels"].size());
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      EXPECT_EQ(labels[i]["label"], golden["labels"][i]["label"]);
+      EXPECT_NEAR(labels[i]["score"].get<double>(), golden["labels"][i]["score"].get<double>(),
+                  tolerance);
+    }
+  }
+}
+
+TEST(TagCommand, EqualsThePipeline) {
+  const TemporaryDirectory folder;
+  const auto model = token_model(folder, task_goldens()["tag"]["labels"]);
+  for (const auto& golden : task_goldens()["tag"]["cases"]) {
+    SCOPED_TRACE(golden.dump());
+    const auto run = cloze_command({"tag", "--model", model, "--json", "--aggregation",
+                                    golden["aggregation"].get<std::string>(),
+                                    golden["text"].get<std::string>()});
+    expect_success(run);
+    const auto entities = json_lines(run.out).at(0)["entities"];
+    ASSERT_EQ(entities.size(), golden["entities"].size()) << entities.dump();
+    for (std::size_t i = 0; i < entities.size(); ++i) {
+      const auto& found = entities[i];
+      const auto& expected = golden["entities"][i];
+      EXPECT_EQ(found["label"],
+                expected.contains("entity") ? expected["entity"] : expected["entity_group"]);
+      EXPECT_NEAR(found["score"].get<double>(), expected["score"].get<double>(), tolerance);
+      for (const auto* key : {"word", "start", "end"}) EXPECT_EQ(found[key], expected[key]) << key;
+      if (expected.contains("index")) {
+        EXPECT_EQ(found["index"], expected["index"]);
+      }
+    }
+  }
+}
+
+TEST(AnswerCommand, EqualsThePipeline) {
+  for (const auto& golden : task_goldens()["answer"]) {
+    SCOPED_TRACE(golden.dump());
+    std::vector<std::string> arguments{"answer",
+                                       "--model",
+                                       golden_model("question_legacy_names"),
+                                       "--json",
+                                       "--top-k",
+                                       "4",
+                                       "--max-answer-length",
+                                       "5",
+                                       "--max-length",
+                                       "20",
+                                       "--stride",
+                                       "6",
+                                       "--question",
+                                       golden["question"].get<std::string>(),
+                                       golden["context"].get<std::string>()};
+    if (golden["version_2"] == true) arguments.emplace_back("--version-2");
+    const auto run = cloze_command(arguments);
+    expect_success(run);
+    const auto answers = json_lines(run.out).at(0)["answers"];
+    ASSERT_EQ(answers.size(), golden["answers"].size());
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      EXPECT_NEAR(answers[i]["score"].get<double>(), golden["answers"][i]["score"].get<double>(),
+                  tolerance);
+      for (const auto* key : {"answer", "start", "end"}) {
+        EXPECT_EQ(answers[i][key], golden["answers"][i][key]);
+      }
+    }
+  }
+}
+
+TEST(TagCommand, WordsComeOutAsColumns) {
+  const TemporaryDirectory folder;
+  const auto model = token_model(folder, task_goldens()["tag"]["labels"]);
+  const auto run = cloze_command({"tag", "--model", model, "--words", "the dogs", "a"});
+  expect_success(run);
+  EXPECT_TRUE(run.out.starts_with("the\t")) << run.out;
+  EXPECT_EQ(std::count(run.out.begin(), run.out.end(), '\n'), 5);
+}
+
+TEST(TaskCommands, RefuseModelsOfOtherTasks) {
+  for (const auto* command : {"classify", "tag", "answer", "choose"}) {
+    std::vector<std::string> arguments{command, "--model", golden_model("bare_odd"), "a\tb\tc"};
+    if (std::string(command) == "classify") arguments.emplace_back("--single");
+    if (std::string(command) == "answer") arguments.back() = "a\tb";
+    const auto run = cloze_command(arguments);
+    EXPECT_EQ(run.code, 1) << command << run.err;
+    EXPECT_TRUE(run.err.starts_with("error: ")) << run.err;
+  }
+  const TemporaryDirectory folder;
+  write_file(folder / "d.tsv", "a\t1\nb\t0\n");
+  expect_failure(cloze_command({"evaluate", "--model", golden_model("bare_odd"), "--data",
+                                (folder / "d.tsv").string()}),
+                 1, {"not fine-tuned", "cloze finetune"});
+}
+
+TEST(EvaluateCommand, TableJsonAndPredictions) {
+  const TemporaryDirectory folder;
+  const auto data = (folder / "d.tsv").string();
+  write_file(data, "the dog\tLABEL_0\na cat\tLABEL_2\n");
+  const auto predictions = (folder / "p.jsonl").string();
+  const auto model = golden_model("sequence_3_labels").string();
+  const auto run = cloze_command(
+      {"evaluate", "--model", model, "--data", data, "--json", "--predictions", predictions});
+  expect_success(run);
+  const auto report = json_lines(run.out).at(0);
+  EXPECT_EQ(report["task"], "text-classification");
+  EXPECT_EQ(report["examples"], 2);
+  EXPECT_EQ(json_lines(read_file(predictions)).size(), 2U);
+  write_file(data, "the dog\tLABEL_9\n");
+  expect_failure(cloze_command({"evaluate", "--model", model, "--data", data}), 1,
+                 {"line 1 of " + data, "LABEL_9", "LABEL_0, LABEL_1, LABEL_2"});
+}
+
+}  // namespace
+}  // namespace cloze::testing
