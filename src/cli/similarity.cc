@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <limits>
 #include <string>
 #include <utility>
@@ -23,6 +22,7 @@
 #include "data/output.h"
 #include "tasks/embedder.h"
 #include "tasks/sentence_settings.h"
+#include "tasks/top_list.h"
 
 namespace cloze::cli {
 namespace {
@@ -34,6 +34,7 @@ sentence-transformers directory says, by the mean of the tokens elsewhere.
 Examples:
   cloze similarity --model all-MiniLM-L6-v2 --query "a happy dog" "a puppy plays" "taxes are due"
   cloze similarity --model all-MiniLM-L6-v2 --query "a happy dog" --input sentences.txt --top-k 10
+  cloze similarity --model all-MiniLM-L6-v2 --query-file questions.txt --input sentences.txt --top-k 5
   printf 'one\tfirst\ntwo\tthree\n' | cloze similarity --model all-MiniLM-L6-v2
   cloze similarity --model all-MiniLM-L6-v2 "He plays chess" "A man is at a board game"
 )";
@@ -42,6 +43,7 @@ struct Options {
   ModelOptions model;
   TextOptions text;
   std::string query;
+  std::string query_file;
   std::int64_t top_k = 0;
   std::string pooling;
   bool json = false;
@@ -94,40 +96,60 @@ void for_each_score(TextReader& reader, std::int64_t bytes, ProgressOptions bar,
   }
 }
 
+/// The queries: the one given, or the lines of a file.
+std::vector<TextItem> queries_of(const Options& options) {
+  if (options.query_file.empty()) return {{options.query, std::nullopt, 1}};
+  auto reader = TextReader::file(options.query_file, Tabs::space);
+  std::vector<TextItem> queries;
+  while (auto query = reader.next()) queries.push_back(std::move(*query));
+  if (queries.empty()) throw FormatError(options.query_file + " has no queries: a line is one");
+  return queries;
+}
+
 void rank(const Options& options, const Encoder& encoder, TextReader& reader, std::int64_t bytes,
           Output& out) {
-  const auto query_reader = TextReader::list({options.query}, Tabs::space, "query");
-  std::vector<TextItem> query(1);
-  query.front().text = options.query;
-  query.front().number = 1;
-  const auto query_vector = encoder(query, query_reader);
-  std::vector<double> scores;
-  std::vector<std::string> texts;
-  for_each_score(
-      reader, bytes, {},
-      [&](const std::vector<TextItem>& items) {
-        return cosines(encoder(items, reader), query_vector.values<float>());
-      },
-      [&](const TextItem& item, double score) {
-        scores.push_back(score);
-        texts.push_back(item.text);
-      });
-  const auto count = options.top_k > 0 ? static_cast<std::size_t>(options.top_k) : scores.size();
+  const auto query_reader = TextReader::list({}, Tabs::space, "query");
+  const auto queries = queries_of(options);
+  const auto vectors = encoder(queries, query_reader);
+  const auto columns = static_cast<std::size_t>(vectors.dim(1));
+  const auto count = options.top_k > 0 ? static_cast<std::size_t>(options.top_k)
+                                       : std::numeric_limits<std::size_t>::max();
+  std::vector<TopList> best(queries.size(), TopList(count));
+  std::int64_t index = 0;
+  Progress progress("comparing", reader.total_bytes(), "bytes");
+  std::int64_t done = 0;
+  while (true) {
+    const auto items = reader.next_items(bytes);
+    if (items.empty()) break;
+    const auto texts = encoder(items, reader);
+    for (std::size_t q = 0; q < queries.size(); ++q) {
+      const auto scores = cosines(texts, vectors.values<float>().subspan(q * columns, columns));
+      for (std::size_t i = 0; i < items.size(); ++i) {
+        best[q].add(scores[i], index + static_cast<std::int64_t>(i), items[i].text);
+      }
+    }
+    index += static_cast<std::int64_t>(items.size());
+    progress.advance(reader.bytes_read() - done);
+    done = reader.bytes_read();
+  }
   const auto width = terminal_width();
-  std::string line;
-  std::size_t place = 0;
-  for (const auto index : ranking(scores, count)) {
-    ++place;
-    line.clear();
-    if (options.json) {
-      fmt::format_to(std::back_inserter(line),
-                     "{{\"rank\":{},\"index\":{},\"score\":{:.6f},\"text\":", place, index,
-                     scores[index]);
-      append_json(line, texts[index]);
-      line += "}\n";
-    } else {
-      line = fmt::format("{:>4}  {:7.4f}  ", place, scores[index]);
-      line += shortened(texts[index], width > 40 ? width - 15 : 25) + '\n';
+  const bool several = !options.query_file.empty();
+  for (std::size_t q = 0; q < queries.size(); ++q) {
+    std::string line;
+    if (several && !options.json) line = shortened(queries[q].text, width) + '\n';
+    std::size_t place = 0;
+    for (const auto& found : best[q].sorted()) {
+      ++place;
+      if (options.json) {
+        line += several ? fmt::format("{{\"query\":{},", q) : "{";
+        line += fmt::format("\"rank\":{},\"index\":{},\"score\":{:.6f},\"text\":", place,
+                            found.index, found.score);
+        append_json(line, found.text);
+        line += "}\n";
+      } else {
+        line += fmt::format("{:>4}  {:7.4f}  ", place, found.score);
+        line += shortened(found.text, width > 40 ? width - 15 : 25) + '\n';
+      }
     }
     out.write(line);
   }
@@ -156,6 +178,9 @@ void add_options(CLI::App& app, Options& options) {
   options.model.add_model(app);
   options.text.add_texts(app, "with --query the texts to rank, else pairs parted by a tab");
   app.add_option("--query,-q", options.query, "the text to rank all others by")->type_name("TEXT");
+  app.add_option("--query-file", options.query_file,
+                 "a query a line: the texts are ranked for each")
+      ->type_name("FILE");
   app.add_option("--top-k", options.top_k, "show the best N only")
       ->type_name("N")
       ->check(in_range(1, std::int64_t{1} << 40));
@@ -173,7 +198,10 @@ void run_similarity(Arguments arguments) {
   Options options;
   add_options(app, options);
   if (!parse(app, arguments)) return;
-  const bool ranks = app.count("--query") > 0;
+  if (app.count("--query") > 0 && app.count("--query-file") > 0) {
+    throw UsageError("give --query or --query-file, not both");
+  }
+  const bool ranks = app.count("--query") + app.count("--query-file") > 0;
   if (!ranks && options.top_k > 0) throw UsageError("--top-k goes with --query");
 
   options.text.single = ranks;  // texts to rank are single: a tab in one is white space
