@@ -191,9 +191,8 @@ TEST_F(TrainingOps, ResidualNormAndItsGradients) {
       Operand d_z(DType::f32, rows, cols), d_x(dtype, rows, cols);
       const auto begin = random_floats(3 * cols, random);  // what is there is added to
       auto sums = begin;
-      const auto part = [&](std::size_t index) {
-        return std::span(sums).subspan(index * static_cast<std::size_t>(cols),
-                                       static_cast<std::size_t>(cols));
+      const auto part = [&sums, width = static_cast<std::size_t>(cols)](std::size_t index) {
+        return std::span(sums).subspan(index * width, width);
       };
       residual_norm_backward(context, d_y.view(), saved, dropout, gamma, d_z.view(), d_x.view(),
                              {.gamma = part(0), .beta = part(1), .bias = part(2)});
@@ -238,7 +237,7 @@ TEST_F(TrainingOps, ActivationsAndTheirSlopes) {
     for (const DType dtype : computes()) {
       const auto x = Operand::random(dtype, 37, 19, random, 3);
       const auto d_y = Operand::random(dtype, 37, 19, random);
-      const auto apply = [&](reference::Matrix values) {
+      const auto apply = [plain = plain](reference::Matrix values) {
         for (auto& value : values.values) value = plain(value);
         return values;
       };
