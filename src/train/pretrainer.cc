@@ -6,11 +6,10 @@
 
 #include <fmt/format.h>
 
-#include "checkpoint/atomic_file.h"
 #include "cloze/error.h"
-#include "core/mapped_file.h"
 #include "train/pretrain_log.h"
 #include "train/train_benchmark.h"
+#include "train/training_state.h"
 
 namespace cloze {
 namespace {
@@ -34,15 +33,12 @@ class Run {
         log_(directory.tensorboard(), inputs, settings) {}
 
   void resume(std::int64_t step) {
-    const auto from = directory_.checkpoint(step);
-    internal::CheckpointWeights weights(Checkpoint::open(from / "model.safetensors"));
-    inputs_.model.parameters().load(weights);
+    const auto [json, origin] =
+        load_training_state(directory_, step, inputs_.model.parameters(), optimizer_);
     inputs_.model.parameters_changed();
-    optimizer_.load_state(Checkpoint::open(from / kOptimizerFile));
-    const auto file = from / kTrainerStateFile;
-    state_ = PretrainState::from_json(MappedFile::open(file)->text(), file.string());
+    state_ = PretrainState::from_json(json, origin);
     if (state_.phase >= inputs_.phases.size()) {
-      throw ModelError(fmt::format("{} is in phase {} of a run that has {}", from.string(),
+      throw ModelError(fmt::format("{} is in phase {} of a run that has {}", origin,
                                    state_.phase + 1, inputs_.phases.size()));
     }
     saved_step_ = evaluated_step_ = state_.step;
@@ -253,13 +249,10 @@ class Run {
   void save() {
     if (saved_step_ == state_.step) return;
     const auto start = Clock::now();
-    directory_.save(state_.step, [&](const std::filesystem::path& to) {
+    const auto save_model = [&](const std::filesystem::path& to) {
       save_pretrained_model(inputs_.model, inputs_.tokenizer, to);
-      save_safetensors(to / kOptimizerFile, optimizer_.state());
-      AtomicFile file(to / kTrainerStateFile);
-      file.write(state_.to_json());
-      file.commit();
-    });
+    };
+    save_training_state(directory_, state_.step, save_model, optimizer_, state_.to_json());
     saved_step_ = state_.step;
     const bool has_best = state_.best_step >= 0;
     directory_.publish(has_best && std::filesystem::exists(directory_.checkpoint(state_.best_step))

@@ -1,0 +1,18 @@
+/// \file
+/// The model card of a fine-tuned model: the `README.md` that stands beside its weights.
+#pragma once
+
+#include <string>
+
+#include "train/fine_tuner.h"
+
+namespace cloze {
+
+/// The evaluations as a Markdown table; columns are lined up, so that it reads on a terminal, too.
+[[nodiscard]] std::string results_table(const FineTuneState& state);
+
+/// The card: what the model is, how to use it, data, settings, figures.
+[[nodiscard]] std::string model_card(const FineTuneInputs& inputs, const FineTuneSettings& settings,
+                                     const FineTuneState& state);
+
+}  // namespace cloze
