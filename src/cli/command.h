@@ -53,5 +53,6 @@ void run_bench_tokenize(Arguments arguments);
 void run_bench_pretraining_data(Arguments arguments);
 void run_vocab(Arguments arguments);
 void run_pretrain(Arguments arguments);
+void run_finetune(Arguments arguments);
 
 }  // namespace cloze::cli

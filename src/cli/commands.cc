@@ -24,6 +24,7 @@ constexpr std::array table{
     Command{"evaluate", "a fine-tuned model's metrics on a file", run_evaluate},
     Command{"vocab", "train a WordPiece vocabulary from text", run_vocab},
     Command{"pretrain", "train a BERT on text, from nothing or from a model", run_pretrain},
+    Command{"finetune", "train a BERT for a task on its examples", run_finetune},
     Command{"bench", "measure speed against the machine's limit", run_bench},
 };
 

@@ -1,9 +1,6 @@
 // `cloze pretrain`: from text files to a BERT that has learnt.
-#include <array>
 #include <cmath>
-#include <csignal>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -18,6 +15,7 @@
 #include "cli/format.h"
 #include "cli/options.h"
 #include "cli/pretrain_options.h"
+#include "cli/training_run.h"
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
 #include "cloze/tokenizer.h"
@@ -27,7 +25,6 @@
 #include "data/model_path.h"
 #include "data/output.h"
 #include "data/pretraining_data.h"
-#include "ops/ops.h"
 #include "tasks/model_sizes.h"
 #include "train/pretrainer.h"
 #include "train/run_directory.h"
@@ -36,47 +33,6 @@ namespace cloze::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-void say(const std::string& text) {
-  (void)std::fputs((text + '\n').c_str(), stderr);
-  (void)std::fflush(stderr);
-}
-
-// A signal's handler can reach nothing but a global.
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
-volatile std::sig_atomic_t signalled = 0;
-
-/// While it lives, the first SIGINT or SIGTERM is noted; a second one ends the process.
-class StopOnSignal {
- public:
-  StopOnSignal() {
-    signalled = 0;
-    for (std::size_t i = 0; i < kSignals.size(); ++i) {
-      struct sigaction action {};
-      action.sa_handler = [](int) { signalled = 1; };
-      action.sa_flags = static_cast<int>(SA_RESETHAND);
-      sigaction(kSignals.at(i), &action, &before_.at(i));
-    }
-  }
-  StopOnSignal(const StopOnSignal&) = delete;
-  StopOnSignal& operator=(const StopOnSignal&) = delete;
-  StopOnSignal(StopOnSignal&&) = delete;
-  StopOnSignal& operator=(StopOnSignal&&) = delete;
-  ~StopOnSignal() {
-    for (std::size_t i = 0; i < kSignals.size(); ++i) {
-      sigaction(kSignals.at(i), &before_.at(i), nullptr);
-    }
-  }
-
- private:
-  static constexpr std::array kSignals{SIGINT, SIGTERM};
-  std::array<struct sigaction, 2> before_{};
-};
-
-DType compute_of(const std::string& dtype) {
-  const bool bf16 = dtype == "bf16" || (dtype == "auto" && ops::accelerates(DType::bf16));
-  return bf16 ? DType::bf16 : DType::f32;
-}
 
 std::vector<fs::path> paths(const std::vector<std::string>& names) {
   return {names.begin(), names.end()};
@@ -220,13 +176,6 @@ PretrainSettings settings_of(const PretrainOptions& options) {
   return settings;
 }
 
-std::string clock(double seconds) {
-  const auto whole = std::llround(seconds);
-  if (whole >= 3600)
-    return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
-  return fmt::format("{}:{:02}", whole / 60, whole % 60);
-}
-
 double percent(std::int64_t part, std::int64_t whole) {
   return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
 }
@@ -244,7 +193,7 @@ PretrainListener listener_for(const PretrainOptions& options) {
     say(line + fmt::format("  lr {:.2e}  norm {:.2f}  {} tokens/s, {:.0f}% of GEMM  {} left",
                            step.learning_rate, step.gradient_norm,
                            grouped(static_cast<std::int64_t>(step.tokens_per_s)),
-                           100 * step.gemm_share, clock(step.seconds_left)));
+                           100 * step.gemm_share, clock_text(step.seconds_left)));
   };
   listener.evaluation = [](const PretrainEvaluation& evaluation) {
     const auto& loss = evaluation.loss;
@@ -289,21 +238,8 @@ std::string summary(const PretrainResult& result, const PretrainOptions& options
       "the curves:  tensorboard --logdir {}/tensorboard\n"
       "try it:      cloze fill-mask --model {} \"... [MASK] ...\"\n",
       result.finished ? "done" : "stopped, to be continued with --resume", grouped(result.steps),
-      grouped(result.tokens), clock(result.seconds), result.last.masked_lm_loss(),
+      grouped(result.tokens), clock_text(result.seconds), result.last.masked_lm_loss(),
       std::exp(result.last.masked_lm_loss()), options.output, options.output);
-}
-
-/// The newest whole checkpoint of a resumed run; complaints about others are printed.
-std::optional<std::int64_t> checkpoint_of(const RunDirectory& run) {
-  std::vector<std::string> complaints;
-  const auto step = run.newest_whole(complaints);
-  for (const auto& complaint : complaints) say("warning: " + complaint);
-  if (step) {
-    say(fmt::format("resuming from {}", run.checkpoint(*step).string()));
-  } else {
-    say("no checkpoint was saved yet: starting from the beginning");
-  }
-  return step;
 }
 
 }  // namespace
@@ -315,9 +251,7 @@ void run_pretrain(Arguments arguments) {
   options.add_to(app);
   if (!parse(app, arguments)) return;
 
-  const auto existing = options.resume      ? ExistingRun::resume
-                        : options.overwrite ? ExistingRun::overwrite
-                                            : ExistingRun::refuse;
+  const auto existing = existing_run(options.resume, options.overwrite);
   if (options.output.empty()) throw UsageError("--output is missing: the directory of the run");
   if (!options.resume) options.require_complete();
   std::optional<RunDirectory> opened;
@@ -342,7 +276,7 @@ void run_pretrain(Arguments arguments) {
   const auto phases = phases_of(options);
   for (const auto& phase : phases) require_fitting(tokenizer, phase.data, config);
 
-  const internal::TrainingOptions training{.compute = compute_of(options.dtype),
+  const internal::TrainingOptions training{.compute = training_dtype(options.dtype),
                                            .next_sentence = !options.no_next_sentence,
                                            .recompute = options.recompute};
   std::unique_ptr<internal::WeightSource> weights;
@@ -367,13 +301,14 @@ void run_pretrain(Arguments arguments) {
                   name_of(training.compute)));
 
   const StopOnSignal watch;
-  const auto result = pretrain({.model = model,
-                                .tokenizer = tokenizer,
-                                .corpus = corpus,
-                                .phases = phases,
-                                .evaluation = evaluation_of(options, corpus, tokenizer)},
-                               run, settings, options.resume ? checkpoint_of(run) : std::nullopt,
-                               listener_for(options), [] { return signalled != 0; });
+  const auto result =
+      pretrain({.model = model,
+                .tokenizer = tokenizer,
+                .corpus = corpus,
+                .phases = phases,
+                .evaluation = evaluation_of(options, corpus, tokenizer)},
+               run, settings, options.resume ? checkpoint_to_resume(run) : std::nullopt,
+               listener_for(options), &StopOnSignal::requested);
   auto out = Output::standard_output();
   out.write(options.json ? summary_json(result, options) : summary(result, options));
   out.finish();

@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/json.h"
 #include "cli/command.h"
+#include "cli/kept_options.h"
 #include "cli/options.h"
 #include "cloze/error.h"
 #include "tasks/model_sizes.h"
@@ -38,24 +38,13 @@ Examples:
       --learning-rate 5e-5 --output adapted
 )";
 
-/// An option as `run.json` has it: how it is read from and written to JSON.
-struct Kept {
-  std::string_view name;  ///< without the dashes before it
-  bool may_change;
-  nlohmann::json (*get)(const PretrainOptions&);
-  void (*set)(PretrainOptions&, const nlohmann::json&);
-};
+using O = PretrainOptions;
 
 template <auto kMember>
-constexpr Kept kept(std::string_view name, bool may_change = false) {
-  return {name, may_change,
-          [](const PretrainOptions& options) { return nlohmann::json(options.*kMember); },
-          [](PretrainOptions& options, const nlohmann::json& value) {
-            value.get_to(options.*kMember);
-          }};
+constexpr auto kept(std::string_view name, bool may_change = false) {
+  return kept_option<O, kMember>(name, may_change);
 }
 
-using O = PretrainOptions;
 // What changes the batches, the model or the arithmetic of a step may not change; how long a run
 // goes on, what it costs and what it tells may.
 constexpr std::array all_kept{kept<&O::size>("size"),
@@ -106,12 +95,6 @@ constexpr std::array all_kept{kept<&O::size>("size"),
                               kept<&O::save_every>("save-every", true),
                               kept<&O::save_every_minutes>("save-every-minutes", true),
                               kept<&O::keep>("keep", true)};
-
-constexpr const char* kFingerprint = "data-fingerprint";
-
-nlohmann::json parse_settings(const std::string& settings) {
-  return parse_json_object(settings, "run.json");
-}
 
 void add_model(CLI::App& app, PretrainOptions& o) {
   app.add_option("--size", o.size, "of a new model: " + known_sizes())
@@ -322,47 +305,20 @@ std::int64_t PretrainOptions::max_length_of_model() const {
 }
 
 std::string PretrainOptions::to_json(std::uint64_t fingerprint) const {
-  nlohmann::ordered_json json;
-  for (const auto& option : all_kept) json[std::string(option.name)] = option.get(*this);
-  json[kFingerprint] = fmt::format("{:016x}", fingerprint);
+  auto json = kept_json<O>(all_kept, *this);
+  json[kFingerprint] = fingerprint_text(fingerprint);
   return json.dump(2) + '\n';
 }
 
 std::vector<std::string> PretrainOptions::take_up(const CLI::App& app,
                                                   const std::string& settings) {
-  const auto saved = parse_settings(settings);
-  std::vector<std::string> changes;
-  for (const auto& option : all_kept) {
-    const std::string name(option.name);
-    if (!saved.contains(name)) continue;
-    if (app.count("--" + name) == 0) {
-      try {
-        option.set(*this, saved.at(name));
-      } catch (const nlohmann::json::exception& error) {
-        throw FormatError(
-            fmt::format("run.json: {} is not what it should be ({})", name, error.what()));
-      }
-      continue;
-    }
-    const auto given = option.get(*this);
-    if (given == saved.at(name)) continue;
-    if (!option.may_change) {
-      throw UsageError(fmt::format(
-          "--{} was {} when the run began and cannot become {}: leave it out to go on, or begin "
-          "another run",
-          name, saved.at(name).dump(), given.dump()));
-    }
-    changes.push_back(
-        fmt::format("--{} was {}, is {} from here on", name, saved.at(name).dump(), given.dump()));
-  }
+  auto changes = take_up_kept<O>(all_kept, *this, app, settings);
   require_complete();
   return changes;
 }
 
 void PretrainOptions::require_same_data(const std::string& settings, std::uint64_t fingerprint) {
-  const auto saved = parse_settings(settings);
-  const auto now = fmt::format("{:016x}", fingerprint);
-  if (saved.value(kFingerprint, "") == now) return;
+  if (began_with(settings, fingerprint)) return;
   throw ModelError(
       "the text is not what the run began with (other files, another order, or changed content): "
       "resume with the same text, or begin another run with --init");
