@@ -1,0 +1,200 @@
+// `cloze finetune` as a user meets it: a run, its interruption, and what is refused.
+#include <algorithm>
+
+#include "cli/run_command.h"
+
+namespace cloze::testing {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+std::string examples(std::size_t count, std::size_t shift) {
+  const std::vector<std::string> words{"sea", "ship", "storm", "night", "sail", "wind"};
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool good = (i * 7 + shift) % 3 == 0;
+    text += good ? "calm" : "wild";
+    for (std::size_t word = 0; word < 1 + i % 4; ++word) {
+      text += ' ' + words[(i + word) % words.size()];
+    }
+    text += good ? "\tgood\n" : "\tpoor\n";
+  }
+  return text;
+}
+
+class FinetuneCommand : public ::testing::Test {
+ protected:
+  FinetuneCommand() {
+    write_file(
+        path("vocab.txt"),
+        "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ncalm\nwild\nsea\nship\nstorm\nnight\nsail\nwind\n");
+    write_file(path("train.tsv"), examples(48, 0));
+    write_file(path("dev.tsv"), examples(12, 1));
+  }
+
+  [[nodiscard]] std::string path(std::string_view name) const { return (folder / name).string(); }
+
+  /// A run from nothing with a task's usual options; `more` comes last.
+  [[nodiscard]] std::vector<std::string> arguments(
+      const std::string& output, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> all{"finetune",
+                                 "--task",
+                                 "text-classification",
+                                 "--size",
+                                 "tiny",
+                                 "--vocab",
+                                 path("vocab.txt"),
+                                 "--train",
+                                 path("train.tsv"),
+                                 "--dev",
+                                 path("dev.tsv"),
+                                 "--batch-size",
+                                 "8",
+                                 "--threads",
+                                 "1",
+                                 "--dtype",
+                                 "f32",
+                                 "--learning-rate",
+                                 "1e-3",
+                                 "--output",
+                                 path(output)};
+    // An option that is there already gets the other value.
+    for (std::size_t i = 0; i < more.size(); ++i) {
+      const auto found = std::find(all.begin(), all.end(), more[i]);
+      if (found == all.end() || !more[i].starts_with("--")) {
+        all.push_back(more[i]);
+      } else {
+        *(found + 1) = more[++i];
+      }
+    }
+    return all;
+  }
+
+  void expect_refused(const std::vector<std::string>& words, int code,
+                      const std::string& what) const {
+    const auto done = cloze_command(words);
+    EXPECT_EQ(done.code, code) << done.err;
+    EXPECT_THAT(done.err, HasSubstr("error: "));
+    EXPECT_THAT(done.err, HasSubstr(what));
+    EXPECT_FALSE(fs::exists(path("refused") + "/model.safetensors"));
+  }
+
+  TemporaryDirectory folder;
+};
+
+TEST_F(FinetuneCommand, TrainsAModelAndTellsItsFigures) {
+  const auto done = cloze_command(arguments("run", {"--epochs", "2"}));
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("48 examples to learn from, 12 to evaluate on"));
+  EXPECT_THAT(done.err, HasSubstr("a new head"));
+  EXPECT_THAT(done.err, HasSubstr("dev set after epoch 2.00"));
+  EXPECT_THAT(done.out, HasSubstr("| epoch |"));
+  EXPECT_THAT(done.out, HasSubstr("done: 12 steps"));
+  for (const auto* name : {"config.json", "model.safetensors", "tokenizer.json", "README.md"}) {
+    EXPECT_TRUE(fs::exists(folder / "run" / name)) << name;
+  }
+
+  // The model goes on with its own head, and keeps its labels.
+  auto more = arguments("more", {"--epochs", "1", "--json"});
+  std::vector<std::string> go_on;
+  for (std::size_t i = 0; i < more.size(); ++i) {
+    if (more[i] == "--size" || more[i] == "--vocab") {
+      ++i;
+      continue;
+    }
+    go_on.push_back(more[i]);
+  }
+  go_on.insert(go_on.end(), {"--model", path("run")});
+  const auto again = cloze_command(go_on);
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("the head that the model has"));
+  const auto json = nlohmann::json::parse(again.out);
+  EXPECT_EQ(json.at("steps"), 6);
+  EXPECT_TRUE(json.at("finished").get<bool>());
+  EXPECT_TRUE(json.at("metrics").contains("accuracy"));
+
+  // Labels that it does not have are an error that says so.
+  write_file(path("train.tsv"), "calm sea\tfine\nwild sea\tpoor\n");
+  go_on[go_on.size() - 3] = "--json";
+  for (auto& word : go_on) {
+    if (word == path("more")) word = path("refused");
+  }
+  expect_refused(go_on, 1, "--new-head");
+}
+
+TEST_F(FinetuneCommand, AStoppedRunResumesToTheSameModel) {
+  ASSERT_EQ(cloze_command(arguments("whole", {"--epochs", "3"})).code, 0);
+  // Half the run, as if it had been killed after its second epoch: what came later is taken away.
+  ASSERT_EQ(cloze_command(arguments("killed", {"--epochs", "3", "--keep", "9"})).code, 0);
+  fs::remove_all(folder / "killed" / "checkpoint-18");
+  fs::remove(folder / "killed" / "model.safetensors");
+  const auto resumed = cloze_command({"finetune", "--resume", "--output", path("killed")});
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("resuming from"));
+  EXPECT_EQ(read_file(folder / "whole" / "model.safetensors"),
+            read_file(folder / "killed" / "model.safetensors"));
+  EXPECT_EQ(read_file(folder / "whole" / "checkpoint-18" / "model.safetensors"),
+            read_file(folder / "killed" / "checkpoint-18" / "model.safetensors"));
+
+  // With other data, or another course, it does not.
+  write_file(path("train.tsv"), examples(48, 2));
+  EXPECT_THAT(cloze_command({"finetune", "--resume", "--output", path("killed")}).err,
+              HasSubstr("not what the run began with"));
+  const auto changed =
+      cloze_command({"finetune", "--resume", "--output", path("killed"), "--learning-rate", "1"});
+  EXPECT_EQ(changed.code, 2);
+  EXPECT_THAT(changed.err, HasSubstr("cannot become"));
+}
+
+TEST_F(FinetuneCommand, AnExistingRunIsNotOverwrittenUnasked) {
+  ASSERT_EQ(cloze_command(arguments("refuse", {"--steps", "1"})).code, 0);
+  const auto again = cloze_command(arguments("refuse", {"--steps", "1"}));
+  EXPECT_EQ(again.code, 2);
+  EXPECT_THAT(again.err, HasSubstr("--overwrite"));
+  EXPECT_EQ(cloze_command(arguments("refuse", {"--steps", "1", "--overwrite"})).code, 0);
+}
+
+TEST_F(FinetuneCommand, OptionsOfTrainingDoWhatTheySay) {
+  const auto done = cloze_command(arguments(
+      "options",
+      {"--steps",           "4", "--class-weights", "balanced", "--label-smoothing",   "0.1",
+       "--freeze-layers",   "1", "--layer-decay",   "0.8",      "--accumulation",      "2",
+       "--evaluate-every",  "2", "--best-metric",   "loss",     "--max-train-samples", "20",
+       "--max-dev-samples", "5", "--warmup",        "2"}));
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("20 examples to learn from, 5 to evaluate on"));
+  const auto card = read_file(folder / "options" / "README.md");
+  for (const auto* said :
+       {"class weights", "label smoothing", "layer decay", "frozen", "warm-up 0.5"}) {
+    EXPECT_THAT(card, HasSubstr(said));
+  }
+}
+
+TEST_F(FinetuneCommand, MistakesAreToldBeforeAnythingIsMade) {
+  expect_refused({"finetune", "--task", "text-classification"}, 2, "--output");
+  expect_refused({"finetune", "--output", path("refused")}, 2, "--task");
+  expect_refused({"finetune", "--output", path("refused"), "--task", "poetry", "--model", "m"}, 2,
+                 "--train");
+  expect_refused(arguments("refused", {"--task", "poetry"}), 2, "there is no task poetry");
+  expect_refused(arguments("refused", {"--train", path("missing.tsv")}), 1, "missing.tsv");
+  expect_refused(arguments("refused", {"--class-weights", "1,x"}), 2, "--class-weights");
+  expect_refused(arguments("refused", {"--class-weights", "1,2,3"}), 2, "2 labels");
+  expect_refused(arguments("refused", {"--freeze-layers", "3"}), 2, "layers");
+  expect_refused(arguments("refused", {"--schedule", "square"}), 2, "square");
+  expect_refused(arguments("refused", {"--label-smoothing", "1"}), 2, "--label-smoothing");
+  expect_refused({"finetune", "--resume", "--output", path("nothing")}, 2, "no run to resume");
+  write_file(path("new.tsv"), "calm sea\tnever seen\n");
+  expect_refused(arguments("refused", {"--dev", path("new.tsv")}), 1, "new.tsv");
+  write_file(path("one.tsv"), "calm sea\tgood\nwild sea\tgood\n");
+  expect_refused(arguments("refused", {"--train", path("one.tsv")}), 1, "one.tsv");
+  write_file(path("empty.tsv"), "");
+  expect_refused(arguments("refused", {"--train", path("empty.tsv")}), 1, "empty.tsv");
+  write_file(path("file"), "");
+  const auto done = cloze_command(arguments("file/run"));
+  EXPECT_EQ(done.code, 1) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("file/run"));
+}
+
+}  // namespace
+}  // namespace cloze::testing
