@@ -104,6 +104,9 @@ class BertForMaskedLM {
   /// Logits [positions, vocab] at `positions`, which index the packed tokens.
   [[nodiscard]] Tensor operator()(const Batch& batch,
                                   std::span<const std::int32_t> positions) const;
+  /// Logits [rows, vocab] of hidden states, f32 [rows, hidden], of any layer: what the head would
+  /// say there ("logit lens").
+  [[nodiscard]] Tensor decode(const Tensor& hidden_states) const;
   [[nodiscard]] const BertConfig& config() const;
 
  private:

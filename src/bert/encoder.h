@@ -57,6 +57,9 @@ class BertEncoder {
   [[nodiscard]] ops::Matrix pool(ops::Context& context, ops::ConstMatrix hidden_states,
                                  const Batch& batch) const;
 
+  /// Working memory for a head that runs on hidden states of its own.
+  [[nodiscard]] ContextPool::Lease borrow() const { return contexts_.borrow(); }
+
   [[nodiscard]] const BertConfig& config() const { return config_; }
   [[nodiscard]] bool has_pooler() const { return !pooler_.empty(); }
   [[nodiscard]] Precision precision() const { return precision_; }

@@ -1,5 +1,7 @@
 #include "bert/heads.h"
 
+#include <numeric>
+
 #include <fmt/format.h>
 
 #include "cloze/bert.h"
@@ -16,6 +18,7 @@ namespace {
 using HeadPointer = std::shared_ptr<const Head>;
 
 constexpr std::string_view kNextSentence = "cls.seq_relationship";
+constexpr std::string_view kDecoder = "cls.predictions.decoder.";
 
 HeadPointer load_linear(CheckpointWeights& weights, const std::string& name, std::int64_t outputs,
                         std::int64_t hidden, DType compute) {
@@ -44,23 +47,12 @@ HeadPointer load_transform(CheckpointWeights& weights, const BertEncoder& encode
   return std::make_shared<const Head>(std::move(head));
 }
 
-/// hidden -> vocabulary, as transformers 5 resolves it: the decoder that the checkpoint stores,
-/// else the word embeddings where the configuration ties them; its bias under the decoder's own
-/// name, else (transformers 4, Google) `cls.predictions.bias`. Where both are stored they are the
-/// same values, or the first is the one that was trained.
 HeadPointer load_decoder(CheckpointWeights& weights, const BertEncoder& encoder) {
-  const std::string decoder = "cls.predictions.decoder.";
-  const auto& config = encoder.config();
-  const bool tied = config.tie_word_embeddings && !weights.contains(decoder + "weight");
-  const Tensor weight =
-      tied ? encoder.word_embeddings()
-           : weights.take(decoder + "weight", {config.vocab_size, config.hidden_size});
-  const bool own_bias = weights.contains(decoder + "bias");
-  const Tensor bias =
-      weights.take(own_bias ? decoder + "bias" : "cls.predictions.bias", {config.vocab_size});
+  const auto decoder =
+      internal::decoder_tensors(weights, encoder.config(), encoder.word_embeddings());
   Head head;
-  head.dense = ops::LinearWeight::pack({&weight, 1}, {&bias, 1}, encoder.compute());
-  if (!tied) weights.release(decoder + "weight");
+  head.dense = ops::LinearWeight::pack({&decoder.weight, 1}, {&decoder.bias, 1}, encoder.compute());
+  if (!decoder.tied) weights.release(std::string(kDecoder) + "weight");
   return std::make_shared<const Head>(std::move(head));
 }
 
@@ -105,7 +97,7 @@ Tensor classify_tokens(const BertEncoder& encoder, const Head& head, const Batch
 
 /// Logits [positions, vocab] of the masked-LM head over the rows that `positions` name.
 Tensor predict_tokens(const BertEncoder& encoder, const Head& transform, const Head& decoder,
-                      ops::Context& context, ops::Matrix hidden_states,
+                      ops::Context& context, ops::ConstMatrix hidden_states,
                       std::span<const std::int32_t> positions) {
   for (const auto position : positions) {
     if (position < 0 || position >= hidden_states.rows) {
@@ -128,6 +120,20 @@ Tensor predict_tokens(const BertEncoder& encoder, const Head& transform, const H
 
 }  // namespace
 
+internal::DecoderTensors internal::decoder_tensors(internal::WeightSource& weights,
+                                                   const BertConfig& config,
+                                                   const Tensor& word_embeddings) {
+  const std::string decoder(kDecoder);
+  const bool tied = config.tie_word_embeddings && !weights.contains(decoder + "weight");
+  const bool own_bias = weights.contains(decoder + "bias");
+  return {
+      .weight = tied ? word_embeddings
+                     : weights.take(decoder + "weight", {config.vocab_size, config.hidden_size}),
+      .bias =
+          weights.take(own_bias ? decoder + "bias" : "cls.predictions.bias", {config.vocab_size}),
+      .tied = tied};
+}
+
 BertForMaskedLM BertForMaskedLM::from_pretrained(const std::filesystem::path& directory,
                                                  const LoadOptions& options) {
   auto [weights, encoder] = internal::load_encoder(directory, options);
@@ -145,6 +151,21 @@ Tensor BertForMaskedLM::operator()(const Batch& batch,
     logits = predict_tokens(*encoder_, *transform_, *decoder_, context, hidden_states, positions);
   });
   return logits;
+}
+
+Tensor BertForMaskedLM::decode(const Tensor& hidden_states) const {
+  if (hidden_states.dtype() != DType::f32 || hidden_states.shape().size() != 2 ||
+      hidden_states.dim(1) != config().hidden_size) {
+    throw ArgumentError(fmt::format("hidden states are f32 [rows, {}], not {} {}",
+                                    config().hidden_size, name_of(hidden_states.dtype()),
+                                    to_string(hidden_states.shape())));
+  }
+  const auto lease = encoder_->borrow();
+  auto& context = lease.context();
+  std::vector<std::int32_t> rows(static_cast<std::size_t>(hidden_states.dim(0)));
+  std::iota(rows.begin(), rows.end(), 0);
+  return predict_tokens(*encoder_, *transform_, *decoder_, context, ops::matrix_of(hidden_states),
+                        rows);
 }
 
 const BertConfig& BertForMaskedLM::config() const { return encoder_->config(); }

@@ -25,6 +25,19 @@ struct LoadedEncoder {
 [[nodiscard]] LoadedEncoder load_encoder(const std::filesystem::path& directory,
                                          const LoadOptions& options);
 
+/// The masked-LM head's last layer.
+struct DecoderTensors {
+  Tensor weight;  ///< [vocab, hidden]
+  Tensor bias;    ///< [vocab]
+  bool tied = false;
+};
+/// hidden -> vocabulary, as transformers 5 resolves it: the decoder that the checkpoint stores,
+/// else the word embeddings where the configuration ties them; its bias under the decoder's own
+/// name, else (transformers 4, Google) `cls.predictions.bias`. Where both are stored they are the
+/// same values, or the first is the one that was trained.
+[[nodiscard]] DecoderTensors decoder_tensors(WeightSource& weights, const BertConfig& config,
+                                             const Tensor& word_embeddings);
+
 /// Throws ModelError saying that the checkpoint lacks the head `what` when `tensor` is not in it.
 void require_head(const CheckpointWeights& weights, const std::string& tensor,
                   std::string_view what, std::string_view trained_as,

@@ -25,7 +25,7 @@ bool decays(std::string_view name) {
 
 }  // namespace
 
-Parameters::Parameters(std::span<const ParameterShape> shapes) {
+Parameters::Parameters(std::span<const ParameterShape> shapes, bool with_gradients) {
   std::int64_t total = 0;
   std::vector<std::int64_t> begins;
   for (const auto& [name, shape, adjoining] : shapes) {
@@ -40,16 +40,16 @@ Parameters::Parameters(std::span<const ParameterShape> shapes) {
   }
   total = (total + kAlignment - 1) / kAlignment * kAlignment;
   values_ = Tensor::zeros(DType::f32, {total});
-  gradients_ = Tensor::zeros(DType::f32, {total});
-  const auto values = values_.mutable_values<float>(),
-             gradients = gradients_.mutable_values<float>();
+  if (with_gradients) gradients_ = Tensor::zeros(DType::f32, {total});
+  const auto values = values_.mutable_values<float>();
+  const auto gradients = with_gradients ? gradients_.mutable_values<float>() : std::span<float>();
   for (std::size_t i = 0; i < begins.size(); ++i) {
     const auto begin = static_cast<std::size_t>(begins[i]);
     const auto size = static_cast<std::size_t>(size_of_shape(shapes[i].shape));
     parameters_.push_back({.name = shapes[i].name,
                            .shape = shapes[i].shape,
                            .value = values.subspan(begin, size),
-                           .gradient = gradients.subspan(begin, size),
+                           .gradient = with_gradients ? gradients.subspan(begin, size) : gradients,
                            .decay = decays(shapes[i].name)});
   }
 }
@@ -78,7 +78,9 @@ const Parameter& Parameters::at(std::string_view name) const {
 }
 
 std::span<float> Parameters::values() { return values_.mutable_values<float>(); }
-std::span<float> Parameters::gradients() { return gradients_.mutable_values<float>(); }
+std::span<float> Parameters::gradients() {
+  return gradients_.empty() ? std::span<float>() : gradients_.mutable_values<float>();
+}
 
 void Parameters::zero_gradients() {
   const auto all = gradients();

@@ -43,8 +43,10 @@ struct Parameter {
 /// at a multiple of 16 elements (64 bytes); the elements between parameters are zero and stay so.
 class Parameters {
  public:
-  /// Values and gradients zero. Throws ArgumentError for a name given twice.
-  explicit Parameters(std::span<const ParameterShape> shapes);
+  /// Values and gradients zero. Without `gradients` there is no memory for them, and their spans
+  /// are empty: for models that are differentiated by their inputs alone. Throws ArgumentError for
+  /// a name given twice.
+  explicit Parameters(std::span<const ParameterShape> shapes, bool gradients = true);
 
   /// Reads every value from `source`. Throws as WeightSource::take does.
   void load(WeightSource& source);

@@ -83,8 +83,14 @@ nn::LayerDropout TrainableEncoder::dropout_of(std::size_t layer) const {
           .output = dropout_stream(key_, place + 2, config_.hidden_dropout_prob)};
 }
 
+void TrainableEncoder::embedding_sums(ops::Context& context, const Batch& batch,
+                                      ops::Matrix sums) const {
+  check_batch(batch, config_);
+  ops::embedding_sum(context, tables_, indices_of(batch), sums);
+}
+
 ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
-                                      const DropoutKey& dropout, bool keep) {
+                                      const DropoutKey& dropout, bool keep, ops::ConstMatrix sums) {
   check_batch(batch, config_);
   key_ = dropout;
   const std::int64_t tokens = batch.total_tokens(), hidden = config_.hidden_size;
@@ -92,9 +98,11 @@ ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
   saved_embeddings_ = {.normalized = context.matrix(compute_, tokens, hidden),
                        .inverse = context.arena().take<float>(tokens)};
   const auto input = context.matrix(compute_, tokens, hidden);
-  ops::embedding_sum(context, tables_, indices_of(batch), buffers_.product);
-  ops::residual_norm(context, buffers_.product, {}, {}, embedding_norm_.parameters,
-                     saved_embeddings_, input);
+  if (sums.data == nullptr) {
+    ops::embedding_sum(context, tables_, indices_of(batch), buffers_.product);
+    sums = buffers_.product;
+  }
+  ops::residual_norm(context, sums, {}, {}, embedding_norm_.parameters, saved_embeddings_, input);
   const auto site = dropout_at(key_, DropoutSite::embeddings, config_.hidden_dropout_prob);
   if (site.probability > 0) ops::apply_dropout(context, input, site, input);
 
@@ -139,7 +147,9 @@ void TrainableEncoder::backward(ops::Context& context, const Batch& batch, ops::
   ops::residual_norm_backward(
       context, d_hidden, saved_embeddings_, {}, embedding_norm_.parameters.gamma, d_hidden, {},
       {.gamma = embedding_norm_.gamma_gradient, .beta = embedding_norm_.beta_gradient, .bias = {}});
-  ops::embedding_sum_backward(context, d_hidden, indices_of(batch), table_gradients_);
+  if (table_gradients_.word.data != nullptr) {
+    ops::embedding_sum_backward(context, d_hidden, indices_of(batch), table_gradients_);
+  }
 }
 
 double TrainableEncoder::operations(const Batch& batch) const {

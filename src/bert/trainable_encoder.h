@@ -44,11 +44,17 @@ class TrainableEncoder {
 
   /// The last hidden states [tokens, hidden] in compute, in the context's arena. With `keep`, a
   /// backward may follow, before which the context and the batch must not change.
+  /// `sums` with data stand for the sums of the batch's three embeddings.
   [[nodiscard]] ops::Matrix forward(ops::Context& context, const Batch& batch,
-                                    const DropoutKey& dropout, bool keep);
+                                    const DropoutKey& dropout, bool keep,
+                                    ops::ConstMatrix sums = {});
 
-  /// Adds the gradients of all parameters, given that of the last hidden states, f32 [tokens,
-  /// hidden], which it overwrites.
+  /// sums [tokens, hidden] f32 = word + position + token type embeddings of the batch, before the
+  /// layer norm.
+  void embedding_sums(ops::Context& context, const Batch& batch, ops::Matrix sums) const;
+
+  /// Adds the gradients of all parameters that have one, given that of the last hidden states, f32
+  /// [tokens, hidden], in whose place it leaves the gradient of the embeddings' sums (where no part is frozen).
   void backward(ops::Context& context, const Batch& batch, ops::Matrix d_hidden);
 
   /// Dropout of a pass at a head.

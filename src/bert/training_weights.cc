@@ -8,8 +8,9 @@
 
 namespace cloze::internal {
 
-TrainingWeights::TrainingWeights(std::span<const ParameterShape> shapes, DType compute)
-    : parameters_(shapes), compute_(compute) {
+TrainingWeights::TrainingWeights(std::span<const ParameterShape> shapes, DType compute,
+                                 bool gradients)
+    : parameters_(shapes, gradients), compute_(compute) {
   if (compute != DType::f32 && compute != DType::bf16) {
     throw ArgumentError(fmt::format("training computes in f32 or bf16, not {}", name_of(compute)));
   }
@@ -65,8 +66,8 @@ nn::TrainableLinear TrainingWeights::linear(const std::vector<std::string>& name
   for (std::size_t i = 1; i < names.size(); ++i) {
     const auto& more = parameters_.at(names[i] + ".weight");
     const auto& more_bias = parameters_.at(names[i] + ".bias");
-    if (more.gradient.data() !=
-            reinterpret_cast<float*>(linear.weight_gradient.row(linear.weight_gradient.rows)) ||
+    const auto& before = parameters_.at(names[i - 1] + ".weight").value;
+    if (more.value.data() != before.data() + before.size() ||
         more_bias.value.data() != linear.bias.data() + linear.bias.size()) {
       throw ArgumentError(
           fmt::format("parameters {} do not adjoin those of {}", names[i], names[i - 1]));
@@ -75,7 +76,7 @@ nn::TrainableLinear TrainingWeights::linear(const std::vector<std::string>& name
     linear.weight_gradient.rows += more.shape.front();
     const std::size_t size = linear.bias.size() + more_bias.value.size();
     linear.bias = {linear.bias.data(), size};
-    linear.bias_gradient = {linear.bias_gradient.data(), size};
+    if (!linear.bias_gradient.empty()) linear.bias_gradient = {linear.bias_gradient.data(), size};
   }
   return linear;
 }

@@ -16,8 +16,9 @@ namespace cloze::internal {
 /// Views stay valid as long as this object, whose parameters they look into.
 class TrainingWeights {
  public:
-  /// Throws ModelError where the machine does not compute in `compute` (f32, bf16).
-  TrainingWeights(std::span<const ParameterShape> shapes, DType compute);
+  /// Without `gradients`, views of them have no data. Throws ModelError where the machine does not
+  /// compute in `compute` (f32, bf16).
+  TrainingWeights(std::span<const ParameterShape> shapes, DType compute, bool gradients = true);
 
   [[nodiscard]] Parameters& parameters() { return parameters_; }
   [[nodiscard]] DType compute() const { return compute_; }

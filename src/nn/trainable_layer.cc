@@ -14,6 +14,13 @@ ops::AttentionShape shape_of(const TrainableLayer& layer, std::span<const std::i
   return {.heads = layer.heads, .head_dim = hidden / layer.heads, .cu_seqlens = cu_seqlens};
 }
 
+/// The weight's gradient += d_yᵀ·x, where it is wanted.
+void add_weight_gradient(ops::Context& context, const TrainableLinear& linear, ops::ConstMatrix d_y,
+                         ops::ConstMatrix x) {
+  if (linear.weight_gradient.data == nullptr) return;
+  ops::multiply_add(context, {d_y, true}, {x}, linear.weight_gradient);
+}
+
 }  // namespace
 
 SavedLayer make_saved(ops::Context& context, const TrainableLayer& layer, DType compute,
@@ -78,11 +85,12 @@ void backward(ops::Context& context, const TrainableLayer& layer,
                                .beta = layer.output_norm.beta_gradient,
                                .bias = layer.output.bias_gradient});
   ops::multiply(context, {d_dropped}, {layer.output.weight}, buffers.d_inner);
-  ops::activate_backward(context, saved.inner, layer.activation, buffers.d_inner, buffers.d_inner,
-                         buffers.activated, layer.intermediate.bias_gradient);
-  ops::multiply_add(context, {d_dropped, true}, {buffers.activated}, layer.output.weight_gradient);
-  ops::multiply_add(context, {buffers.d_inner, true}, {saved.middle},
-                    layer.intermediate.weight_gradient);
+  ops::activate_backward(
+      context, saved.inner, layer.activation, buffers.d_inner, buffers.d_inner,
+      layer.output.weight_gradient.data == nullptr ? ops::Matrix{} : buffers.activated,
+      layer.intermediate.bias_gradient);
+  add_weight_gradient(context, layer.output, d_dropped, buffers.activated);
+  add_weight_gradient(context, layer.intermediate, buffers.d_inner, saved.middle);
   ops::multiply_add(context, {buffers.d_inner}, {layer.intermediate.weight}, d_hidden);
   // Attention, likewise.
   ops::residual_norm_backward(context, d_hidden, saved.attention, dropout.attention_output,
@@ -91,12 +99,13 @@ void backward(ops::Context& context, const TrainableLayer& layer,
                                .beta = layer.attention_norm.beta_gradient,
                                .bias = layer.attention_output.bias_gradient});
   ops::multiply(context, {d_dropped}, {layer.attention_output.weight}, buffers.d_attended);
-  ops::multiply_add(context, {d_dropped, true}, {saved.attended},
-                    layer.attention_output.weight_gradient);
+  add_weight_gradient(context, layer.attention_output, d_dropped, saved.attended);
   ops::attention_backward(context, saved.qkv, buffers.d_attended, shape, dropout.attention,
                           buffers.d_qkv);
-  ops::add_column_sums(context, buffers.d_qkv, layer.qkv.bias_gradient);
-  ops::multiply_add(context, {buffers.d_qkv, true}, {saved.x}, layer.qkv.weight_gradient);
+  if (!layer.qkv.bias_gradient.empty()) {
+    ops::add_column_sums(context, buffers.d_qkv, layer.qkv.bias_gradient);
+  }
+  add_weight_gradient(context, layer.qkv, buffers.d_qkv, saved.x);
   if (input_wanted) ops::multiply_add(context, {buffers.d_qkv}, {layer.qkv.weight}, d_hidden);
 }
 

@@ -10,7 +10,8 @@
 
 namespace cloze::nn {
 
-/// A linear layer's parameters and where its gradients are added up.
+/// A linear layer's parameters and where its gradients are added up; without data (empty): nowhere,
+/// where the gradients of inputs alone are wanted.
 struct TrainableLinear {
   ops::ConstMatrix weight;         ///< [out, in], compute
   std::span<const float> bias;     ///< [out]
