@@ -215,6 +215,18 @@ Tensor InputGradients::embedding_sums(const Batch& batch) {
   return sums;
 }
 
+Tensor InputGradients::word_embeddings(std::span<const std::int32_t> ids) {
+  auto rows =
+      Tensor::zeros(DType::f32, {static_cast<std::int64_t>(ids.size()), config().hidden_size});
+  parts_->context.begin();
+  if (!rows.empty()) {
+    ops::gather_rows(parts_->context,
+                     parts_->weights.matrix_f32("bert.embeddings.word_embeddings.weight"), ids,
+                     ops::matrix_of(rows));
+  }
+  return rows;
+}
+
 InputGradients::Result InputGradients::run(const Batch& batch, const Tensor& sums,
                                            std::span<const ScoredLogit> logits, bool gradients) {
   return parts_->run(batch, sums, logits, gradients);

@@ -48,6 +48,9 @@ class InputGradients {
   /// hidden].
   [[nodiscard]] Tensor embedding_sums(const Batch& batch);
 
+  /// Rows of the word embeddings: f32 [ids, hidden].
+  [[nodiscard]] Tensor word_embeddings(std::span<const std::int32_t> ids);
+
   struct Result {
     std::vector<double> scores;  ///< [sequences]: the sum of the logits asked for
     Tensor gradients;  ///< [tokens, hidden]: of each sequence's score by its embedding sums

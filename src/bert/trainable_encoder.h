@@ -54,7 +54,8 @@ class TrainableEncoder {
   void embedding_sums(ops::Context& context, const Batch& batch, ops::Matrix sums) const;
 
   /// Adds the gradients of all parameters that have one, given that of the last hidden states, f32
-  /// [tokens, hidden], in whose place it leaves the gradient of the embeddings' sums (where no part is frozen).
+  /// [tokens, hidden], in whose place it leaves the gradient of the embeddings' sums (where no part
+  /// is frozen).
   void backward(ops::Context& context, const Batch& batch, ops::Matrix d_hidden);
 
   /// Dropout of a pass at a head.

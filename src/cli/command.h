@@ -54,5 +54,7 @@ void run_bench_pretraining_data(Arguments arguments);
 void run_vocab(Arguments arguments);
 void run_pretrain(Arguments arguments);
 void run_finetune(Arguments arguments);
+void run_inspect(Arguments arguments);
+void run_embed_map(Arguments arguments);
 
 }  // namespace cloze::cli

@@ -25,6 +25,8 @@ constexpr std::array table{
     Command{"vocab", "train a WordPiece vocabulary from text", run_vocab},
     Command{"pretrain", "train a BERT on text, from nothing or from a model", run_pretrain},
     Command{"finetune", "train a BERT for a task on its examples", run_finetune},
+    Command{"inspect", "what the model attends to, and why it answered", run_inspect},
+    Command{"embed-map", "texts as points of a map, near where they are alike", run_embed_map},
     Command{"bench", "measure speed against the machine's limit", run_bench},
 };
 

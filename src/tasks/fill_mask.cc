@@ -1,13 +1,12 @@
 #include "tasks/fill_mask.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
-#include <numeric>
 
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "tasks/top_tokens.h"
 
 namespace cloze {
 namespace {
@@ -15,39 +14,15 @@ namespace {
 /// Logits are positions × vocabulary: a batch this long needs 125 MB of them at worst.
 constexpr std::int64_t most_batch_tokens = 1024;
 
-/// The ids of the `k` largest logits, largest first.
-std::vector<std::int32_t> largest(std::span<const float> logits, std::size_t k) {
-  std::vector<std::int32_t> ids(logits.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  const auto better = [&](std::int32_t a, std::int32_t b) {
-    const float x = logits[static_cast<std::size_t>(a)];
-    const float y = logits[static_cast<std::size_t>(b)];
-    return x != y ? x > y : a < b;
-  };
-  std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(k), ids.end(), better);
-  ids.resize(k);
-  return ids;
-}
-
-/// log Σ exp(logit), stable.
-double log_sum_exp(std::span<const float> logits) {
-  const double top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const float logit : logits) sum += std::exp(logit - top);
-  return top + std::log(sum);
-}
-
 std::vector<MaskCandidate> candidates(const Tokenizer& tokenizer, std::vector<std::int32_t> ids,
                                       std::size_t position, bool single,
                                       std::span<const float> logits, std::size_t k) {
-  const double total = log_sum_exp(logits);
   std::vector<MaskCandidate> result;
-  for (const auto id : largest(logits, k)) {
+  for (const auto& [id, probability] : top_tokens(logits, k)) {
     ids[position] = id;
-    const double logit = logits[static_cast<std::size_t>(id)];
     result.push_back({.token = std::string(tokenizer.id_to_token(id)),
                       .id = id,
-                      .score = std::exp(logit - total),
+                      .score = probability,
                       .sequence = tokenizer.decode(ids, single)});
   }
   return result;

@@ -1,0 +1,134 @@
+/// \file
+/// cloze embed-map: texts as points of a map.
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cloze/bert.h"
+#include "cloze/tokenizer.h"
+#include "core/progress.h"
+#include "data/batching.h"
+#include "data/output.h"
+#include "inspect/embedding_map.h"
+#include "tasks/embedder.h"
+#include "tasks/sentence_settings.h"
+
+namespace cloze::cli {
+namespace {
+
+constexpr const char* examples = R"(
+A line is a text; after a tab, its label, which gives it a colour. Vectors are pooled as a
+sentence-transformers directory says, by the mean of the tokens elsewhere, and projected by principal
+component analysis. --projector writes what TensorBoard's projector reads, which has t-SNE and UMAP.
+
+Examples:
+  cloze embed-map sentences.txt --model all-MiniLM-L6-v2 --output map.html
+  cloze embed-map labelled.tsv --model all-MiniLM-L6-v2 --output map.html --projector logs/map
+  tensorboard --logdir logs/map
+)";
+
+constexpr std::int64_t most_components = 10;
+
+struct Options {
+  ModelOptions model;
+  std::string file;
+  std::string output;
+  std::string projector;
+  std::string pooling;
+  bool truncate = false;
+  std::int64_t most = 20000;
+};
+
+/// Texts without their labels, and the points that they become.
+std::pair<std::vector<TextItem>, std::vector<MapPoint>> read(TextReader& reader,
+                                                             std::int64_t most) {
+  std::vector<TextItem> items;
+  std::vector<MapPoint> points;
+  while (auto item = reader.next()) {
+    if (static_cast<std::int64_t>(points.size()) == most) {
+      throw UsageError(fmt::format("{} begins more than {} texts: raise --most",
+                                   reader.place(item->number), most));
+    }
+    points.push_back({item->text, item->pair.value_or("")});
+    item->pair.reset();
+    items.push_back(std::move(*item));
+  }
+  if (items.size() < 2) throw FormatError("a map needs at least two texts, one a line");
+  return {std::move(items), std::move(points)};
+}
+
+}  // namespace
+
+void run_embed_map(Arguments arguments) {
+  CLI::App app("Draws texts as points of a map: near where their vectors are alike.",
+               "cloze embed-map");
+  Options options;
+  options.model.add_model(app);
+  app.add_option("FILE", options.file, "texts, one a line; a tab parts a text from its label")
+      ->type_name("")
+      ->required();
+  app.add_option("--output,-o", options.output, "the page to write: .html")->type_name("FILE");
+  app.add_option("--projector", options.projector, "write TensorBoard's projector files into DIR")
+      ->type_name("DIR");
+  app.add_option("--pooling", options.pooling, "cls, mean, max or pooler")->type_name("NAME");
+  app.add_flag("--truncate", options.truncate, "cut texts that are too long");
+  app.add_option("--most", options.most, "most texts to draw")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(in_range(2, 1'000'000));
+  options.model.add_computation(app);
+  app.footer(examples);
+  if (!parse(app, arguments)) return;
+  if (options.output.empty() && options.projector.empty()) {
+    throw UsageError("nothing to write: give --output FILE.html or --projector DIR");
+  }
+  if (!options.output.empty() && !options.output.ends_with(".html")) {
+    throw UsageError(fmt::format("{} is not an .html file", options.output));
+  }
+  const auto load = options.model.load_options();
+  EmbedOptions embed{.pooling = Pooling::mean, .batch_tokens = options.model.batch_tokens};
+  const auto directory = options.model.directory();
+  std::optional<std::int64_t> longest;
+  if (!options.pooling.empty()) {
+    embed.pooling = as_usage([&] { return pooling_from(options.pooling); });
+    if (embed.pooling == Pooling::none) throw UsageError("a map needs a pooling, not none");
+  } else if (const auto settings = sentence_settings(directory)) {
+    embed.pooling = settings->pooling;
+    embed.normalize = settings->normalize;
+    longest = settings->max_seq_length;
+  }
+  auto reader = TextReader::file(options.file, Tabs::pair);
+  auto [items, points] = read(reader, options.most);
+  const auto tokenizer = Tokenizer::from_pretrained(directory);
+  auto model = BertModel::from_pretrained(directory, load);
+  require_same_vocabulary(tokenizer, model.config());
+  const auto reads = model.config().max_position_embeddings;
+  const LengthLimit limit{.tokens = std::min(reads, longest.value_or(reads)),
+                          .truncate = options.truncate};
+  const Embedder embedder(std::move(model), embed);
+  const auto texts = tokenize(tokenizer, items, limit, reader);
+  const auto vectors = [&] {
+    Progress progress("encoding", static_cast<std::int64_t>(texts.size()), "texts");
+    return embedder.embed(texts, [&](std::span<const std::size_t> done) {
+      progress.advance(static_cast<std::int64_t>(done.size()));
+    });
+  }();
+  if (!options.projector.empty()) write_projector(options.projector, vectors, points);
+  if (options.output.empty()) return;
+  auto out = Output::file(options.output);
+  out.write(map_page(principal_components(vectors, most_components), points,
+                     options.file == "-"
+                         ? "standard input"
+                         : std::filesystem::path(options.file).filename().string()));
+  out.finish();
+}
+
+}  // namespace cloze::cli
