@@ -7,6 +7,7 @@
 #include "cloze/checkpoint.h"          // IWYU pragma: export
 #include "cloze/config.h"              // IWYU pragma: export
 #include "cloze/error.h"               // IWYU pragma: export
+#include "cloze/hub.h"                 // IWYU pragma: export
 #include "cloze/profile.h"             // IWYU pragma: export
 #include "cloze/tensor.h"              // IWYU pragma: export
 #include "cloze/tokenizer.h"           // IWYU pragma: export

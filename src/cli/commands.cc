@@ -22,6 +22,7 @@ constexpr std::array table{
     Command{"choose", "the right one of several continuations, by a fine-tuned model", run_choose},
     Command{"rank", "candidates by how well they suit a query, by a fine-tuned model", run_rank},
     Command{"evaluate", "a fine-tuned model's metrics on a file", run_evaluate},
+    Command{"pull", "fetch a model from the Hugging Face Hub", run_pull},
     Command{"vocab", "train a WordPiece vocabulary from text", run_vocab},
     Command{"pretrain", "train a BERT on text, from nothing or from a model", run_pretrain},
     Command{"finetune", "train a BERT for a task on its examples", run_finetune},

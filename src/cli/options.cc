@@ -75,7 +75,7 @@ CLI::Validator in_range(std::int64_t lowest, std::int64_t highest) {
 }
 
 void ModelOptions::add_model(CLI::App& app) {
-  app.add_option("--model,-m", model, "model directory, or a name in the model cache")
+  app.add_option("--model,-m", model, "model directory, or a name in the model cache or on the Hub")
       ->type_name("DIR_OR_NAME")
       ->required();
 }

@@ -1,20 +1,15 @@
 #include "data/model_path.h"
 
-#include <cstdlib>
 #include <system_error>
 
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "cloze/hub.h"
+#include "core/environment.h"
 
 namespace cloze {
 namespace {
-
-/// A variable of the environment; null when it is not set, or empty.
-const char* variable(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing sets variables
-  return value != nullptr && *value != '\0' ? value : nullptr;
-}
 
 bool directory_exists(const std::filesystem::path& path) {
   std::error_code ignored;
@@ -24,12 +19,11 @@ bool directory_exists(const std::filesystem::path& path) {
 }  // namespace
 
 std::filesystem::path model_cache() {
-  if (const char* cache = variable("CLOZE_CACHE")) return cache;
-  if (const char* cache = variable("XDG_CACHE_HOME")) {
-    return std::filesystem::path(cache) / "cloze";
+  if (const auto cache = environment_variable("CLOZE_CACHE")) return *cache;
+  if (const auto cache = environment_variable("XDG_CACHE_HOME")) {
+    return std::filesystem::path(*cache) / "cloze";
   }
-  const char* home = variable("HOME");
-  return std::filesystem::path(home != nullptr ? home : ".") / ".cache" / "cloze";
+  return std::filesystem::path(environment_variable("HOME").value_or(".")) / ".cache" / "cloze";
 }
 
 std::filesystem::path find_model(const std::string& directory_or_name) {
@@ -51,8 +45,17 @@ std::filesystem::path find_model(const std::string& directory_or_name) {
       if (directory_exists(candidate)) return candidate;
     }
   }
-  throw IoError(fmt::format("there is no model {}: neither a directory of that name nor {} exists",
-                            directory_or_name, (cache / given.filename()).string()));
+  const auto nowhere =
+      fmt::format("there is no model {}: neither a directory of that name nor {} exists",
+                  directory_or_name, (cache / given.filename()).string());
+  if (!is_hub_name(directory_or_name)) throw IoError(nowhere);
+  auto settings = HubSettings::from_environment();
+  settings.show_progress = true;
+  try {
+    return hub_model(directory_or_name, settings).directory;
+  } catch (const IoError& error) {
+    throw IoError(fmt::format("{}; from the Hub: {}", nowhere, error.what()));
+  }
 }
 
 }  // namespace cloze
