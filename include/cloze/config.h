@@ -40,6 +40,9 @@ struct BertConfig {
   std::string problem_type{};                ///< "", or transformers' name for a classifier's loss
   std::vector<std::string> architectures{};  ///< e.g. {"BertForMaskedLM"}
   std::vector<std::string> id2label{};  ///< label of each output of a head; empty if not stated
+  /// What was read: "bert", or "distilbert", which is a BERT without segment embeddings and pooler
+  /// whose fields have other names. Written as "bert", the names that Cloze saves weights under.
+  std::string model_type = "bert";
   /// Every field of the file that this struct does not name, as a JSON object: kept so that saving
   /// loses nothing (but an integer beyond 64 bits becomes a floating-point number).
   std::string extra_json = "{}";
@@ -53,8 +56,8 @@ struct BertConfig {
   /// Reads `config.json` in `directory`, or Google's `bert_config.json` where that is absent:
   /// beside a TensorFlow checkpoint its "gelu" is what google-research/bert computes, `gelu_tanh`.
   /// Throws IoError, FormatError (not JSON, wrong type of a field: which), ModelError (a model that
-  /// is not BERT or a kind of BERT that Cloze does not compute, sizes that make no model: which,
-  /// and why).
+  /// is neither BERT nor DistilBERT or a kind of BERT that Cloze does not compute, sizes that make
+  /// no model: which, and why).
   [[nodiscard]] static BertConfig from_pretrained(const std::filesystem::path& directory);
 
   /// The same from JSON text; `origin` names it in errors. Labels are read from `id2label`, from

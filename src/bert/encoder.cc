@@ -140,6 +140,9 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
   });
   if (weights.contains("bert.pooler.dense.weight") || weights.contains("bert.pooler.dense.bias")) {
     pooler_ = weights.linear({"bert.pooler.dense"}, hidden, hidden, DType::f32);
+  } else if (weights.contains("pre_classifier.weight")) {
+    pooler_ = weights.linear({"pre_classifier"}, hidden, hidden, DType::f32);
+    pre_classifier_ = true;
   }
   const std::int64_t inner = c.intermediate_size;
   const std::int64_t layer =
@@ -198,7 +201,8 @@ ops::Matrix BertEncoder::pool(ops::Context& context, ops::ConstMatrix hidden_sta
   const std::span<const std::int32_t> starts(batch.cu_seqlens.data(),
                                              static_cast<std::size_t>(sequences));
   ops::gather_rows(context, hidden_states, starts, first);
-  ops::linear(context, first, pooler_, ops::Epilogue::tanh, pooled);
+  ops::linear(context, first, pooler_, pre_classifier_ ? ops::Epilogue::relu : ops::Epilogue::tanh,
+              pooled);
   return pooled;
 }
 

@@ -52,8 +52,9 @@ class BertEncoder {
   void run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
            const Consumer& consume) const;
 
-  /// tanh(W·h[CLS] + b) of each sequence, f32 [sequences, hidden] in the context's arena.
-  /// Throws ModelError without a pooler.
+  /// tanh(W·h[CLS] + b) of each sequence, f32 [sequences, hidden] in the context's arena; of a
+  /// DistilBERT classifier relu(W·h[CLS] + b), its `pre_classifier`. Throws ModelError without
+  /// either.
   [[nodiscard]] ops::Matrix pool(ops::Context& context, ops::ConstMatrix hidden_states,
                                  const Batch& batch) const;
 
@@ -61,7 +62,10 @@ class BertEncoder {
   [[nodiscard]] ContextPool::Lease borrow() const { return contexts_.borrow(); }
 
   [[nodiscard]] const BertConfig& config() const { return config_; }
+  /// Whether classifiers have something to stand on.
   [[nodiscard]] bool has_pooler() const { return !pooler_.empty(); }
+  /// Whether that is BERT's own pooler, part of the model and not of a head.
+  [[nodiscard]] bool has_bert_pooler() const { return has_pooler() && !pre_classifier_; }
   [[nodiscard]] Precision precision() const { return precision_; }
   /// What activations are stored in.
   [[nodiscard]] DType compute() const { return compute_; }
@@ -74,7 +78,8 @@ class BertEncoder {
   DType compute_;
   nn::Embeddings embeddings_;
   std::vector<nn::EncoderLayer> layers_;
-  ops::LinearWeight pooler_;  ///< f32, whatever the encoder computes in
+  ops::LinearWeight pooler_;     ///< f32, whatever the encoder computes in
+  bool pre_classifier_ = false;  ///< it is DistilBERT's, and computes relu
   std::int64_t num_parameters_ = 0;
   mutable ContextPool contexts_;
 };

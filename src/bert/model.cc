@@ -81,7 +81,7 @@ BertOutput BertModel::operator()(const Batch& batch, const ForwardOptions& optio
   BertOutput output;
   encoder_->run(batch, options, &output, [&](ops::Context& context, ops::Matrix hidden_states) {
     output.last_hidden_state = internal::to_tensor(context, hidden_states);
-    if (encoder_->has_pooler()) {
+    if (encoder_->has_bert_pooler()) {
       output.pooler_output =
           internal::to_tensor(context, encoder_->pool(context, hidden_states, batch));
     }
@@ -90,7 +90,7 @@ BertOutput BertModel::operator()(const Batch& batch, const ForwardOptions& optio
 }
 
 const BertConfig& BertModel::config() const { return encoder_->config(); }
-bool BertModel::has_pooler() const { return encoder_->has_pooler(); }
+bool BertModel::has_pooler() const { return encoder_->has_bert_pooler(); }
 Precision BertModel::precision() const { return encoder_->precision(); }
 std::int64_t BertModel::num_parameters() const { return encoder_->num_parameters(); }
 

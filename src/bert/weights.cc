@@ -11,7 +11,7 @@
 namespace cloze::internal {
 namespace {
 
-constexpr std::string_view kPrefix = "bert.";
+constexpr std::string_view kSegments = "bert.embeddings.token_type_embeddings.weight";
 
 bool ends_with(const std::string& text, std::string_view end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
@@ -70,31 +70,17 @@ ops::LayerNormWeight WeightSource::layer_norm(const std::string& name, std::int6
           .epsilon = static_cast<float>(epsilon)};
 }
 
-CheckpointWeights::CheckpointWeights(Checkpoint checkpoint) : checkpoint_(std::move(checkpoint)) {}
+CheckpointWeights::CheckpointWeights(Checkpoint checkpoint)
+    : checkpoint_(std::move(checkpoint)), names_(checkpoint_) {}
 
-std::optional<std::string> CheckpointWeights::resolve(const std::string& name) const {
-  std::vector<std::string> candidates{name};
-  if (ends_with(name, "LayerNorm.weight")) {
-    candidates.push_back(name.substr(0, name.size() - 6) + "gamma");
-  } else if (ends_with(name, "LayerNorm.bias")) {
-    candidates.push_back(name.substr(0, name.size() - 4) + "beta");
-  }
-  for (const auto& candidate : candidates) {
-    if (checkpoint_.contains(candidate)) return candidate;
-    if (candidate.starts_with(kPrefix) && checkpoint_.contains(candidate.substr(kPrefix.size()))) {
-      return candidate.substr(kPrefix.size());
-    }
-  }
-  return std::nullopt;
-}
-
-bool CheckpointWeights::contains(const std::string& name) const {
-  return resolve(name).has_value();
-}
+bool CheckpointWeights::contains(const std::string& name) const { return names_.contains(name); }
 
 Tensor CheckpointWeights::take(const std::string& name, const Shape& shape) {
-  const auto found = resolve(name);
-  if (!found) {
+  const auto* found = names_.stored(name);
+  if (found == nullptr && names_.distilbert() && name == kSegments) {
+    return Tensor::zeros(DType::f32, shape);
+  }
+  if (found == nullptr) {
     throw ModelError(fmt::format(
         "{} has no tensor {} (expected shape {}): it is not a complete BERT of this configuration",
         checkpoint_.path().string(), name, to_string(shape)));
@@ -121,7 +107,7 @@ Tensor CheckpointWeights::take(const std::string& name, const Shape& shape) {
 }
 
 void CheckpointWeights::release(const std::string& name) {
-  if (const auto found = resolve(name)) checkpoint_.release(*found);
+  if (const auto* found = names_.stored(name)) checkpoint_.release(*found);
 }
 
 RandomWeights::RandomWeights(const BertConfig& config, std::uint64_t seed)

@@ -5,10 +5,10 @@
 
 #include <cstdint>
 #include <initializer_list>
-#include <optional>
 #include <string>
 #include <string_view>
 
+#include "checkpoint/model_names.h"
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
 #include "ops/ops.h"
@@ -44,8 +44,8 @@ class WeightSource {
                                                 double epsilon);
 };
 
-/// A checkpoint's tensors. Accepts names with and without the `bert.` prefix and the legacy
-/// `gamma`/`beta` of layer norms.
+/// A checkpoint's tensors, whatever its writer called them (see ModelNames). DistilBERT, which has
+/// no segment embeddings, gets zeros for them: a sum that they leave as it is.
 class CheckpointWeights final : public WeightSource {
  public:
   explicit CheckpointWeights(Checkpoint checkpoint);
@@ -54,8 +54,8 @@ class CheckpointWeights final : public WeightSource {
   void release(const std::string& name) override;
 
  private:
-  [[nodiscard]] std::optional<std::string> resolve(const std::string& name) const;
   Checkpoint checkpoint_;
+  ModelNames names_;
 };
 
 /// BERT's initialisation: weights normal with deviation `initializer_range`, biases zero, layer

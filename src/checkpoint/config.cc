@@ -143,20 +143,38 @@ class Fields {
   const std::string* origin_;
 };
 
-/// Refuses models that are not BERT, by name.
-void check_model_type(Fields& fields) {
+/// Why a relative of BERT is not computed, for those that people take for one.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kRelatives{
+    {{"roberta", "its vocabulary is byte-level BPE and its positions begin at 2"},
+     {"xlm-roberta", "its vocabulary is SentencePiece and its positions begin at 2"},
+     {"camembert", "its vocabulary is SentencePiece and its positions begin at 2"},
+     {"albert", "its layers share their weights and its vocabulary is SentencePiece"},
+     {"electra", "its embeddings are projected and its head tells replaced tokens"},
+     {"mpnet", "its attention adds relative positions"},
+     {"deberta", "its attention takes content and position apart"},
+     {"deberta-v2", "its attention takes content and position apart"},
+     {"modernbert", "its positions are rotary and its layers others"},
+     {"nomic_bert", "its positions are rotary and its layers others"},
+     {"xlnet", "it permutes its text"},
+     {"mobilebert", "its layers have bottlenecks"}}};
+
+/// Takes the model's type; refuses models that are not BERT, by name.
+std::string take_model_type(Fields& fields) {
   constexpr std::array kNeeded{"vocab_size", "hidden_size", "num_hidden_layers",
                                "num_attention_heads"};
   const auto type = fields.extract("model_type");
   if (type && !type->is_null()) {
     if (!type->is_string()) fields.wrong_type("model_type", "a string", *type);
-    if (*type != "bert") {
-      throw ModelError(fmt::format(
-          "{}: this is a {} model, and Cloze computes BERT (\"model_type\": \"bert\"); choose a "
-          "BERT checkpoint",
-          fields.origin(), Fields::shown(*type)));
+    if (*type == "bert" || *type == "distilbert") return type->get<std::string>();
+    std::string why;
+    for (const auto& [name, reason] : kRelatives) {
+      if (*type == name) why = fmt::format(" ({})", reason);
     }
-    return;
+    throw ModelError(
+        fmt::format("{}: this is a {} model{}, and Cloze computes BERT and DistilBERT "
+                    "(\"model_type\": \"bert\" "
+                    "or \"distilbert\"); choose a checkpoint of one of those",
+                    fields.origin(), Fields::shown(*type), why));
   }
   // Google's bert_config.json does not name its type: its sizes must speak for it.
   for (const auto* name : kNeeded) {
@@ -165,6 +183,27 @@ void check_model_type(Fields& fields) {
           "{}: neither \"model_type\" nor \"{}\" is there, so this does not describe a BERT",
           fields.origin(), name));
     }
+  }
+  return "bert";
+}
+
+/// DistilBertConfig's names for BertConfig's fields, and its defaults where they differ.
+void rename_distilbert_fields(nlohmann::json& object) {
+  constexpr std::array<std::pair<const char*, const char*>, 8> kNames{
+      {{"dim", "hidden_size"},
+       {"n_layers", "num_hidden_layers"},
+       {"n_heads", "num_attention_heads"},
+       {"hidden_dim", "intermediate_size"},
+       {"dropout", "hidden_dropout_prob"},
+       {"attention_dropout", "attention_probs_dropout_prob"},
+       {"activation", "hidden_act"},
+       {"seq_classif_dropout", "classifier_dropout"}}};
+  if (!object.contains("n_layers")) object["n_layers"] = 6;
+  for (const auto& [theirs, ours] : kNames) {
+    const auto found = object.find(theirs);
+    if (found == object.end()) continue;
+    object[ours] = *found;
+    object.erase(theirs);
   }
 }
 
@@ -335,10 +374,13 @@ BertConfig BertConfig::from_pretrained(const std::filesystem::path& directory) {
 }
 
 BertConfig BertConfig::from_json(std::string_view json, const std::string& origin) {
-  Fields fields(parse_json_object(json, origin), origin);
-  check_model_type(fields);
-  check_variant(fields);
+  auto object = parse_json_object(json, origin);
+  const auto type = object.find("model_type");
+  if (type != object.end() && *type == "distilbert") rename_distilbert_fields(object);
+  Fields fields(std::move(object), origin);
   BertConfig config;
+  config.model_type = take_model_type(fields);
+  check_variant(fields);
   fields.take("vocab_size", config.vocab_size);
   fields.take("hidden_size", config.hidden_size);
   fields.take("num_hidden_layers", config.num_hidden_layers);

@@ -28,6 +28,7 @@ constexpr std::array table{
     Command{"finetune", "train a BERT for a task on its examples", run_finetune},
     Command{"inspect", "what the model attends to, and why it answered", run_inspect},
     Command{"embed-map", "texts as points of a map, near where they are alike", run_embed_map},
+    Command{"convert", "any checkpoint to a Hugging Face directory", run_convert},
     Command{"bench", "measure speed against the machine's limit", run_bench},
 };
 

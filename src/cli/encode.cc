@@ -51,7 +51,9 @@ void add_options(CLI::App& app, Options& options) {
   options.text.add_texts(app, "texts; a tab parts a text from its pair");
   options.text.add_single(app);
   options.text.add_limit(app);
-  app.add_option("--pooling", options.pooling, "none (a vector a token), cls, mean, max or pooler")
+  app.add_option("--pooling", options.pooling,
+                 "none (a vector a token), cls, mean, max, pooler, mean_sqrt_len, "
+                 "weighted_mean or last_token")
       ->type_name("NAME");
   app.add_flag("--normalize", options.normalize, "scale every vector to length 1");
   app.add_option("--layers", options.layers,
@@ -86,6 +88,9 @@ EmbedOptions embed_options(const Options& options,
   } else if (settings) {
     embed.pooling = settings->pooling;
     embed.normalize = embed.normalize || settings->normalize;
+    for (const auto& dense : settings->dense) {
+      embed.dense.push_back(Dense::from_pretrained(dense));
+    }
   }
   return embed;
 }
@@ -145,7 +150,7 @@ void run_encode(Arguments arguments) {
   const auto load = options.model.load_options();
   auto reader = options.text.reader();
   const auto directory = options.model.directory();
-  const auto settings = defaults(options, directory);
+  const auto settings = defaults(options, options.model.root());
   const auto embed = embed_options(options, settings);
   const auto tokenizer = Tokenizer::from_pretrained(directory);
   auto model = BertModel::from_pretrained(directory, load);
@@ -154,7 +159,9 @@ void run_encode(Arguments arguments) {
   if (settings && settings->max_seq_length && options.text.max_length == 0) {
     model_limit = std::min(model_limit, *settings->max_seq_length);
   }
-  const auto limit = options.text.limit(model_limit);
+  auto limit = options.text.limit(model_limit);
+  // sentence-transformers cuts texts at the length that it states.
+  if (settings && settings->max_seq_length) limit.truncate = true;
   const Embedder embedder = as_usage([&] { return Embedder(std::move(model), embed); });
 
   const auto sink = make_sink(options, embedder, tokenizer);

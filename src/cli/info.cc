@@ -58,7 +58,7 @@ std::string readable(const ModelInfo& info) {
     text += fmt::format("{:<14}{}\n", name, value);
   };
   line("model", info.directory.string());
-  line("architecture", architecture(config));
+  line("architecture", fmt::format("{} ({})", architecture(config), config.model_type));
   line("encoder",
        fmt::format("{} layers, hidden {}, {} heads of {}, feed-forward {}, {}",
                    config.num_hidden_layers, config.hidden_size, config.num_attention_heads,
@@ -85,6 +85,7 @@ std::string json(const ModelInfo& info) {
   }
   Json found;
   found["model"] = info.directory.string();
+  found["model_type"] = config.model_type;
   found["architectures"] = config.architectures;
   found["num_hidden_layers"] = config.num_hidden_layers;
   found["hidden_size"] = config.hidden_size;
@@ -128,7 +129,7 @@ void run_info(Arguments arguments) {
   app.footer(examples);
   if (!parse(app, arguments)) return;
 
-  const auto info = model_info(model.directory());
+  const auto info = model_info(model.root());
   auto out = Output::standard_output();
   out.write(as_json ? json(info) : readable(info));
   out.finish();

@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "data/model_path.h"
 #include "data/output.h"
+#include "tasks/sentence_settings.h"
 
 namespace cloze::cli {
 namespace {
@@ -107,7 +108,9 @@ void ModelOptions::add_computation(CLI::App& app) {
       ->check(in_range(1, std::int64_t{1} << 24));
 }
 
-std::filesystem::path ModelOptions::directory() const { return find_model(model); }
+std::filesystem::path ModelOptions::root() const { return find_model(model); }
+
+std::filesystem::path ModelOptions::directory() const { return transformer_directory(root()); }
 
 LoadOptions ModelOptions::load_options() const {
   const auto precision = as_usage([&] { return precision_from(dtype); });

@@ -39,7 +39,10 @@ struct ModelOptions {
   void add_model(CLI::App& app);        ///< --model alone
   void add_computation(CLI::App& app);  ///< the others
 
+  /// Where configuration, vocabulary and weights are: see transformer_directory.
   [[nodiscard]] std::filesystem::path directory() const;
+  /// The model's directory as it was named: a sentence-transformers one begins above.
+  [[nodiscard]] std::filesystem::path root() const;
   /// Applies --threads; checks --device and --dtype. Throws Error where this build has no such
   /// device.
   [[nodiscard]] LoadOptions load_options() const;

@@ -65,18 +65,24 @@ Encoder load(const Options& options) {
   const auto load_options = options.model.load_options();
   const auto directory = options.model.directory();
   EmbedOptions embed{.pooling = Pooling::mean, .batch_tokens = options.model.batch_tokens};
+  bool cut = false;
   std::int64_t most = std::numeric_limits<std::int64_t>::max();
   if (!options.pooling.empty()) {
     embed.pooling = as_usage([&] { return pooling_from(options.pooling); });
     if (embed.pooling == Pooling::none) throw UsageError("similarity needs a pooling, not none");
-  } else if (const auto settings = sentence_settings(directory)) {
+  } else if (const auto settings = sentence_settings(options.model.root())) {
     embed.pooling = settings->pooling;
+    for (const auto& dense : settings->dense) {
+      embed.dense.push_back(Dense::from_pretrained(dense));
+    }
     if (options.text.max_length == 0) most = settings->max_seq_length.value_or(most);
+    cut = settings->max_seq_length.has_value();  // as sentence-transformers does
   }
   auto tokenizer = Tokenizer::from_pretrained(directory);
   auto model = BertModel::from_pretrained(directory, load_options);
   require_same_vocabulary(tokenizer, model.config());
-  const auto limit = options.text.limit(std::min(most, model.config().max_position_embeddings));
+  auto limit = options.text.limit(std::min(most, model.config().max_position_embeddings));
+  limit.truncate = limit.truncate || cut;
   return {std::move(tokenizer), limit, Embedder(std::move(model), std::move(embed))};
 }
 

@@ -23,6 +23,15 @@ Embedder::Embedder(BertModel model, EmbedOptions options)
     layers_.push_back(static_cast<std::size_t>(layer < 0 ? layer + states : layer));
   }
   if (layers_ == std::vector<std::size_t>{static_cast<std::size_t>(states - 1)}) layers_.clear();
+  auto width = state_columns();
+  for (const auto& dense : options_.dense) {
+    if (dense.in_features() != width) {
+      throw ModelError(
+          fmt::format("a dense layer reads vectors of {} values, and those before it have {}",
+                      dense.in_features(), width));
+    }
+    width = dense.out_features();
+  }
   if (options_.pooling == Pooling::pooler) {
     if (!model_.has_pooler()) {
       throw ModelError(
@@ -37,6 +46,10 @@ Embedder::Embedder(BertModel model, EmbedOptions options)
 }
 
 std::int64_t Embedder::columns() const {
+  return options_.dense.empty() ? state_columns() : options_.dense.back().out_features();
+}
+
+std::int64_t Embedder::state_columns() const {
   return model_.config().hidden_size *
          std::max<std::int64_t>(1, static_cast<std::int64_t>(layers_.size()));
 }
@@ -46,9 +59,9 @@ Tensor Embedder::selected(const BertOutput& output) const {
   if (layers_.size() == 1) return output.hidden_states.at(layers_.front());
   const auto rows = output.last_hidden_state.dim(0);
   const auto hidden = static_cast<std::size_t>(model_.config().hidden_size);
-  auto joined = Tensor::zeros(DType::f32, {rows, columns()});
+  auto joined = Tensor::zeros(DType::f32, {rows, state_columns()});
   const auto target = joined.mutable_values<float>();
-  const auto stride = static_cast<std::size_t>(columns());
+  const auto stride = static_cast<std::size_t>(state_columns());
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const auto source = output.hidden_states.at(layers_[l]).values<float>();
     for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) {
@@ -66,6 +79,7 @@ Tensor Embedder::run(const Batch& batch) const {
     const auto hidden = selected(output);
     result = options_.pooling == Pooling::none ? hidden : pool(hidden, batch, options_.pooling);
   }
+  for (const auto& dense : options_.dense) result = dense(result);
   if (options_.normalize) normalize_rows(result);
   return result;
 }

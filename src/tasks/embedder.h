@@ -11,13 +11,15 @@
 #include "cloze/bert.h"
 #include "cloze/tensor.h"
 #include "data/batching.h"
+#include "tasks/dense.h"
 #include "tasks/pooling.h"
 
 namespace cloze {
 
 struct EmbedOptions {
   Pooling pooling = Pooling::none;
-  bool normalize = false;
+  bool normalize = false;      ///< after all else
+  std::vector<Dense> dense{};  ///< layers on the pooled vectors, first to last
   /// Which hidden states, as indices of transformers' `hidden_states`: 0 the embeddings, -1 the
   /// last layer. Several are concatenated.
   std::vector<std::int64_t> layers{-1};
@@ -36,7 +38,7 @@ class Embedder {
   [[nodiscard]] const BertModel& model() const { return model_; }
   [[nodiscard]] const EmbedOptions& options() const { return options_; }
 
-  /// Columns of every vector: the hidden size times the layers.
+  /// Columns of every vector: the hidden size times the layers, or what the last dense layer has.
   [[nodiscard]] std::int64_t columns() const;
 
   /// A vector a text: [texts, columns]. Not for `Pooling::none` (ArgumentError).
@@ -48,6 +50,7 @@ class Embedder {
                                                  const OnBatch& on_batch = {}) const;
 
  private:
+  [[nodiscard]] std::int64_t state_columns() const;  // before the dense layers
   /// [total_tokens, columns], or with pooling [sequences, columns].
   [[nodiscard]] Tensor run(const Batch& batch) const;
   [[nodiscard]] Tensor selected(const BertOutput& output) const;

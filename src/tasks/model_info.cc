@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "checkpoint/model_names.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
@@ -19,35 +20,32 @@ namespace {
 constexpr std::string_view decoder_weight = "cls.predictions.decoder.weight";
 constexpr std::string_view decoder_bias = "cls.predictions.decoder.bias";
 
-/// The tensor's name as BertModel has it, or with its first dots prefix: "bert." or nothing.
-std::string model_name(const Checkpoint& checkpoint, std::string_view name) {
-  auto prefixed = "bert." + std::string(name);
-  return checkpoint.contains(prefixed) ? prefixed : std::string(name);
-}
-
 std::int64_t numel(const Shape& shape) {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
-void count_tensors(const Checkpoint& checkpoint, ModelInfo& info) {
+void count_tensors(const Checkpoint& checkpoint, const ModelNames& names, ModelInfo& info) {
   for (const auto& name : checkpoint.names()) {
     const auto& tensor = checkpoint.info(name);
-    const auto count = numel(tensor.shape);
-    info.bytes += count * static_cast<std::int64_t>(size_of(tensor.dtype));
+    info.bytes += numel(tensor.shape) * static_cast<std::int64_t>(size_of(tensor.dtype));
     ++info.dtypes[std::string(name_of(tensor.dtype))];
-    // Buffers are not parameters, and a tied matrix or bias that is stored twice is one.
-    if (name.ends_with("position_ids") || name.ends_with("embeddings.token_type_ids")) continue;
-    const bool decoder = name == decoder_weight || name == decoder_bias;
-    if (decoder && info.config.tie_word_embeddings) continue;
-    info.parameters += count;
   }
+  // Buffers are not parameters, and a tied matrix or bias that is stored twice is one.
+  for (const auto& [name, stored] : names.all()) {
+    const bool twice =
+        name == decoder_weight || (name == decoder_bias && names.contains("cls.predictions.bias"));
+    if (twice && info.config.tie_word_embeddings) continue;
+    info.parameters += numel(checkpoint.info(stored).shape);
+  }
+  for (const auto& name : names.unknown()) info.parameters += numel(checkpoint.info(name).shape);
 }
 
 /// The head that `classifier.weight` is: the tensors alone do not tell, the architecture does.
 HeadInfo classifier_head(const ModelInfo& info, const Shape& shape) {
   const auto& architectures = info.config.architectures;
   const auto says = [&](std::string_view name) {
-    return std::find(architectures.begin(), architectures.end(), name) != architectures.end();
+    return std::any_of(architectures.begin(), architectures.end(),
+                       [&](const auto& stated) { return stated.ends_with(name); });
   };
   const auto labels = shape.empty() ? 0 : shape.front();
   if (says("BertForTokenClassification")) {
@@ -59,32 +57,35 @@ HeadInfo classifier_head(const ModelInfo& info, const Shape& shape) {
           "BertForSequenceClassification", "classify"};
 }
 
-void find_heads(const Checkpoint& checkpoint, ModelInfo& info) {
-  info.pooler = checkpoint.contains(model_name(checkpoint, "pooler.dense.weight"));
-  if (checkpoint.contains("cls.predictions.transform.dense.weight")) {
+void find_heads(const Checkpoint& checkpoint, const ModelNames& names, ModelInfo& info) {
+  info.pooler = names.contains("bert.pooler.dense.weight");
+  if (names.contains("cls.predictions.transform.dense.weight")) {
     info.heads.push_back({"masked language model", "BertForMaskedLM", "fill-mask"});
   }
-  if (checkpoint.contains("cls.seq_relationship.weight")) {
+  if (names.contains("cls.seq_relationship.weight")) {
     info.heads.push_back({"next sentence", "BertForNextSentencePrediction", "next-sentence"});
   }
-  if (checkpoint.contains("classifier.weight")) {
-    info.heads.push_back(classifier_head(info, checkpoint.info("classifier.weight").shape));
+  if (const auto* classifier = names.stored("classifier.weight")) {
+    info.heads.push_back(classifier_head(info, checkpoint.info(*classifier).shape));
   }
-  if (checkpoint.contains("qa_outputs.weight")) {
+  if (names.contains("qa_outputs.weight")) {
     info.heads.push_back({"question answering", "BertForQuestionAnswering", "answer"});
   }
+  if (info.config.model_type != "distilbert") return;
+  for (auto& head : info.heads) head.architecture = "Distil" + head.architecture;
 }
 
-void require_bert(const Checkpoint& checkpoint, const ModelInfo& info) {
-  const auto name = model_name(checkpoint, "embeddings.word_embeddings.weight");
-  if (!checkpoint.contains(name)) {
+void require_bert(const Checkpoint& checkpoint, const ModelNames& names, const ModelInfo& info) {
+  constexpr std::string_view words = "bert.embeddings.word_embeddings.weight";
+  const auto* name = names.stored(words);
+  if (name == nullptr) {
     throw ModelError(fmt::format("{} is not a BERT checkpoint: it has no tensor {}",
-                                 checkpoint.path().string(), name));
+                                 checkpoint.path().string(), words));
   }
   const Shape expected{info.config.vocab_size, info.config.hidden_size};
-  const auto& found = checkpoint.info(name).shape;
+  const auto& found = checkpoint.info(*name).shape;
   if (found != expected) {
-    throw ModelError(fmt::format("{} is {} in the checkpoint, but config.json says {}", name,
+    throw ModelError(fmt::format("{} is {} in the checkpoint, but config.json says {}", *name,
                                  to_string(found), to_string(expected)));
   }
 }
@@ -112,6 +113,7 @@ std::string sentence_pooling(const std::filesystem::path& directory) {
     const auto settings = sentence_settings(directory);
     if (!settings) return {};
     auto text = std::string(name_of(settings->pooling));
+    if (!settings->dense.empty()) text += fmt::format(", {} dense", settings->dense.size());
     if (settings->normalize) text += ", normalized";
     if (settings->max_seq_length) {
       text += fmt::format(", at most {} tokens", *settings->max_seq_length);
@@ -127,12 +129,14 @@ std::string sentence_pooling(const std::filesystem::path& directory) {
 ModelInfo model_info(const std::filesystem::path& directory) {
   ModelInfo info;
   info.directory = directory;
-  info.config = BertConfig::from_pretrained(directory);
-  const auto checkpoint = Checkpoint::open(directory);
-  require_bert(checkpoint, info);
-  count_tensors(checkpoint, info);
-  find_heads(checkpoint, info);
-  info.tokenizer = tokenizer_info(directory);
+  const auto transformer = transformer_directory(directory);
+  info.config = BertConfig::from_pretrained(transformer);
+  const auto checkpoint = Checkpoint::open(transformer);
+  const ModelNames names(checkpoint);
+  require_bert(checkpoint, names, info);
+  count_tensors(checkpoint, names, info);
+  find_heads(checkpoint, names, info);
+  info.tokenizer = tokenizer_info(transformer);
   info.sentence_pooling = sentence_pooling(directory);
   return info;
 }

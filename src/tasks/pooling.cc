@@ -15,24 +15,28 @@
 namespace cloze {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Pooling>, 5> poolings{{
+constexpr std::array<std::pair<std::string_view, Pooling>, 8> poolings{{
     {"none", Pooling::none},
     {"cls", Pooling::cls},
     {"mean", Pooling::mean},
     {"max", Pooling::max},
     {"pooler", Pooling::pooler},
+    {"mean_sqrt_len", Pooling::mean_sqrt_len},
+    {"weighted_mean", Pooling::weighted_mean},
+    {"last_token", Pooling::last_token},
 }};
 
-/// out[c] = mean over the `count` rows of rows[., c].
-void mean_of(std::span<const float> rows, std::int64_t count, std::span<float> out) {
+/// out[c] = sum over the rows r of weight(r) · rows[r, c], divided by `divisor`.
+template <class Weight>
+void sum_of(std::span<const float> rows, const Weight& weight, double divisor,
+            std::span<float> out) {
   const auto columns = out.size();
   std::vector<double> sums(columns, 0.0);
-  for (std::size_t at = 0; at < rows.size(); at += columns) {
-    for (std::size_t c = 0; c < columns; ++c) sums[c] += rows[at + c];
+  for (std::size_t at = 0, row = 0; at < rows.size(); at += columns, ++row) {
+    const double factor = weight(row);
+    for (std::size_t c = 0; c < columns; ++c) sums[c] += factor * rows[at + c];
   }
-  for (std::size_t c = 0; c < columns; ++c) {
-    out[c] = static_cast<float>(sums[c] / static_cast<double>(count));
-  }
+  for (std::size_t c = 0; c < columns; ++c) out[c] = static_cast<float>(sums[c] / divisor);
 }
 
 /// out[c] = max over the rows of rows[., c].
@@ -50,8 +54,12 @@ Pooling pooling_from(std::string_view name) {
   for (const auto& [known, pooling] : poolings) {
     if (known == name) return pooling;
   }
+  if (name == "weightedmean") return Pooling::weighted_mean;
+  if (name == "lasttoken") return Pooling::last_token;
   throw ArgumentError(
-      fmt::format("there is no pooling \"{}\": it is none, cls, mean, max or pooler", name));
+      fmt::format("there is no pooling \"{}\": it is none, cls, mean, max, pooler, "
+                  "mean_sqrt_len, weighted_mean or last_token",
+                  name));
 }
 
 std::string_view name_of(Pooling pooling) {
@@ -74,12 +82,29 @@ Tensor pool(const Tensor& hidden, const Batch& batch, Pooling pooling) {
     const auto rows = source.subspan(begin * columns, length * columns);
     const auto out = target.subspan(at * columns, columns);
     if (rows.empty()) continue;  // without special tokens an empty text has no tokens: zeros
-    if (pooling == Pooling::mean) {
-      mean_of(rows, batch.length(s), out);
-    } else if (pooling == Pooling::max) {
-      max_of(rows, out);
-    } else {
-      std::copy_n(rows.begin(), columns, out.begin());
+    const auto same = [](std::size_t) { return 1.0; };
+    const auto count = static_cast<double>(length);
+    switch (pooling) {
+      case Pooling::mean:
+        sum_of(rows, same, count, out);
+        break;
+      case Pooling::mean_sqrt_len:
+        sum_of(rows, same, std::sqrt(count), out);
+        break;
+      case Pooling::weighted_mean:
+        sum_of(
+            rows, [](std::size_t row) { return static_cast<double>(row + 1); },
+            count * (count + 1) / 2, out);
+        break;
+      case Pooling::max:
+        max_of(rows, out);
+        break;
+      case Pooling::last_token:
+        std::copy_n(rows.end() - static_cast<std::ptrdiff_t>(columns), columns, out.begin());
+        break;
+      default:
+        std::copy_n(rows.begin(), columns, out.begin());
+        break;
     }
   }
   return pooled;

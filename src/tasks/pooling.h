@@ -16,15 +16,20 @@ enum class Pooling : std::uint8_t {
   mean,    ///< the mean over the tokens, special ones included (sentence-transformers' "mean")
   max,     ///< the largest value of each column over the tokens
   pooler,  ///< the model's own pooler: tanh(W · [CLS] + b)
+  // Further ones of sentence-transformers.
+  mean_sqrt_len,  ///< the sum over the tokens, divided by the square root of their number
+  weighted_mean,  ///< the mean with weights 1, 2, 3, ... from the first token on
+  last_token,     ///< the vector of the last token, [SEP]
 };
 
-/// "none", "cls", "mean", "max" or "pooler". Throws ArgumentError for another name.
+/// By the names above, or sentence-transformers' "weightedmean" and "lasttoken". Throws
+/// ArgumentError for another name.
 [[nodiscard]] Pooling pooling_from(std::string_view name);
 
 [[nodiscard]] std::string_view name_of(Pooling pooling);
 
-/// Pools `hidden` [total_tokens, columns] of a packed batch by `cls`, `mean` or `max`:
-/// [sequences, columns]. Sums are taken in double. Throws ArgumentError for the other two.
+/// Pools `hidden` [total_tokens, columns] of a packed batch: [sequences, columns]. Sums are taken
+/// in double. Throws ArgumentError for `none` and `pooler`, which are not made of this.
 [[nodiscard]] Tensor pool(const Tensor& hidden, const Batch& batch, Pooling pooling);
 
 /// Divides each row of [rows, columns] by its Euclidean length, at least 1e-12 as torch's

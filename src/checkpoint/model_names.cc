@@ -1,0 +1,121 @@
+#include "checkpoint/model_names.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace cloze {
+namespace {
+
+struct Renamed {
+  std::string_view distilbert, bert;
+};
+
+/// Parts of a layer, after `transformer.layer.N.` and `encoder.layer.N.`.
+constexpr std::array<Renamed, 8> kLayerParts{{{"attention.q_lin.", "attention.self.query."},
+                                              {"attention.k_lin.", "attention.self.key."},
+                                              {"attention.v_lin.", "attention.self.value."},
+                                              {"attention.out_lin.", "attention.output.dense."},
+                                              {"sa_layer_norm.", "attention.output.LayerNorm."},
+                                              {"ffn.lin1.", "intermediate.dense."},
+                                              {"ffn.lin2.", "output.dense."},
+                                              {"output_layer_norm.", "output.LayerNorm."}}};
+
+/// The masked-LM head.
+constexpr std::array<Renamed, 3> kHeads{
+    {{"vocab_transform.", "cls.predictions.transform.dense."},
+     {"vocab_layer_norm.", "cls.predictions.transform.LayerNorm."},
+     {"vocab_projector.", "cls.predictions.decoder."}}};
+
+constexpr std::string_view kDistilLayer = "transformer.layer.", kBertLayer = "bert.encoder.layer.";
+
+/// Replaces a beginning of `name`; false if it has another.
+bool rename_prefix(std::string& name, std::string_view from, std::string_view to) {
+  if (!name.starts_with(from)) return false;
+  name.replace(0, from.size(), to);
+  return true;
+}
+
+/// `PREFIX.N.REST` with the prefix `from` becomes that with `to`, and REST by the table.
+bool rename_layer(std::string& name, std::string_view from, std::string_view to, bool to_bert) {
+  if (!name.starts_with(from)) return false;
+  const auto dot = name.find('.', from.size());
+  if (dot == std::string::npos) return false;
+  auto rest = name.substr(dot + 1);
+  for (const auto& [distilbert, bert] : kLayerParts) {
+    if (!rename_prefix(rest, to_bert ? distilbert : bert, to_bert ? bert : distilbert)) continue;
+    name = std::string(to) + name.substr(from.size(), dot + 1 - from.size()) + rest;
+    return true;
+  }
+  return false;
+}
+
+/// BERT's name of a tensor, and whether DistilBERT's names were what it had.
+std::pair<std::string, bool> bert_name(std::string name) {
+  while (rename_prefix(name, "module.", "") || rename_prefix(name, "model.", "") ||
+         rename_prefix(name, "_orig_mod.", "")) {
+  }
+  const auto rename_last = [&name](std::string_view from, std::string_view to) {
+    if (name.ends_with(from)) name.replace(name.size() - from.size(), from.size(), to);
+  };
+  rename_last("LayerNorm.gamma", "LayerNorm.weight");
+  rename_last("LayerNorm.beta", "LayerNorm.bias");
+  bool distilbert = rename_prefix(name, "distilbert.", "");
+  distilbert = rename_layer(name, kDistilLayer, kBertLayer, true) || distilbert;
+  for (const auto& [theirs, ours] : kHeads) {
+    distilbert = rename_prefix(name, theirs, ours) || distilbert;
+  }
+  for (const std::string_view part : {"embeddings.", "encoder.", "pooler."}) {
+    if (name.starts_with(part)) name.insert(0, "bert.");
+  }
+  return {std::move(name), distilbert};
+}
+
+bool is_known(std::string_view name) {
+  constexpr std::array<std::string_view, 7> kParts{
+      "bert.embeddings.",      "bert.encoder.layer.", "bert.pooler.dense.", "cls.predictions.",
+      "cls.seq_relationship.", "classifier.",         "qa_outputs."};
+  return name.starts_with("pre_classifier.") ||
+         std::any_of(kParts.begin(), kParts.end(),
+                     [&](std::string_view part) { return name.starts_with(part); });
+}
+
+/// Numbers that a model computes for itself, which some writers store.
+bool is_buffer(std::string_view name) {
+  return name.ends_with("position_ids") || name.ends_with("embeddings.token_type_ids");
+}
+
+}  // namespace
+
+ModelNames::ModelNames(const Checkpoint& checkpoint) {
+  for (const auto& stored : checkpoint.names()) {
+    if (is_buffer(stored)) continue;
+    auto [name, distilbert] = bert_name(stored);
+    distilbert_ = distilbert_ || distilbert;
+    if (!is_known(name)) {
+      unknown_.push_back(stored);
+    } else if (name == stored) {
+      names_[std::move(name)] = stored;  // the very name wins over one that means the same
+    } else {
+      names_.emplace(std::move(name), stored);
+    }
+  }
+}
+
+const std::string* ModelNames::stored(std::string_view name) const {
+  const auto found = names_.find(name);
+  return found == names_.end() ? nullptr : &found->second;
+}
+
+std::string distilbert_name(std::string_view name) {
+  std::string renamed(name);
+  for (const auto& [theirs, ours] : kHeads) {
+    if (rename_prefix(renamed, ours, theirs)) return renamed;
+  }
+  if (!rename_layer(renamed, kBertLayer, "distilbert.transformer.layer.", false)) {
+    rename_prefix(renamed, "bert.", "distilbert.");
+  }
+  return renamed;
+}
+
+}  // namespace cloze

@@ -1,0 +1,49 @@
+/// \file
+/// What the tensors of a checkpoint are in BERT, whatever its writer called them.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cloze/checkpoint.h"
+
+namespace cloze {
+
+/// BERT's names, as transformers writes them, of a checkpoint's tensors. Understood are names with
+/// and without `bert.`, with the prefixes of wrappers (`module.`, `model.`), with the `gamma` and
+/// `beta` of 2018, and DistilBERT's (`distilbert.transformer.layer.0.attention.q_lin.weight` is
+/// `bert.encoder.layer.0.attention.self.query.weight`).
+class ModelNames {
+ public:
+  explicit ModelNames(const Checkpoint& checkpoint);
+
+  /// The checkpoint's name for the tensor that BERT calls `name`; null if it has none.
+  [[nodiscard]] const std::string* stored(std::string_view name) const;
+  [[nodiscard]] bool contains(std::string_view name) const { return stored(name) != nullptr; }
+
+  /// BERT's name → the checkpoint's, of every tensor of the model and its heads.
+  [[nodiscard]] const std::map<std::string, std::string, std::less<>>& all() const {
+    return names_;
+  }
+
+  /// Tensors that are no part of the model or of a head that Cloze knows; buffers that are computed
+  /// anyway (`position_ids`) are not among them.
+  [[nodiscard]] const std::vector<std::string>& unknown() const { return unknown_; }
+
+  /// Whether the names are DistilBERT's: then there are no segment embeddings and no pooler, and a
+  /// classifier stands on `pre_classifier`.
+  [[nodiscard]] bool distilbert() const { return distilbert_; }
+
+ private:
+  std::map<std::string, std::string, std::less<>> names_;
+  std::vector<std::string> unknown_;
+  bool distilbert_ = false;
+};
+
+/// DistilBERT's name of a tensor that BERT calls `name`, with the prefix `distilbert.`: the inverse
+/// of what ModelNames does.
+[[nodiscard]] std::string distilbert_name(std::string_view name);
+
+}  // namespace cloze

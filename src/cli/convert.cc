@@ -1,0 +1,78 @@
+/// \file
+/// cloze convert: any checkpoint to a Hugging Face directory.
+#include <optional>
+#include <string>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/format.h"
+#include "cli/options.h"
+#include "data/model_path.h"
+#include "data/output.h"
+#include "tasks/convert_model.h"
+
+namespace cloze::cli {
+namespace {
+
+constexpr const char* examples = R"(
+SRC is a model directory in any format that Cloze reads: safetensors, PyTorch's .bin, TensorFlow's
+checkpoints (Google's releases and what was trained from them), sentence-transformers. DST becomes a
+directory that transformers loads without a missing or an unexpected tensor. Without --dtype every
+tensor keeps its type and its bits.
+
+Examples:
+  cloze convert uncased_L-12_H-768_A-12 bert-base-uncased
+  cloze convert ./finetuned-2019 ./finetuned --dtype bf16
+)";
+
+std::optional<DType> dtype_from(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  for (const auto dtype : {DType::f32, DType::f16, DType::bf16}) {
+    if (name_of(dtype) == name) return dtype;
+  }
+  throw UsageError(fmt::format("--dtype {}: it is f32, f16 or bf16", name));
+}
+
+std::string readable(const ConvertedModel& model, const std::string& directory) {
+  auto text = fmt::format("{}: {}, {} tensors, {:.1f} MiB{}\n", directory, model.architecture,
+                          model.tensors, static_cast<double>(model.bytes) / (1 << 20),
+                          model.tokenizer ? ", tokenizer" : "; no tokenizer, there was none");
+  if (model.left_out.empty()) return text;
+  text += fmt::format("left out, which {} does not have:", model.architecture);
+  for (const auto& name : model.left_out) text += ' ' + name;
+  return text + '\n';
+}
+
+std::string json(const ConvertedModel& model, const std::string& directory) {
+  using Json = nlohmann::ordered_json;
+  const Json found{{"output", directory},          {"architecture", model.architecture},
+                   {"tensors", model.tensors},     {"bytes", model.bytes},
+                   {"tokenizer", model.tokenizer}, {"left_out", model.left_out}};
+  return found.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace
+
+void run_convert(Arguments arguments) {
+  CLI::App app("Converts a model to a Hugging Face directory.", "cloze convert");
+  std::string source, destination, dtype;
+  bool as_json = false;
+  app.add_option("SRC", source, "the model: a directory, or a name in the model cache")->required();
+  app.add_option("DST", destination, "the directory to write")->required();
+  app.add_option("--dtype", dtype, "store weights as f32, f16 or bf16 (default: as they are)")
+      ->type_name("TYPE");
+  app.add_flag("--json", as_json, "tell what was written as a JSON object");
+  app.footer(examples);
+  if (!parse(app, arguments)) return;
+
+  const ConvertOptions options{.dtype = dtype_from(dtype)};
+  const auto model =
+      as_usage([&] { return convert_model(find_model(source), destination, options); });
+  auto out = Output::standard_output();
+  out.write(as_json ? json(model, destination) : readable(model, destination));
+  out.finish();
+}
+
+}  // namespace cloze::cli

@@ -1,0 +1,31 @@
+/// \file
+/// sentence-transformers' Dense module: a linear layer on sentence vectors.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "cloze/tensor.h"
+#include "ops/ops.h"
+
+namespace cloze {
+
+class Dense {
+ public:
+  /// Reads `config.json` (in_features, out_features, bias, activation_function) and the weights
+  /// (`linear.weight`, `linear.bias`) in `directory`. Throws IoError, FormatError, and ModelError
+  /// for an activation that Cloze does not have or weights of another shape.
+  [[nodiscard]] static Dense from_pretrained(const std::filesystem::path& directory);
+
+  [[nodiscard]] std::int64_t in_features() const { return weight_.in_features(); }
+  [[nodiscard]] std::int64_t out_features() const { return weight_.out_features(); }
+
+  /// activation(rows · Wᵀ + b): [count, in_features] → [count, out_features], f32.
+  [[nodiscard]] Tensor operator()(const Tensor& rows) const;
+
+ private:
+  ops::LinearWeight weight_;
+  ops::Epilogue activation_ = ops::Epilogue::none;
+};
+
+}  // namespace cloze
