@@ -244,8 +244,8 @@ TEST(BadInput, TokenizerFilesThatAreNone) {
 
 TEST(BadInput, SentenceTransformersSettings) {
   const SpoiltModel model("sharded");
-  write_file(model.file("modules.json"), "[{\"type\":\"sentence_transformers.models.Dense\"}]");
-  expect_failure(encode(model), 1, {"modules.json", "Dense", "--pooling"});
+  write_file(model.file("modules.json"), "[{\"type\":\"sentence_transformers.models.CNN\"}]");
+  expect_failure(encode(model), 1, {"modules.json", "CNN", "--pooling"});
   expect_success(cloze_command({"encode", "--model", model.path(), "--pooling", "cls", "a"}));
   write_file(model.file("modules.json"), "{");
   expect_failure(encode(model), 1, {"modules.json"});
