@@ -22,9 +22,9 @@ namespace cloze::cli {
 template <class Options>
 struct KeptOption {
   std::string_view name;  ///< without the dashes before it
-  bool may_change;
-  nlohmann::json (*get)(const Options&);
-  void (*set)(Options&, const nlohmann::json&);
+  bool may_change = false;
+  nlohmann::json (*get)(const Options&) = nullptr;
+  void (*set)(Options&, const nlohmann::json&) = nullptr;
 };
 
 template <class Options, auto kMember>
