@@ -83,7 +83,7 @@ std::vector<Choices> read_choices(const std::filesystem::path& path, const Choic
         throw FormatError(fmt::format("{} has an empty choice: remove the row, or fill it in",
                                       table.place(row->line)));
       }
-      choices.choices.push_back(start.empty() ? ending : start + ' ' + ending);
+      choices.choices.push_back(start.empty() ? ending : fmt::format("{} {}", start, ending));
     };
     if (columns.list) {
       for (const auto& ending : row->cells[*columns.list].list) add(ending);
