@@ -9,7 +9,7 @@ CXX_FILES = $(shell find include src tests bench examples -name '*.h' -o -name '
 .PHONY: help demo test build model asan debug fuzz format check-format tidy docs install clean dependencies checks
 
 help:
-	@echo 'make demo       fetch a real BERT (87 MiB, once), and see it read, rank and tokenize'
+	@echo 'make demo       fetch a real BERT (87 MiB, once), and see it read, rank and learn'
 	@echo 'make test       build and run the tests'
 	@echo 'make build      build the library and the command (build/release/cloze)'
 	@echo 'make model      fetch the model alone'
