@@ -116,7 +116,7 @@ def main() -> int:
         ours = subprocess.run([args.cloze, "tokenize", "--model", folder, "--json", "--single", "--input",
                                folder + "/input.txt"], stdout=subprocess.PIPE, check=True).stdout
         cloze_ids = [json.loads(line)["ids"] for line in ours.splitlines()]
-        for name in ("ids", "offsets", "encodings", "all_cores"):
+        for name in ("ids", "offsets", "encodings", "one_core", "all_cores"):
             identical["Cloze, " + name] = sum(map(list.__eq__, cloze_ids, reference))
         for _ in range(args.rounds):
             for name, run in runners.items():
@@ -129,7 +129,7 @@ def main() -> int:
                 env={k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}).stdout)
             results.setdefault("Cloze, ids", []).append(bench["mb_per_s"])
             results.setdefault("memory copy", []).append(bench["memory_mb_per_s"])
-            for name in ("offsets", "encodings", "all_cores"):
+            for name in ("offsets", "encodings", "one_core", "all_cores"):
                 results.setdefault("Cloze, " + name, []).append(bench[name]["mb_per_s"])
     median = {name: statistics.median(times) for name, times in results.items()}
     base = median["Hugging Face, offsets"]

@@ -33,6 +33,9 @@ struct Batch {
   /// Appends one sequence with positions 0, 1, ... An empty `type_ids` means all zero; otherwise it
   /// must be as long as `ids` (ArgumentError).
   void append(std::span<const std::int32_t> ids, std::span<const std::int32_t> type_ids = {});
+
+  /// No sequences again; the memory is kept.
+  void clear();
 };
 
 }  // namespace cloze

@@ -38,12 +38,16 @@ struct Encoding {
   std::vector<Encoding> overflowing;         ///< the further windows that truncation cut off
 };
 
-/// Whose rules to follow where the two references differ: Hugging Face's fast tokenizer, or
-/// google-research/bert.
 /// For each token of a packed Batch where it came from: filled in parallel to `input_ids`.
 struct Alignment {
   std::vector<Span> offsets;           ///< [total_tokens], as in Encoding
   std::vector<std::int32_t> word_ids;  ///< [total_tokens], as in Encoding
+
+  /// Empties it; the memory is kept.
+  void clear() {
+    offsets.clear();
+    word_ids.clear();
+  }
 };
 
 /// Whose rules words are cut by.

@@ -189,9 +189,9 @@ struct TaskModel::Parts {
   ops::Context context;
   bool new_head = false;
 
-  Parts(BertConfig configuration, const TaskModelOptions& wanted)
+  Parts(BertConfig configuration, TaskModelOptions wanted)
       : config(std::move(configuration)),
-        options(wanted),
+        options(std::move(wanted)),
         weights(task_parameters(config, options.head), options.compute),
         encoder(config, weights, options.recompute, frozen()),
         classifier(weights.linear_f32(classifier_name(options.head))) {
@@ -385,10 +385,10 @@ Tensor TaskModel::predict(const TaskBatch& batch, TaskLossSum* loss) {
 }
 
 double TaskModel::operations(const Batch& batch) const {
-  const double hidden = static_cast<double>(parts_->config.hidden_size);
-  const double outputs = static_cast<double>(parts_->classifier.weight.rows);
+  const auto hidden = static_cast<double>(parts_->config.hidden_size);
+  const auto outputs = static_cast<double>(parts_->classifier.weight.rows);
   const bool pooled = parts_->pooler.has_value();
-  const double rows = static_cast<double>(pooled ? batch.sequences() : batch.total_tokens());
+  const auto rows = static_cast<double>(pooled ? batch.sequences() : batch.total_tokens());
   return parts_->encoder.operations(batch) + 6 * rows * hidden * (outputs + (pooled ? hidden : 0));
 }
 

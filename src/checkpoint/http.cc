@@ -167,7 +167,7 @@ Response Client::exchange(const Request& request, const Sink& sink) {
   if (exchange.failure) std::rethrow_exception(exchange.failure);
   if (exchange.given_up()) throw Cancelled();
   if (result != CURLE_OK) {
-    const std::string detail = exchange.error.c_str();
+    const auto detail = exchange.error.substr(0, exchange.error.find('\0'));
     throw ConnectionError(detail.empty() ? curl_library().easy_strerror(result) : detail,
                           is_temporary(result));
   }

@@ -87,8 +87,8 @@ FileLock::~FileLock() {
   if (descriptor_ >= 0) ::close(descriptor_);  // and unlocked with it
 }
 
-ModelCache::ModelCache(fs::path cache, const std::string& name) : cache_(std::move(cache)) {
-  folder_ = "models--";
+ModelCache::ModelCache(fs::path cache, const std::string& name)
+    : cache_(std::move(cache)), folder_("models--") {
   for (const char c : name) folder_ += c == '/' ? std::string("--") : std::string(1, c);
   root_ = cache_ / folder_;
 }

@@ -23,8 +23,9 @@ namespace fs = std::filesystem;
 /// `ETAG.incomplete`: what has arrived so far. It stays when this goes, for the next to go on with.
 class Incomplete {
  public:
-  explicit Incomplete(fs::path path) : path_(std::move(path)) {
-    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  explicit Incomplete(fs::path path)
+      : path_(std::move(path)),
+        descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)) {
     if (descriptor_ < 0) fail();
     struct stat status {};
     if (::fstat(descriptor_, &status) != 0) fail();

@@ -44,7 +44,8 @@ bool rename_layer(std::string& name, std::string_view from, std::string_view to,
   auto rest = name.substr(dot + 1);
   for (const auto& [distilbert, bert] : kLayerParts) {
     if (!rename_prefix(rest, to_bert ? distilbert : bert, to_bert ? bert : distilbert)) continue;
-    name = std::string(to) + name.substr(from.size(), dot + 1 - from.size()) + rest;
+    name.replace(dot + 1, std::string::npos, rest);
+    name.replace(0, from.size(), to);
     return true;
   }
   return false;

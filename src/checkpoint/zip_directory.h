@@ -19,10 +19,10 @@ struct ZipEntry {
   std::uint32_t crc32 = 0;
 };
 
-/// Reads and checks the directory of a whole file's bytes: name → entry. Nothing of the entries'
+/// Reads and checks the directory of a whole file's `bytes`: name → entry. Nothing of the entries'
 /// bytes is read. `origin` begins the messages. Throws FormatError: not a zip, truncated, entries
 /// that are compressed, encrypted, outside the file, or of one name.
-[[nodiscard]] std::map<std::string, ZipEntry> read_zip_directory(std::span<const std::byte> file,
+[[nodiscard]] std::map<std::string, ZipEntry> read_zip_directory(std::span<const std::byte> bytes,
                                                                  const std::string& origin);
 
 }  // namespace cloze

@@ -119,6 +119,7 @@ void answer_all(const Options& options, const TaskModelFiles& model, const Quest
     auto reader = text.reader();
     for_each_piece(reader, piece_bytes(options.model), "answering", [&](const auto& items) {
       std::vector<Asked> asked;
+      asked.reserve(items.size());
       for (const auto& item : items) asked.push_back({"", options.question, item.text});
       answer(options, model, windows, asked, out);
     });
@@ -127,6 +128,7 @@ void answer_all(const Options& options, const TaskModelFiles& model, const Quest
   auto reader = options.text.pair_reader();
   for_each_piece(reader, piece_bytes(options.model), "answering", [&](const auto& items) {
     std::vector<Asked> asked;
+    asked.reserve(items.size());
     for (const auto& item : items) {
       require_pair(item, reader);
       asked.push_back({"", item.text, *item.pair});

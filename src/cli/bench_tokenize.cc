@@ -80,7 +80,9 @@ std::string json(const TokenizeBenchmark& result) {
   out["fraction_of_memory"] = result.mb_per_s(result.ids) / result.mb_per_s(result.copy);
   out["offsets"] = kind(result.offsets);
   out["encodings"] = kind(result.encodings);
+  out["one_core"] = kind(result.one_core);
   out["all_cores"] = kind(result.all_cores);
+  out["speedup"] = result.one_core.median() / result.all_cores.median();
   out["threads"] = result.threads;
   out["texts"] = result.texts;
   out["bytes"] = result.bytes;
@@ -99,7 +101,8 @@ std::string readable(const TokenizeBenchmark& result) {
   add("ids", result.ids);
   add("ids, offsets, word ids", result.offsets);
   add("whole encodings", result.encodings);
-  add(fmt::format("ids, {} threads", result.threads), result.all_cores);
+  add("a new batch of ids, one thread", result.one_core);
+  add(fmt::format("a new batch of ids, {} threads", result.threads), result.all_cores);
   text += fmt::format("  {:<34}{:8.1f} MB/s, of which ids alone are {:.1f} %\n",
                       "copying the bytes", result.mb_per_s(result.copy),
                       100 * result.mb_per_s(result.ids) / result.mb_per_s(result.copy));

@@ -65,6 +65,7 @@ void run_rank(Arguments arguments) {
   std::int64_t index = 0;
   for_each_piece(reader, piece_bytes(model_options), "ranking", [&](const auto& items) {
     std::vector<TextItem> pairs;
+    pairs.reserve(items.size());
     for (const auto& item : items) pairs.push_back({query, item.text, item.number});
     const auto logits = model.predictor.predict(tokenize(model.tokenizer, pairs, limit, reader));
     for (std::size_t i = 0; i < items.size(); ++i) {

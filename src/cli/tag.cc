@@ -90,6 +90,7 @@ void tag_lines(const Options& options, const TaskModelFiles& model, std::int64_t
   const auto width = terminal_width();
   for_each_piece(reader, piece_bytes(options.model), "tagging", [&](const auto& items) {
     std::vector<std::string_view> texts;
+    texts.reserve(items.size());
     for (const auto& item : items) texts.push_back(item.text);
     const auto tagged = tag_texts(model.predictor, model.tokenizer, texts, tagger);
     std::string text;
@@ -112,6 +113,7 @@ void tag_split_lines(const Options& options, const TaskModelFiles& model, std::i
                                  .document_context = options.document_context};
   for_each_piece(reader, piece_bytes(options.model), "tagging", [&](const auto& items) {
     std::vector<std::vector<std::string_view>> sentences;
+    sentences.reserve(items.size());
     for (const auto& item : items) sentences.push_back(split_words(item.text));
     const auto tagged = tag_words(model.predictor, model.tokenizer, sentences, tagger);
     std::string text;

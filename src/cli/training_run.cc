@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -73,13 +74,19 @@ Tokenizer tokenizer_of_vocabulary(const std::filesystem::path& vocabulary, bool 
   if (mkdtemp(name.data()) == nullptr) {
     throw IoError(fmt::format("cannot make a directory in {}", fs::temp_directory_path().string()));
   }
-  const struct Remove {
+  struct Removed {
     fs::path path;
-    ~Remove() {
+    explicit Removed(fs::path made) : path(std::move(made)) {}
+    Removed(const Removed&) = delete;
+    Removed& operator=(const Removed&) = delete;
+    Removed(Removed&&) = delete;
+    Removed& operator=(Removed&&) = delete;
+    ~Removed() {
       std::error_code ignored;
       fs::remove_all(path, ignored);
     }
-  } directory{name};
+  };
+  const Removed directory(name);
   std::error_code error;
   fs::copy_file(vocabulary, directory.path / "vocab.txt", error);
   if (error) {

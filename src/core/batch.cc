@@ -31,4 +31,11 @@ void Batch::append(std::span<const std::int32_t> ids, std::span<const std::int32
   cu_seqlens.push_back(static_cast<std::int32_t>(input_ids.size()));
 }
 
+void Batch::clear() {
+  input_ids.clear();
+  token_type_ids.clear();
+  position_ids.clear();
+  cu_seqlens.assign(1, 0);
+}
+
 }  // namespace cloze

@@ -16,10 +16,7 @@ namespace cloze {
 namespace {
 
 void clear(internal::PretrainingBatch& batch) {
-  batch.inputs.input_ids.clear();
-  batch.inputs.token_type_ids.clear();
-  batch.inputs.position_ids.clear();
-  batch.inputs.cu_seqlens.assign(1, 0);
+  batch.inputs.clear();
   batch.masked_positions.clear();
   batch.masked_labels.clear();
   batch.next_sentence_labels.clear();

@@ -31,7 +31,7 @@ std::size_t byte_of(std::string_view text, std::int64_t index) {
 
 class Parser {
  public:
-  Parser(const std::string& origin, std::int64_t most) : origin_(origin), most_(most) {}
+  Parser(std::string origin, std::int64_t most) : origin_(std::move(origin)), most_(most) {}
 
   SquadData parse(std::string_view text) {
     const auto whole = parse_json_object(text, origin_);

@@ -172,7 +172,7 @@ std::optional<TableRow> TableReader::read_row() {
   return row;
 }
 
-TableRow TableReader::split_tabs(const TextItem& line) const {
+TableRow TableReader::split_tabs(const TextItem& line) {
   TableRow row{.cells = {}, .line = line.number};
   std::string_view rest = line.text;
   while (true) {

@@ -80,7 +80,7 @@ class TableReader {
  private:
   [[nodiscard]] std::optional<TextItem> next_line();
   [[nodiscard]] std::optional<TableRow> read_row();
-  [[nodiscard]] TableRow split_tabs(const TextItem& line) const;
+  [[nodiscard]] static TableRow split_tabs(const TextItem& line);
   [[nodiscard]] TableRow read_quoted(TextItem line);
   [[nodiscard]] TableRow read_object(const TextItem& line);
   void take_header(const TableRow& row);

@@ -12,13 +12,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-void clear(Batch& batch) {
-  batch.input_ids.clear();
-  batch.token_type_ids.clear();
-  batch.position_ids.clear();
-  batch.cu_seqlens.assign(1, 0);
-}
-
 }  // namespace
 
 TokenizeBenchmark benchmark_tokenize(const Tokenizer& tokenizer,
@@ -36,20 +29,25 @@ TokenizeBenchmark benchmark_tokenize(const Tokenizer& tokenizer,
   const std::pair<TokenizeTimes*, std::function<void()>> kinds[] = {
       {&result.ids,
        [&] {
-         clear(batch);
+         batch.clear();
          for (const auto text : texts) tokenizer.append_to(batch, text);
          result.tokens = batch.total_tokens();
        }},
       {&result.offsets,
        [&] {
-         clear(batch);
-         alignment.offsets.clear();
-         alignment.word_ids.clear();
+         batch.clear();
+         alignment.clear();
          for (const auto text : texts) tokenizer.append_to(batch, alignment, text);
        }},
       {&result.encodings,
        [&] {
          for (const auto text : texts) seen += tokenizer.encode(text).ids.size();
+       }},
+      {&result.one_core,
+       [&] {
+         set_num_threads(1);
+         seen += tokenizer.pack(texts).input_ids.size();
+         set_num_threads(result.threads);
        }},
       {&result.all_cores, [&] { seen += tokenizer.pack(texts).input_ids.size(); }},
       {&result.copy,

@@ -26,10 +26,11 @@ struct TokenizeBenchmark {
   std::int64_t bytes = 0;   ///< of all texts
   std::int64_t tokens = 0;  ///< special ones included
   int threads = 0;
-  TokenizeTimes ids;        ///< packed ids, one thread
+  TokenizeTimes ids;        ///< packed ids in memory used before, one thread
   TokenizeTimes offsets;    ///< packed ids, offsets and word ids, one thread
   TokenizeTimes encodings;  ///< an Encoding a text, one thread
-  TokenizeTimes all_cores;  ///< packed ids, `threads` threads
+  TokenizeTimes one_core;   ///< a new batch of packed ids (Tokenizer::pack), one thread
+  TokenizeTimes all_cores;  ///< the same, `threads` threads
   TokenizeTimes copy;       ///< the texts' bytes copied by one thread: the memory's own rate
 
   [[nodiscard]] double mb_per_s(const TokenizeTimes& times) const {

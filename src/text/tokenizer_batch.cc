@@ -1,6 +1,8 @@
 // Tokenizer's functions for many texts at once.
 #include <algorithm>
+#include <mutex>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "cloze/tokenizer.h"
@@ -44,6 +46,53 @@ std::vector<std::size_t> even_ranges(std::span<const Item> items, std::size_t co
   return bounds;
 }
 
+// What one thread has made of a range of the texts.
+struct Part {
+  Batch batch;
+  Alignment alignment;
+  bool finished = false;
+};
+
+// Puts parts that threads finish in any order into one batch, in order, while others still work:
+// whoever finishes a part appends all that are due. Finished parts' memory, warm in the cache, goes
+// to parts that are begun later.
+class Gatherer {
+ public:
+  Gatherer(std::size_t parts, Batch& batch, Alignment* alignment)
+      : waiting_(parts), batch_(batch), alignment_(alignment) {}
+
+  [[nodiscard]] Part begin() {
+    const std::lock_guard lock(guard_);
+    if (spare_.empty()) return {};
+    Part part = std::move(spare_.back());
+    spare_.pop_back();
+    return part;
+  }
+
+  void finish(std::size_t index, Part part) {
+    const std::lock_guard lock(guard_);
+    part.finished = true;
+    waiting_[index] = std::move(part);
+    for (; due_ < waiting_.size() && waiting_[due_].finished; ++due_) {
+      Part& next = waiting_[due_];
+      text::append(next.batch, batch_);
+      if (alignment_ != nullptr) text::append(next.alignment, *alignment_);
+      next.batch.clear();
+      next.alignment.clear();
+      next.finished = false;
+      spare_.push_back(std::exchange(next, {}));
+    }
+  }
+
+ private:
+  std::mutex guard_;
+  std::vector<Part> waiting_;  ///< by index, until their turn
+  std::vector<Part> spare_;    ///< empty, with memory
+  std::size_t due_ = 0;        ///< the next part that the batch gets
+  Batch& batch_;
+  Alignment* alignment_;
+};
+
 template <class Item>
 std::vector<Encoding> encode_all(const Tokenizer& tokenizer, std::span<const Item> items,
                                  const EncodeOptions& options) {
@@ -60,39 +109,50 @@ std::vector<Encoding> encode_all(const Tokenizer& tokenizer, std::span<const Ite
 }
 
 template <class Item>
+void append_all(const Tokenizer& tokenizer, std::span<const Item> items,
+                const EncodeOptions& options, Batch& batch, Alignment* alignment) {
+  for (const auto& item : items) {
+    const auto append = [&](auto&&... texts) {
+      if (alignment != nullptr) {
+        tokenizer.append_to(batch, *alignment, texts..., options);
+      } else {
+        tokenizer.append_to(batch, texts..., options);
+      }
+    };
+    if constexpr (std::is_same_v<Item, TextPair>) {
+      append(item.first, item.second);
+    } else {
+      append(item);
+    }
+  }
+}
+
+template <class Item>
 Batch pack_all(const Tokenizer& tokenizer, std::span<const Item> items,
                const EncodeOptions& options, Alignment* alignment) {
+  Batch batch;
+  Alignment aligned;
+  Alignment* const made = alignment != nullptr ? &aligned : nullptr;
+  reserve(items, batch, made);
   const auto threads = static_cast<std::size_t>(std::max(1, num_threads()));
-  const auto bounds = even_ranges(items, threads);
+  // Enough parts that no thread waits long for another's last one.
+  constexpr std::size_t kPartsPerThread = 16;
+  const auto bounds = even_ranges(items, threads == 1 ? 1 : threads * kPartsPerThread);
   const auto parts = bounds.size() - 1;
-  std::vector<Batch> batches(parts);
-  std::vector<Alignment> alignments(parts);
-  parallel_for(static_cast<std::int64_t>(parts), 1, [&](std::int64_t part) {
-    const auto p = static_cast<std::size_t>(part);
-    // The first part takes all the others at the end.
-    reserve(p == 0 ? items : items.subspan(bounds[p], bounds[p + 1] - bounds[p]), batches[p],
-            alignment != nullptr ? &alignments[p] : nullptr);
-    for (auto i = bounds[p]; i < bounds[p + 1]; ++i) {
-      const auto append = [&](auto&&... texts) {
-        if (alignment != nullptr) {
-          tokenizer.append_to(batches[p], alignments[p], texts..., options);
-        } else {
-          tokenizer.append_to(batches[p], texts..., options);
-        }
-      };
-      if constexpr (std::is_same_v<Item, TextPair>) {
-        append(items[i].first, items[i].second);
-      } else {
-        append(items[i]);
-      }
-    }
-  });
-  Batch batch = std::move(batches[0]);
-  if (alignment != nullptr) *alignment = std::move(alignments[0]);
-  for (std::size_t p = 1; p < parts; ++p) {
-    text::append(batches[p], batch);
-    if (alignment != nullptr) text::append(alignments[p], *alignment);
+  if (parts == 1) {
+    append_all(tokenizer, items, options, batch, made);
+    if (made != nullptr) *alignment = std::move(aligned);
+    return batch;
   }
+  Gatherer gatherer(parts, batch, made);
+  parallel_for(static_cast<std::int64_t>(parts), 1, [&](std::int64_t index) {
+    const auto p = static_cast<std::size_t>(index);
+    Part part = gatherer.begin();
+    append_all(tokenizer, items.subspan(bounds[p], bounds[p + 1] - bounds[p]), options, part.batch,
+               made != nullptr ? &part.alignment : nullptr);
+    gatherer.finish(p, std::move(part));
+  });
+  if (made != nullptr) *alignment = std::move(aligned);
   return batch;
 }
 

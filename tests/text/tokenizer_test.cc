@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "cloze/error.h"
+#include "core/parallel.h"
 
 namespace cloze {
 namespace {
@@ -166,6 +167,34 @@ TEST(Tokenizer, BatchesAreTheSameAsTextsOneByOne) {
     EXPECT_EQ(paired.length(static_cast<std::int64_t>(i)),
               static_cast<std::int64_t>(paired_encodings[i].ids.size()));
   }
+}
+
+TEST(Tokenizer, ABatchIsTheSameOnAnyNumberOfThreads) {
+  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  std::vector<std::string> strings;
+  for (std::size_t i = 0; i < 500; ++i) {  // lengths that leave parts of uneven work
+    std::string text = "été";
+    for (std::size_t n = 0; n < i * i % 97; ++n) text += " hello" + std::to_string(i % 10);
+    strings.push_back(std::move(text));
+  }
+  const std::vector<std::string_view> texts(strings.begin(), strings.end());
+  Batch expected;
+  Alignment expected_alignment;
+  for (const auto text : texts) tokenizer.append_to(expected, expected_alignment, text);
+  for (const int threads : {1, 2, 5}) {
+    set_num_threads(threads);
+    for (int repeat = 0; repeat < 5; ++repeat) {
+      Alignment alignment{.offsets = {{1, 2}}, .word_ids = {7}};  // what was there goes
+      const auto batch = tokenizer.pack(texts, {}, &alignment);
+      EXPECT_EQ(batch.input_ids, expected.input_ids);
+      EXPECT_EQ(batch.token_type_ids, expected.token_type_ids);
+      EXPECT_EQ(batch.position_ids, expected.position_ids);
+      EXPECT_EQ(batch.cu_seqlens, expected.cu_seqlens);
+      EXPECT_EQ(alignment.offsets, expected_alignment.offsets);
+      EXPECT_EQ(alignment.word_ids, expected_alignment.word_ids);
+    }
+  }
+  set_num_threads(0);
 }
 
 TEST(Tokenizer, ErrorsInBatchesArriveWhole) {
