@@ -6,7 +6,7 @@ BUILD := build/release
 FUZZ_SECONDS ?= 20
 CXX_FILES = $(shell find include src tests bench examples -name '*.h' -o -name '*.cc' -o -name '*.cpp')
 
-.PHONY: help demo test build model asan debug fuzz format check-format tidy docs install clean dependencies checks
+.PHONY: help demo test build model asan tsan debug fuzz format check-format tidy analyze docs install clean dependencies checks
 
 help:
 	@echo 'make demo       fetch a real BERT (87 MiB, once), and see it read, rank and learn'
@@ -15,9 +15,10 @@ help:
 	@echo 'make model      fetch the model alone'
 	@echo 'make install    install to PREFIX ($(PREFIX)): library, headers, command, CMake package'
 	@echo 'make asan       the tests under address and undefined-behaviour sanitizers'
+	@echo 'make tsan       the tests of what threads share under the thread sanitizer'
 	@echo 'make fuzz       brief fuzzing of everything that reads untrusted bytes (FUZZ_SECONDS=20 each)'
 	@echo 'make format     format the sources; make check-format only says whether they are'
-	@echo 'make tidy       clang-tidy on the sources'
+	@echo 'make tidy       clang-tidy on the sources; make analyze: the static analyzer, slower'
 	@echo 'make docs       the API reference in build/docs/html'
 	@echo 'make clean      remove build/'
 
@@ -38,6 +39,10 @@ asan: checks build/asan/build.ninja
 	@cmake --build --preset asan
 	@ctest --preset asan
 
+tsan: checks build/tsan/build.ninja
+	@cmake --build --preset tsan
+	@ctest --preset tsan
+
 debug: build/debug/build.ninja
 	@cmake --build --preset debug
 	@ctest --preset debug
@@ -54,6 +59,9 @@ check-format: checks
 
 tidy: checks
 	@scripts/tidy
+
+analyze: checks
+	@ANALYZE=1 scripts/tidy
 
 docs:
 	@scripts/install-dependencies docs

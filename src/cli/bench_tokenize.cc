@@ -21,7 +21,9 @@ namespace {
 
 constexpr const char* examples = R"(
 Every non-empty line of the file is a text. MB are 10^6 bytes of text; tokens include [CLS] and
-[SEP]. fraction_of_memory is the speed of ids alone over that of copying the same bytes.
+[SEP]. fraction_of_memory is the speed of ids alone over that of copying the same bytes. cores_give says how
+many times as fast as one thread all are that work apart, each on the whole file: cores that share a
+memory, a clock or a multiplier give less than their number.
 
 Examples:
   cloze bench tokenize --model all-MiniLM-L6-v2 --input wikitext2.valid.txt
@@ -83,6 +85,7 @@ std::string json(const TokenizeBenchmark& result) {
   out["one_core"] = kind(result.one_core);
   out["all_cores"] = kind(result.all_cores);
   out["speedup"] = result.one_core.median() / result.all_cores.median();
+  out["cores_give"] = result.threads * result.ids.median() / result.apart.median();
   out["threads"] = result.threads;
   out["texts"] = result.texts;
   out["bytes"] = result.bytes;
@@ -103,6 +106,10 @@ std::string readable(const TokenizeBenchmark& result) {
   add("whole encodings", result.encodings);
   add("a new batch of ids, one thread", result.one_core);
   add(fmt::format("a new batch of ids, {} threads", result.threads), result.all_cores);
+  text += fmt::format(
+      "  {} threads are {:.2f} times as fast as one; threads that share nothing {:.2f} times\n",
+      result.threads, result.one_core.median() / result.all_cores.median(),
+      result.threads * result.ids.median() / result.apart.median());
   text += fmt::format("  {:<34}{:8.1f} MB/s, of which ids alone are {:.1f} %\n",
                       "copying the bytes", result.mb_per_s(result.copy),
                       100 * result.mb_per_s(result.ids) / result.mb_per_s(result.copy));

@@ -218,6 +218,7 @@ class TextClassificationData : public TaskData {
                       {"exact_match_ratio",
                        size() == 0 ? 0 : static_cast<double>(exact) / static_cast<double>(size())}};
     std::vector<PrecisionRecallF1> by_label;
+    by_label.reserve(counts.size());
     for (const auto& one : counts) {
       by_label.push_back(precision_recall_f1(one.hits, one.predicted, one.actual));
     }

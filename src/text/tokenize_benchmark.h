@@ -31,6 +31,9 @@ struct TokenizeBenchmark {
   TokenizeTimes encodings;  ///< an Encoding a text, one thread
   TokenizeTimes one_core;   ///< a new batch of packed ids (Tokenizer::pack), one thread
   TokenizeTimes all_cores;  ///< the same, `threads` threads
+  /// Every one of the `threads` threads makes the ids of all texts for itself: `threads` times the
+  /// work, and what the cores give at most when nothing is shared.
+  TokenizeTimes apart;
   TokenizeTimes copy;       ///< the texts' bytes copied by one thread: the memory's own rate
 
   [[nodiscard]] double mb_per_s(const TokenizeTimes& times) const {

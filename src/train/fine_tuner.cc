@@ -106,7 +106,7 @@ class Run {
     }
     internal::TaskLossSum loss;
     std::int64_t tokens = 0;
-    std::uint64_t pass = static_cast<std::uint64_t>(state_.passes);
+    auto pass = static_cast<std::uint64_t>(state_.passes);
     for (const auto& batch : batches) {
       loss += inputs_.model.forward_backward(batch, {.scale = weight > 0 ? 1 / weight : 0,
                                                      .seed = settings_.seed,
