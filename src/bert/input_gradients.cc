@@ -15,10 +15,20 @@ namespace cloze::internal {
 namespace {
 
 constexpr const char* kTransform = "cls.predictions.transform.";
-constexpr const char* kPooler = "bert.pooler.dense";
 
 bool is_pooled(ScoreHead head) {
   return head == ScoreHead::next_sentence || head == ScoreHead::sequence;
+}
+
+bool is_distilbert(const BertConfig& config) { return config.model_type == "distilbert"; }
+
+/// What stands between the first token and the classifier: BERT's pooler, or DistilBERT's own layer
+/// with relu.
+std::string pooler_of(const BertConfig& config) {
+  return is_distilbert(config) ? "pre_classifier" : "bert.pooler.dense";
+}
+ops::Epilogue pooler_activation(const BertConfig& config) {
+  return is_distilbert(config) ? ops::Epilogue::relu : ops::Epilogue::tanh;
 }
 
 /// Name of the linear layer that gives the logits.
@@ -38,9 +48,13 @@ std::string classifier_of(ScoreHead head) {
 /// What stands between the hidden states and the last linear layer is loaded as parameters of the
 /// encoder are; of the last layer only the rows that are asked for are ever read.
 std::vector<ParameterShape> parameters_of(const BertConfig& config, ScoreHead head) {
-  auto shapes = encoder_parameters(config, is_pooled(head));
+  const std::int64_t hidden = config.hidden_size;
+  auto shapes = encoder_parameters(config, false);
+  if (is_pooled(head)) {
+    shapes.push_back({pooler_of(config) + ".weight", {hidden, hidden}});
+    shapes.push_back({pooler_of(config) + ".bias", {hidden}});
+  }
   if (head == ScoreHead::masked_lm) {
-    const std::int64_t hidden = config.hidden_size;
     const std::string transform = kTransform;
     shapes.push_back({transform + "dense.weight", {hidden, hidden}});
     shapes.push_back({transform + "dense.bias", {hidden}});
@@ -72,7 +86,7 @@ struct InputGradients::Parts {
         weights(parameters_of(config, head), DType::f32, false),
         encoder(config, weights, false) {
     weights.parameters().load(source);
-    if (is_pooled(head)) dense = weights.linear_f32(kPooler);
+    if (is_pooled(head)) dense = weights.linear_f32(pooler_of(config));
     const auto name = classifier_of(head);
     if (head == ScoreHead::masked_lm) {
       dense = weights.linear_f32(std::string(kTransform) + "dense");
@@ -137,7 +151,7 @@ struct InputGradients::Parts {
     saved.features = context.matrix(DType::f32, rows, width);
     ops::multiply(context, {own}, {dense.weight, true}, saved.inner, dense.bias);
     if (is_pooled(head)) {
-      ops::activate(context, saved.inner, ops::Epilogue::tanh, saved.features);
+      ops::activate(context, saved.inner, pooler_activation(config), saved.features);
       return saved;
     }
     saved.norm = {.normalized = context.matrix(DType::f32, rows, width),
@@ -156,7 +170,7 @@ struct InputGradients::Parts {
                                     d_features, {}, {});
       }
       const auto activation =
-          is_pooled(head) ? ops::Epilogue::tanh : epilogue_of(config.hidden_act);
+          is_pooled(head) ? pooler_activation(config) : epilogue_of(config.hidden_act);
       ops::activate_backward(context, saved.inner, activation, d_features, saved.inner, {}, {});
       ops::multiply(context, {saved.inner}, {dense.weight}, d_own);
     }

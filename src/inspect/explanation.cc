@@ -244,9 +244,11 @@ Explanation explain_next(const std::filesystem::path& directory, const Inspected
   return result;
 }
 
+/// Whether the checkpoint has the head, BERT's or DistilBERT's.
 bool has_head(const ModelInfo& model, std::string_view architecture) {
-  return std::any_of(model.heads.begin(), model.heads.end(),
-                     [&](const HeadInfo& head) { return head.architecture == architecture; });
+  return std::any_of(model.heads.begin(), model.heads.end(), [&](const HeadInfo& head) {
+    return head.architecture.ends_with(architecture);
+  });
 }
 
 /// The first question that model and text have; `automatic` where there is none.

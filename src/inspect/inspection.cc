@@ -133,9 +133,9 @@ Inspection inspect(const std::filesystem::path& directory, std::string text,
     throw ModelError(
         fmt::format("{} reads no pairs: it has a single token type", inspection.model));
   }
-  const bool masked_lm =
-      std::any_of(info.heads.begin(), info.heads.end(),
-                  [](const HeadInfo& head) { return head.architecture == "BertForMaskedLM"; });
+  const bool masked_lm = std::any_of(
+      info.heads.begin(), info.heads.end(),
+      [](const HeadInfo& head) { return head.architecture.ends_with("BertForMaskedLM"); });
   const auto wants = [&](Wanted wanted, const char* part) {
     if (wanted == Wanted::if_possible && !masked_lm) {
       inspection.notes[part] = "this checkpoint has no masked language model head";

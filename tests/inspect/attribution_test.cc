@@ -70,7 +70,7 @@ double relative(const Tensor& found, const json& wanted) {
 
 TEST(Attribution, EqualsCaptum) {
   const auto all = captum();
-  ASSERT_EQ(all.size(), 8U);
+  ASSERT_EQ(all.size(), 10U);
   for (const auto& wanted : all) {
     Case the(wanted);
     AttributionOptions options;

@@ -28,6 +28,8 @@ CASES = [
     ("sequence_regression", "sequence", [[0, 0]], A, []),
     ("token_5_layers", "token", [[4, 3]], A, B),
     ("question_legacy_names", "span", [[8, 0], [9, 1]], A, B),
+    ("distilbert/sequence", "sequence", [[0, 1]], A, []),
+    ("distilbert/masked_lm", "masked_lm", [[2, 9]], [5, MASK, 11], []),
 ]
 CLASSES = {
     "masked_lm": transformers.BertForMaskedLM,
@@ -44,20 +46,22 @@ def main():
     transformers.logging.set_verbosity_error()
     cases = []
     for name, head, logits, first, second in CASES:
-        model = CLASSES[head].from_pretrained(HERE.parent / "goldens" / name, attn_implementation="eager").eval().double()
+        distil = name.startswith("distilbert")
+        kind = getattr(transformers, "Distil" + CLASSES[head].__name__) if distil else CLASSES[head]
+        model = kind.from_pretrained(HERE.parent / "goldens" / name, attn_implementation="eager").eval().double()
         ids = [CLS, *first, SEP] + ([*second, SEP] if second else [])
         types = [0] * (len(first) + 2) + ([1] * (len(second) + 1) if second else [])
         baseline = [i if i in (CLS, SEP, MASK) else PAD for i in ids]
         ids, types, baseline = torch.tensor([ids]), torch.tensor([types]), torch.tensor([baseline])
 
         def score(inputs):
-            output = model(inputs, token_type_ids=types.expand(inputs.shape[0], -1))
+            output = model(inputs, **({} if distil else {"token_type_ids": types.expand(inputs.shape[0], -1)}))
             if head == "span":
                 return sum((output.start_logits, output.end_logits)[o][:, t] for t, o in logits)
             [[token, out]] = logits
             return output.logits[:, token, out] if output.logits.dim() == 3 else output.logits[:, out]
 
-        layer = model.bert.embeddings.word_embeddings
+        layer = model.base_model.embeddings.word_embeddings
         integrated = LayerIntegratedGradients(score, layer).attribute(ids, baselines=baseline, n_steps=50)
         product = LayerGradientXActivation(score, layer).attribute(ids)
         with torch.no_grad():
