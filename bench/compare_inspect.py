@@ -104,7 +104,7 @@ def compare(build, directory, text, pair, question):
         return score(model(inputs, token_type_ids=types.expand(inputs.shape[0], -1)))
 
     gradients = LayerIntegratedGradients(forward, layer)
-    wanted = gradients.attribute(ids, baselines=baseline, n_steps=50, internal_batch_size=ids.shape[1] * 4)
+    wanted = gradients.attribute(ids, baselines=baseline, n_steps=50, internal_batch_size=max(1, 1024 // ids.shape[1]))
     result["integrated"] = relative(found["integrated_gradients"], wanted[0].sum(-1).detach())
     wanted = LayerGradientXActivation(forward, layer).attribute(ids)
     result["gradient x input"] = relative(found["gradient_x_input"], wanted[0].sum(-1).detach())
