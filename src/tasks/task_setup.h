@@ -15,7 +15,7 @@ namespace cloze {
 
 struct TaskSetup {
   const Tokenizer* tokenizer = nullptr;  ///< outlives the task
-  BertConfig config;           ///< of the model to start from, or of the trained one
+  BertConfig config;                     ///< of the model to start from, or of the trained one
   TaskOptions options;
   bool trained = false;  ///< the config's labels are the task's
 

@@ -34,7 +34,7 @@ struct TokenizeBenchmark {
   /// Every one of the `threads` threads makes the ids of all texts for itself: `threads` times the
   /// work, and what the cores give at most when nothing is shared.
   TokenizeTimes apart;
-  TokenizeTimes copy;       ///< the texts' bytes copied by one thread: the memory's own rate
+  TokenizeTimes copy;  ///< the texts' bytes copied by one thread: the memory's own rate
 
   [[nodiscard]] double mb_per_s(const TokenizeTimes& times) const {
     return static_cast<double>(bytes) / times.median() / 1e3;
