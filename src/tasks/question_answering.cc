@@ -29,15 +29,16 @@ struct Unit {
 
 class QuestionAnsweringData : public TaskData {
  public:
-  QuestionAnsweringData(SquadData squad, bool version_2)
-      : squad_(std::move(squad)), version_2_(version_2) {}
+  /// Training data need no offsets (`keep_offsets`), and cannot be evaluated without.
+  QuestionAnsweringData(SquadData squad, bool version_2, bool keep_offsets)
+      : squad_(std::move(squad)), version_2_(version_2), keep_offsets_(keep_offsets) {}
 
-  void add(std::size_t question, QuestionWindow window, bool keep_offsets) {
+  void add(std::size_t question, QuestionWindow window) {
     Unit unit{.question = question, .window = {}};
     locate(question, window, unit);
     sequences_.append(window.tokens.ids, window.tokens.type_ids);
     window.tokens = {};
-    if (keep_offsets) unit.window = std::move(window);
+    if (keep_offsets_) unit.window = std::move(window);
     units_.push_back(std::move(unit));
   }
   [[nodiscard]] const SquadData& squad() const { return squad_; }
@@ -155,6 +156,7 @@ class QuestionAnsweringData : public TaskData {
   template <class Use>
   void for_each_question(std::span<const Tensor> logits, const Use& use) const {
     require_logits(logits, *this);
+    if (!keep_offsets_) throw ArgumentError("training data are not evaluated: use read_eval");
     std::size_t unit = 0;
     for (std::size_t q = 0; q < squad_.questions.size(); ++q) {
       const auto begin = unit;
@@ -170,6 +172,7 @@ class QuestionAnsweringData : public TaskData {
 
   SquadData squad_;
   bool version_2_;
+  bool keep_offsets_;
   SequenceStore sequences_;
   std::vector<Unit> units_;  // question after question
 };
@@ -229,7 +232,7 @@ class QuestionAnswering : public Task {
                                                     bool keep_offsets) const {
     const QuestionOptions options{.max_length = setup_.max_length(usual_length),
                                   .stride = setup_.options.stride};
-    auto data = std::make_unique<QuestionAnsweringData>(std::move(squad), version_2);
+    auto data = std::make_unique<QuestionAnsweringData>(std::move(squad), version_2, keep_offsets);
     constexpr std::size_t at_once = 1024;
     const auto& questions = data->squad().questions;
     for (std::size_t begin = 0; begin < questions.size(); begin += at_once) {
@@ -242,7 +245,7 @@ class QuestionAnswering : public Task {
                              data->squad().contexts[question.context], options);
       });
       for (std::size_t i = 0; i < count; ++i) {
-        for (auto& window : windows[i]) data->add(begin + i, std::move(window), keep_offsets);
+        for (auto& window : windows[i]) data->add(begin + i, std::move(window));
       }
     }
     return data;

@@ -52,7 +52,12 @@ void TokenWindows::add_windows(const Sentence& sentence, std::int64_t document_b
     window.count_begin = at == begin ? begin : at + shared / 2;
     if (window.end == end) {
       window.count_end = end;
-      windows_.push_back(window);
+      // What is left of the last word may be its end alone, which counts nowhere.
+      const auto* first = first_of_.data();
+      if (std::any_of(first + window.count_begin, first + end,
+                      [](auto word) { return word >= 0; })) {
+        windows_.push_back(window);
+      }
       return;
     }
     at += room - shared;
