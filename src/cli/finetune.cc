@@ -209,22 +209,8 @@ std::string summary_json(const FineTuneResult& result, const FinetuneOptions& op
   return out.dump() + '\n';
 }
 
-std::string_view command_of(internal::TaskHead head) {
-  switch (head) {
-    case internal::TaskHead::sequence:
-      return "classify";
-    case internal::TaskHead::token:
-      return "tag";
-    case internal::TaskHead::span:
-      return "answer";
-    case internal::TaskHead::choice:
-      break;
-  }
-  return "choose";
-}
-
 std::string summary(const FineTuneResult& result, const FinetuneOptions& options,
-                    internal::TaskHead head) {
+                    const Task& task) {
   const auto& state = result.state;
   auto text = results_table(state);
   if (!state.best_details.empty()) text += '\n' + state.best_details;
@@ -234,7 +220,7 @@ std::string summary(const FineTuneResult& result, const FinetuneOptions& options
       result.finished ? "done" : "stopped, to be continued with --resume", grouped(state.step),
       grouped(state.tokens), clock_text(state.seconds), options.output,
       state.best() == nullptr ? "" : fmt::format(" (of step {})", state.best()->step));
-  text += fmt::format("try it:      cloze {} --model {} ...\n", command_of(head), options.output);
+  text += fmt::format("try it:      cloze {} --model {} ...\n", command_of(task), options.output);
   text += fmt::format("the curves:  tensorboard --logdir {}/tensorboard\n", options.output);
   return text;
 }
@@ -326,8 +312,7 @@ void run_finetune(Arguments arguments) {
                  .dev_name = options.dev},
                 *opened, settings, checkpoint, listener(), &StopOnSignal::requested);
   auto out = Output::standard_output();
-  out.write(options.json ? summary_json(result, options)
-                         : summary(result, options, chosen.task->head()));
+  out.write(options.json ? summary_json(result, options) : summary(result, options, *chosen.task));
   out.finish();
 }
 

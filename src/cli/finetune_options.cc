@@ -45,7 +45,7 @@ constexpr auto kept(std::string_view name, bool may_change = false) {
 
 // What changes the batches, the model or the arithmetic of a step may not change; what a run costs
 // and what it tells may.
-constexpr std::array all_kept{kept<&O::model>("model"),
+constexpr std::array own_kept{kept<&O::model>("model"),
                               kept<&O::size>("size"),
                               kept<&O::vocab>("vocab"),
                               kept<&O::cased>("cased"),
@@ -70,31 +70,14 @@ constexpr std::array all_kept{kept<&O::model>("model"),
                               kept<&O::batch_size>("batch-size"),
                               kept<&O::accumulation>("accumulation"),
                               kept<&O::batch_tokens>("batch-tokens"),
-                              kept<&O::schedule>("schedule"),
-                              kept<&O::optimizer>("optimizer"),
-                              kept<&O::dtype>("dtype"),
                               kept<&O::class_weights>("class-weights"),
-                              kept<&O::learning_rate>("learning-rate"),
-                              kept<&O::warmup>("warmup"),
-                              kept<&O::weight_decay>("weight-decay"),
-                              kept<&O::max_grad_norm>("max-grad-norm"),
-                              kept<&O::beta1>("beta1"),
-                              kept<&O::beta2>("beta2"),
-                              kept<&O::epsilon>("epsilon"),
                               kept<&O::label_smoothing>("label-smoothing"),
                               kept<&O::layer_decay>("layer-decay"),
                               kept<&O::freeze_layers>("freeze-layers"),
                               kept<&O::freeze_embeddings>("freeze-embeddings"),
-                              kept<&O::no_bias_correction>("no-bias-correction"),
-                              kept<&O::recompute>("recompute", true),
-                              kept<&O::seed>("seed"),
-                              kept<&O::threads>("threads", true),
                               kept<&O::best_metric>("best-metric"),
-                              kept<&O::log_every>("log-every", true),
-                              kept<&O::evaluate_every>("evaluate-every"),
-                              kept<&O::save_every>("save-every", true),
-                              kept<&O::keep>("keep", true),
                               kept<&O::patience>("patience", true)};
+constexpr auto all_kept = joined(own_kept, kept_training_options<O>);
 
 std::string known_tasks() {
   std::string names;
@@ -175,14 +158,6 @@ void add_training(CLI::App& app, O& o) {
       ->type_name("N")
       ->capture_default_str()
       ->check(in_range(1, std::int64_t{1} << 30));
-  app.add_option("--learning-rate", o.learning_rate, "at its peak")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  app.add_option("--schedule", o.schedule, "linear, cosine, constant, one-cycle, inverse-sqrt")
-      ->capture_default_str();
-  app.add_option("--warmup", o.warmup, "share of the run; from 1 on, steps")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
   app.add_option("--layer-decay", o.layer_decay,
                  "each layer learns at so much of the rate of the one above")
       ->capture_default_str()
@@ -198,34 +173,9 @@ void add_training(CLI::App& app, O& o) {
   app.add_option("--class-weights", o.class_weights,
                  "what each label's loss counts: \"balanced\", or numbers in the labels' order")
       ->type_name("W,W,...");
-  app.add_option("--optimizer", o.optimizer, "adamw or lamb")->capture_default_str();
-  app.add_option("--weight-decay", o.weight_decay, "of all but biases and norms")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--beta1", o.beta1)->capture_default_str()->check(CLI::Range(0.0, 0.9999999));
-  app.add_option("--beta2", o.beta2)->capture_default_str()->check(CLI::Range(0.0, 0.9999999));
-  app.add_option("--epsilon", o.epsilon)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_flag("--no-bias-correction", o.no_bias_correction, "as google-research/bert's AdamW");
-  app.add_option("--max-grad-norm", o.max_grad_norm, "clip at this norm; 0: do not")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--dtype", o.dtype, "f32, bf16, or auto: bf16 where the machine has it")
-      ->type_name("TYPE")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"f32", "bf16", "auto"}));
-  app.add_flag("--recompute", o.recompute, "less memory for a third more arithmetic");
-  app.add_option("--seed", o.seed, "of order, dropout and head")->capture_default_str();
-  app.add_option("--threads", o.threads, "threads; 0: all cores")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 4096));
 }
 
-void add_run(CLI::App& app, O& o) {
-  app.add_option("--output,-o", o.output, "the run's directory, in the end the model's")
-      ->type_name("DIR");
-  app.add_flag("--resume", o.resume, "go on with the run in --output");
-  app.add_flag("--overwrite", o.overwrite, "replace the run in --output")->excludes("--resume");
+void add_choice(CLI::App& app, O& o) {
   app.add_option("--best-metric", o.best_metric,
                  "that the best model has; \"loss\", or a metric of the task instead of its own")
       ->type_name("NAME");
@@ -233,21 +183,6 @@ void add_run(CLI::App& app, O& o) {
                  "stop after so many evaluations without a better one; 0: never")
       ->type_name("N")
       ->check(in_range(0, 1 << 20));
-  app.add_option("--evaluate-every", o.evaluate_every, "steps; 0: after each epoch")
-      ->type_name("N")
-      ->check(in_range(0, std::int64_t{1} << 40));
-  app.add_option("--save-every", o.save_every, "steps; 0: with each evaluation")
-      ->type_name("N")
-      ->check(in_range(0, std::int64_t{1} << 40));
-  app.add_option("--keep", o.keep, "newest checkpoints kept, besides the best")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, 1 << 20));
-  app.add_option("--log-every", o.log_every, "steps")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 40));
-  app.add_flag("--json", o.json, "the result as one JSON object");
 }
 
 }  // namespace
@@ -256,7 +191,10 @@ void FinetuneOptions::add_to(CLI::App& app) {
   add_model(app, *this);
   add_data(app, *this);
   add_training(app, *this);
-  add_run(app, *this);
+  add_optimizer(app);
+  add_computation(app);
+  add_run(app, "after each epoch", "with each evaluation");
+  add_choice(app, *this);
   app.footer(examples);
 }
 
@@ -298,13 +236,7 @@ FineTuneSettings FinetuneOptions::settings() const {
   settings.schedule = as_usage([&] { return schedule_from(schedule); });
   settings.warmup = warmup;
   settings.layer_decay = layer_decay;
-  settings.optimizer = {.kind = as_usage([&] { return optimizer_from(optimizer); }),
-                        .beta1 = beta1,
-                        .beta2 = beta2,
-                        .epsilon = epsilon,
-                        .weight_decay = weight_decay,
-                        .bias_correction = !no_bias_correction,
-                        .max_grad_norm = max_grad_norm};
+  settings.optimizer = optimizer_settings();
   settings.seed = seed;
   settings.part_tokens = batch_tokens;
   settings.log_every = log_every;

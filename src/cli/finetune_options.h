@@ -8,12 +8,13 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/training_options.h"
 #include "tasks/task.h"
 #include "train/fine_tuner.h"
 
 namespace cloze::cli {
 
-struct FinetuneOptions {
+struct FinetuneOptions : TrainingOptions {
   // The model.
   std::string model, size, vocab;
   bool cased = false, new_head = false;
@@ -29,19 +30,20 @@ struct FinetuneOptions {
   // Training.
   double epochs = 3;
   std::int64_t steps = 0, batch_size = 32, accumulation = 1, batch_tokens = 4096;
-  std::string schedule = "linear", optimizer = "adamw", dtype = "auto", class_weights;
-  double learning_rate = 5e-5, warmup = 0.1, weight_decay = 0.01, max_grad_norm = 1;
-  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  std::string class_weights;
   double label_smoothing = 0, layer_decay = 1;
   std::int64_t freeze_layers = 0;
-  bool freeze_embeddings = false, no_bias_correction = false, recompute = false;
-  std::uint64_t seed = 0;
-  int threads = 0;
+  bool freeze_embeddings = false;
 
-  // The run.
-  std::string output, best_metric;
-  bool resume = false, overwrite = false, json = false;
-  std::int64_t log_every = 20, evaluate_every = 0, save_every = 0, keep = 1, patience = 0;
+  // What is best, and when it is enough.
+  std::string best_metric;
+  std::int64_t patience = 0;
+
+  FinetuneOptions() {
+    learning_rate = 5e-5;
+    warmup = 0.1;
+    epsilon = 1e-8;
+  }
 
   void add_to(CLI::App& app);
 

@@ -3,7 +3,6 @@
 #include "tasks/next_sentence.h"
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 
 #include <fmt/format.h>
@@ -11,9 +10,9 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/task_options.h"
 #include "cloze/bert.h"
 #include "cloze/tokenizer.h"
-#include "core/progress.h"
 #include "data/batching.h"
 #include "data/output.h"
 
@@ -54,20 +53,14 @@ void run_next_sentence(Arguments arguments) {
   const auto limit = text.limit(model.config().max_position_embeddings);
 
   auto out = Output::standard_output();
-  Progress progress("predicting", reader.total_bytes(), "bytes", beside_results());
-  std::int64_t done = 0;
-  while (true) {
-    const auto items = reader.next_items(16 * model_options.batch_tokens);
-    if (items.empty()) break;
+  for_each_piece(reader, piece_bytes(model_options), "predicting", [&](const auto& items) {
     for (const auto& item : items) require_pair(item, reader);
     const auto pairs = tokenize(tokenizer, items, limit, reader);
     for (const double probability : next_sentence(model, pairs, model_options.batch_tokens)) {
       out.write(json ? fmt::format("{{\"is_next\":{:.6f}}}\n", probability)
                      : fmt::format("{:.4f}\n", probability));
     }
-    progress.advance(reader.bytes_read() - done);
-    done = reader.bytes_read();
-  }
+  });
   out.finish();
 }
 

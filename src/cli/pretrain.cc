@@ -159,13 +159,7 @@ PretrainSettings settings_of(const PretrainOptions& options) {
   settings.learning_rate = options.learning_rate;
   settings.schedule = as_usage([&] { return schedule_from(options.schedule); });
   settings.warmup = options.warmup_share();
-  settings.optimizer = {.kind = as_usage([&] { return optimizer_from(options.optimizer); }),
-                        .beta1 = options.beta1,
-                        .beta2 = options.beta2,
-                        .epsilon = options.epsilon,
-                        .weight_decay = options.weight_decay,
-                        .bias_correction = !options.no_bias_correction,
-                        .max_grad_norm = options.max_grad_norm};
+  settings.optimizer = options.optimizer_settings();
   settings.seed = options.seed;
   settings.log_every = options.log_every;
   settings.evaluate_every = options.evaluate_every;

@@ -47,7 +47,7 @@ constexpr auto kept(std::string_view name, bool may_change = false) {
 
 // What changes the batches, the model or the arithmetic of a step may not change; how long a run
 // goes on, what it costs and what it tells may.
-constexpr std::array all_kept{kept<&O::size>("size"),
+constexpr std::array own_kept{kept<&O::size>("size"),
                               kept<&O::config>("config"),
                               kept<&O::init>("init"),
                               kept<&O::vocab>("vocab"),
@@ -75,26 +75,9 @@ constexpr std::array all_kept{kept<&O::size>("size"),
                               kept<&O::data_workers>("data-workers", true),
                               kept<&O::steps>("steps", true),
                               kept<&O::max_time>("max-time", true),
-                              kept<&O::dtype>("dtype"),
-                              kept<&O::schedule>("schedule"),
-                              kept<&O::optimizer>("optimizer"),
-                              kept<&O::learning_rate>("learning-rate"),
-                              kept<&O::warmup>("warmup"),
-                              kept<&O::weight_decay>("weight-decay"),
-                              kept<&O::max_grad_norm>("max-grad-norm"),
-                              kept<&O::beta1>("beta1"),
-                              kept<&O::beta2>("beta2"),
-                              kept<&O::epsilon>("epsilon"),
                               kept<&O::loss_spike>("loss-spike", true),
-                              kept<&O::no_bias_correction>("no-bias-correction"),
-                              kept<&O::recompute>("recompute", true),
-                              kept<&O::seed>("seed"),
-                              kept<&O::threads>("threads", true),
-                              kept<&O::log_every>("log-every", true),
-                              kept<&O::evaluate_every>("evaluate-every", true),
-                              kept<&O::save_every>("save-every", true),
-                              kept<&O::save_every_minutes>("save-every-minutes", true),
-                              kept<&O::keep>("keep", true)};
+                              kept<&O::save_every_minutes>("save-every-minutes", true)};
+constexpr auto all_kept = joined(own_kept, kept_training_options<O>);
 
 void add_model(CLI::App& app, PretrainOptions& o) {
   app.add_option("--size", o.size, "of a new model: " + known_sizes())
@@ -193,65 +176,16 @@ void add_training(CLI::App& app, PretrainOptions& o) {
   app.add_option("--max-time", o.max_time,
                  "stop after so long (90s, 20m, 8h), with a schedule that ends there")
       ->type_name("TIME");
-  app.add_option("--learning-rate", o.learning_rate, "at its peak")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  app.add_option("--schedule", o.schedule, "linear, cosine, constant, one-cycle, inverse-sqrt")
-      ->capture_default_str();
-  app.add_option("--warmup", o.warmup, "share of the run; from 1 on, steps")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--optimizer", o.optimizer, "adamw or lamb")->capture_default_str();
-  app.add_option("--weight-decay", o.weight_decay, "of all but biases and norms")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--beta1", o.beta1)->capture_default_str()->check(CLI::Range(0.0, 0.9999999));
-  app.add_option("--beta2", o.beta2)->capture_default_str()->check(CLI::Range(0.0, 0.9999999));
-  app.add_option("--epsilon", o.epsilon)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_flag("--no-bias-correction", o.no_bias_correction, "as google-research/bert's AdamW");
-  app.add_option("--max-grad-norm", o.max_grad_norm, "clip at this norm; 0: do not")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
   app.add_option("--loss-spike", o.loss_spike,
                  "stop when the loss leaps to so many times its average; 0: never")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--dtype", o.dtype, "f32, bf16, or auto: bf16 where the machine has it")
-      ->type_name("TYPE")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"f32", "bf16", "auto"}));
-  app.add_flag("--recompute", o.recompute, "less memory for a third more arithmetic");
-  app.add_option("--seed", o.seed)->capture_default_str();
-  app.add_option("--threads", o.threads, "threads; 0: all cores")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 4096));
 }
 
-void add_run(CLI::App& app, PretrainOptions& o) {
-  app.add_option("--output,-o", o.output, "the run's directory")->type_name("DIR");
-  app.add_flag("--resume", o.resume, "go on with the run in --output");
-  app.add_flag("--overwrite", o.overwrite, "replace the run in --output")->excludes("--resume");
-  app.add_option("--log-every", o.log_every, "steps")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 40));
-  app.add_option("--evaluate-every", o.evaluate_every, "steps; 0: at the end alone")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, std::int64_t{1} << 40));
-  app.add_option("--save-every", o.save_every, "steps; 0: by time alone")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, std::int64_t{1} << 40));
+void add_saving(CLI::App& app, PretrainOptions& o) {
   app.add_option("--save-every-minutes", o.save_every_minutes, "0: by steps alone")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--keep", o.keep, "newest checkpoints kept, besides the best")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, 1 << 20));
-  app.add_flag("--json", o.json, "the result as one JSON object");
 }
 
 }  // namespace
@@ -260,7 +194,10 @@ void PretrainOptions::add_to(CLI::App& app) {
   add_model(app, *this);
   add_data(app, *this);
   add_training(app, *this);
-  add_run(app, *this);
+  add_optimizer(app);
+  add_computation(app);
+  add_run(app, "at the end alone", "by time alone");
+  add_saving(app, *this);
   app.footer(examples);
 }
 

@@ -8,10 +8,12 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/training_options.h"
+
 namespace cloze::cli {
 
 // Members stand together by what they are about, not by size.
-struct PretrainOptions {  // NOLINT(clang-analyzer-optin.performance.Padding)
+struct PretrainOptions : TrainingOptions {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // What is trained.
   std::string size = "small", config, init, vocab;
   std::int64_t vocab_size = 0;
@@ -34,18 +36,16 @@ struct PretrainOptions {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // How.
   std::int64_t steps = 0;
   std::string max_time;
-  std::string dtype = "auto", schedule = "linear", optimizer = "adamw";
-  double learning_rate = 1e-4, warmup = 0.01, weight_decay = 0.01, max_grad_norm = 1;
-  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-6, loss_spike = 3;
-  bool no_bias_correction = false, recompute = false;
-  std::uint64_t seed = 42;
-  int threads = 0;
-
-  // The run.
-  std::string output;
-  bool resume = false, overwrite = false, json = false;
-  std::int64_t log_every = 20, evaluate_every = 0, save_every = 0, keep = 2;
+  double loss_spike = 3;
   double save_every_minutes = 10;
+
+  PretrainOptions() {
+    learning_rate = 1e-4;
+    warmup = 0.01;
+    epsilon = 1e-6;
+    seed = 42;
+    keep = 2;
+  }
 
   void add_to(CLI::App& app);
 

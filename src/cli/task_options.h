@@ -24,8 +24,8 @@ struct TaskModelFiles {
   TaskPredictor predictor;
 };
 
-/// Opens the model of a command that needs `head`. Throws ModelError for one that was fine-tuned for
-/// another task, naming the command that it answers by.
+/// Opens the model of a command that needs `head`. Throws ModelError for one that was fine-tuned
+/// for another task, naming the command that it answers by.
 [[nodiscard]] TaskModelFiles open_task_model(const ModelOptions& options, internal::TaskHead head);
 
 /// Hands the input on in pieces of about `bytes`, with a bar, until it ends.

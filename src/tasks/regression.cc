@@ -10,10 +10,8 @@
 
 #include "checkpoint/json.h"
 #include "cloze/error.h"
-#include "data/labelled_text.h"
 #include "tasks/metrics_correlation.h"
-#include "tasks/task_setup.h"
-#include "tasks/text_units.h"
+#include "tasks/text_data.h"
 
 namespace cloze {
 namespace {
@@ -30,24 +28,14 @@ double value_of(const std::string& text, const std::string& place) {
       place, in_quotes(text)));
 }
 
-class RegressionData : public TaskData {
+class Values : public TextTruths {
  public:
-  RegressionData(TextUnits units, std::vector<double> values)
-      : units_(std::move(units)), values_(std::move(values)) {}
+  explicit Values(std::vector<double> values) : values_(std::move(values)) {}
 
-  [[nodiscard]] std::size_t size() const override { return values_.size(); }
-  [[nodiscard]] std::size_t examples() const override { return size(); }
-  [[nodiscard]] std::int64_t tokens(std::size_t unit) const override {
-    return units_.sequences.length(unit);
-  }
-  [[nodiscard]] internal::TaskBatch batch(std::span<const std::size_t> units) const override {
-    internal::TaskBatch batch;
-    batch.inputs = units_.pack(units);
-    for (const auto unit : units) batch.targets.push_back(static_cast<float>(values_[unit]));
-    return batch;
+  void append_to(internal::TaskBatch& batch, std::size_t text) const override {
+    batch.targets.push_back(static_cast<float>(values_[text]));
   }
   [[nodiscard]] TaskReport evaluate(std::span<const Tensor> logits) const override {
-    require_logits(logits, *this);
     std::vector<double> predicted;
     for (const auto& one : logits) predicted.push_back(one.values<float>()[0]);
     TaskReport report;
@@ -57,37 +45,19 @@ class RegressionData : public TaskData {
     report.details_json = "{}";
     return report;
   }
-  [[nodiscard]] std::vector<std::string> predictions(
-      std::span<const Tensor> logits) const override {
-    require_logits(logits, *this);
-    std::vector<std::string> lines;
-    for (std::size_t i = 0; i < size(); ++i) {
-      lines.push_back(ordered_json{{"line", units_.lines[i]},
-                                   {"value", values_[i]},
-                                   {"predicted", logits[i].values<float>()[0]}}
-                          .dump());
-    }
-    return lines;
-  }
-  [[nodiscard]] std::vector<std::string> notes() const override {
-    if (units_.cut == 0) return {};
-    return {cut_note(units_.cut, size(), "texts", units_.max_length)};
+  [[nodiscard]] std::string prediction(std::size_t text, std::int64_t line,
+                                       std::span<const float> logits) const override {
+    return ordered_json{{"line", line}, {"value", values_[text]}, {"predicted", logits[0]}}.dump();
   }
 
  private:
-  TextUnits units_;
   std::vector<double> values_;
 };
 
 class Regression : public Task {
  public:
   explicit Regression(TaskSetup setup) : setup_(std::move(setup)) {
-    if (setup_.trained && setup_.config.num_labels() != 1) {
-      throw ModelError(
-          fmt::format("this model has {} labels, and regression takes one output: use --task "
-                      "text-classification",
-                      setup_.config.num_labels()));
-    }
+    require_one_output(setup_, "regression");
   }
 
   [[nodiscard]] std::string_view name() const override { return "regression"; }
@@ -102,17 +72,14 @@ class Regression : public Task {
   }
   [[nodiscard]] std::unique_ptr<TaskData> read_eval(
       const std::filesystem::path& file) const override {
-    const auto& options = setup_.options;
-    LabelledTextReader reader(file, {.text_column = options.text_column,
-                                     .pair_column = options.pair_column,
-                                     .label_column = options.label_column});
+    auto reader = open_table(file, setup_.options);
     std::vector<double> values;
     auto units =
-        read_text_units(reader, *setup_.tokenizer, setup_.max_length(), options.max_samples,
+        read_text_units(reader, *setup_.tokenizer, setup_.max_length(), setup_.options.max_samples,
                         [&](const LabelledText& row) {
                           values.push_back(value_of(row.labels.front(), reader.place(row.line)));
                         });
-    return std::make_unique<RegressionData>(std::move(units), std::move(values));
+    return text_data(std::move(units), std::make_unique<Values>(std::move(values)), "texts");
   }
   void configure(BertConfig& config) const override {
     config.id2label = {"LABEL_0"};

@@ -107,8 +107,4 @@ void require_logits(std::span<const Tensor> logits, const TaskData& data) {
       fmt::format("there are logits of {} units, and {} units", logits.size(), data.size()));
 }
 
-std::string cut_note(std::int64_t cut, std::size_t of, std::string_view what, std::int64_t tokens) {
-  return fmt::format("{} of {} {} were cut to {} tokens", cut, of, what, tokens);
-}
-
 }  // namespace cloze

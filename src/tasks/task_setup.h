@@ -36,8 +36,4 @@ struct TaskSetup {
 /// Throws ArgumentError unless there are as many logits as units.
 void require_logits(std::span<const Tensor> logits, const TaskData& data);
 
-/// "3 of 6,920 texts were cut to 128 tokens", for TaskData::notes.
-[[nodiscard]] std::string cut_note(std::int64_t cut, std::size_t of, std::string_view what,
-                                   std::int64_t tokens);
-
 }  // namespace cloze

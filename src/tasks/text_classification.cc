@@ -10,12 +10,10 @@
 
 #include "checkpoint/json.h"
 #include "cloze/error.h"
-#include "data/labelled_text.h"
 #include "tasks/labels.h"
 #include "tasks/metrics_classification.h"
 #include "tasks/report_table.h"
-#include "tasks/task_setup.h"
-#include "tasks/text_units.h"
+#include "tasks/text_data.h"
 
 namespace cloze {
 
@@ -76,78 +74,52 @@ ordered_json to_json(const PrecisionRecallF1& figures) {
           {"support", figures.support}};
 }
 
-class TextClassificationData : public TaskData {
+class Labels : public TextTruths {
  public:
-  TextClassificationData(TextUnits units, std::vector<std::vector<std::int32_t>> labels,
-                         LabelSet names, bool multi_label)
-      : units_(std::move(units)),
-        labels_(std::move(labels)),
-        names_(std::move(names)),
-        multi_label_(multi_label) {}
+  Labels(std::vector<std::vector<std::int32_t>> labels, LabelSet names, bool multi_label)
+      : labels_(std::move(labels)), names_(std::move(names)), multi_label_(multi_label) {}
 
-  [[nodiscard]] std::size_t size() const override { return units_.sequences.size(); }
-  [[nodiscard]] std::size_t examples() const override { return size(); }
-  [[nodiscard]] std::int64_t tokens(std::size_t unit) const override {
-    return units_.sequences.length(unit);
-  }
-
-  [[nodiscard]] internal::TaskBatch batch(std::span<const std::size_t> units) const override {
-    internal::TaskBatch batch;
-    batch.inputs = units_.pack(units);
-    for (const auto unit : units) {
-      if (!multi_label_) {
-        batch.labels.push_back(labels_[unit].front());
-        continue;
-      }
-      const auto begin = batch.targets.size();
-      batch.targets.resize(begin + names_.size());
-      for (const auto label : labels_[unit]) {
-        batch.targets[begin + static_cast<std::size_t>(label)] = 1.0F;
-      }
+  void append_to(internal::TaskBatch& batch, std::size_t text) const override {
+    if (!multi_label_) {
+      batch.labels.push_back(labels_[text].front());
+      return;
     }
-    return batch;
+    const auto begin = batch.targets.size();
+    batch.targets.resize(begin + names_.size());
+    for (const auto label : labels_[text]) {
+      batch.targets[begin + static_cast<std::size_t>(label)] = 1.0F;
+    }
   }
 
   [[nodiscard]] TaskReport evaluate(std::span<const Tensor> logits) const override {
-    require_logits(logits, *this);
     return multi_label_ ? evaluate_several(logits) : evaluate_one(logits);
   }
 
-  [[nodiscard]] std::vector<std::string> predictions(
-      std::span<const Tensor> logits) const override {
-    require_logits(logits, *this);
-    const auto kind = multi_label_ ? ScoreKind::sigmoid : ScoreKind::softmax;
-    std::vector<std::string> lines;
-    for (std::size_t i = 0; i < size(); ++i) {
-      const auto scores = label_scores(logits[i].values<float>(), kind);
-      ordered_json line{{"line", units_.lines[i]}};
-      if (multi_label_) {
-        ordered_json truth = ordered_json::array(), predicted = ordered_json::array();
-        for (const auto label : labels_[i]) truth.push_back(name(label));
-        for (std::size_t label = 0; label < scores.size(); ++label) {
-          if (scores[label] > 0.5) predicted.push_back(names_.name(label));
-        }
-        line["labels"] = std::move(truth);
-        line["predicted"] = std::move(predicted);
-      } else {
-        const auto best = best_labels(scores, 1).front();
-        line["label"] = name(labels_[i].front());
-        line["predicted"] = names_.name(best.label);
-        line["score"] = best.score;
-      }
-      ordered_json by_label;
+  [[nodiscard]] std::string prediction(std::size_t text, std::int64_t line_number,
+                                       std::span<const float> logits) const override {
+    const auto scores =
+        label_scores(logits, multi_label_ ? ScoreKind::sigmoid : ScoreKind::softmax);
+    ordered_json line{{"line", line_number}};
+    if (multi_label_) {
+      ordered_json truth = ordered_json::array(), predicted = ordered_json::array();
+      for (const auto label : labels_[text]) truth.push_back(name(label));
       for (std::size_t label = 0; label < scores.size(); ++label) {
-        by_label[names_.name(label)] = scores[label];
+        if (scores[label] > 0.5) predicted.push_back(names_.name(label));
       }
-      line["scores"] = std::move(by_label);
-      lines.push_back(line.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+      line["labels"] = std::move(truth);
+      line["predicted"] = std::move(predicted);
+    } else {
+      const auto best = best_labels(scores, 1).front();
+      line["label"] = name(labels_[text].front());
+      line["predicted"] = names_.name(best.label);
+      line["score"] = best.score;
     }
-    return lines;
-  }
-
-  [[nodiscard]] std::vector<std::string> notes() const override {
-    if (units_.cut == 0) return {};
-    return {cut_note(units_.cut, size(), "texts", units_.max_length)};
+    ordered_json by_label;
+    for (std::size_t label = 0; label < scores.size(); ++label) {
+      by_label[names_.name(label)] = scores[label];
+    }
+    line["scores"] = std::move(by_label);
+    return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   }
 
  private:
@@ -157,7 +129,7 @@ class TextClassificationData : public TaskData {
 
   [[nodiscard]] TaskReport evaluate_one(std::span<const Tensor> logits) const {
     ConfusionMatrix confusion(names_.size());
-    for (std::size_t i = 0; i < size(); ++i) {
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
       const auto values = logits[i].values<float>();
       const auto best = std::max_element(values.begin(), values.end()) - values.begin();
       confusion.add(static_cast<std::size_t>(labels_[i].front()), static_cast<std::size_t>(best));
@@ -194,7 +166,7 @@ class TextClassificationData : public TaskData {
   [[nodiscard]] TaskReport evaluate_several(std::span<const Tensor> logits) const {
     std::vector<LabelCounts> counts(names_.size());
     std::int64_t exact = 0;
-    for (std::size_t i = 0; i < size(); ++i) {
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
       const auto values = logits[i].values<float>();
       std::vector<bool> actual(names_.size());
       for (const auto label : labels_[i]) actual[static_cast<std::size_t>(label)] = true;
@@ -210,13 +182,14 @@ class TextClassificationData : public TaskData {
     }
     const auto all = averages(counts);
     TaskReport report;
-    report.metrics = {{"micro_f1", all.micro.f1},
-                      {"micro_precision", all.micro.precision},
-                      {"micro_recall", all.micro.recall},
-                      {"macro_f1", all.macro.f1},
-                      {"weighted_f1", all.weighted.f1},
-                      {"exact_match_ratio",
-                       size() == 0 ? 0 : static_cast<double>(exact) / static_cast<double>(size())}};
+    report.metrics = {
+        {"micro_f1", all.micro.f1},
+        {"micro_precision", all.micro.precision},
+        {"micro_recall", all.micro.recall},
+        {"macro_f1", all.macro.f1},
+        {"weighted_f1", all.weighted.f1},
+        {"exact_match_ratio",
+         labels_.empty() ? 0 : static_cast<double>(exact) / static_cast<double>(labels_.size())}};
     std::vector<PrecisionRecallF1> by_label;
     by_label.reserve(counts.size());
     for (const auto& one : counts) {
@@ -249,8 +222,7 @@ class TextClassificationData : public TaskData {
     return json;
   }
 
-  TextUnits units_;
-  std::vector<std::vector<std::int32_t>> labels_;
+  std::vector<std::vector<std::int32_t>> labels_;  // of each text
   LabelSet names_;
   bool multi_label_;
 };
@@ -282,7 +254,7 @@ class TextClassification : public Task {
     if (!labels_.empty()) return read_eval(file);
     LabelDiscovery discovery;
     std::vector<std::vector<std::int32_t>> labels;
-    auto reader = open(file);
+    auto reader = open_table(file, setup_.options, multi_label_);
     auto units = read(reader, [&](const LabelledText& row) {
       labels.emplace_back();
       for (const auto& label : row.labels) labels.back().push_back(discovery.number(label));
@@ -300,23 +272,21 @@ class TextClassification : public Task {
         label = labels_.id(discovery.seen()[static_cast<std::size_t>(label)], file.string());
       }
     }
-    return std::make_unique<TextClassificationData>(std::move(units), std::move(labels), labels_,
-                                                    multi_label_);
+    return make_data(std::move(units), std::move(labels));
   }
 
   [[nodiscard]] std::unique_ptr<TaskData> read_eval(
       const std::filesystem::path& file) const override {
     if (labels_.empty()) throw ArgumentError("training data must be read before other data");
     std::vector<std::vector<std::int32_t>> labels;
-    auto reader = open(file);
+    auto reader = open_table(file, setup_.options, multi_label_);
     auto units = read(reader, [&](const LabelledText& row) {
       labels.emplace_back();
       for (const auto& label : row.labels) {
         labels.back().push_back(labels_.id(label, reader.place(row.line)));
       }
     });
-    return std::make_unique<TextClassificationData>(std::move(units), std::move(labels), labels_,
-                                                    multi_label_);
+    return make_data(std::move(units), std::move(labels));
   }
 
   void configure(BertConfig& config) const override {
@@ -327,13 +297,10 @@ class TextClassification : public Task {
   }
 
  private:
-  [[nodiscard]] LabelledTextReader open(const std::filesystem::path& file) const {
-    const auto& options = setup_.options;
-    return {file,
-            {.text_column = options.text_column,
-             .pair_column = options.pair_column,
-             .label_column = options.label_column,
-             .multi_label = multi_label_}};
+  [[nodiscard]] std::unique_ptr<TaskData> make_data(
+      TextUnits units, std::vector<std::vector<std::int32_t>> labels) const {
+    return text_data(std::move(units),
+                     std::make_unique<Labels>(std::move(labels), labels_, multi_label_), "texts");
   }
   [[nodiscard]] TextUnits read(LabelledTextReader& reader,
                                const std::function<void(const LabelledText&)>& take) const {

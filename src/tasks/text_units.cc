@@ -57,12 +57,6 @@ void SequenceStore::append_to(Batch& batch, std::size_t sequence) const {
   batch.append(ids(sequence), types);
 }
 
-Batch TextUnits::pack(std::span<const std::size_t> units) const {
-  Batch batch;
-  for (const auto unit : units) sequences.append_to(batch, unit);
-  return batch;
-}
-
 TextUnits read_text_units(LabelledTextReader& reader, const Tokenizer& tokenizer,
                           std::int64_t max_length, std::int64_t max_samples,
                           const std::function<void(const LabelledText&)>& take) {

@@ -37,8 +37,6 @@ struct TextUnits {
   std::vector<std::int64_t> lines;  ///< of each in its file
   std::int64_t cut = 0;             ///< texts that were longer than `max_length`
   std::int64_t max_length = 0;
-
-  [[nodiscard]] Batch pack(std::span<const std::size_t> units) const;
 };
 
 /// Reads and tokenizes at most `max_samples` rows (0: all), the longer text of a pair cut first;

@@ -45,20 +45,6 @@ std::string_view pipeline_of(internal::TaskHead head) {
   return "multiple-choice";
 }
 
-std::string_view command_of(internal::TaskHead head) {
-  switch (head) {
-    case internal::TaskHead::sequence:
-      return "classify";
-    case internal::TaskHead::token:
-      return "tag";
-    case internal::TaskHead::span:
-      return "answer";
-    case internal::TaskHead::choice:
-      break;
-  }
-  return "choose";
-}
-
 std::string class_weights_text(const std::vector<float>& weights) {
   std::string text;
   for (const float weight : weights)
@@ -105,6 +91,20 @@ std::vector<Row> settings_rows(const FineTuneInputs& inputs, const FineTuneSetti
 
 }  // namespace
 
+std::string_view command_of(const Task& task) {
+  switch (task.head()) {
+    case internal::TaskHead::sequence:
+      return task.name() == "ranking" ? "rank" : "classify";
+    case internal::TaskHead::token:
+      return "tag";
+    case internal::TaskHead::span:
+      return "answer";
+    case internal::TaskHead::choice:
+      break;
+  }
+  return "choose";
+}
+
 std::string results_table(const FineTuneState& state) {
   if (state.evaluations.empty()) return "";
   Row header{"epoch", "step", "train loss", "dev loss"};
@@ -146,7 +146,7 @@ std::string model_card(const FineTuneInputs& inputs, const FineTuneSettings& set
   text += fmt::format(
       "## Use\n\n```\ncloze {} --model DIR ...\ncloze evaluate --model DIR --data FILE\n```\n\n"
       "transformers loads the directory as `{}`.\n\n",
-      command_of(head), internal::architecture_of(head));
+      command_of(inputs.task), internal::architecture_of(head));
   text += fmt::format("## Data\n\nTraining: `{}`, {} examples.", inputs.train_name,
                       inputs.train.examples());
   if (inputs.dev != nullptr) {

@@ -3,10 +3,14 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "train/fine_tuner.h"
 
 namespace cloze {
+
+/// The command that answers with a model of the task: "classify", "rank", "tag", ...
+[[nodiscard]] std::string_view command_of(const Task& task);
 
 /// The evaluations as a Markdown table; columns are lined up, so that it reads on a terminal, too.
 [[nodiscard]] std::string results_table(const FineTuneState& state);

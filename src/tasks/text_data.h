@@ -1,0 +1,54 @@
+/// \file
+/// The data of the tasks that say one thing of each text or pair of a table: what they share is
+/// here, what the thing is comes from the task.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/labelled_text.h"
+#include "tasks/task.h"
+#include "tasks/task_setup.h"
+#include "tasks/text_units.h"
+
+namespace cloze {
+
+/// What a file says of its texts, and how a model's logits are held against it.
+class TextTruths {
+ public:
+  TextTruths() = default;
+  TextTruths(const TextTruths&) = delete;
+  TextTruths& operator=(const TextTruths&) = delete;
+  TextTruths(TextTruths&&) = delete;
+  TextTruths& operator=(TextTruths&&) = delete;
+  virtual ~TextTruths() = default;
+
+  /// Appends what the file says of a text to a batch's labels or targets.
+  virtual void append_to(internal::TaskBatch& batch, std::size_t text) const = 0;
+  /// `logits` of every text: [1, outputs].
+  [[nodiscard]] virtual TaskReport evaluate(std::span<const Tensor> logits) const = 0;
+  /// The line of `--predictions` for a text.
+  [[nodiscard]] virtual std::string prediction(std::size_t text, std::int64_t line,
+                                               std::span<const float> logits) const = 0;
+};
+
+/// `what` the texts are called: "texts", "pairs".
+[[nodiscard]] std::unique_ptr<TaskData> text_data(TextUnits units,
+                                                  std::unique_ptr<TextTruths> truths,
+                                                  std::string_view what);
+
+/// The reader of a table as the task's options say.
+[[nodiscard]] LabelledTextReader open_table(const std::filesystem::path& file,
+                                            const TaskOptions& options, bool multi_label = false,
+                                            bool require_pairs = false);
+
+/// Throws ModelError for a trained model with several outputs.
+void require_one_output(const TaskSetup& setup, std::string_view task);
+
+}  // namespace cloze
