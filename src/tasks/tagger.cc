@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/parallel.h"
 #include "data/batching.h"
 #include "tasks/labels.h"
 #include "tasks/text_classification.h"
@@ -38,11 +39,18 @@ std::size_t best_of(const std::vector<double>& scores) {
   return static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
 }
 
+bool begins_code_point(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U; }
+
+std::size_t code_points_in(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_code_point));
+}
+
 /// Where each code point of a text begins, and its end.
 std::vector<std::size_t> code_point_bounds(std::string_view text) {
   std::vector<std::size_t> bounds;
+  bounds.reserve(text.size() + 1);
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80U) bounds.push_back(i);
+    if (begins_code_point(text[i])) bounds.push_back(i);
   }
   bounds.push_back(text.size());
   return bounds;
@@ -68,7 +76,7 @@ std::vector<Piece> pieces_of(const Encoding& window, std::span<const float> logi
     const auto begin = static_cast<std::size_t>(piece.offsets.begin);
     const auto end = static_cast<std::size_t>(piece.offsets.end);
     // A token that is longer than its text has a "##".
-    piece.is_subword = code_point_bounds(piece.word).size() - 1 != end - begin;
+    piece.is_subword = code_points_in(piece.word) != end - begin;
     if (window.ids[t] == tokenizer.unk_token_id()) {
       piece.word = std::string(text.substr(bounds[begin], bounds[end] - bounds[begin]));
       piece.is_subword = false;
@@ -227,9 +235,11 @@ std::vector<std::vector<TaggedSpan>> tag_texts(const TaskPredictor& predictor,
   encode.max_length = static_cast<std::int32_t>(options.max_length);
   encode.stride = static_cast<std::int32_t>(
       std::min(options.stride, std::max<std::int64_t>(0, (options.max_length - 2) / 2)));
-  auto encodings = tokenizer.encode_batch(texts, encode);
+  const auto encodings = tokenizer.encode_batch(texts, encode);
   std::vector<TokenizedText> windows;
+  std::vector<std::size_t> first_window;  // of each text
   for (const auto& encoding : encodings) {
+    first_window.push_back(windows.size());
     windows.push_back({encoding.ids, encoding.type_ids});
     for (const auto& more : encoding.overflowing) windows.push_back({more.ids, more.type_ids});
   }
@@ -237,22 +247,23 @@ std::vector<std::vector<TaggedSpan>> tag_texts(const TaskPredictor& predictor,
   const auto& config = predictor.config();
   const auto labels = static_cast<std::size_t>(config.num_labels());
   std::vector<std::vector<TaggedSpan>> result(texts.size());
-  std::size_t window = 0;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
+  constexpr std::int64_t texts_at_once = 16;
+  parallel_for(static_cast<std::int64_t>(texts.size()), texts_at_once, [&](std::int64_t index) {
+    const auto i = static_cast<std::size_t>(index);
     const auto bounds = code_point_bounds(texts[i]);
-    const auto add = [&](const Encoding& encoding, std::int32_t number) {
-      const auto pieces = pieces_of(encoding, logits[window++].values<float>(), labels, texts[i],
-                                    bounds, tokenizer);
+    const auto add = [&](const Encoding& encoding, std::size_t number) {
+      const auto pieces = pieces_of(encoding, logits[first_window[i] + number].values<float>(),
+                                    labels, texts[i], bounds, tokenizer);
       for (auto& span : spans_of(pieces, config, options)) {
-        span.window = number;
+        span.window = static_cast<std::int32_t>(number);
         result[i].push_back(std::move(span));
       }
     };
     add(encodings[i], 0);
-    std::int32_t number = 0;
+    std::size_t number = 0;
     for (const auto& more : encodings[i].overflowing) add(more, ++number);
     if (number > 0) result[i] = without_overlaps(std::move(result[i]));
-  }
+  });
   return result;
 }
 
