@@ -201,6 +201,11 @@ struct TaskModel::Parts {
     }
   }
 
+  /// Heads with a pooler look at the first token alone.
+  [[nodiscard]] LastHidden last() const {
+    return has_pooler(options.head) ? LastHidden::first : LastHidden::all;
+  }
+
   [[nodiscard]] FrozenPart frozen() const {
     return {.embeddings = options.freeze_embeddings, .layers = options.freeze_layers};
   }
@@ -231,7 +236,8 @@ struct TaskModel::Parts {
     return forward;
   }
 
-  /// From the gradient of the logits to d_hidden f32 [tokens, hidden], which need not be zero.
+  /// From the gradient of the logits to d_hidden f32, like the hidden states, which need not be
+  /// zero.
   void backward_head(const HeadForward& forward, ops::ConstMatrix d_logits, ops::Matrix d_hidden) {
     if (!pooler) {
       head_logits_backward(context, classifier, forward.input, d_logits, d_hidden);
@@ -344,15 +350,14 @@ TaskLossSum TaskModel::forward_backward(const TaskBatch& batch, const TaskPass& 
   auto& parts = *parts_;
   auto& context = parts.context;
   parts.require_labels(batch);
-  const std::int64_t tokens = batch.inputs.total_tokens();
-  if (tokens == 0) return {};
+  if (batch.inputs.total_tokens() == 0) return {};
   context.begin();
   if (pass.profile != nullptr) context.start_profile();
   const DropoutKey key{.seed = pass.seed, .pass = pass.pass, .active = pass.dropout};
-  const auto hidden = parts.encoder.forward(context, batch.inputs, key, true);
+  const auto hidden = parts.encoder.forward(context, batch.inputs, key, true, parts.last());
   const auto head = parts.forward_head(hidden, batch.inputs, key);
   const auto loss = parts.loss_of(batch, head.logits, pass.scale, true);
-  const auto d_hidden = context.matrix(DType::f32, tokens, hidden.cols);
+  const auto d_hidden = context.matrix(DType::f32, hidden.rows, hidden.cols);
   parts.backward_head(head, head.logits, d_hidden);
   parts.encoder.backward(context, batch.inputs, d_hidden);
   if (pass.profile != nullptr) {
@@ -378,7 +383,7 @@ Tensor TaskModel::predict(const TaskBatch& batch, TaskLossSum* loss) {
   }
   const DropoutKey none{.active = false};
   parts.context.begin();
-  const auto hidden = parts.encoder.forward(parts.context, batch.inputs, none, false);
+  const auto hidden = parts.encoder.forward(parts.context, batch.inputs, none, false, parts.last());
   const auto head = parts.forward_head(hidden, batch.inputs, none);
   if (loss != nullptr) *loss = parts.loss_of(batch, head.logits, 1, false);
   return to_tensor(parts.context, head.logits);
@@ -389,7 +394,8 @@ double TaskModel::operations(const Batch& batch) const {
   const auto outputs = static_cast<double>(parts_->classifier.weight.rows);
   const bool pooled = parts_->pooler.has_value();
   const auto rows = static_cast<double>(pooled ? batch.sequences() : batch.total_tokens());
-  return parts_->encoder.operations(batch) + 6 * rows * hidden * (outputs + (pooled ? hidden : 0));
+  return parts_->encoder.operations(batch, parts_->last()) +
+         6 * rows * hidden * (outputs + (pooled ? hidden : 0));
 }
 
 std::size_t TaskModel::activation_bytes() const { return parts_->context.arena().capacity(); }

@@ -90,7 +90,8 @@ void TrainableEncoder::embedding_sums(ops::Context& context, const Batch& batch,
 }
 
 ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
-                                      const DropoutKey& dropout, bool keep, ops::ConstMatrix sums) {
+                                      const DropoutKey& dropout, bool keep, LastHidden last,
+                                      ops::ConstMatrix sums) {
   check_batch(batch, config_);
   key_ = dropout;
   const std::int64_t tokens = batch.total_tokens(), hidden = config_.hidden_size;
@@ -115,12 +116,16 @@ ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
   ops::Matrix x = input, other;
   if (!keep || frozen > 0) other = context.matrix(compute_, tokens, hidden);
   nn::SavedLayer shared;
-  if (share) shared = nn::make_saved(context, layers_.front(), compute_, tokens);
+  if (share) shared = nn::make_saved(context, layers_.front(), compute_, tokens, tokens);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const bool kept = keep && i >= frozen;
-    auto saved = kept && keep_all ? nn::make_saved(context, layers_[i], compute_, tokens) : shared;
+    const bool first = last == LastHidden::first && i + 1 == layers_.size();
+    const std::int64_t rows = first ? batch.sequences() : tokens;
+    auto saved = first || (kept && keep_all)
+                     ? nn::make_saved(context, layers_[i], compute_, tokens, rows)
+                     : shared;
     saved.x = x;
-    const auto y = kept ? context.matrix(compute_, tokens, hidden) : other;
+    const auto y = kept ? context.matrix(compute_, rows, hidden) : other.rows_from(0, rows);
     nn::forward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved, y);
     other = x;
     x = y;
@@ -131,15 +136,22 @@ ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
 
 void TrainableEncoder::backward(ops::Context& context, const Batch& batch, ops::Matrix d_hidden) {
   const auto frozen = static_cast<std::size_t>(frozen_.layers);
+  const std::int64_t tokens = batch.total_tokens();
   for (std::size_t i = layers_.size(); i-- > frozen;) {
     auto& saved = saved_.at(i);
     if (recompute_) {
       // The layer's output is not needed again; it goes where the backward writes later.
       nn::forward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved,
-                  buffers_.d_dropped);
+                  buffers_.d_dropped.rows_from(0, d_hidden.rows));
+    }
+    const bool input_wanted = i > frozen || !frozen_.has_embeddings();
+    auto d_x = input_wanted ? d_hidden : ops::Matrix{};
+    if (input_wanted && d_hidden.rows != tokens) {
+      d_x = context.matrix(DType::f32, tokens, d_hidden.cols);
     }
     nn::backward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved, d_hidden,
-                 i > frozen || !frozen_.has_embeddings());
+                 d_x);
+    d_hidden = d_x;
   }
   if (frozen_.has_embeddings()) return;
   const auto site = dropout_at(key_, DropoutSite::embeddings, config_.hidden_dropout_prob);
@@ -152,17 +164,26 @@ void TrainableEncoder::backward(ops::Context& context, const Batch& batch, ops::
   }
 }
 
-double TrainableEncoder::operations(const Batch& batch) const {
+double TrainableEncoder::operations(const Batch& batch, LastHidden last) const {
   const auto hidden = static_cast<double>(config_.hidden_size);
   const auto inner = static_cast<double>(config_.intermediate_size);
-  double forward =
-      2 * static_cast<double>(batch.total_tokens()) * hidden * (4 * hidden + 2 * inner);
-  for (std::int64_t i = 0; i < batch.sequences(); ++i) {
-    const auto length = static_cast<double>(batch.length(i));
-    forward += 4 * length * length * hidden;
-  }
+  const auto tokens = static_cast<double>(batch.total_tokens());
+  // A layer whose `rows` go on from attention, forward.
+  const auto layer = [&](double rows, bool first) {
+    double sum = 4 * tokens * hidden * hidden + 4 * rows * hidden * (hidden + inner);
+    for (std::int64_t i = 0; i < batch.sequences(); ++i) {
+      const auto length = static_cast<double>(batch.length(i));
+      sum += 4 * length * (first ? 1 : length) * hidden;
+    }
+    return sum;
+  };
   const auto layers = static_cast<double>(config_.num_hidden_layers);
-  return forward * (3 * layers - 2 * static_cast<double>(frozen_.layers));
+  const auto frozen = static_cast<double>(frozen_.layers);
+  const double whole = layer(tokens, false);
+  if (last == LastHidden::all) return whole * (3 * layers - 2 * frozen);
+  const double top = layer(static_cast<double>(batch.sequences()), true);
+  return frozen < layers ? whole * (3 * (layers - 1) - 2 * frozen) + 3 * top
+                         : whole * (layers - 1) + top;
 }
 
 }  // namespace cloze::internal

@@ -24,6 +24,9 @@ struct DropoutKey {
 /// Places where dropout acts outside of the layers.
 enum class DropoutSite : std::uint8_t { embeddings = 0, head = 1 };
 
+/// Of which tokens a head wants the last hidden states.
+enum class LastHidden : std::uint8_t { all, first };
+
 /// The part of an encoder that keeps its values: its embeddings, or they and the first layers.
 struct FrozenPart {
   bool embeddings = false;
@@ -42,20 +45,21 @@ class TrainableEncoder {
   TrainableEncoder(const BertConfig& config, TrainingWeights& weights, bool recompute,
                    const FrozenPart& frozen = {});
 
-  /// The last hidden states [tokens, hidden] in compute, in the context's arena. With `keep`, a
-  /// backward may follow, before which the context and the batch must not change.
-  /// `sums` with data stand for the sums of the batch's three embeddings.
+  /// The last hidden states [tokens, hidden] in compute, in the context's arena, or those of each
+  /// sequence's first token alone, [sequences, hidden]: heads that look at no other save most of
+  /// the last layer. With `keep`, a backward may follow, before which the context and the batch
+  /// must not change. `sums` with data stand for the sums of the batch's three embeddings.
   [[nodiscard]] ops::Matrix forward(ops::Context& context, const Batch& batch,
                                     const DropoutKey& dropout, bool keep,
-                                    ops::ConstMatrix sums = {});
+                                    LastHidden last = LastHidden::all, ops::ConstMatrix sums = {});
 
   /// sums [tokens, hidden] f32 = word + position + token type embeddings of the batch, before the
   /// layer norm.
   void embedding_sums(ops::Context& context, const Batch& batch, ops::Matrix sums) const;
 
-  /// Adds the gradients of all parameters that have one, given that of the last hidden states, f32
-  /// [tokens, hidden], in whose place it leaves the gradient of the embeddings' sums (where no part
-  /// is frozen).
+  /// Adds the gradients of all parameters that have one, given that of the last hidden states, f32,
+  /// of the forward's shape. Where that is [tokens, hidden] it leaves the gradient of the
+  /// embeddings' sums in its place (where no part is frozen).
   void backward(ops::Context& context, const Batch& batch, ops::Matrix d_hidden);
 
   /// Dropout of a pass at a head.
@@ -64,7 +68,7 @@ class TrainableEncoder {
 
   /// Arithmetic of the matrix products of forward and backward of the batch, recomputation not
   /// counted: forward 2·m·n·k a product, backward twice that.
-  [[nodiscard]] double operations(const Batch& batch) const;
+  [[nodiscard]] double operations(const Batch& batch, LastHidden last = LastHidden::all) const;
 
  private:
   [[nodiscard]] nn::LayerDropout dropout_of(std::size_t layer) const;

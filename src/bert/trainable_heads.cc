@@ -1,11 +1,16 @@
 #include "bert/trainable_heads.h"
 
+#include <numeric>
+#include <utility>
+
 namespace cloze::internal {
 
 TrainablePooler::Forward TrainablePooler::forward(ops::Context& context, ops::ConstMatrix hidden,
                                                   const Batch& batch) const {
   const std::int64_t count = batch.sequences(), width = hidden.cols;
-  Forward forward{.starts = {batch.cu_seqlens.begin(), batch.cu_seqlens.end() - 1},
+  std::vector<std::int32_t> starts(batch.cu_seqlens.begin(), batch.cu_seqlens.end() - 1);
+  if (hidden.rows == count) std::iota(starts.begin(), starts.end(), 0);
+  Forward forward{.starts = std::move(starts),
                   .first = context.matrix(DType::f32, count, width),
                   .inner = context.matrix(DType::f32, count, width),
                   .pooled = context.matrix(DType::f32, count, width)};

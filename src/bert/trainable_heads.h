@@ -23,11 +23,12 @@ class TrainablePooler {
     std::vector<std::int32_t> starts;  ///< [sequences], rows of the hidden states
     ops::Matrix first, inner, pooled;  ///< [sequences, hidden] f32
   };
+  /// The hidden states are those of all tokens, or of each sequence's first alone.
   [[nodiscard]] Forward forward(ops::Context& context, ops::ConstMatrix hidden,
                                 const Batch& batch) const;
 
-  /// Adds the gradients of the parameters, and of the hidden states to d_hidden f32 [tokens,
-  /// hidden], from that of `pooled`, which it overwrites together with `forward.inner`.
+  /// Adds the gradients of the parameters, and of the hidden states to d_hidden f32, as many rows
+  /// as they, from that of `pooled`, which it overwrites together with `forward.inner`.
   void backward(ops::Context& context, const Forward& forward, ops::Matrix d_pooled,
                 ops::Matrix d_hidden) const;
 

@@ -48,11 +48,12 @@ struct LayerDropout {
 /// feed-forward is four times as wide as the layer.
 struct SavedLayer {
   ops::ConstMatrix x;        ///< [tokens, hidden] compute: the layer's input
-  ops::Matrix qkv;           ///< [tokens, 3·hidden] compute
-  ops::Matrix attended;      ///< [tokens, hidden] compute
+  ops::Matrix first;         ///< [rows, hidden] compute: x's first rows, where only they go on
+  ops::Matrix qkv;           ///< [tokens, 3·hidden] compute; queries in the first `rows` rows
+  ops::Matrix attended;      ///< [rows, hidden] compute
   ops::SavedNorm attention;  ///< the norm after attention
-  ops::Matrix middle;        ///< [tokens, hidden] compute: what that norm gave
-  ops::Matrix inner;         ///< [tokens, intermediate] compute: before the activation
+  ops::Matrix middle;        ///< [rows, hidden] compute: what that norm gave
+  ops::Matrix inner;         ///< [rows, intermediate] compute: before the activation
   ops::SavedNorm output;     ///< the norm after the feed-forward
 };
 
@@ -67,23 +68,26 @@ struct TrainingBuffers {
   ops::Matrix d_qkv;  ///< [tokens, 3·hidden] compute, in the memory of `d_inner` where it fits
 };
 
+/// `rows` go on from attention: all tokens, or each sequence's first alone.
 [[nodiscard]] SavedLayer make_saved(ops::Context& context, const TrainableLayer& layer,
-                                    DType compute, std::int64_t tokens);
+                                    DType compute, std::int64_t tokens, std::int64_t rows);
 [[nodiscard]] TrainingBuffers make_training_buffers(ops::Context& context,
                                                     const TrainableLayer& layer, DType compute,
                                                     std::int64_t tokens, bool backward);
 
-/// y [tokens, hidden] compute = layer(saved.x), the rest of `saved` filled in:
+/// y [rows, hidden] compute = layer(saved.x), the rest of `saved` filled in:
 ///   m = norm(x + drop(attention(x)·Woᵀ + bo)),  y = norm(m + drop(gelu(m·Wiᵀ + bi)·Wdᵀ + bd)).
+/// The rows are all tokens, or, where there are as many as sequences, each one's first: the others
+/// are keys and values only.
 void forward(ops::Context& context, const TrainableLayer& layer,
              std::span<const std::int32_t> cu_seqlens, const LayerDropout& dropout,
              TrainingBuffers& buffers, SavedLayer& saved, ops::Matrix y);
 
-/// d_hidden f32 [tokens, hidden], the gradient of y, becomes that of x (unless nothing before x is
-/// trained: not `input_wanted`); the gradients of the parameters are added to theirs.
+/// From d_y f32 [rows, hidden], the gradient of y, which is overwritten, to d_x f32 [tokens,
+/// hidden], which is d_y where the rows are all tokens (and without data where nothing before x is
+/// trained); the gradients of the parameters are added to theirs.
 void backward(ops::Context& context, const TrainableLayer& layer,
               std::span<const std::int32_t> cu_seqlens, const LayerDropout& dropout,
-              TrainingBuffers& buffers, const SavedLayer& saved, ops::Matrix d_hidden,
-              bool input_wanted = true);
+              TrainingBuffers& buffers, const SavedLayer& saved, ops::Matrix d_y, ops::Matrix d_x);
 
 }  // namespace cloze::nn

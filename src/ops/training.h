@@ -97,17 +97,41 @@ void activate_backward(Context& context, ConstMatrix x, Epilogue activation, Con
 /// sums [cols] += the column sums of x.
 void add_column_sums(Context& context, ConstMatrix x, std::span<float> sums);
 
-/// Attention as ops::attention has it, with dropout on the probabilities. The row of a probability,
-/// for dropout, is head·tokens + its query's token, the column its key's place in the sequence.
-void attention_forward(Context& context, ConstMatrix qkv, const AttentionShape& shape,
+/// Queries, keys and values of attention, of one dtype, heads side by side: [queries, hidden] and
+/// [tokens, hidden]. All tokens are queries, or each sequence's first one alone, [sequences,
+/// hidden]: what a classifier of sequences needs of the last layer.
+struct AttentionInputs {
+  ConstMatrix q, k, v;
+};
+
+/// Queries, keys and values that lie side by side, [tokens, 3·hidden].
+template <class M>
+[[nodiscard]] M attention_part(const M& qkv, std::int64_t index) {
+  return qkv.cols_from(index * (qkv.cols / 3), qkv.cols / 3);
+}
+
+/// Elements that a query's row of probabilities takes for dropout: a multiple of this.
+inline constexpr std::int64_t kKeyColumns = 16;
+
+/// Attention as ops::attention has it, with dropout on the probabilities, y [queries, hidden]. For
+/// dropout all probabilities of a sequence's head are one row, head·tokens + the sequence's first
+/// token, in which the probability of the sequence's query i and key j is column i·keys + j, keys
+/// being the sequence's length rounded up to kKeyColumns.
+void attention_forward(Context& context, const AttentionInputs& in, const AttentionShape& shape,
                        const Dropout& dropout, Matrix y);
 
-/// d_qkv [tokens, 3·hidden] from d_y [tokens, hidden], all of qkv's dtype. Probabilities are
-/// computed again from qkv; nothing of size length² is kept. With P the probabilities, D dropout's
-/// factors: dV = (P∘D)ᵀ·dY, dP = (dY·Vᵀ)∘D, dS = P∘(dP - rowsum(P∘dP)) / sqrt(head_dim),
-/// dQ = dS·K, dK = dSᵀ·Q.
-void attention_backward(Context& context, ConstMatrix qkv, ConstMatrix d_y,
-                        const AttentionShape& shape, const Dropout& dropout, Matrix d_qkv);
+/// Like AttentionInputs; every element is written.
+struct AttentionGradients {
+  Matrix q, k, v;
+};
+
+/// The gradients of the inputs from d_y [queries, hidden]. Probabilities are computed again;
+/// nothing of size length² is kept. With P the probabilities, D dropout's factors:
+/// dV = (P∘D)ᵀ·dY, dP = (dY·Vᵀ)∘D, dS = P∘(dP - rowsum(P∘dP)) / sqrt(head_dim), dQ = dS·K,
+/// dK = dSᵀ·Q.
+void attention_backward(Context& context, const AttentionInputs& in, ConstMatrix d_y,
+                        const AttentionShape& shape, const Dropout& dropout,
+                        const AttentionGradients& out);
 
 /// z [tokens, hidden] f32 = word[id] + position[p] + token_type[t], tables f32.
 void embedding_sum(Context& context, const EmbeddingTables& tables, const EmbeddingIndices& indices,

@@ -2,7 +2,9 @@
 #include "ops/training.h"
 
 #include <array>
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <vector>
 
@@ -47,6 +49,44 @@ reference::Matrix factors_of(const Dropout& dropout, std::size_t rows, std::size
     for (std::size_t c = 0; c < cols; ++c) factors(r, c) = row[c];
   }
   return factors;
+}
+
+/// Attention's factors as `reference::dropped_attention` takes them: [heads · tokens, longest].
+reference::Matrix attention_factors(const Dropout& dropout, const AttentionShape& shape) {
+  const auto tokens = static_cast<std::size_t>(shape.cu_seqlens.back());
+  std::size_t longest = 0;
+  for (std::size_t s = 0; s + 1 < shape.cu_seqlens.size(); ++s) {
+    longest =
+        std::max(longest, static_cast<std::size_t>(shape.cu_seqlens[s + 1] - shape.cu_seqlens[s]));
+  }
+  reference::Matrix factors(static_cast<std::size_t>(shape.heads) * tokens, longest);
+  for (std::size_t s = 0; s + 1 < shape.cu_seqlens.size(); ++s) {
+    const auto first = static_cast<std::size_t>(shape.cu_seqlens[s]);
+    const auto length = static_cast<std::size_t>(shape.cu_seqlens[s + 1]) - first;
+    const std::size_t keys = (length + kKeyColumns - 1) / kKeyColumns * kKeyColumns;
+    std::vector<float> row(length * keys);
+    for (std::size_t head = 0; head < static_cast<std::size_t>(shape.heads); ++head) {
+      dropout_factors(dropout, static_cast<std::int64_t>(head * tokens + first), row);
+      for (std::size_t q = 0; q < length; ++q) {
+        for (std::size_t k = 0; k < length; ++k) {
+          factors(head * tokens + first + q, k) = row[q * keys + k];
+        }
+      }
+    }
+  }
+  return factors;
+}
+
+AttentionInputs inputs_of(const Operand& qkv) {
+  return {.q = attention_part(qkv.view(), 0),
+          .k = attention_part(qkv.view(), 1),
+          .v = attention_part(qkv.view(), 2)};
+}
+
+AttentionGradients gradients_of(Operand& qkv) {
+  return {.q = attention_part(qkv.view(), 0),
+          .k = attention_part(qkv.view(), 1),
+          .v = attention_part(qkv.view(), 2)};
 }
 
 void expect_close(std::span<const float> got, const reference::Matrix& wanted, double tolerance) {
@@ -270,18 +310,18 @@ TEST_F(TrainingOps, AttentionWithDropoutAndItsGradient) {
   for (const DType dtype : computes()) {
     for (const float probability : {0.0F, 0.25F}) {
       const Dropout dropout{.probability = probability, .seed = 4, .stream = 5};
-      const auto factors = factors_of(dropout, heads * 11, 7);
+      const auto factors = attention_factors(dropout, shape);
       const auto qkv = Operand::random(dtype, tokens, 3 * heads * head_dim, random);
       const auto plain = [&](const reference::Matrix& values) {
         return reference::dropped_attention(values, heads, head_dim, cu_seqlens, factors);
       };
       Operand y(dtype, tokens, heads * head_dim);
-      attention_forward(context, qkv.view(), shape, dropout, y.view());
+      attention_forward(context, inputs_of(qkv), shape, dropout, y.view());
       expect_near(y, plain(qkv.doubles()), tolerance_of(dtype) / 4);
       const auto d_y = Operand::random(dtype, tokens, heads * head_dim, random);
       const auto weights = d_y.doubles();
       Operand d_qkv(dtype, tokens, 3 * heads * head_dim);
-      attention_backward(context, qkv.view(), d_y.view(), shape, dropout, d_qkv.view());
+      attention_backward(context, inputs_of(qkv), d_y.view(), shape, dropout, gradients_of(d_qkv));
       expect_near(d_qkv,
                   reference::gradient(
                       [&](const reference::Matrix& values) {
@@ -301,12 +341,12 @@ TEST_F(TrainingOps, LongAttentionIsSummedOverTiles) {
   const std::vector<std::int32_t> cu_seqlens{0, 300, 429};
   const AttentionShape shape{.heads = heads, .head_dim = head_dim, .cu_seqlens = cu_seqlens};
   const Dropout dropout{.probability = 0.1F, .seed = 6, .stream = 7};
-  const auto factors = factors_of(dropout, 429, 300);
+  const auto factors = attention_factors(dropout, shape);
   const auto qkv = Operand::random(DType::f32, 429, 12, random);
   const auto d_y = Operand::random(DType::f32, 429, 4, random);
   const auto weights = d_y.doubles();
   Operand d_qkv(DType::f32, 429, 12);
-  attention_backward(context, qkv.view(), d_y.view(), shape, dropout, d_qkv.view());
+  attention_backward(context, inputs_of(qkv), d_y.view(), shape, dropout, gradients_of(d_qkv));
   for (std::size_t part = 0; part < 3; ++part) {  // queries, keys, values
     auto direction = reference::Matrix(429, 12);
     for (std::size_t r = 0; r < 429; ++r) {
@@ -322,6 +362,49 @@ TEST_F(TrainingOps, LongAttentionIsSummedOverTiles) {
     };
     const double wanted = (along(1e-5) - along(-1e-5)) / 2e-5;
     EXPECT_NEAR(reference::inner(d_qkv.doubles(), direction), wanted, 2e-3) << part;
+  }
+}
+
+// A sequence's first token as the only query gets what it gets among all, and gives the keys and
+// values the gradients that all give when the others' are zero.
+TEST_F(TrainingOps, AttentionOfFirstTokensAlone) {
+  constexpr std::int64_t heads = 3, head_dim = 4, hidden = heads * head_dim;
+  const std::vector<std::int32_t> cu_seqlens{0, 1, 8, 108, 110};
+  const std::int64_t tokens = cu_seqlens.back(), sequences = 4;
+  const AttentionShape shape{.heads = heads, .head_dim = head_dim, .cu_seqlens = cu_seqlens};
+  const Dropout dropout{.probability = 0.25F, .seed = 4, .stream = 5};
+  const std::span<const std::int32_t> first(cu_seqlens.data(), 4);
+  for (const DType dtype : computes()) {
+    const auto qkv = Operand::random(dtype, tokens, 3 * hidden, random);
+    Operand all(dtype, tokens, hidden), some(dtype, sequences, hidden);
+    Operand q(dtype, sequences, hidden), wanted(dtype, sequences, hidden);
+    attention_forward(context, inputs_of(qkv), shape, dropout, all.view());
+    gather_rows(context, inputs_of(qkv).q, first, q.view());
+    auto inputs = inputs_of(qkv);
+    inputs.q = q.view();
+    attention_forward(context, inputs, shape, dropout, some.view());
+    gather_rows(context, all.view(), first, wanted.view());
+    expect_near(some, wanted.doubles(), 0);
+
+    const auto d_some = Operand::random(dtype, sequences, hidden, random);
+    Operand d_all(dtype, tokens, hidden), d_qkv(dtype, tokens, 3 * hidden);
+    std::memset(d_all.view().data, 0, static_cast<std::size_t>(tokens * hidden) * size_of(dtype));
+    for (std::int64_t s = 0; s < sequences; ++s) {
+      std::memcpy(d_all.view().row(first[static_cast<std::size_t>(s)]), d_some.view().row(s),
+                  static_cast<std::size_t>(hidden) * size_of(dtype));
+    }
+    attention_backward(context, inputs_of(qkv), d_all.view(), shape, dropout, gradients_of(d_qkv));
+    Operand d_got(dtype, tokens, 3 * hidden), d_q(dtype, sequences, hidden);
+    auto gradients = gradients_of(d_got);
+    gradients.q = d_q.view();
+    attention_backward(context, inputs, d_some.view(), shape, dropout, gradients);
+    Operand d_wanted(dtype, sequences, hidden);
+    gather_rows(context, gradients_of(d_qkv).q, first, d_wanted.view());
+    expect_near(d_q, d_wanted.doubles(), 0);
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      const auto bytes = 2 * static_cast<std::size_t>(hidden) * size_of(dtype);
+      ASSERT_EQ(std::memcmp(gradients_of(d_got).k.row(t), gradients_of(d_qkv).k.row(t), bytes), 0);
+    }
   }
 }
 

@@ -18,15 +18,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
 
-template <class T>
-T* Take(Arena& scratch, std::size_t count) {
-  return scratch.take<T>(static_cast<std::int64_t>(count)).data();
-}
-
-std::size_t RoundUp(std::size_t value, std::size_t unit) {
-  return (value + unit - 1) / unit * unit;
-}
-
 /// Divides a tile of outputs [count, head_dim] by the softmax's sums and stores it.
 void StoreOutputs(const HeadTask& task, std::size_t begin, std::size_t count, const float* sums,
                   float* output, std::size_t width) {
@@ -69,12 +60,12 @@ void AttendHead(const HeadTask& task, Arena& scratch) {
               query + r * width);
     }
     std::fill(query + count * width, query + rows * width, 0.0F);
-    Multiply<SingleSteps>(query, width, key, keys, rows, head_dim, keys, score, keys);
+    Multiply<SingleSteps>({query, width}, key, keys, rows, head_dim, keys, score, keys);
     float sums[kTile];
     for (std::size_t r = 0; r < rows; ++r) {
       sums[r] = ExponentiateRow(score + r * keys, length, task.scale);
     }
-    Multiply<SingleSteps>(score, keys, value, width, rows, length, width, output, width);
+    Multiply<SingleSteps>({score, keys}, value, width, rows, length, width, output, width);
     if (task.probabilities != nullptr) {
       for (std::size_t r = 0; r < count; ++r) {
         ScaleRow(score + r * keys, keys, 1.0F / sums[r]);
@@ -96,20 +87,6 @@ void StoreProbabilities(const HeadTask& task, std::size_t begin, std::size_t cou
     ScaleRow(score + r * keys, keys, 1.0F / sum);
     std::copy_n(score + r * keys, length, task.probabilities + (begin + r) * length);
   }
-}
-
-/// to [width] = neighbouring rows' values side by side: (a[i], b[i]) in element i.
-void PairRows(const BFloat16* a, const BFloat16* b, std::size_t cols, std::uint32_t* to) {
-  const hn::Full128<std::uint16_t> d;
-  const auto* left = reinterpret_cast<const std::uint16_t*>(a);
-  const auto* right = reinterpret_cast<const std::uint16_t*>(b);
-  std::size_t i = 0;
-  for (; i + 8 <= cols; i += 8) {
-    const auto x = hn::LoadU(d, left + i), y = hn::LoadU(d, right + i);
-    hn::StoreU(hn::InterleaveLower(d, x, y), d, reinterpret_cast<std::uint16_t*>(to + i));
-    hn::StoreU(hn::InterleaveUpper(d, x, y), d, reinterpret_cast<std::uint16_t*>(to + i + 4));
-  }
-  for (; i < cols; ++i) to[i] = left[i] | static_cast<std::uint32_t>(right[i]) << 16U;
 }
 
 /// bf16 operands multiplied in pairs, summed in f32; head_dim even. The probabilities are rounded
@@ -154,14 +131,14 @@ void AttendHeadPairs(const HeadTask& task, Arena& scratch) {
       std::memcpy(query + r * steps, row_of(task.q, begin + std::min(r, count - 1)),
                   head_dim * sizeof(BFloat16));
     }
-    Multiply<PairSteps>(query, steps, key, keys, rows, steps, keys, score, keys);
+    Multiply<PairSteps>({query, steps}, key, keys, rows, steps, keys, score, keys);
     float sums[kTile];
     for (std::size_t r = 0; r < rows; ++r) {
       sums[r] = ExponentiateRowRounded(score + r * keys, length, task.scale,
                                        rounded + r * rounded_stride);
     }
-    Multiply<PairSteps>(reinterpret_cast<const std::uint32_t*>(rounded), rounded_stride / 2, value,
-                        width, rows, value_steps, width, output, width);
+    Multiply<PairSteps>({reinterpret_cast<const std::uint32_t*>(rounded), rounded_stride / 2},
+                        value, width, rows, value_steps, width, output, width);
     if (task.probabilities != nullptr) StoreProbabilities(task, begin, count, score, keys);
     StoreOutputs(task, begin, count, sums, output, width);
   }

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/arena.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 #include "ops/cpu/rows-inl.h"
@@ -27,6 +28,15 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
+
+template <class T>
+T* Take(Arena& scratch, std::size_t count) {
+  return scratch.take<T>(static_cast<std::int64_t>(count)).data();
+}
+
+inline std::size_t RoundUp(std::size_t value, std::size_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
 
 constexpr std::size_t kRows = 4;  // rows of the register tile
 
@@ -60,19 +70,30 @@ struct PairSteps {
 };
 #endif
 
-/// c [kRows, kVectors·lanes] = a [kRows, depth] · b [depth, kVectors·lanes], depth in steps. With 4
-/// rows and 4 vectors each step does 16 multiply-adds on 4 loads and 4 broadcasts, so that
-/// arithmetic is the limit.
-template <class Steps, std::size_t kVectors>
-HWY_INLINE void RegisterTile(const typename Steps::Element* HWY_RESTRICT a, std::size_t a_stride,
+/// The left side of a product, [rows, depth] elements: row by row as it lies, or transposed, which
+/// is a matter of strides because its elements are broadcast one by one.
+template <class Element>
+struct LeftSide {
+  const Element* data;
+  std::size_t row_stride;
+  std::size_t step_stride = 1;
+};
+
+/// c [kRows, kVectors·lanes] = (with kAdd: +=) a [kRows, depth] · b [depth, kVectors·lanes], depth
+/// in steps. With 4 rows and 4 vectors each step does 16 multiply-adds on 4 loads and 4 broadcasts,
+/// so that arithmetic is the limit.
+template <class Steps, std::size_t kVectors, bool kAdd>
+HWY_INLINE void RegisterTile(const LeftSide<typename Steps::Element>& a,
                              const typename Steps::Element* HWY_RESTRICT b, std::size_t b_stride,
                              std::size_t depth, float* HWY_RESTRICT c, std::size_t c_stride) {
   const F32 d;
   const typename Steps::Tag step;
   const std::size_t lanes = hn::Lanes(d);
   hn::Vec<F32> sum[kRows][kVectors];
-  for (auto& row : sum) {
-    for (auto& value : row) value = hn::Zero(d);
+  for (std::size_t r = 0; r < kRows; ++r) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      sum[r][v] = kAdd ? hn::LoadU(d, c + r * c_stride + v * lanes) : hn::Zero(d);
+    }
   }
   for (std::size_t k = 0; k < depth; ++k) {
     hn::Vec<typename Steps::Tag> right[kVectors];
@@ -80,7 +101,7 @@ HWY_INLINE void RegisterTile(const typename Steps::Element* HWY_RESTRICT a, std:
       right[v] = hn::LoadU(step, b + k * b_stride + v * lanes);
     }
     for (std::size_t r = 0; r < kRows; ++r) {
-      const auto left = Steps::Broadcast(a + r * a_stride + k);
+      const auto left = Steps::Broadcast(a.data + r * a.row_stride + k * a.step_stride);
       for (std::size_t v = 0; v < kVectors; ++v) {
         sum[r][v] = Steps::MulAdd(left, right[v], sum[r][v]);
       }
@@ -93,17 +114,19 @@ HWY_INLINE void RegisterTile(const typename Steps::Element* HWY_RESTRICT a, std:
   }
 }
 
-/// c [rows, cols] = a [rows, depth] · b [depth, cols]; rows a multiple of kRows, cols of lanes.
-template <class Steps>
-void Multiply(const typename Steps::Element* a, std::size_t a_stride,
-              const typename Steps::Element* b, std::size_t b_stride, std::size_t rows,
-              std::size_t depth, std::size_t cols, float* c, std::size_t c_stride) {
+/// c [rows, cols] = (+=) a [rows, depth] · b [depth, cols]; rows a multiple of kRows, cols of
+/// lanes.
+template <class Steps, bool kAdd = false>
+void Multiply(const LeftSide<typename Steps::Element>& a, const typename Steps::Element* b,
+              std::size_t b_stride, std::size_t rows, std::size_t depth, std::size_t cols, float* c,
+              std::size_t c_stride) {
   const std::size_t lanes = hn::Lanes(F32());
   // Columns outside, so that a slice of b stays in the first-level cache for all rows.
   const auto slice = [&]<std::size_t kVectors>(std::size_t col) {
     for (std::size_t r = 0; r < rows; r += kRows) {
-      RegisterTile<Steps, kVectors>(a + r * a_stride, a_stride, b + col, b_stride, depth,
-                                    c + r * c_stride + col, c_stride);
+      RegisterTile<Steps, kVectors, kAdd>({a.data + r * a.row_stride, a.row_stride, a.step_stride},
+                                          b + col, b_stride, depth, c + r * c_stride + col,
+                                          c_stride);
     }
   };
   std::size_t col = 0;
@@ -124,7 +147,9 @@ void Multiply(const typename Steps::Element* a, std::size_t a_stride,
 }
 
 /// row[0, cols) = exp(scale·row - max(scale·row)), zeros up to a whole vector; returns the sum.
-inline float ExponentiateRow(float* HWY_RESTRICT row, std::size_t cols, float scale) {
+template <class Exponential>
+HWY_INLINE float ExponentiateRowBy(const Exponential& exponential, float* HWY_RESTRICT row,
+                                   std::size_t cols, float scale) {
   const F32 d;
   const std::size_t lanes = hn::Lanes(d);
   const std::size_t whole = cols / lanes * lanes;
@@ -138,17 +163,21 @@ inline float ExponentiateRow(float* HWY_RESTRICT row, std::size_t cols, float sc
   const auto shift = hn::Neg(hn::Mul(hn::MaxOfLanes(d, most), scales));
   auto sums = hn::Zero(d);
   for (std::size_t i = 0; i < whole; i += lanes) {
-    const auto value = hn::Exp(d, hn::MulAdd(hn::LoadU(d, row + i), scales, shift));
+    const auto value = exponential(d, hn::MulAdd(hn::LoadU(d, row + i), scales, shift));
     sums = hn::Add(sums, value);
     hn::StoreU(value, d, row + i);
   }
   if (whole < cols) {
-    const auto value = hn::Exp(d, hn::MulAdd(hn::LoadU(d, row + whole), scales, shift));
+    const auto value = exponential(d, hn::MulAdd(hn::LoadU(d, row + whole), scales, shift));
     const auto kept = hn::IfThenElseZero(tail, value);
     sums = hn::Add(sums, kept);
     hn::StoreU(kept, d, row + whole);
   }
   return hn::GetLane(hn::SumOfLanes(d, sums));
+}
+
+inline float ExponentiateRow(float* HWY_RESTRICT row, std::size_t cols, float scale) {
+  return ExponentiateRowBy([](auto d, auto x) { return hn::Exp(d, x); }, row, cols, scale);
 }
 
 /// exp(x) for x <= 0 to 4e-6 relative, 0 below -87: 2^n·2^f with f in [-0.5, 0.5], 2^f by its
@@ -241,6 +270,22 @@ void Transpose(const T* from, std::size_t from_stride, std::size_t rows, std::si
     for (std::size_t c = 0; c < cols; ++c) to[c * to_stride + r] = from[r * from_stride + c];
   }
 }
+
+#if CLOZE_HAS_BF16_PAIRS
+/// to [cols] = neighbouring rows' values side by side: (a[i], b[i]) in element i.
+inline void PairRows(const BFloat16* a, const BFloat16* b, std::size_t cols, std::uint32_t* to) {
+  const hn::Full128<std::uint16_t> d;
+  const auto* left = reinterpret_cast<const std::uint16_t*>(a);
+  const auto* right = reinterpret_cast<const std::uint16_t*>(b);
+  std::size_t i = 0;
+  for (; i + 8 <= cols; i += 8) {
+    const auto x = hn::LoadU(d, left + i), y = hn::LoadU(d, right + i);
+    hn::StoreU(hn::InterleaveLower(d, x, y), d, reinterpret_cast<std::uint16_t*>(to + i));
+    hn::StoreU(hn::InterleaveUpper(d, x, y), d, reinterpret_cast<std::uint16_t*>(to + i + 4));
+  }
+  for (; i < cols; ++i) to[i] = left[i] | static_cast<std::uint32_t>(right[i]) << 16U;
+}
+#endif
 
 }  // namespace cloze::ops::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

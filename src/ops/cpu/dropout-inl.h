@@ -29,18 +29,20 @@ inline std::uint32_t DropoutThreshold(const Dropout& dropout) {
 
 inline bool Drops(const Dropout& dropout) { return DropoutThreshold(dropout) > 0; }
 
-/// factors[0, cols) and on to a multiple of kDropoutColumns. The element in column 128·g + 32·w + c
+/// factors = the row's factors of columns [first, first + cols) and on to a multiple of
+/// kDropoutColumns, which `first` is one of. The element in column 128·g + 32·w + c
 /// (c < 16) is kept unless the lower half of word w of block (row·2^32 + 16·g + c) is below the
 /// threshold; the upper half decides about column 128·g + 32·w + 16 + c.
-inline void DropoutRow(const Dropout& dropout, std::int64_t row, std::size_t cols, float* factors) {
+inline void DropoutRow(const Dropout& dropout, std::int64_t row, std::size_t cols, float* factors,
+                       std::size_t first = 0) {
   const std::uint32_t threshold = DropoutThreshold(dropout);
   const float scale = threshold >= 65536 ? 0.0F : 65536.0F / static_cast<float>(65536 - threshold);
 #if HWY_TARGET == HWY_SCALAR
   const Philox random(dropout.seed, dropout.stream);
   for (std::size_t at = 0; at < cols; at += kDropoutColumns) {
     for (std::size_t c = 0; c < 16; ++c) {
-      const auto words =
-          random.block(static_cast<std::uint64_t>(row) << 32U | (at / kDropoutColumns * 16 + c));
+      const auto words = random.block(static_cast<std::uint64_t>(row) << 32U |
+                                      ((first + at) / kDropoutColumns * 16 + c));
       for (std::size_t w = 0; w < 4; ++w) {
         factors[at + 32 * w + c] = (words[w] & 0xFFFFU) >= threshold ? scale : 0.0F;
         factors[at + 32 * w + 16 + c] = (words[w] >> 16U) >= threshold ? scale : 0.0F;
@@ -64,7 +66,7 @@ inline void DropoutRow(const Dropout& dropout, std::int64_t row, std::size_t col
   const auto kept = hn::Set(df, scale);
   for (std::size_t at = 0; at < cols; at += kDropoutColumns) {
     for (std::size_t c = 0; c < 16; c += lanes) {
-      auto x0 = hn::Iota(du, static_cast<std::uint32_t>(at / kDropoutColumns * 16 + c));
+      auto x0 = hn::Iota(du, static_cast<std::uint32_t>((first + at) / kDropoutColumns * 16 + c));
       auto x1 = hn::Set(du, low32(static_cast<std::uint64_t>(row)));
       auto x2 = hn::Set(du, low32(dropout.stream)), x3 = hn::Set(du, low32(dropout.stream >> 32U));
       std::uint32_t key0 = low32(dropout.seed), key1 = low32(dropout.seed >> 32U);
