@@ -19,7 +19,7 @@ using Type = dnnl::memory::data_type;
 // A part of the larger side of a product, at most: enough tasks to share out, few enough that the
 // other side is not packed too often.
 constexpr std::int64_t kPart = 768;
-constexpr std::int64_t kGranule = 64;
+constexpr std::int64_t kGranule = 16;
 // Deeper products are summed in slices: oneDNN's rate falls when a slice of b leaves the cache.
 constexpr std::int64_t kDeep = 4096, kSlice = 1024;
 // Compiled products of one worker. Uneven lengths bring ever new shapes; compiling takes 0.1 ms.
