@@ -54,9 +54,10 @@ Json template_pieces(const text::Template& pieces, Json& special_tokens) {
 
 // Tokens of the model by id: added tokens that it does not have are listed apart.
 Json model_vocabulary(const text::Vocabulary& vocabulary, std::int32_t size) {
-  Json vocab = Json::object();
+  // Appended: the object's operator[] would search all that is there for each of them.
+  Json::object_t vocab;
   for (std::int32_t id = 0; id < size; ++id) {
-    if (vocabulary.has_id(id)) vocab[std::string(vocabulary.token(id))] = id;
+    if (vocabulary.has_id(id)) vocab.emplace_back(std::string(vocabulary.token(id)), id);
   }
   return vocab;
 }

@@ -1,8 +1,8 @@
 // The operations of training against plain references, and their gradients against differences.
 #include "ops/training.h"
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
