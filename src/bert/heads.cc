@@ -120,18 +120,25 @@ Tensor predict_tokens(const BertEncoder& encoder, const Head& transform, const H
 
 }  // namespace
 
-internal::DecoderTensors internal::decoder_tensors(internal::WeightSource& weights,
-                                                   const BertConfig& config,
-                                                   const Tensor& word_embeddings) {
+internal::DecoderNames internal::decoder_names(const internal::WeightSource& weights,
+                                               const BertConfig& config) {
   const std::string decoder(kDecoder);
   const bool tied = config.tie_word_embeddings && !weights.contains(decoder + "weight");
   const bool own_bias = weights.contains(decoder + "bias");
-  return {
-      .weight = tied ? word_embeddings
-                     : weights.take(decoder + "weight", {config.vocab_size, config.hidden_size}),
-      .bias =
-          weights.take(own_bias ? decoder + "bias" : "cls.predictions.bias", {config.vocab_size}),
-      .tied = tied};
+  return {.weight = tied ? "bert.embeddings.word_embeddings.weight" : decoder + "weight",
+          .bias = own_bias ? decoder + "bias" : "cls.predictions.bias",
+          .tied = tied};
+}
+
+internal::DecoderTensors internal::decoder_tensors(internal::WeightSource& weights,
+                                                   const BertConfig& config,
+                                                   const Tensor& word_embeddings) {
+  const auto names = decoder_names(weights, config);
+  return {.weight = names.tied
+                        ? word_embeddings
+                        : weights.take(names.weight, {config.vocab_size, config.hidden_size}),
+          .bias = weights.take(names.bias, {config.vocab_size}),
+          .tied = names.tied};
 }
 
 BertForMaskedLM BertForMaskedLM::from_pretrained(const std::filesystem::path& directory,

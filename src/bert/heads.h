@@ -25,16 +25,25 @@ struct LoadedEncoder {
 [[nodiscard]] LoadedEncoder load_encoder(const std::filesystem::path& directory,
                                          const LoadOptions& options);
 
-/// The masked-LM head's last layer.
-struct DecoderTensors {
-  Tensor weight;  ///< [vocab, hidden]
-  Tensor bias;    ///< [vocab]
+/// Where the masked-LM head's last layer is.
+struct DecoderNames {
+  std::string weight;  ///< "cls.predictions.decoder.weight"; where it is tied, the word embeddings
+  std::string bias;
   bool tied = false;
 };
 /// hidden -> vocabulary, as transformers 5 resolves it: the decoder that the checkpoint stores,
 /// else the word embeddings where the configuration ties them; its bias under the decoder's own
 /// name, else (transformers 4, Google) `cls.predictions.bias`. Where both are stored they are the
 /// same values, or the first is the one that was trained.
+[[nodiscard]] DecoderNames decoder_names(const WeightSource& weights, const BertConfig& config);
+
+/// The masked-LM head's last layer.
+struct DecoderTensors {
+  Tensor weight;  ///< [vocab, hidden]
+  Tensor bias;    ///< [vocab]
+  bool tied = false;
+};
+/// What decoder_names names.
 [[nodiscard]] DecoderTensors decoder_tensors(WeightSource& weights, const BertConfig& config,
                                              const Tensor& word_embeddings);
 

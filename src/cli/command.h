@@ -53,6 +53,7 @@ void run_bench_tokenize(Arguments arguments);
 void run_bench_pretraining_data(Arguments arguments);
 void run_pull(Arguments arguments);
 void run_convert(Arguments arguments);
+void run_export(Arguments arguments);
 void run_vocab(Arguments arguments);
 void run_pretrain(Arguments arguments);
 void run_finetune(Arguments arguments);

@@ -29,6 +29,7 @@ constexpr std::array table{
     Command{"inspect", "what the model attends to, and why it answered", run_inspect},
     Command{"embed-map", "texts as points of a map, near where they are alike", run_embed_map},
     Command{"convert", "any checkpoint to a Hugging Face directory", run_convert},
+    Command{"export", "a model to ONNX, for other runtimes", run_export},
     Command{"bench", "measure speed against the machine's limit", run_bench},
 };
 

@@ -17,6 +17,7 @@
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
 #include "core/mapped_file.h"
+#include "tasks/model_head.h"
 #include "tasks/sentence_settings.h"
 
 namespace cloze {
@@ -32,23 +33,6 @@ constexpr std::string_view kBias = "cls.predictions.bias";
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
-}
-
-/// The class of transformers that has all of these tensors, without its family: "ForMaskedLM".
-/// What `classifier` is, the tensors do not tell: the configuration's own class is believed.
-std::string_view head_of(const ModelNames& names, const BertConfig& config) {
-  if (names.contains("cls.predictions.transform.dense.weight")) {
-    return names.contains("cls.seq_relationship.weight") ? "ForPreTraining" : "ForMaskedLM";
-  }
-  if (names.contains("cls.seq_relationship.weight")) return "ForNextSentencePrediction";
-  if (names.contains("qa_outputs.weight")) return "ForQuestionAnswering";
-  if (!names.contains("classifier.weight")) return "Model";
-  for (const std::string_view head : {"ForTokenClassification", "ForMultipleChoice"}) {
-    for (const auto& stated : config.architectures) {
-      if (stated.ends_with(head)) return head;
-    }
-  }
-  return "ForSequenceClassification";
 }
 
 /// Whether transformers' class has the tensor.

@@ -33,12 +33,12 @@ Tensor aligned(const Tensor& tensor) {
 
 }  // namespace
 
-Dense Dense::from_pretrained(const std::filesystem::path& directory) {
+DenseParameters read_dense(const std::filesystem::path& directory) {
   const auto path = directory / "config.json";
   const auto origin = path.string();
   const auto config = parse_json_object(MappedFile::open(path)->text(), origin);
   const auto activation = config.find("activation_function");
-  Dense dense;
+  DenseParameters dense;
   if (activation != config.end() && !activation->is_null()) {
     const auto stated =
         activation->is_string() ? activation->get<std::string>() : activation->dump();
@@ -46,7 +46,7 @@ Dense Dense::from_pretrained(const std::filesystem::path& directory) {
     bool known = false;
     for (const auto& [torch, epilogue] : kActivations) {
       if (torch != name) continue;
-      dense.activation_ = epilogue;
+      dense.activation = epilogue;
       known = true;
     }
     if (!known) {
@@ -56,7 +56,7 @@ Dense Dense::from_pretrained(const std::filesystem::path& directory) {
           origin, in_quotes(stated)));
     }
   } else {
-    dense.activation_ = ops::Epilogue::tanh;  // the module's default
+    dense.activation = ops::Epilogue::tanh;  // the module's default
   }
   const auto checkpoint = Checkpoint::open(directory);
   const auto& shape = checkpoint.info("linear.weight").shape;
@@ -72,17 +72,25 @@ Dense Dense::from_pretrained(const std::filesystem::path& directory) {
   };
   stated("out_features", 0);
   stated("in_features", 1);
-  const auto weight = aligned(checkpoint.tensor("linear.weight"));
-  auto bias = Tensor::zeros(DType::f32, {shape[0]});
+  dense.weight = aligned(checkpoint.tensor("linear.weight"));
+  dense.bias = Tensor::zeros(DType::f32, {shape[0]});
   if (checkpoint.contains("linear.bias")) {
-    bias = aligned(checkpoint.tensor("linear.bias"));
-    if (bias.shape() != Shape{shape[0]}) {
+    dense.bias = aligned(checkpoint.tensor("linear.bias"));
+    if (dense.bias.shape() != Shape{shape[0]}) {
       throw ModelError(fmt::format("{}: linear.bias has shape {}, and linear.weight {}",
-                                   checkpoint.path().string(), to_string(bias.shape()),
+                                   checkpoint.path().string(), to_string(dense.bias.shape()),
                                    to_string(shape)));
     }
   }
-  dense.weight_ = ops::LinearWeight::pack({&weight, 1}, {&bias, 1}, DType::f32);
+  return dense;
+}
+
+Dense Dense::from_pretrained(const std::filesystem::path& directory) {
+  const auto parameters = read_dense(directory);
+  Dense dense;
+  dense.weight_ =
+      ops::LinearWeight::pack({&parameters.weight, 1}, {&parameters.bias, 1}, DType::f32);
+  dense.activation_ = parameters.activation;
   return dense;
 }
 

@@ -10,11 +10,21 @@
 
 namespace cloze {
 
+/// What such a module's directory holds.
+struct DenseParameters {
+  Tensor weight;  ///< f32 [out_features, in_features]
+  Tensor bias;    ///< f32 [out_features], zeros where the module has none
+  ops::Epilogue activation = ops::Epilogue::none;
+};
+
+/// Reads `config.json` (in_features, out_features, bias, activation_function) and the weights
+/// (`linear.weight`, `linear.bias`) in `directory`. Throws IoError, FormatError, and ModelError for
+/// an activation that Cloze does not have or weights of another shape.
+[[nodiscard]] DenseParameters read_dense(const std::filesystem::path& directory);
+
 class Dense {
  public:
-  /// Reads `config.json` (in_features, out_features, bias, activation_function) and the weights
-  /// (`linear.weight`, `linear.bias`) in `directory`. Throws IoError, FormatError, and ModelError
-  /// for an activation that Cloze does not have or weights of another shape.
+  /// Throws as read_dense does.
   [[nodiscard]] static Dense from_pretrained(const std::filesystem::path& directory);
 
   [[nodiscard]] std::int64_t in_features() const { return weight_.in_features(); }
