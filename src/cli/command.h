@@ -49,6 +49,7 @@ void run_bench(Arguments arguments);
 void run_bench_encode(Arguments arguments);
 void run_bench_train(Arguments arguments);
 void run_bench_quantize(Arguments arguments);
+void run_bench_load(Arguments arguments);
 void run_bench_tokenize(Arguments arguments);
 void run_bench_pretraining_data(Arguments arguments);
 void run_pull(Arguments arguments);

@@ -37,6 +37,7 @@ constexpr std::array bench_table{
     Command{"encode", "the encoder, beside oneDNN's own matrix products", run_bench_encode},
     Command{"train", "a pre-training step, beside oneDNN's own matrix products", run_bench_train},
     Command{"quantize", "what int8 costs on your own texts", run_bench_quantize},
+    Command{"load", "how long a model takes until its first vector", run_bench_load},
     Command{"tokenize", "the tokenizer, beside the memory's own rate", run_bench_tokenize},
     Command{"pretraining-data", "text to masked batches, and what is in them",
             run_bench_pretraining_data},

@@ -239,6 +239,7 @@ OnnxInputs add_inputs(OnnxGraph& graph, bool token_types, bool choices) {
 
 std::vector<std::string> onnx_tasks() {
   std::vector<std::string> names;
+  names.reserve(kTasks.size());
   for (const auto& task : kTasks) names.emplace_back(task.name);
   return names;
 }

@@ -8,10 +8,10 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/io/coded_stream.h>
+#include <onnx_model.pb.h>
 
 #include "checkpoint/atomic_file.h"
 #include "cloze/error.h"
-#include "onnx_model.pb.h"
 
 namespace cloze {
 namespace {

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <onnx_model.pb.h>
 
 #include "cloze/error.h"
-#include "onnx_model.pb.h"
 
 namespace cloze {
 namespace {

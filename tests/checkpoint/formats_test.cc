@@ -1,6 +1,8 @@
 // What TensorFlow and PyTorch wrote (tests/goldens/make_tensorflow_goldens.py,
 // make_pytorch_goldens.py): every tensor has the bits that went in, and no damage to a file passes.
 #include <algorithm>
+#include <numeric>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -200,6 +202,67 @@ fs::path small_bundle(const TempDirectory& directory) {
     fs::copy(kTensorFlow / "small" / name, directory.path());
   }
   return directory.path() / "model.ckpt.index";
+}
+
+/// One tensor as a string: shape and dtype before its bytes, as `contents` has them.
+std::string bytes_of(const std::string& described) {
+  return described.substr(described.find(']') + 4);  // of a type of three letters: f32, i32
+}
+
+TEST(Damage, OfASafetensorsFileChangesOneTensorOrIsRefused) {
+  // The format has no checksum. A bit of the numbers changes its own tensor and no other; a bit of
+  // the header is refused, or means nothing, or names one tensor or its type otherwise, whose
+  // numbers stay: a model then misses the tensor, or refuses the type.
+  const TempDirectory directory;
+  const auto file = directory.path() / "model.safetensors";
+  std::vector<float> numbers(6);
+  std::iota(numbers.begin(), numbers.end(), 0.5F);
+  save_safetensors(file,
+                   {{"left", Tensor::from<float>({2, 3}, numbers)},
+                    {"right", Tensor::from<float>({3}, std::span(numbers).first(3))}},
+                   {{"format", "pt"}});
+  const auto good = contents(directory.path());
+  ASSERT_EQ(good.size(), 2U);
+  const auto original = read_file(file);
+  const auto header = original.size() - 9 * sizeof(float);
+  std::size_t refused = 0;
+  for (std::size_t i = 0; i < original.size(); ++i) {
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      SCOPED_TRACE("byte " + std::to_string(i) + " bit " + std::to_string(bit));
+      put_byte(file, i, static_cast<char>(original[i] ^ (1U << bit)));
+      const auto now = contents(directory.path());
+      put_byte(file, i, original[i]);
+      if (now.empty()) {
+        ASSERT_LT(i, header);
+        ++refused;
+        continue;
+      }
+      ASSERT_EQ(now.size(), good.size());
+      const auto meant = [&](const auto& tensor) {
+        return std::find(good.begin(), good.end(), tensor) != good.end();
+      };
+      const auto changed =
+          std::count_if(now.begin(), now.end(), [&](const auto& t) { return !meant(t); });
+      if (i < header) {
+        ASSERT_LE(changed, 1);
+        std::vector<std::string> before, after;
+        for (const auto& [name, tensor] : good) before.push_back(bytes_of(tensor));
+        for (const auto& [name, tensor] : now) after.push_back(bytes_of(tensor));
+        ASSERT_THAT(after, ::testing::UnorderedElementsAreArray(before));
+        continue;
+      }
+      const std::size_t owner = i < header + 6 * sizeof(float) ? 0 : 1;
+      ASSERT_EQ(changed, 1);
+      ASSERT_EQ(now[1 - owner], good[1 - owner]);
+      auto expected = good[owner];
+      const auto at = i - header - (owner == 0 ? 0 : 6 * sizeof(float));
+      auto& byte = expected.second[expected.second.size() - (owner == 0 ? 24 : 12) + at];
+      byte = static_cast<char>(byte ^ (1U << bit));
+      ASSERT_EQ(now[owner], expected);
+    }
+  }
+  EXPECT_GT(refused, header * 4);  // most bits of the header
+  cut_everywhere(directory.path(), file, 1);
 }
 
 TEST(Damage, OfATensorFlowIndexNeverPasses) {

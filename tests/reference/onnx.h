@@ -18,8 +18,9 @@
 #include <string>
 #include <vector>
 
+#include <onnx_model.pb.h>
+
 #include "cloze/tensor.h"
-#include "onnx_model.pb.h"
 
 namespace cloze::testing {
 
