@@ -14,7 +14,8 @@ namespace cloze {
 /// "line 12 of FILE" for word `word` of a sentence.
 using TagPlace = std::function<std::string(const TaggedSentence& sentence, std::size_t word)>;
 
-/// Finds the one scheme that all tags keep to. Throws FormatError where they keep to none.
+/// Finds the one scheme that all tags keep to, but for one slip in a hundred between IOB1 and IOB2,
+/// which read the same. Throws FormatError where they keep to none.
 [[nodiscard]] TagScheme find_scheme(std::span<const TaggedSentence> sentences,
                                     const TagPlace& place);
 

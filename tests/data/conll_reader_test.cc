@@ -111,6 +111,18 @@ TEST_F(ConllReaderTest, Mistakes) {
   EXPECT_THAT(failure("a B-X\nb E-Y\n"), HasSubstr("line 2 of"));
 }
 
+TEST_F(ConllReaderTest, ASlipAmongManyTagsIsReadAsWhatItSays) {
+  std::string iob1, iob2;
+  for (int i = 0; i < 150; ++i) {
+    iob1 += "a I-X\nb O\n\n";
+    iob2 += "a B-X\nb I-X\n\n";
+  }
+  EXPECT_THAT(read(iob1 + "a O\nb B-Y\nc I-Y\n").sentences.back().tags,
+              ElementsAre("O", "B-Y", "I-Y"));
+  EXPECT_THAT(read(iob2 + "a O\nb I-Y\nc I-Y\n").sentences.back().tags,
+              ElementsAre("O", "B-Y", "I-Y"));
+}
+
 TEST_F(ConllReaderTest, EntitiesThatBreakOffAreCounted) {
   const auto texts = read("a S-X\nb B-X\nc O\n\nd B-X\n");
   EXPECT_EQ(texts.broken_off, 2);
@@ -122,6 +134,7 @@ TEST(ConllReaderData, TheDataSetsAreRead) {
   const char* data = std::getenv("CLOZE_TEST_DATA");
   if (data == nullptr) GTEST_SKIP() << "CLOZE_TEST_DATA is not set";
   const std::filesystem::path folder(data);
+  EXPECT_EQ(read_conll(folder / "conll2003.train", {}).scheme, TagScheme::iob1);
   const auto english = read_conll(folder / "conll2003.dev", {});
   EXPECT_EQ(english.scheme, TagScheme::iob1);
   std::map<std::string, int> begins;
