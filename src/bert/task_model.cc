@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "bert/encoder.h"
+#include "bert/sentence_losses.h"
 #include "bert/trainable_encoder.h"
 #include "bert/trainable_heads.h"
 #include "cloze/error.h"
@@ -29,6 +30,8 @@ std::int64_t outputs_of(const BertConfig& config, TaskHead head) {
       return 2;
     case TaskHead::choice:
       return 1;
+    case TaskHead::embedding:
+      return config.hidden_size;
     case TaskHead::sequence:
     case TaskHead::token:
       break;
@@ -64,7 +67,12 @@ void require_choices(const TaskBatch& batch) {
 void require_options(const BertConfig& config, const TaskModelOptions& options) {
   const bool classes = options.loss == TaskLoss::cross_entropy;
   const bool by_label = options.head == TaskHead::sequence || options.head == TaskHead::token;
-  if (!classes && options.head != TaskHead::sequence) {
+  const bool of_pairs =
+      options.loss == TaskLoss::in_batch_negatives || options.loss == TaskLoss::cosine_error;
+  if (of_pairs != (options.head == TaskHead::embedding)) {
+    throw ArgumentError("sentence vectors, and they alone, have losses of pairs");
+  }
+  if (!classes && !of_pairs && options.head != TaskHead::sequence) {
     throw ArgumentError("only classifiers of sequences have another loss than cross entropy");
   }
   if (!options.class_weights.empty() && (!classes || !by_label)) {
@@ -158,6 +166,7 @@ TaskLossSum& TaskLossSum::operator+=(const TaskLossSum& other) {
 
 std::vector<ParameterShape> task_parameters(const BertConfig& config, TaskHead head) {
   auto shapes = encoder_parameters(config, has_pooler(head));
+  if (head == TaskHead::embedding) return shapes;
   const std::int64_t outputs = outputs_of(config, head);
   const std::string name = classifier_name(head);
   shapes.push_back({name + ".weight", {outputs, config.hidden_size}});
@@ -173,6 +182,8 @@ std::string_view architecture_of(TaskHead head) {
       return "BertForTokenClassification";
     case TaskHead::span:
       return "BertForQuestionAnswering";
+    case TaskHead::embedding:
+      return "BertModel";
     case TaskHead::choice:
       break;
   }
@@ -185,7 +196,7 @@ struct TaskModel::Parts {
   TrainingWeights weights;
   TrainableEncoder encoder;
   std::optional<TrainablePooler> pooler;
-  nn::TrainableLinear classifier;
+  std::optional<nn::TrainableLinear> classifier;  ///< none: sentence vectors
   ops::Context context;
   bool new_head = false;
 
@@ -193,8 +204,10 @@ struct TaskModel::Parts {
       : config(std::move(configuration)),
         options(std::move(wanted)),
         weights(task_parameters(config, options.head), options.compute),
-        encoder(config, weights, options.recompute, frozen()),
-        classifier(weights.linear_f32(classifier_name(options.head))) {
+        encoder(config, weights, options.recompute, frozen()) {
+    if (options.head != TaskHead::embedding) {
+      classifier = weights.linear_f32(classifier_name(options.head));
+    }
     if (has_pooler(options.head)) pooler.emplace(weights);
     for (auto& parameter : weights.parameters().all()) {
       if (frozen().contains(parameter.name)) parameter.rate = 0;
@@ -221,6 +234,13 @@ struct TaskModel::Parts {
   [[nodiscard]] HeadForward forward_head(ops::ConstMatrix hidden, const Batch& batch,
                                          const DropoutKey& key) {
     HeadForward forward;
+    if (!classifier) {
+      auto in_f32 = context.matrix(DType::f32, hidden.rows, hidden.cols);
+      ops::convert(context, hidden, in_f32);
+      forward.logits = context.matrix(DType::f32, batch.sequences(), hidden.cols);
+      mean_of_sequences(in_f32, batch, forward.logits);
+      return forward;
+    }
     if (options.head != TaskHead::span) {
       forward.dropout = TrainableEncoder::dropout_at(
           key, DropoutSite::head, config.classifier_dropout.value_or(config.hidden_dropout_prob));
@@ -232,19 +252,24 @@ struct TaskModel::Parts {
     }
     forward.input = context.matrix(DType::f32, x.rows, x.cols);
     ops::apply_dropout(context, x, forward.dropout, forward.input);
-    forward.logits = head_logits(context, classifier, forward.input);
+    forward.logits = head_logits(context, *classifier, forward.input);
     return forward;
   }
 
   /// From the gradient of the logits to d_hidden f32, like the hidden states, which need not be
   /// zero.
-  void backward_head(const HeadForward& forward, ops::ConstMatrix d_logits, ops::Matrix d_hidden) {
+  void backward_head(const HeadForward& forward, const Batch& batch, ops::ConstMatrix d_logits,
+                     ops::Matrix d_hidden) {
+    if (!classifier) {
+      mean_of_sequences_backward(d_logits, batch, d_hidden);
+      return;
+    }
     if (!pooler) {
-      head_logits_backward(context, classifier, forward.input, d_logits, d_hidden);
+      head_logits_backward(context, *classifier, forward.input, d_logits, d_hidden);
       ops::apply_dropout(context, d_hidden, forward.dropout, d_hidden);
       return;
     }
-    head_logits_backward(context, classifier, forward.input, d_logits, forward.input);
+    head_logits_backward(context, *classifier, forward.input, d_logits, forward.input);
     ops::apply_dropout(context, forward.input, forward.dropout, forward.input);
     const auto bytes = static_cast<std::size_t>(d_hidden.rows * d_hidden.cols) * sizeof(float);
     std::fill_n(d_hidden.data, bytes, std::byte{0});
@@ -253,11 +278,18 @@ struct TaskModel::Parts {
 
   void require_labels(const TaskBatch& batch) const {
     const std::int64_t sequences = batch.inputs.sequences();
-    if (options.head == TaskHead::span) {
+    if (options.head == TaskHead::embedding) {
+      if (sequences % 2 != 0) {
+        throw ArgumentError(fmt::format("{} texts are not pairs", sequences));
+      }
+      if (options.loss == TaskLoss::cosine_error) {
+        require_count(batch.targets.size(), sequences / 2, "targets");
+      }
+    } else if (options.head == TaskHead::span) {
       require_count(batch.start_positions.size(), sequences, "start positions");
       require_count(batch.end_positions.size(), sequences, "end positions");
     } else if (options.loss != TaskLoss::cross_entropy) {
-      require_count(batch.targets.size(), sequences * classifier.weight.rows, "targets");
+      require_count(batch.targets.size(), sequences * classifier->weight.rows, "targets");
     } else if (options.head == TaskHead::choice) {
       require_choices(batch);
       require_count(batch.labels.size(), static_cast<std::int64_t>(batch.choices.size()), "labels");
@@ -288,6 +320,11 @@ struct TaskModel::Parts {
         return sums(ops::segment_cross_entropy(context, logits, 0, choice_segments(batch),
                                                batch.labels, options.label_smoothing, scale,
                                                d_logits));
+      case TaskHead::embedding:
+        if (options.loss == TaskLoss::cosine_error) {
+          return sums(cosine_error(logits, batch.targets, scale, d_logits));
+        }
+        return sums(in_batch_negatives(logits, scale, d_logits));
       case TaskHead::sequence:
       case TaskHead::token:
         break;
@@ -297,6 +334,8 @@ struct TaskModel::Parts {
         return sums(ops::binary_cross_entropy(context, logits, batch.targets, scale, d_logits));
       case TaskLoss::mean_squared_error:
         return sums(ops::squared_error(context, logits, batch.targets, scale, d_logits));
+      case TaskLoss::in_batch_negatives:
+      case TaskLoss::cosine_error:
       case TaskLoss::cross_entropy:
         break;
     }
@@ -330,6 +369,9 @@ void TaskModel::parameters_changed() { parts_->weights.refresh(); }
 
 double TaskModel::weight(const TaskBatch& batch) const {
   parts_->require_labels(batch);
+  if (options().head == TaskHead::embedding) {
+    return static_cast<double>(batch.inputs.sequences() / 2);
+  }
   if (options().head == TaskHead::span) return 2 * static_cast<double>(batch.inputs.sequences());
   if (options().loss != TaskLoss::cross_entropy) return static_cast<double>(batch.targets.size());
   if (options().head == TaskHead::choice) return static_cast<double>(batch.choices.size());
@@ -337,9 +379,9 @@ double TaskModel::weight(const TaskBatch& batch) const {
   const auto& weights = options().class_weights;
   for (const auto label : batch.labels) {
     if (label == kIgnoredLabel) continue;
-    if (label < 0 || label >= parts_->classifier.weight.rows) {
+    if (label < 0 || label >= parts_->classifier->weight.rows) {
       throw ArgumentError(
-          fmt::format("label {} of a model with {}", label, parts_->classifier.weight.rows));
+          fmt::format("label {} of a model with {}", label, parts_->classifier->weight.rows));
     }
     weight += weights.empty() ? 1.0 : weights[static_cast<std::size_t>(label)];
   }
@@ -358,7 +400,7 @@ TaskLossSum TaskModel::forward_backward(const TaskBatch& batch, const TaskPass& 
   const auto head = parts.forward_head(hidden, batch.inputs, key);
   const auto loss = parts.loss_of(batch, head.logits, pass.scale, true);
   const auto d_hidden = context.matrix(DType::f32, hidden.rows, hidden.cols);
-  parts.backward_head(head, head.logits, d_hidden);
+  parts.backward_head(head, batch.inputs, head.logits, d_hidden);
   parts.encoder.backward(context, batch.inputs, d_hidden);
   if (pass.profile != nullptr) {
     for (const auto& cost : context.take_profile()) accumulate(*pass.profile, cost);
@@ -379,7 +421,7 @@ Tensor TaskModel::predict(const TaskBatch& batch, TaskLossSum* loss) {
     *loss = {};
   }
   if (batch.inputs.total_tokens() == 0) {
-    return Tensor::zeros(DType::f32, {0, parts.classifier.weight.rows});
+    return Tensor::zeros(DType::f32, {0, outputs_of(parts.config, parts.options.head)});
   }
   const DropoutKey none{.active = false};
   parts.context.begin();
@@ -391,7 +433,8 @@ Tensor TaskModel::predict(const TaskBatch& batch, TaskLossSum* loss) {
 
 double TaskModel::operations(const Batch& batch) const {
   const auto hidden = static_cast<double>(parts_->config.hidden_size);
-  const auto outputs = static_cast<double>(parts_->classifier.weight.rows);
+  if (!parts_->classifier) return parts_->encoder.operations(batch);
+  const auto outputs = static_cast<double>(parts_->classifier->weight.rows);
   const bool pooled = parts_->pooler.has_value();
   const auto rows = static_cast<double>(pooled ? batch.sequences() : batch.total_tokens());
   return parts_->encoder.operations(batch, parts_->last()) +

@@ -23,12 +23,17 @@ enum class TaskHead : std::uint8_t {
   token,     ///< dropout, `classifier` [num_labels, hidden]: logits [total_tokens, num_labels]
   span,      ///< `qa_outputs` [2, hidden]: start and end logits [total_tokens, 2]
   choice,    ///< pooler, dropout, `classifier` [1, hidden]: logits [sequences, 1]
+  /// No parameters: "logits" are sentence vectors, the means of the last hidden states over each
+  /// sequence, [sequences, hidden].
+  embedding,
 };
 
 enum class TaskLoss : std::uint8_t {
   cross_entropy,         ///< one label of several (every head)
   binary_cross_entropy,  ///< any of several labels, or one score (sequence head)
   mean_squared_error,    ///< values (sequence head)
+  in_batch_negatives,    ///< neighbouring sequences belong together (embedding head)
+  cosine_error,          ///< and are alike by so much: `targets` (embedding head)
 };
 
 /// A label that no loss is taken of: transformers' -100.
@@ -41,7 +46,7 @@ struct TaskBatch {
   /// Cross entropy: of each sequence (sequence head), each packed token (token head; kIgnoredLabel
   /// where none counts), or each group of choices (choice head): the right one's place in it.
   std::vector<std::int32_t> labels{};
-  /// The other losses: [sequences, num_labels].
+  /// The other losses: [sequences, num_labels]; cosine error: [sequences / 2].
   std::vector<float> targets{};
   /// Span head: [sequences], places within the sequence of the answer's first and last token, 0
   /// ([CLS]) where there is none.
@@ -68,7 +73,7 @@ struct TaskModelOptions {
 struct TaskLossSum {
   double sum = 0;
   /// What the sum is divided by: labels that count (with class weights: their weights), elements
-  /// of `targets`, or for spans twice the sequences.
+  /// of `targets`, pairs, or for spans twice the sequences.
   double weight = 0;
   std::int64_t labelled = 0;  ///< labels that count
   std::int64_t correct = 0;   ///< of them, those that had the greatest logit (cross entropy)

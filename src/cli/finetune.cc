@@ -209,6 +209,11 @@ std::string summary_json(const FineTuneResult& result, const FinetuneOptions& op
   return out.dump() + '\n';
 }
 
+std::string_view head_text(const internal::TaskModel& model) {
+  if (model.options().head == internal::TaskHead::embedding) return "";
+  return model.has_new_head() ? ", a new head" : ", the head that the model has";
+}
+
 std::string summary(const FineTuneResult& result, const FinetuneOptions& options,
                     const Task& task) {
   const auto& state = result.state;
@@ -298,7 +303,7 @@ void run_finetune(Arguments arguments) {
                   options.task, grouped(static_cast<std::int64_t>(train->examples())),
                   grouped(dev == nullptr ? 0 : static_cast<std::int64_t>(dev->examples())),
                   grouped(model.parameters().count()), name_of(training.compute),
-                  model.has_new_head() ? ", a new head" : ", the head that the model has"));
+                  head_text(model)));
 
   const StopOnSignal watch;
   const auto result =
@@ -311,6 +316,7 @@ void run_finetune(Arguments arguments) {
                  .train_name = options.train,
                  .dev_name = options.dev},
                 *opened, settings, checkpoint, listener(), &StopOnSignal::requested);
+  chosen.task->write_files(options.output);
   auto out = Output::standard_output();
   out.write(options.json ? summary_json(result, options) : summary(result, options, *chosen.task));
   out.finish();

@@ -111,8 +111,8 @@ void LabelledTextReader::find_named(const LabelledTextOptions& options) {
   auto label = options.label_column.empty()
                    ? first_of(label_names)
                    : std::optional(table_.column(options.label_column, "--label-column"));
-  if (!label) throw missing("labels", "--label-column");
-  label_ = *label;
+  if (!label && !options.may_lack_labels) throw missing("labels", "--label-column");
+  label_ = label;
   if (!options.pair_column.empty()) pair_ = table_.column(options.pair_column, "--pair-column");
   if (!options.text_column.empty()) {
     text_ = table_.column(options.text_column, "--text-column");
@@ -121,7 +121,7 @@ void LabelledTextReader::find_named(const LabelledTextOptions& options) {
   std::optional<std::size_t> text;
   for (const auto& [first, second] : pair_names) {
     const auto a = table_.find(first), b = table_.find(second);
-    if (!a || !b || *a == label_ || *b == label_ || (pair_ && *b != *pair_)) continue;
+    if (!a || !b || a == label_ || b == label_ || (pair_ && *b != *pair_)) continue;
     text = a;
     pair_ = b;
     break;
@@ -166,7 +166,7 @@ void LabelledTextReader::find_unnamed(const LabelledTextOptions& options) {
   if (!options.pair_column.empty()) pair_ = given(options.pair_column, "--pair-column");
   if (!options.label_column.empty()) {
     label_ = given(options.label_column, "--label-column");
-  } else {
+  } else if (!options.may_lack_labels || width > 2) {
     guessable("--label-column");
     std::optional<std::size_t> label;
     for (std::size_t c = 0; c < width; ++c) {
@@ -193,14 +193,15 @@ void LabelledTextReader::find_unnamed(const LabelledTextOptions& options) {
 }
 
 std::vector<std::string> LabelledTextReader::labels(const TableRow& row) const {
-  const auto& cell = row.cells[label_];
   std::vector<std::string> labels;
+  if (!label_) return labels;
+  const auto& cell = row.cells[*label_];
   if (!multi_label_) {
     if (cell.is_list) {
       throw FormatError(
           fmt::format("{} has a list of labels: read several with --multi-label", place(row.line)));
     }
-    labels.emplace_back(trimmed(required_text(row, label_, table_, "label")));
+    labels.emplace_back(trimmed(required_text(row, *label_, table_, "label")));
     return labels;
   }
   for (const auto& item : cell.list) add_label(labels, item);

@@ -15,7 +15,8 @@ namespace cloze {
 struct LabelledText {
   std::string text;
   std::optional<std::string> pair;
-  std::vector<std::string> labels;  ///< one; with `multi_label` any number
+  std::vector<std::string>
+      labels;  ///< one; with `multi_label` any number; of a table without, none
   std::int64_t line = 0;
 };
 
@@ -24,8 +25,9 @@ struct LabelledTextOptions {
   /// sentence2, premise and hypothesis, question and sentence, label, ...), or in a table of two or
   /// three columns without names by their looks: labels are numbers, or what repeats the most.
   std::string text_column{}, pair_column{}, label_column{};
-  bool multi_label = false;    ///< labels parted by commas, or a JSON list
-  bool require_pairs = false;  ///< a table without a second text is an error
+  bool multi_label = false;      ///< labels parted by commas, or a JSON list
+  bool require_pairs = false;    ///< a table without a second text is an error
+  bool may_lack_labels = false;  ///< a table of texts alone is none
 };
 
 class LabelledTextReader {
@@ -40,6 +42,7 @@ class LabelledTextReader {
 
   [[nodiscard]] std::string place(std::int64_t line) const { return table_.place(line); }
   [[nodiscard]] bool has_pairs() const { return pair_.has_value(); }
+  [[nodiscard]] bool has_labels() const { return label_.has_value(); }
 
  private:
   void find_named(const LabelledTextOptions& options);
@@ -48,8 +51,8 @@ class LabelledTextReader {
 
   TableReader table_;
   bool multi_label_;
-  std::size_t text_ = 0, label_ = 0;
-  std::optional<std::size_t> pair_;
+  std::size_t text_ = 0;
+  std::optional<std::size_t> pair_, label_;
 };
 
 }  // namespace cloze

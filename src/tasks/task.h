@@ -104,6 +104,9 @@ class Task {
   /// Writes what the task decided into the config of the model to be: id2label, problem_type,
   /// architectures.
   virtual void configure(BertConfig& config) const = 0;
+
+  /// Writes what a model's directory needs besides config, weights and tokenizer.
+  virtual void write_files(const std::filesystem::path& directory) const { (void)directory; }
 };
 
 /// Names that `make_task` knows, with a sentence each.

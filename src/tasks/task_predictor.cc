@@ -8,6 +8,8 @@
 #include <fmt/ranges.h>
 
 #include "cloze/error.h"
+#include "tasks/pooling.h"
+#include "tasks/sentence_settings.h"
 
 namespace cloze {
 namespace {
@@ -42,6 +44,7 @@ TaskHead task_head_of(const BertConfig& config, const std::filesystem::path& dir
     const auto& all = config.architectures;
     if (std::find(all.begin(), all.end(), name) != all.end()) return head;
   }
+  if (sentence_settings(directory)) return TaskHead::embedding;
   throw ModelError(fmt::format(
       "{} is {}, a model that was not fine-tuned for a task: choose one that was, or make it with "
       "cloze finetune",
@@ -61,6 +64,8 @@ std::string task_of(const BertConfig& config, const std::filesystem::path& direc
       return "question-answering";
     case TaskHead::choice:
       return "multiple-choice";
+    case TaskHead::embedding:
+      return "sentence-embedding";
   }
   return "";
 }
@@ -76,6 +81,8 @@ TaskPredictor::TaskPredictor(const std::filesystem::path& directory, TaskHead he
             return load<BertForTokenClassification>(directory, options);
           case TaskHead::span:
             return load<BertForQuestionAnswering>(directory, options);
+          case TaskHead::embedding:
+            return load<BertModel>(directory, options);
           case TaskHead::choice:
             break;
         }
@@ -95,6 +102,8 @@ Tensor TaskPredictor::operator()(const Batch& batch) const {
       return std::get<BertForTokenClassification>(model_)(batch);
     case TaskHead::span:
       return joined(std::get<BertForQuestionAnswering>(model_)(batch));
+    case TaskHead::embedding:
+      return pool(std::get<BertModel>(model_)(batch).last_hidden_state, batch, Pooling::mean);
     case TaskHead::choice:
       break;
   }
@@ -131,6 +140,7 @@ std::vector<Tensor> TaskPredictor::predict(const TaskData& data, const OnBatch& 
       std::int64_t rows = 1;
       if (head_ == TaskHead::token || head_ == TaskHead::span) rows = bounds[i + 1] - bounds[i];
       if (head_ == TaskHead::choice) rows = batch.choices[i];
+      if (head_ == TaskHead::embedding) rows = 2;
       result[units[i]] = logits.rows(row, row + rows);
       row += rows;
     }

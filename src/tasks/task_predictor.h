@@ -51,7 +51,7 @@ class TaskPredictor {
 
  private:
   using Model = std::variant<BertForSequenceClassification, BertForTokenClassification,
-                             BertForQuestionAnswering, BertForMultipleChoice>;
+                             BertForQuestionAnswering, BertForMultipleChoice, BertModel>;
   internal::TaskHead head_;
   Model model_;
   std::int64_t batch_tokens_;

@@ -35,6 +35,8 @@ constexpr std::array entries{
           make_question_answering, Heeds{false, false, true, true}},
     Entry{"multiple-choice", "which of several continuations is right", make_multiple_choice,
           Heeds{true, false, false, false}},
+    Entry{"sentence-embedding", "vectors of texts that are alike where the texts are",
+          make_sentence_embedding, Heeds{true, false, false, false}},
 };
 
 constexpr auto names = [] {

@@ -32,6 +32,7 @@ struct TaskSetup {
 [[nodiscard]] std::unique_ptr<Task> make_token_classification(TaskSetup setup);
 [[nodiscard]] std::unique_ptr<Task> make_question_answering(TaskSetup setup);
 [[nodiscard]] std::unique_ptr<Task> make_multiple_choice(TaskSetup setup);
+[[nodiscard]] std::unique_ptr<Task> make_sentence_embedding(TaskSetup setup);
 
 /// Throws ArgumentError unless there are as many logits as units.
 void require_logits(std::span<const Tensor> logits, const TaskData& data);

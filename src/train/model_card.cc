@@ -39,6 +39,8 @@ std::string_view pipeline_of(internal::TaskHead head) {
       return "token-classification";
     case internal::TaskHead::span:
       return "question-answering";
+    case internal::TaskHead::embedding:
+      return "sentence-similarity";
     case internal::TaskHead::choice:
       break;
   }
@@ -99,6 +101,8 @@ std::string_view command_of(const Task& task) {
       return "tag";
     case internal::TaskHead::span:
       return "answer";
+    case internal::TaskHead::embedding:
+      return "similarity";
     case internal::TaskHead::choice:
       break;
   }
@@ -129,14 +133,15 @@ std::string model_card(const FineTuneInputs& inputs, const FineTuneSettings& set
   const auto& config = inputs.model.config();
   const auto head = inputs.model.options().head;
   std::string text = fmt::format(
-      "---\nlibrary_name: transformers\npipeline_tag: {}\ntags:\n- bert\n- cloze\n---\n\n"
+      "---\nlibrary_name: {}\npipeline_tag: {}\ntags:\n- bert\n- cloze\n---\n\n"
       "# A BERT for {}\n\n"
       "Fine-tuned by `cloze finetune` from `{}`: {} layers, hidden size {}, {} parameters, "
       "`{}`.\n\n",
+      head == internal::TaskHead::embedding ? "sentence-transformers" : "transformers",
       pipeline_of(head), inputs.task.name(), inputs.base_model, config.num_hidden_layers,
       config.hidden_size, inputs.model.parameters().count(), internal::architecture_of(head));
-  if (!config.id2label.empty() && head != internal::TaskHead::choice &&
-      head != internal::TaskHead::span) {
+  if (!config.id2label.empty() &&
+      (head == internal::TaskHead::sequence || head == internal::TaskHead::token)) {
     text += "Labels: ";
     for (std::size_t i = 0; i < config.id2label.size(); ++i) {
       text += fmt::format("{}`{}`", i == 0 ? "" : ", ", config.id2label[i]);

@@ -25,8 +25,9 @@ namespace fs = std::filesystem;
 constexpr std::string_view kSettingsFile = "run.json";
 constexpr std::string_view kPrefix = "checkpoint-";
 // What `publish` puts beside the checkpoints, and `overwrite` removes.
-constexpr std::array kModelFiles{"config.json",    "model.safetensors",     "vocab.txt",
-                                 "tokenizer.json", "tokenizer_config.json", "README.md"};
+constexpr std::array kModelFiles{"config.json",    "model.safetensors",        "vocab.txt",
+                                 "tokenizer.json", "tokenizer_config.json",    "README.md",
+                                 "modules.json",   "sentence_bert_config.json"};
 
 [[noreturn]] void fail(const fs::path& path, std::string_view what, const std::error_code& error) {
   throw IoError(fmt::format("cannot {} {}: {}", what, path.string(), error.message()));

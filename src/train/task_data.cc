@@ -42,6 +42,9 @@ std::vector<std::int64_t> rows_of_units(const internal::TaskBatch& batch,
       case internal::TaskHead::choice:
         rows.push_back(batch.choices.at(i));
         break;
+      case internal::TaskHead::embedding:
+        rows.push_back(2);
+        break;
     }
   }
   return rows;

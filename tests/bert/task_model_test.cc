@@ -204,6 +204,7 @@ TEST_P(TaskGoldens, InferenceComputesTheSameLogits) {
       break;
     case TaskHead::span:
     case TaskHead::choice:
+    case TaskHead::embedding:
       return;  // of other shapes there
   }
   EXPECT_LE(max_abs_difference(trained, served), 1e-5);
@@ -314,6 +315,10 @@ TEST(TaskModel, WhatDoesNotFitIsRefused) {
   refused(choice, [](auto& batch) { batch.labels.front() = 2; });
   refused(choice, [](auto& batch) { batch.choices = {6, 0}; });
 
+  const TaskGolden pairs{"task_embedding", "cosine", TaskHead::embedding};
+  refused(pairs, [](auto& batch) { batch.targets.pop_back(); });
+  refused(pairs, [](auto& batch) { batch.inputs.append(batch.inputs.input_ids); });
+
   const auto impossible = [&](const TaskModelOptions& options) {
     EXPECT_THROW(static_cast<void>(load(sequence, options)), ArgumentError);
   };
@@ -323,6 +328,8 @@ TEST(TaskModel, WhatDoesNotFitIsRefused) {
   impossible({.loss = TaskLoss::mean_squared_error, .label_smoothing = 0.1});
   impossible({.head = TaskHead::token, .loss = TaskLoss::mean_squared_error});
   impossible({.freeze_layers = 3});
+  impossible({.head = TaskHead::embedding});
+  impossible({.loss = TaskLoss::in_batch_negatives});
 }
 
 TEST(TaskModel, AnEmptyBatchHasNoLoss) {

@@ -321,6 +321,46 @@ TEST_F(TaskWorkflow, Ranking) {
   EXPECT_EQ(best[1], ranked[1]);
 }
 
+TEST_F(TaskWorkflow, SentenceVectors) {
+  const std::string scored =
+      "sentence1\tsentence2\tscore\nthe calm sea\tcalm sea\t5\nthe calm sea\twild storm\t0\nмария "
+      "живет\tпетр работает\t3\nthe ship\tthe wild ship\t4\nwho\tосло\t1\n";
+  const auto trained = learn("sentence-embedding", "t.tsv", scored);
+  EXPECT_GT(trained.at("metrics").at("spearman"), 0.85);
+  const auto [report, predictions] = measure("t.tsv");
+  EXPECT_EQ(report.at("task"), "sentence-embedding");
+  EXPECT_NEAR(report.at("metrics").at("spearman").get<double>(),
+              trained.at("metrics").at("spearman").get<double>(), 1e-6);
+  ASSERT_EQ(predictions.size(), 5U);
+  // The directory is sentence-transformers' own: similarity and encode take it as it says.
+  const auto likeness = ask({"similarity", "the calm sea", "wild storm"});
+  EXPECT_NEAR(likeness.at(0).at("score").get<double>(), predictions[1].at("cosine").get<double>(),
+              1e-4);
+  const auto vector = ask({"encode", "the calm sea"}).at(0).at("embedding");
+  double length = 0;
+  for (const auto& value : vector) length += value.get<double>() * value.get<double>();
+  EXPECT_NEAR(length, 1, 1e-5);  // 2_Normalize
+  EXPECT_TRUE(std::filesystem::exists(path("model") + "/1_Pooling/config.json"));
+  expect_failure(cloze_command({"classify", "--model", path("model"), "a"}), 1, {"classifier"});
+
+  // Pairs without scores learn from one another, and are measured on scores.
+  write_file(
+      path("pairs.tsv"),
+      "the calm sea\tcalm sea\nмария живет\tосло\nwild storm\twild ship\nwho built\tby петр\n");
+  auto words = training("sentence-embedding", path("vocab.txt"), path("pairs.tsv"), path("pairs"));
+  *std::find(words.begin() + 9, words.end(), path("pairs.tsv")) = path("t.tsv");
+  const auto done = cloze_command(words);
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_LT(json::parse(done.out).at("history").at(0).at("train_loss"), 0.7);  // by chance: log 4
+  const auto refused = cloze_command(
+      training("sentence-embedding", path("vocab.txt"), path("pairs.tsv"), path("no")));
+  expect_failure(refused, 1, {path("pairs.tsv"), "without scores", "--label-column"});
+  write_file(path("bad.tsv"), "sentence1\tsentence2\tscore\nthe\tsea\tmuch\n");
+  expect_failure(
+      cloze_command(training("sentence-embedding", path("vocab.txt"), path("bad.tsv"), path("no"))),
+      1, {"line 2 of " + path("bad.tsv"), "\"much\""});
+}
+
 TEST_F(TaskWorkflow, SearchForManyQueries) {
   write_file(path("queries.txt"), "the dog\na b c\n");
   const auto command = [&](std::vector<std::string> words) {

@@ -8,7 +8,9 @@ Needs torch, transformers and safetensors (the committed files: torch 2.15, tran
 directory is a transformers model with `batch.safetensors`, a packed batch with the labels of every
 loss, and for each loss `NAME.safetensors`: every parameter's gradient of the mean loss without dropout, rounded
 once to f32, `loss` [1] and `logits`. The names of losses, in task_golden.h too: cross_entropy, weighted
-(class weights 0.5, 1, 1.5, ...), smoothed (label smoothing 0.1), weighted_smoothed, multi_label, regression.
+(class weights 0.5, 1, 1.5, ...), smoothed (label smoothing 0.1), weighted_smoothed, multi_label, regression; of
+sentence vectors (the means over tokens; 2i and 2i + 1 are a pair) in_batch_negatives and cosine, as sentence-transformers'
+MultipleNegativesRankingLoss and CosineSimilarityLoss have them.
 """
 
 import pathlib
@@ -38,6 +40,7 @@ CASES = {
     "task_token": ("BertForTokenClassification", 5),
     "task_span": ("BertForQuestionAnswering", 2),
     "task_choice": ("BertForMultipleChoice", 1),
+    "task_embedding": ("BertModel", 2),
 }
 LOSSES = {
     "task_sequence": ["cross_entropy", "weighted", "smoothed", "weighted_smoothed", "multi_label", "regression"],
@@ -45,6 +48,7 @@ LOSSES = {
     "task_token": ["cross_entropy", "weighted", "smoothed", "weighted_smoothed"],
     "task_span": ["cross_entropy", "smoothed"],
     "task_choice": ["cross_entropy", "smoothed"],
+    "task_embedding": ["in_batch_negatives", "cosine"],
 }
 
 
@@ -63,6 +67,7 @@ def make_labels(labels, seed):
         "choice_labels": np.array([rng.integers(0, n) for n in CHOICES]),
         "multi_label_targets": rng.integers(0, 2, (count, labels)).astype(np.float32),
         "regression_targets": rng.normal(size=(count, labels)).astype(np.float32),
+        "cosine_targets": rng.random(count // 2).astype(np.float32),
     }
 
 
@@ -73,6 +78,9 @@ def packed_logits(model, inputs):
         return model(**{name: value[:, None] for name, value in inputs.items()}).logits
     out = model(**inputs)
     inside = inputs["attention_mask"].bool()
+    if type(model) is transformers.BertModel:
+        mask = inputs["attention_mask"][:, :, None].double()
+        return (out.last_hidden_state * mask).sum(1) / mask.sum(1)
     if isinstance(model, transformers.BertForQuestionAnswering):
         return torch.stack([out.start_logits[inside], out.end_logits[inside]], -1)
     if isinstance(model, transformers.BertForTokenClassification):
@@ -89,6 +97,11 @@ def mean_loss(model, name, logits, batch):
         options["label_smoothing"] = SMOOTHING
     if name == "multi_label":
         return F.binary_cross_entropy_with_logits(logits, batch["multi_label_targets"].double())
+    if name == "in_batch_negatives":
+        first, second = (F.normalize(logits[part::2]) for part in (0, 1))
+        return F.cross_entropy(20 * first @ second.T, torch.arange(len(first)))
+    if name == "cosine":
+        return F.mse_loss(F.cosine_similarity(logits[::2], logits[1::2]), batch["cosine_targets"].double())
     if name == "regression":
         return F.mse_loss(logits, batch["regression_targets"].double())
     if isinstance(model, transformers.BertForSequenceClassification):
@@ -109,7 +122,10 @@ def mean_loss(model, name, logits, batch):
 for case, (architecture, labels) in CASES.items():
     names = {i: f"label {i}" for i in range(labels)}
     config = reference.make_config(**SIZES, id2label=names, label2id={n: i for i, n in names.items()})
-    model = reference.make_model(config, 21, 3.0, getattr(transformers, architecture))
+    kind = getattr(transformers, architecture)
+    if kind is transformers.BertModel:
+        kind = lambda config: transformers.BertModel(config, add_pooling_layer=False)  # noqa: E731
+    model = reference.make_model(config, 21, 3.0, kind)
     batch = reference.make_batch(config, LENGTHS, seed=22)
     batch = {name: batch[name] for name in ("input_ids", "token_type_ids", "position_ids", "cu_seqlens")}
     extra = make_labels(labels, seed=23)
@@ -126,7 +142,8 @@ for case, (architecture, labels) in CASES.items():
         logits = packed_logits(model, inputs)
         loss = mean_loss(model, loss_name, logits, batch)
         loss.backward()
-        found = {name: parameter.grad.float() for name, parameter in model.named_parameters()}
+        prefix = "bert." if architecture == "BertModel" else ""
+        found = {prefix + name: parameter.grad.float() for name, parameter in model.named_parameters()}
         found["loss"] = torch.tensor([loss.item()])
         found["logits"] = logits.detach().float().contiguous()
         save_file(found, HERE / case / f"{loss_name}.safetensors")

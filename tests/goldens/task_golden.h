@@ -37,6 +37,8 @@ inline constexpr std::array task_goldens{
     TaskGolden{"task_span", "smoothed", internal::TaskHead::span},
     TaskGolden{"task_choice", "cross_entropy", internal::TaskHead::choice},
     TaskGolden{"task_choice", "smoothed", internal::TaskHead::choice},
+    TaskGolden{"task_embedding", "in_batch_negatives", internal::TaskHead::embedding},
+    TaskGolden{"task_embedding", "cosine", internal::TaskHead::embedding},
 };
 
 inline std::filesystem::path file_of(const TaskGolden& golden) {
@@ -48,6 +50,8 @@ inline internal::TaskModelOptions options_of(const TaskGolden& golden, std::int6
   internal::TaskModelOptions options{.head = golden.head};
   if (golden.loss == "multi_label") options.loss = internal::TaskLoss::binary_cross_entropy;
   if (golden.loss == "regression") options.loss = internal::TaskLoss::mean_squared_error;
+  if (golden.loss == "in_batch_negatives") options.loss = internal::TaskLoss::in_batch_negatives;
+  if (golden.loss == "cosine") options.loss = internal::TaskLoss::cosine_error;
   if (golden.loss.starts_with("weighted")) {
     for (std::int64_t i = 1; i <= labels; ++i) {
       options.class_weights.push_back(static_cast<float>(i) / 2);
@@ -65,7 +69,8 @@ inline internal::TaskBatch batch_of(const TaskGolden& golden) {
                                        .token_type_ids = ints("token_type_ids"),
                                        .position_ids = ints("position_ids"),
                                        .cu_seqlens = ints("cu_seqlens")}};
-  if (golden.loss == "multi_label" || golden.loss == "regression") {
+  if (golden.loss == "in_batch_negatives") return batch;
+  if (golden.loss == "multi_label" || golden.loss == "regression" || golden.loss == "cosine") {
     batch.targets = elements<float>(tensors.tensor(std::string(golden.loss) + "_targets"));
   } else if (golden.head == internal::TaskHead::span) {
     batch.start_positions = ints("start_positions");

@@ -1,0 +1,32 @@
+/// \file
+/// Sentence vectors in training: the mean of a sequence's hidden states, and the losses of pairs.
+#pragma once
+
+#include <span>
+
+#include "cloze/batch.h"
+#include "ops/ops.h"
+#include "ops/training.h"
+
+namespace cloze::internal {
+
+/// vectors [sequences, hidden] f32 = the mean of each sequence's rows of hidden f32 [tokens,
+/// hidden].
+void mean_of_sequences(ops::ConstMatrix hidden, const Batch& batch, ops::Matrix vectors);
+/// Its backward: d_hidden = d_vectors / length, for each token of the sequence.
+void mean_of_sequences_backward(ops::ConstMatrix d_vectors, const Batch& batch,
+                                ops::Matrix d_hidden);
+
+// Rows 2i and 2i + 1 of `vectors` [2 pairs, hidden] f32 are pair i. Each pair weighs 1, and the
+// gradient is that of scale·sum; `d_vectors` without data: not wanted; it may be `vectors`.
+
+/// sentence-transformers' MultipleNegativesRankingLoss: the other pairs' second texts are wrong
+/// answers to a first text. With s_ij = 20 cos(a_i, b_j), pair i adds -log softmax_j(s_i)[i].
+[[nodiscard]] ops::LossSum in_batch_negatives(ops::ConstMatrix vectors, double scale,
+                                              ops::Matrix d_vectors);
+
+/// sentence-transformers' CosineSimilarityLoss: pair i adds (cos(a_i, b_i) - targets[i])².
+[[nodiscard]] ops::LossSum cosine_error(ops::ConstMatrix vectors, std::span<const float> targets,
+                                        double scale, ops::Matrix d_vectors);
+
+}  // namespace cloze::internal

@@ -1,0 +1,229 @@
+// Sentence embedding: texts to vectors whose cosine says how alike the texts are. Learns from pairs
+// that belong together, or from pairs with a score; is measured on scores.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/atomic_file.h"
+#include "checkpoint/json.h"
+#include "cloze/error.h"
+#include "tasks/metrics_correlation.h"
+#include "tasks/similarity.h"
+#include "tasks/text_data.h"
+
+namespace cloze {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Pairs {
+  SequenceStore sequences;  // two a pair
+  std::vector<std::int64_t> lines;
+  std::vector<double> scores;  // of every pair, or none
+  std::int64_t cut = 0;        // texts
+  std::int64_t max_length = 0;
+  double divisor = 1;  // what scores were divided by, to be cosines
+};
+
+class SentencePairData : public TaskData {
+ public:
+  explicit SentencePairData(Pairs pairs) : pairs_(std::move(pairs)) {}
+
+  [[nodiscard]] std::size_t size() const override { return pairs_.lines.size(); }
+  [[nodiscard]] std::size_t examples() const override { return size(); }
+  [[nodiscard]] std::int64_t tokens(std::size_t unit) const override {
+    return pairs_.sequences.length(2 * unit) + pairs_.sequences.length(2 * unit + 1);
+  }
+  [[nodiscard]] internal::TaskBatch batch(std::span<const std::size_t> units) const override {
+    internal::TaskBatch batch;
+    for (const auto unit : units) {
+      pairs_.sequences.append_to(batch.inputs, 2 * unit);
+      pairs_.sequences.append_to(batch.inputs, 2 * unit + 1);
+      if (pairs_.scores.empty()) continue;
+      batch.targets.push_back(static_cast<float>(pairs_.scores[unit] / pairs_.divisor));
+    }
+    return batch;
+  }
+  [[nodiscard]] TaskReport evaluate(std::span<const Tensor> logits) const override {
+    const auto found = likeness(logits);
+    TaskReport report;
+    report.metrics = {{"spearman", spearman(pairs_.scores, found)},
+                      {"pearson", pearson(pairs_.scores, found)}};
+    report.details_json = "{}";
+    return report;
+  }
+  [[nodiscard]] std::vector<std::string> predictions(
+      std::span<const Tensor> logits) const override {
+    const auto found = likeness(logits);
+    std::vector<std::string> lines;
+    for (std::size_t i = 0; i < size(); ++i) {
+      lines.push_back(
+          ordered_json{{"line", pairs_.lines[i]}, {"score", pairs_.scores[i]}, {"cosine", found[i]}}
+              .dump());
+    }
+    return lines;
+  }
+  [[nodiscard]] std::vector<std::string> notes() const override {
+    std::vector<std::string> notes;
+    if (pairs_.cut > 0) {
+      notes.push_back(fmt::format("{} of {} texts were cut to {} tokens", pairs_.cut, 2 * size(),
+                                  pairs_.max_length));
+    }
+    if (pairs_.divisor != 1) {
+      notes.push_back(
+          fmt::format("scores are divided by {:g}, the highest, to be cosines", pairs_.divisor));
+    }
+    return notes;
+  }
+
+ private:
+  /// The cosine of each pair.
+  [[nodiscard]] std::vector<double> likeness(std::span<const Tensor> vectors) const {
+    require_logits(vectors, *this);
+    if (pairs_.scores.empty()) {
+      throw ArgumentError("pairs without scores cannot be evaluated: use read_eval");
+    }
+    std::vector<double> found;
+    for (const auto& pair : vectors) found.push_back(pair_cosines(pair).front());
+    return found;
+  }
+
+  Pairs pairs_;
+};
+
+double score_of(const std::string& text, const std::string& place) {
+  double value = 0;
+  const auto* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, value);
+  if (error == std::errc() && at == end && std::isfinite(value)) return value;
+  throw FormatError(
+      fmt::format("{} has {} where the pair's score must be: correct the row, or name the column "
+                  "with --label-column",
+                  place, in_quotes(text)));
+}
+
+class SentenceEmbedding : public Task {
+ public:
+  explicit SentenceEmbedding(TaskSetup setup) : setup_(std::move(setup)) {}
+
+  [[nodiscard]] std::string_view name() const override { return "sentence-embedding"; }
+  [[nodiscard]] internal::TaskHead head() const override { return internal::TaskHead::embedding; }
+  [[nodiscard]] internal::TaskLoss loss() const override { return loss_; }
+  [[nodiscard]] std::string_view best_metric() const override { return "spearman"; }
+
+  [[nodiscard]] std::unique_ptr<TaskData> read_train(const std::filesystem::path& file) override {
+    auto pairs = read(file);
+    loss_ = pairs.scores.empty() ? internal::TaskLoss::in_batch_negatives
+                                 : internal::TaskLoss::cosine_error;
+    if (pairs.scores.empty() && pairs.lines.size() < 2) {
+      throw FormatError(fmt::format(
+          "{} has a single pair: pairs without scores learn from one another, give more",
+          file.string()));
+    }
+    return std::make_unique<SentencePairData>(std::move(pairs));
+  }
+  [[nodiscard]] std::unique_ptr<TaskData> read_eval(
+      const std::filesystem::path& file) const override {
+    auto pairs = read(file);
+    if (pairs.scores.empty()) {
+      throw FormatError(
+          fmt::format("{} has pairs without scores, and an evaluation compares with scores: add "
+                      "them, or name their column with --label-column",
+                      file.string()));
+    }
+    return std::make_unique<SentencePairData>(std::move(pairs));
+  }
+  void configure(BertConfig& config) const override {
+    config.id2label.clear();
+    config.problem_type = "";
+    config.architectures = {"BertModel"};
+  }
+  /// sentence-transformers' modules: the transformer, the mean of its tokens, length 1.
+  void write_files(const std::filesystem::path& directory) const override {
+    const auto write = [&](const std::filesystem::path& name, const ordered_json& json) {
+      make_directory((directory / name).parent_path());
+      AtomicFile file(directory / name);
+      file.write(json.dump(2) + '\n');
+      file.commit();
+    };
+    const auto module = [](int index, const char* path, const char* type) {
+      return ordered_json{{"idx", index},
+                          {"name", std::to_string(index)},
+                          {"path", path},
+                          {"type", fmt::format("sentence_transformers.models.{}", type)}};
+    };
+    write("1_Pooling/config.json", {{"word_embedding_dimension", setup_.config.hidden_size},
+                                    {"pooling_mode_cls_token", false},
+                                    {"pooling_mode_mean_tokens", true},
+                                    {"pooling_mode_max_tokens", false},
+                                    {"pooling_mode_mean_sqrt_len_tokens", false}});
+    write("sentence_bert_config.json",
+          {{"max_seq_length", setup_.max_length()}, {"do_lower_case", false}});
+    make_directory(directory / "2_Normalize");
+    write("modules.json",
+          ordered_json::array({module(0, "", "Transformer"), module(1, "1_Pooling", "Pooling"),
+                               module(2, "2_Normalize", "Normalize")}));
+  }
+
+ private:
+  [[nodiscard]] Pairs read(const std::filesystem::path& file) const {
+    const auto& options = setup_.options;
+    LabelledTextReader reader(file, {.text_column = options.text_column,
+                                     .pair_column = options.pair_column,
+                                     .label_column = options.label_column,
+                                     .require_pairs = true,
+                                     .may_lack_labels = true});
+    Pairs pairs;
+    pairs.max_length = setup_.max_length();
+    EncodeOptions encode;
+    encode.truncation = Truncation::longest_first;
+    encode.max_length = static_cast<std::int32_t>(pairs.max_length);
+    std::vector<std::string> texts;
+    const auto flush = [&] {
+      const std::vector<std::string_view> views(texts.begin(), texts.end());
+      const auto batch = setup_.tokenizer->pack(views, encode);
+      for (std::size_t i = 0; i < texts.size(); ++i) {
+        if (batch.length(static_cast<std::int64_t>(i)) < pairs.max_length) continue;
+        if ((*setup_.tokenizer)(texts[i]).total_tokens() > pairs.max_length) ++pairs.cut;
+      }
+      pairs.sequences.append(batch);
+      texts.clear();
+    };
+    constexpr std::size_t texts_at_once = 8192;
+    while (options.max_samples == 0 ||
+           static_cast<std::int64_t>(pairs.lines.size()) < options.max_samples) {
+      auto row = reader.next();
+      if (!row) break;
+      if (reader.has_labels()) {
+        pairs.scores.push_back(score_of(row->labels.front(), reader.place(row->line)));
+      }
+      pairs.lines.push_back(row->line);
+      texts.push_back(std::move(row->text));
+      texts.push_back(std::move(*row->pair));
+      if (texts.size() == texts_at_once) flush();
+    }
+    if (!texts.empty()) flush();
+    if (!pairs.scores.empty()) {
+      pairs.divisor = std::max(1.0, *std::max_element(pairs.scores.begin(), pairs.scores.end()));
+    }
+    return pairs;
+  }
+
+  TaskSetup setup_;
+  internal::TaskLoss loss_ = internal::TaskLoss::cosine_error;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_sentence_embedding(TaskSetup setup) {
+  return std::make_unique<SentenceEmbedding>(std::move(setup));
+}
+
+}  // namespace cloze
