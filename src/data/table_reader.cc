@@ -108,16 +108,21 @@ TableReader::TableReader(const std::filesystem::path& path, const TableOptions& 
     delimiter_ = most_frequent_delimiter(first_line_->text);
   }
 
+  const auto wanted = [&](const auto& what) {
+    return std::any_of(options.wanted.begin(), options.wanted.end(), [&](const std::string& name) {
+      return !name.empty() && what(whole_number(name).has_value());
+    });
+  };
+  const bool by_name = wanted([](bool number) { return !number; });
+  by_number_ =
+      format_ == TableFormat::tsv && !by_name && wanted([](bool number) { return number; });
   while (ahead_.size() < rows_to_look_at) {
     auto row = read_row();
     if (!row) break;
     const bool first_row = width_ == 0;
     if (first_row) width_ = row->cells.size();
     if (first_row && format_ != TableFormat::json_lines) {
-      const bool named = std::any_of(
-          options.wanted.begin(), options.wanted.end(),
-          [](const std::string& wanted) { return !wanted.empty() && !whole_number(wanted); });
-      if (named || looks_like_header(*row, options.known)) {
+      if (by_name || looks_like_header(*row, options.known)) {
         take_header(*row);
         continue;
       }
@@ -162,12 +167,14 @@ std::optional<TableRow> TableReader::read_row() {
   auto row = format_ == TableFormat::json_lines ? read_object(*line)
              : format_ == TableFormat::csv      ? read_quoted(std::move(*line))
                                                 : split_tabs(*line);
+  if (by_number_ && width_ > 0 && row.cells.size() > width_) row.cells.resize(width_);
   if (width_ > 0 && row.cells.size() != width_) {
-    throw FormatError(fmt::format("{} has {} columns, where the first row has {}: {}",
-                                  place(row.line), row.cells.size(), width_,
-                                  format_ == TableFormat::tsv
-                                      ? "a text must not have tabs in it"
-                                      : "put a text with commas or line ends into quotes"));
+    throw FormatError(fmt::format(
+        "{} has {} columns, where the first row has {}: {}", place(row.line), row.cells.size(),
+        width_,
+        format_ == TableFormat::tsv ? "a text must not have tabs in it (rows may have more columns "
+                                      "at their end where yours are chosen by number)"
+                                    : "put a text with commas or line ends into quotes"));
   }
   return row;
 }

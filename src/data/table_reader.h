@@ -34,6 +34,7 @@ struct TableRow {
 
 struct TableOptions {
   /// Columns that will be asked for; a name (anything but a number) means that there is a header.
+  /// In TSV numbers alone mean that rows may have further columns at their end (STS-B's have).
   std::vector<std::string> wanted;
   /// Names in lower case that only a header has: a first row with one of them, and without numbers
   /// and long texts, is taken for a header.
@@ -90,6 +91,7 @@ class TableReader {
   std::optional<TextItem> first_line_;
   TableFormat format_ = TableFormat::tsv;
   char delimiter_ = '\t';
+  bool by_number_ = false;  // columns are chosen so
   std::size_t width_ = 0;
   std::vector<std::string> names_;
   std::deque<TableRow> ahead_;  // rows that were read to look at and not yet handed out

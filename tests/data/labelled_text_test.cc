@@ -96,6 +96,23 @@ TEST_F(LabelledTextTest, QuotedCsv) {
   EXPECT_EQ(lines[1].line, 4);
 }
 
+TEST_F(LabelledTextTest, RowsMayGoOnAfterColumnsChosenByNumber) {
+  const std::string text = "x\t1\ta dog\ny\t2\ta cat\tfrom\there\n";
+  EXPECT_THAT(rows("n.tsv", text, {.text_column = "3", .label_column = "2"}),
+              ElementsAre("a dog|-|1", "a cat|-|2"));
+  EXPECT_THAT(failure("n.tsv", text), HasSubstr("line 2 of"));
+  EXPECT_THAT(failure("n.tsv", "x\t1\ta dog\ny\t2\n", {.text_column = "3", .label_column = "2"}),
+              HasSubstr("has 2 columns, where the first row has 3"));
+}
+
+TEST_F(LabelledTextTest, PairsMayLackLabels) {
+  const LabelledTextOptions options{.require_pairs = true, .may_lack_labels = true};
+  EXPECT_THAT(rows("p.tsv", "a dog\tthe dog\na cat\tthe cat\n", options),
+              ElementsAre("a dog|the dog|", "a cat|the cat|"));
+  EXPECT_THAT(rows("p.tsv", "sentence1\tsentence2\na\tb\n", options), ElementsAre("a|b|"));
+  EXPECT_THAT(rows("p.tsv", "a dog\tthe dog\t0.5\n", options), ElementsAre("a dog|the dog|0.5"));
+}
+
 TEST_F(LabelledTextTest, SeveralLabels) {
   LabelledTextOptions options;
   options.multi_label = true;
