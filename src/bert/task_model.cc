@@ -370,6 +370,7 @@ void TaskModel::parameters_changed() { parts_->weights.refresh(); }
 double TaskModel::weight(const TaskBatch& batch) const {
   parts_->require_labels(batch);
   if (options().head == TaskHead::embedding) {
+    // NOLINTNEXTLINE(bugprone-integer-division): whole numbers are meant
     return static_cast<double>(batch.inputs.sequences() / 2);
   }
   if (options().head == TaskHead::span) return 2 * static_cast<double>(batch.inputs.sequences());

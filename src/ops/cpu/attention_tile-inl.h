@@ -73,6 +73,7 @@ struct PairSteps {
 /// The left side of a product, [rows, depth] elements: row by row as it lies, or transposed, which
 /// is a matter of strides because its elements are broadcast one by one.
 template <class Element>
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): set by who makes it
 struct LeftSide {
   const Element* data;
   std::size_t row_stride;
