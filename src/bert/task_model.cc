@@ -370,8 +370,8 @@ void TaskModel::parameters_changed() { parts_->weights.refresh(); }
 double TaskModel::weight(const TaskBatch& batch) const {
   parts_->require_labels(batch);
   if (options().head == TaskHead::embedding) {
-    // NOLINTNEXTLINE(bugprone-integer-division): whole numbers are meant
-    return static_cast<double>(batch.inputs.sequences() / 2);
+    const std::int64_t pairs = batch.inputs.sequences() / 2;
+    return static_cast<double>(pairs);
   }
   if (options().head == TaskHead::span) return 2 * static_cast<double>(batch.inputs.sequences());
   if (options().loss != TaskLoss::cross_entropy) return static_cast<double>(batch.targets.size());

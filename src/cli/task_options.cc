@@ -8,6 +8,7 @@
 
 #include "bert/task_model.h"
 #include "cloze/error.h"
+#include "train/model_card.h"
 
 namespace cloze::cli {
 namespace {
@@ -18,19 +19,17 @@ using internal::TaskHead;
 /// alone.
 void require_made_for(const BertConfig& config, const std::filesystem::path& directory,
                       TaskHead head) {
-  constexpr std::array heads{std::pair{TaskHead::sequence, "classify"},
-                             std::pair{TaskHead::token, "tag"}, std::pair{TaskHead::span, "answer"},
-                             std::pair{TaskHead::choice, "choose"}};
+  constexpr std::array heads{TaskHead::sequence, TaskHead::token, TaskHead::span, TaskHead::choice};
   const auto has = [&](TaskHead each) {
     const auto& names = config.architectures;
     return std::find(names.begin(), names.end(), internal::architecture_of(each)) != names.end();
   };
   if (has(head)) return;
-  for (const auto& [other, command] : heads) {
+  for (const auto other : heads) {
     if (!has(other)) continue;
     throw ModelError(fmt::format("{} is a {}, which answers by cloze {}; this needs a {}",
-                                 directory.string(), internal::architecture_of(other), command,
-                                 internal::architecture_of(head)));
+                                 directory.string(), internal::architecture_of(other),
+                                 command_of(other), internal::architecture_of(head)));
   }
 }
 

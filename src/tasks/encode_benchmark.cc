@@ -11,6 +11,7 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "core/quantiles.h"
 #include "ops/ops.h"
 
 namespace cloze {
@@ -77,13 +78,7 @@ double gemm_gflops(std::span<const ops::GemmShape> shapes, DType compute) {
 
 }  // namespace
 
-double EncodeBenchmark::percentile(double share) const {
-  if (ms.empty()) return 0.0;
-  const double at = share * static_cast<double>(ms.size() - 1);
-  const auto below = static_cast<std::size_t>(at);
-  const auto above = std::min(below + 1, ms.size() - 1);
-  return ms[below] + (at - static_cast<double>(below)) * (ms[above] - ms[below]);
-}
+double EncodeBenchmark::percentile(double share) const { return cloze::percentile(ms, share); }
 
 double EncodeBenchmark::tokens_per_s() const {
   return static_cast<double>(tokens) / (percentile(0.5) / 1e3);

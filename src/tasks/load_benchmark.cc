@@ -11,6 +11,7 @@
 #include "cloze/batch.h"
 #include "cloze/checkpoint.h"
 #include "core/parallel.h"
+#include "core/quantiles.h"
 
 namespace cloze {
 namespace {
@@ -55,20 +56,14 @@ double copy(std::int64_t bytes) {
   return since(start);
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 Batch one_text(const BertConfig& config) {
-  Batch batch;
+  std::vector<std::int32_t> ids;
   const auto length = std::min<std::int64_t>(16, config.max_position_embeddings);
-  for (std::int32_t i = 0; i < length; ++i) {
-    batch.input_ids.push_back(static_cast<std::int32_t>(i % config.vocab_size));
-    batch.token_type_ids.push_back(0);
-    batch.position_ids.push_back(i);
+  for (std::int64_t i = 0; i < length; ++i) {
+    ids.push_back(static_cast<std::int32_t>(i % config.vocab_size));
   }
-  batch.cu_seqlens = {0, static_cast<std::int32_t>(length)};
+  Batch batch;
+  batch.append(ids);
   return batch;
 }
 

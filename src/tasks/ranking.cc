@@ -108,7 +108,7 @@ class Ranking : public Task {
  private:
   [[nodiscard]] std::unique_ptr<TaskData> read(const std::filesystem::path& file,
                                                bool needs_both) const {
-    auto reader = open_table(file, setup_.options, false, true);
+    auto reader = open_table(file, setup_.options, {.require_pairs = true});
     auto candidates = std::make_unique<Candidates>();
     std::map<std::string, std::size_t> queries;
     auto units = read_text_units(

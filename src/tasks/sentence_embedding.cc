@@ -24,28 +24,25 @@ namespace {
 using nlohmann::ordered_json;
 
 struct Pairs {
-  SequenceStore sequences;  // two a pair
-  std::vector<std::int64_t> lines;
+  TextUnits units;             // two sequences a pair
   std::vector<double> scores;  // of every pair, or none
-  std::int64_t cut = 0;        // texts
-  std::int64_t max_length = 0;
-  double divisor = 1;  // what scores were divided by, to be cosines
+  double divisor = 1;          // what scores were divided by, to be cosines
 };
 
 class SentencePairData : public TaskData {
  public:
   explicit SentencePairData(Pairs pairs) : pairs_(std::move(pairs)) {}
 
-  [[nodiscard]] std::size_t size() const override { return pairs_.lines.size(); }
+  [[nodiscard]] std::size_t size() const override { return pairs_.units.lines.size(); }
   [[nodiscard]] std::size_t examples() const override { return size(); }
   [[nodiscard]] std::int64_t tokens(std::size_t unit) const override {
-    return pairs_.sequences.length(2 * unit) + pairs_.sequences.length(2 * unit + 1);
+    return pairs_.units.sequences.length(2 * unit) + pairs_.units.sequences.length(2 * unit + 1);
   }
   [[nodiscard]] internal::TaskBatch batch(std::span<const std::size_t> units) const override {
     internal::TaskBatch batch;
     for (const auto unit : units) {
-      pairs_.sequences.append_to(batch.inputs, 2 * unit);
-      pairs_.sequences.append_to(batch.inputs, 2 * unit + 1);
+      pairs_.units.sequences.append_to(batch.inputs, 2 * unit);
+      pairs_.units.sequences.append_to(batch.inputs, 2 * unit + 1);
       if (pairs_.scores.empty()) continue;
       batch.targets.push_back(static_cast<float>(pairs_.scores[unit] / pairs_.divisor));
     }
@@ -64,17 +61,17 @@ class SentencePairData : public TaskData {
     const auto found = likeness(logits);
     std::vector<std::string> lines;
     for (std::size_t i = 0; i < size(); ++i) {
-      lines.push_back(
-          ordered_json{{"line", pairs_.lines[i]}, {"score", pairs_.scores[i]}, {"cosine", found[i]}}
-              .dump());
+      lines.push_back(ordered_json{
+          {"line", pairs_.units.lines[i]}, {"score", pairs_.scores[i]}, {"cosine", found[i]}}
+                          .dump());
     }
     return lines;
   }
   [[nodiscard]] std::vector<std::string> notes() const override {
     std::vector<std::string> notes;
-    if (pairs_.cut > 0) {
-      notes.push_back(fmt::format("{} of {} texts were cut to {} tokens", pairs_.cut, 2 * size(),
-                                  pairs_.max_length));
+    if (pairs_.units.cut > 0) {
+      notes.push_back(fmt::format("{} of {} texts were cut to {} tokens", pairs_.units.cut,
+                                  2 * size(), pairs_.units.max_length));
     }
     if (pairs_.divisor != 1) {
       notes.push_back(
@@ -122,7 +119,7 @@ class SentenceEmbedding : public Task {
     auto pairs = read(file);
     loss_ = pairs.scores.empty() ? internal::TaskLoss::in_batch_negatives
                                  : internal::TaskLoss::cosine_error;
-    if (pairs.scores.empty() && pairs.lines.size() < 2) {
+    if (pairs.scores.empty() && pairs.units.lines.size() < 2) {
       throw FormatError(fmt::format(
           "{} has a single pair: pairs without scores learn from one another, give more",
           file.string()));
@@ -174,42 +171,16 @@ class SentenceEmbedding : public Task {
 
  private:
   [[nodiscard]] Pairs read(const std::filesystem::path& file) const {
-    const auto& options = setup_.options;
-    LabelledTextReader reader(file, {.text_column = options.text_column,
-                                     .pair_column = options.pair_column,
-                                     .label_column = options.label_column,
-                                     .require_pairs = true,
-                                     .may_lack_labels = true});
+    auto reader =
+        open_table(file, setup_.options, {.require_pairs = true, .may_lack_labels = true});
     Pairs pairs;
-    pairs.max_length = setup_.max_length();
-    EncodeOptions encode;
-    encode.truncation = Truncation::longest_first;
-    encode.max_length = static_cast<std::int32_t>(pairs.max_length);
-    std::vector<std::string> texts;
-    const auto flush = [&] {
-      const std::vector<std::string_view> views(texts.begin(), texts.end());
-      const auto batch = setup_.tokenizer->pack(views, encode);
-      for (std::size_t i = 0; i < texts.size(); ++i) {
-        if (batch.length(static_cast<std::int64_t>(i)) < pairs.max_length) continue;
-        if ((*setup_.tokenizer)(texts[i]).total_tokens() > pairs.max_length) ++pairs.cut;
-      }
-      pairs.sequences.append(batch);
-      texts.clear();
-    };
-    constexpr std::size_t texts_at_once = 8192;
-    while (options.max_samples == 0 ||
-           static_cast<std::int64_t>(pairs.lines.size()) < options.max_samples) {
-      auto row = reader.next();
-      if (!row) break;
-      if (reader.has_labels()) {
-        pairs.scores.push_back(score_of(row->labels.front(), reader.place(row->line)));
-      }
-      pairs.lines.push_back(row->line);
-      texts.push_back(std::move(row->text));
-      texts.push_back(std::move(*row->pair));
-      if (texts.size() == texts_at_once) flush();
-    }
-    if (!texts.empty()) flush();
+    pairs.units = read_text_units(
+        reader, *setup_.tokenizer, setup_.max_length(), setup_.options.max_samples,
+        [&](const LabelledText& row) {
+          if (!reader.has_labels()) return;
+          pairs.scores.push_back(score_of(row.labels.front(), reader.place(row.line)));
+        },
+        PairForm::apart);
     if (!pairs.scores.empty()) {
       pairs.divisor = std::max(1.0, *std::max_element(pairs.scores.begin(), pairs.scores.end()));
     }

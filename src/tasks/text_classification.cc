@@ -254,7 +254,7 @@ class TextClassification : public Task {
     if (!labels_.empty()) return read_eval(file);
     LabelDiscovery discovery;
     std::vector<std::vector<std::int32_t>> labels;
-    auto reader = open_table(file, setup_.options, multi_label_);
+    auto reader = open_table(file, setup_.options, {.multi_label = multi_label_});
     auto units = read(reader, [&](const LabelledText& row) {
       labels.emplace_back();
       for (const auto& label : row.labels) labels.back().push_back(discovery.number(label));
@@ -279,7 +279,7 @@ class TextClassification : public Task {
       const std::filesystem::path& file) const override {
     if (labels_.empty()) throw ArgumentError("training data must be read before other data");
     std::vector<std::vector<std::int32_t>> labels;
-    auto reader = open_table(file, setup_.options, multi_label_);
+    auto reader = open_table(file, setup_.options, {.multi_label = multi_label_});
     auto units = read(reader, [&](const LabelledText& row) {
       labels.emplace_back();
       for (const auto& label : row.labels) {

@@ -64,13 +64,11 @@ std::unique_ptr<TaskData> text_data(TextUnits units, std::unique_ptr<TextTruths>
 }
 
 LabelledTextReader open_table(const std::filesystem::path& file, const TaskOptions& options,
-                              bool multi_label, bool require_pairs) {
-  return {file,
-          {.text_column = options.text_column,
-           .pair_column = options.pair_column,
-           .label_column = options.label_column,
-           .multi_label = multi_label,
-           .require_pairs = require_pairs}};
+                              LabelledTextOptions table) {
+  table.text_column = options.text_column;
+  table.pair_column = options.pair_column;
+  table.label_column = options.label_column;
+  return {file, table};
 }
 
 void require_one_output(const TaskSetup& setup, std::string_view task) {

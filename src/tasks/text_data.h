@@ -43,10 +43,10 @@ class TextTruths {
                                                   std::unique_ptr<TextTruths> truths,
                                                   std::string_view what);
 
-/// The reader of a table as the task's options say.
+/// The reader of a table whose columns the task's options name.
 [[nodiscard]] LabelledTextReader open_table(const std::filesystem::path& file,
-                                            const TaskOptions& options, bool multi_label = false,
-                                            bool require_pairs = false);
+                                            const TaskOptions& options,
+                                            LabelledTextOptions table = {});
 
 /// Throws ModelError for a trained model with several outputs.
 void require_one_output(const TaskSetup& setup, std::string_view task);

@@ -9,17 +9,42 @@ namespace {
 
 constexpr std::size_t rows_at_once = 4096;
 
-/// Tokenizes texts, or pairs, on all threads.
-Batch pack_rows(const Tokenizer& tokenizer, std::span<const LabelledText> rows,
-                const EncodeOptions& options) {
-  if (rows.front().pair) {
+std::int64_t whole_length(const Tokenizer& tokenizer, std::string_view text) {
+  return tokenizer(text).total_tokens();
+}
+std::int64_t whole_length(const Tokenizer& tokenizer, const TextPair& pair) {
+  return tokenizer(pair.first, pair.second).total_tokens();
+}
+
+/// Tokenizes texts, or pairs, on all threads, and appends their sequences.
+template <class Item>
+void append(TextUnits& units, const Tokenizer& tokenizer, const std::vector<Item>& items) {
+  EncodeOptions options;
+  options.truncation = Truncation::longest_first;
+  options.max_length = static_cast<std::int32_t>(units.max_length);
+  const auto batch = tokenizer.pack(std::span<const Item>(items), options);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (batch.length(static_cast<std::int64_t>(i)) < units.max_length) continue;
+    if (whole_length(tokenizer, items[i]) > units.max_length) ++units.cut;
+  }
+  units.sequences.append(batch);
+}
+
+void append_rows(TextUnits& units, const Tokenizer& tokenizer, std::span<const LabelledText> rows,
+                 PairForm form) {
+  if (rows.empty()) return;
+  if (form == PairForm::together && rows.front().pair) {
     std::vector<TextPair> pairs;
     for (const auto& row : rows) pairs.push_back({row.text, *row.pair});
-    return tokenizer.pack(pairs, options);
+    append(units, tokenizer, pairs);
+    return;
   }
   std::vector<std::string_view> texts;
-  for (const auto& row : rows) texts.push_back(row.text);
-  return tokenizer.pack(texts, options);
+  for (const auto& row : rows) {
+    texts.push_back(row.text);
+    if (form == PairForm::apart) texts.push_back(row.pair.value());
+  }
+  append(units, tokenizer, texts);
 }
 
 }  // namespace
@@ -59,23 +84,12 @@ void SequenceStore::append_to(Batch& batch, std::size_t sequence) const {
 
 TextUnits read_text_units(LabelledTextReader& reader, const Tokenizer& tokenizer,
                           std::int64_t max_length, std::int64_t max_samples,
-                          const std::function<void(const LabelledText&)>& take) {
+                          const std::function<void(const LabelledText&)>& take, PairForm form) {
   TextUnits units;
   units.max_length = max_length;
-  EncodeOptions options;
-  options.truncation = Truncation::longest_first;
-  options.max_length = static_cast<std::int32_t>(max_length);
   std::vector<LabelledText> rows;
   const auto flush = [&] {
-    if (rows.empty()) return;
-    const auto batch = pack_rows(tokenizer, rows, options);
-    for (std::int64_t i = 0; i < batch.sequences(); ++i) {
-      if (batch.length(i) < max_length) continue;
-      const auto& row = rows[static_cast<std::size_t>(i)];
-      const auto whole = row.pair ? tokenizer(row.text, *row.pair) : tokenizer(row.text);
-      if (whole.total_tokens() > max_length) ++units.cut;
-    }
-    units.sequences.append(batch);
+    append_rows(units, tokenizer, rows, form);
     rows.clear();
   };
   while (max_samples == 0 || static_cast<std::int64_t>(units.lines.size()) < max_samples) {

@@ -32,17 +32,22 @@ class SequenceStore {
   std::vector<std::int64_t> begins_{0};
 };
 
+/// How the two texts of a pair are read: as one sequence, or as two.
+enum class PairForm : std::uint8_t { together, apart };
+
 struct TextUnits {
   SequenceStore sequences;
   std::vector<std::int64_t> lines;  ///< of each in its file
-  std::int64_t cut = 0;             ///< texts that were longer than `max_length`
+  std::int64_t cut = 0;             ///< sequences that were longer than `max_length`
   std::int64_t max_length = 0;
 };
 
-/// Reads and tokenizes at most `max_samples` rows (0: all), the longer text of a pair cut first;
-/// `take` gets each row in order.
+/// Reads and tokenizes at most `max_samples` rows (0: all), the longer text of a pair that is read
+/// together cut first; `take` gets each row in order. Read apart, row i has the sequences 2i and
+/// 2i + 1, and every row must have its pair.
 [[nodiscard]] TextUnits read_text_units(LabelledTextReader& reader, const Tokenizer& tokenizer,
                                         std::int64_t max_length, std::int64_t max_samples,
-                                        const std::function<void(const LabelledText&)>& take);
+                                        const std::function<void(const LabelledText&)>& take,
+                                        PairForm form = PairForm::together);
 
 }  // namespace cloze

@@ -93,10 +93,10 @@ std::vector<Row> settings_rows(const FineTuneInputs& inputs, const FineTuneSetti
 
 }  // namespace
 
-std::string_view command_of(const Task& task) {
-  switch (task.head()) {
+std::string_view command_of(internal::TaskHead head) {
+  switch (head) {
     case internal::TaskHead::sequence:
-      return task.name() == "ranking" ? "rank" : "classify";
+      return "classify";
     case internal::TaskHead::token:
       return "tag";
     case internal::TaskHead::span:
@@ -107,6 +107,10 @@ std::string_view command_of(const Task& task) {
       break;
   }
   return "choose";
+}
+
+std::string_view command_of(const Task& task) {
+  return task.name() == "ranking" ? "rank" : command_of(task.head());
 }
 
 std::string results_table(const FineTuneState& state) {

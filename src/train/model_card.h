@@ -9,7 +9,9 @@
 
 namespace cloze {
 
-/// The command that answers with a model of the task: "classify", "rank", "tag", ...
+/// The command that answers with a model of the head, or of the task: "classify", "rank", "tag",
+/// ...
+[[nodiscard]] std::string_view command_of(internal::TaskHead head);
 [[nodiscard]] std::string_view command_of(const Task& task);
 
 /// The evaluations as a Markdown table; columns are lined up, so that it reads on a terminal, too.

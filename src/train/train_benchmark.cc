@@ -5,6 +5,7 @@
 #include <random>
 
 #include "core/parallel.h"
+#include "core/quantiles.h"
 #include "ops/ops.h"
 #include "tasks/encode_benchmark.h"
 #include "train/optimizer.h"
@@ -40,20 +41,9 @@ std::vector<ops::GemmShape> gemm_shapes(const BertConfig& config,
   return shapes;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values.empty() ? 0 : values[values.size() / 2];
-}
-
 }  // namespace
 
-double TrainBenchmark::percentile(double share) const {
-  if (ms.empty()) return 0;
-  const double at = share * static_cast<double>(ms.size() - 1);
-  const auto below = static_cast<std::size_t>(at);
-  const auto above = std::min(below + 1, ms.size() - 1);
-  return ms[below] + (at - static_cast<double>(below)) * (ms[above] - ms[below]);
-}
+double TrainBenchmark::percentile(double share) const { return cloze::percentile(ms, share); }
 
 double TrainBenchmark::tokens_per_s() const {
   return static_cast<double>(tokens) / (percentile(0.5) / 1e3);

@@ -73,10 +73,9 @@ struct PairSteps {
 /// The left side of a product, [rows, depth] elements: row by row as it lies, or transposed, which
 /// is a matter of strides because its elements are broadcast one by one.
 template <class Element>
-// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): set by who makes it
 struct LeftSide {
-  const Element* data;
-  std::size_t row_stride;
+  const Element* data = nullptr;
+  std::size_t row_stride = 0;
   std::size_t step_stride = 1;
 };
 
@@ -147,10 +146,11 @@ void Multiply(const LeftSide<typename Steps::Element>& a, const typename Steps::
   }
 }
 
-/// row[0, cols) = exp(scale·row - max(scale·row)), zeros up to a whole vector; returns the sum.
-template <class Exponential>
-HWY_INLINE float ExponentiateRowBy(const Exponential& exponential, float* HWY_RESTRICT row,
-                                   std::size_t cols, float scale) {
+/// exp(scale·row - max(scale·row)) of row [cols], zeros up to a whole vector, given to `store`
+/// vector by vector with its place in the row; returns the sum.
+template <class Exponential, class Store>
+HWY_INLINE float ExponentiateRowTo(const Exponential& exponential, const Store& store,
+                                   const float* row, std::size_t cols, float scale) {
   const F32 d;
   const std::size_t lanes = hn::Lanes(d);
   const std::size_t whole = cols / lanes * lanes;
@@ -166,18 +166,26 @@ HWY_INLINE float ExponentiateRowBy(const Exponential& exponential, float* HWY_RE
   for (std::size_t i = 0; i < whole; i += lanes) {
     const auto value = exponential(d, hn::MulAdd(hn::LoadU(d, row + i), scales, shift));
     sums = hn::Add(sums, value);
-    hn::StoreU(value, d, row + i);
+    store(value, i);
   }
   if (whole < cols) {
     const auto value = exponential(d, hn::MulAdd(hn::LoadU(d, row + whole), scales, shift));
     const auto kept = hn::IfThenElseZero(tail, value);
     sums = hn::Add(sums, kept);
-    hn::StoreU(kept, d, row + whole);
+    store(kept, whole);
   }
   return hn::GetLane(hn::SumOfLanes(d, sums));
 }
 
-inline float ExponentiateRow(float* HWY_RESTRICT row, std::size_t cols, float scale) {
+/// The same, in place.
+template <class Exponential>
+HWY_INLINE float ExponentiateRowBy(const Exponential& exponential, float* row, std::size_t cols,
+                                   float scale) {
+  const auto store = [row](auto value, std::size_t i) { hn::StoreU(value, F32(), row + i); };
+  return ExponentiateRowTo(exponential, store, row, cols, scale);
+}
+
+inline float ExponentiateRow(float* row, std::size_t cols, float scale) {
   return ExponentiateRowBy([](auto d, auto x) { return hn::Exp(d, x); }, row, cols, scale);
 }
 
@@ -198,32 +206,14 @@ HWY_INLINE V ExpRounded(D d, V x) {
 }
 
 /// The same as ExponentiateRow, its results rounded to bf16 in `to`; row keeps the scores.
-inline float ExponentiateRowRounded(const float* HWY_RESTRICT row, std::size_t cols, float scale,
-                                    BFloat16* HWY_RESTRICT to) {
-  const F32 d;
-  const hn::Rebind<std::uint16_t, F32> d16;
-  const std::size_t lanes = hn::Lanes(d);
-  const std::size_t whole = cols / lanes * lanes;
-  const auto tail = hn::FirstN(d, cols - whole);
-  const auto scales = hn::Set(d, scale);
-  auto most = hn::Set(d, -std::numeric_limits<float>::infinity());
-  for (std::size_t i = 0; i < whole; i += lanes) most = hn::Max(most, hn::LoadU(d, row + i));
-  if (whole < cols) most = hn::Max(most, hn::IfThenElse(tail, hn::LoadU(d, row + whole), most));
-  const auto shift = hn::Neg(hn::Mul(hn::MaxOfLanes(d, most), scales));
+inline float ExponentiateRowRounded(const float* row, std::size_t cols, float scale, BFloat16* to) {
   auto* bits = reinterpret_cast<std::uint16_t*>(to);
-  auto sums = hn::Zero(d);
-  for (std::size_t i = 0; i < whole; i += lanes) {
-    const auto value = ExpRounded(d, hn::MulAdd(hn::LoadU(d, row + i), scales, shift));
-    sums = hn::Add(sums, value);
-    hn::StoreU(ToBFloat16(d, value), d16, bits + i);
-  }
-  if (whole < cols) {
-    const auto value = ExpRounded(d, hn::MulAdd(hn::LoadU(d, row + whole), scales, shift));
-    const auto kept = hn::IfThenElseZero(tail, value);
-    sums = hn::Add(sums, kept);
-    hn::StoreU(ToBFloat16(d, kept), d16, bits + whole);
-  }
-  return hn::GetLane(hn::SumOfLanes(d, sums));
+  const auto store = [bits](auto value, std::size_t i) {
+    const F32 d;
+    hn::StoreU(ToBFloat16(d, value), hn::Rebind<std::uint16_t, F32>(), bits + i);
+  };
+  return ExponentiateRowTo([](auto d, auto x) { return ExpRounded(d, x); }, store, row, cols,
+                           scale);
 }
 
 /// row *= scale over whole vectors.
