@@ -17,6 +17,7 @@
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
 #include "cloze/tensor.h"
+#include "core/temp_directory.h"
 #include "goldens/golden.h"
 
 namespace cloze::testing {
@@ -30,15 +31,6 @@ using ::testing::ThrowsMessage;
 // A copy of a golden model in a directory of its own, to be damaged.
 class DamagedModel : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    directory_ = fs::temp_directory_path() /
-                 ("cloze-bad-input-" + std::to_string(getpid()) + "-" + test->name());
-    fs::remove_all(directory_);
-    fs::create_directories(directory_);
-  }
-  void TearDown() override { fs::remove_all(directory_); }
-
   void copy(const char* name, const std::function<void(TensorMap&)>& damage = {},
             const std::function<void(nlohmann::json&)>& edit = {}) const {
     const auto source = golden_directory(name);
@@ -52,10 +44,10 @@ class DamagedModel : public ::testing::Test {
     std::ofstream(directory_ / "config.json") << config.dump(2);
   }
 
-  [[nodiscard]] const fs::path& directory() const { return directory_; }
+  [[nodiscard]] const fs::path& directory() const { return directory_.path(); }
 
  private:
-  fs::path directory_;
+  testing::TempDirectory directory_;
 };
 
 TEST_F(DamagedModel, UndamagedItLoads) {

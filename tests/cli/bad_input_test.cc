@@ -43,7 +43,7 @@ class SpoiltModel {
     std::memcpy(&size, bytes.data(), sizeof(size));
     return size;
   }
-  TemporaryDirectory folder_;
+  TempDirectory folder_;
 };
 
 Finished encode(const SpoiltModel& model) {

@@ -157,7 +157,7 @@ std::vector<float> floats(const std::string& bytes, std::size_t from, std::size_
 }
 
 TEST(Encode, WritesNpy) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto file = (folder / "x.npy").string();
   const auto texts = golden_texts("encode");
   const auto lines = run_json(
@@ -179,7 +179,7 @@ TEST(Encode, WritesNpy) {
 }
 
 TEST(Encode, WritesSafetensorsOfTokens) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto file = (folder / "x.safetensors").string();
   const auto texts = golden_texts("encode");
   run_json({"encode", "--model", golden_model("bare_odd"), "-o", file}, texts);
@@ -199,7 +199,7 @@ TEST(Encode, WritesSafetensorsOfTokens) {
 }
 
 TEST(Encode, WritesJsonLines) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto file = (folder / "x.jsonl").string();
   const auto finished = cloze_command(
       {"encode", "--model", golden_model("bare_odd"), "--pooling", "mean", "-o", file, "a", "b"});
@@ -208,7 +208,7 @@ TEST(Encode, WritesJsonLines) {
 }
 
 TEST(Encode, AFailureLeavesNoFile) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto finished = cloze_command(
       {"encode", "--model", golden_model("bare_odd"), "-o", folder / "x.npy", "a\tb\tc"});
   expect_failure(finished, 1, {"tab"});
@@ -239,7 +239,7 @@ TEST(Encode, ReadableShowsShapeAndValues) {
 }
 
 TEST(Encode, FollowsSentenceTransformersSettings) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   std::filesystem::copy(golden_model("bare_odd"), folder / "m",
                         std::filesystem::copy_options::recursive);
   write_file(folder / "m/modules.json", R"([
@@ -366,7 +366,7 @@ TEST(BenchEncode, PrintsTheContractsFields) {
 }
 
 TEST(BenchEncode, LengthsAndConfig) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   write_file(folder / "lengths", "3\n24\n1\n");
   write_file(folder / "texts", "the dog\na b c\n");
   const auto model = golden_model("bare_odd");

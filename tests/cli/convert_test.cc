@@ -20,7 +20,7 @@ nlohmann::json parsed(const Finished& finished) {
 }
 
 TEST(Convert, MakesAHuggingFaceDirectoryOfAGoogleRelease) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto target = (folder / "bert").string();
   const auto run = cloze_command({"convert", model("tensorflow/release"), target});
   expect_success(run);
@@ -38,7 +38,7 @@ TEST(Convert, MakesAHuggingFaceDirectoryOfAGoogleRelease) {
 }
 
 TEST(Convert, TellsAsJsonWhatItDid) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto target = (folder / "bf16").string();
   const auto report =
       parsed(cloze_command({"convert", model("pretraining"), target, "--dtype", "bf16", "--json"}));
@@ -56,7 +56,7 @@ TEST(Convert, TellsAsJsonWhatItDid) {
 }
 
 TEST(Convert, SaysWhatItLeavesOut) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto source = folder / "source";
   std::filesystem::copy(golden_model("pretraining"), source);
   const auto checkpoint = Checkpoint::open(source);
@@ -71,7 +71,7 @@ TEST(Convert, SaysWhatItLeavesOut) {
 }
 
 TEST(Convert, MistakesAreToldApart) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto target = (folder / "out").string();
   expect_failure(cloze_command({"convert", model("bare_odd")}), 2, {"DST"});
   expect_failure(cloze_command({"convert", model("bare_odd"), target, "--dtype", "f64"}), 2,
@@ -89,7 +89,7 @@ TEST(Convert, MistakesAreToldApart) {
 }
 
 TEST(Export, WritesAFileAndTellsItsInputsAndOutputs) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto path = (folder / "model.onnx").string();
   const auto run = cloze_command({"export", model("question_legacy_names"), path});
   expect_success(run);
@@ -106,7 +106,7 @@ TEST(Export, WritesAFileAndTellsItsInputsAndOutputs) {
 }
 
 TEST(Export, MistakesAreToldApart) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto path = (folder / "model.onnx").string();
   const auto bare = model("bare_odd");
   expect_failure(cloze_command({"export", bare}), 2, {"OUT"});

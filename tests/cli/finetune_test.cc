@@ -80,7 +80,7 @@ class FinetuneCommand : public ::testing::Test {
     EXPECT_FALSE(fs::exists(path("refused") + "/model.safetensors"));
   }
 
-  TemporaryDirectory folder;
+  TempDirectory folder;
 };
 
 TEST_F(FinetuneCommand, TrainsAModelAndTellsItsFigures) {

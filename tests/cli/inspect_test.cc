@@ -11,7 +11,7 @@ using ::testing::HasSubstr;
 std::string model(const char* name) { return golden_model(name).string(); }
 
 TEST(Inspect, SummaryJsonTensorsAndPage) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto summary =
       cloze_command({"inspect", "--model", model("pretraining"), "the dog [MASK] a"});
   expect_success(summary);
@@ -64,7 +64,7 @@ TEST(Inspect, BadInput) {
 }
 
 TEST(EmbedMap, PageAndProjector) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto texts = folder / "texts.tsv", page = folder / "map.html", logs = folder / "logs";
   write_file(texts, "the dog\tanimals\na b\tletters\nb a\tletters\n");
   expect_success(cloze_command({"embed-map", texts.string(), "--model", model("bare_odd"), "-o",

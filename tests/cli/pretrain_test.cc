@@ -73,7 +73,7 @@ class PretrainCommand : public ::testing::Test {
     return status;
   }
 
-  TemporaryDirectory folder;
+  TempDirectory folder;
   std::string text = path("text.txt");
 };
 

@@ -32,7 +32,7 @@ class PullCommand : public ::testing::Test {
 
   HubServer::Model model;
   HubServer server;
-  TemporaryDirectory folder;
+  TempDirectory folder;
   std::vector<std::string> environment;
 };
 

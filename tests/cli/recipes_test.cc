@@ -10,7 +10,7 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(Recipes, EveryTaskTrainsAndAnswers) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto data = std::filesystem::path(CLOZE_SOURCE_DIR) / "examples" / "data";
   const auto text = (data / "sentiment.train.tsv").string();
   const auto model = (folder / "tiny").string();

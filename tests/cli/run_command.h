@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/temp_directory.h"
+
 namespace cloze::testing {
 
 struct Finished {
@@ -27,36 +29,6 @@ struct Finished {
   std::string out;
   std::string err;
 };
-
-/// A folder that goes when the test does.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "cloze-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
-    path_ = pattern;
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::filesystem::path operator/(std::string_view name) const {
-    return path_ / name;
-  }
-
- private:
-  std::filesystem::path path_;
-};
-
-inline std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 inline void write_file(const std::filesystem::path& path, std::string_view text) {
   std::ofstream file(path, std::ios::binary);
@@ -74,7 +46,7 @@ struct RunOptions {
 /// Runs `cloze ARGUMENTS...`. The streams go through files, so no pipe can fill up.
 inline Finished cloze_command(const std::vector<std::string>& arguments,
                               const RunOptions& options = {}) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto in = folder / "in";
   const auto out = options.output.empty() ? folder / "out" : std::filesystem::path(options.output);
   const auto err = folder / "err";

@@ -79,7 +79,7 @@ class TaskWorkflow : public ::testing::Test {
     return json_lines(done.out);
   }
 
-  TemporaryDirectory folder;
+  TempDirectory folder;
 };
 
 TEST_F(TaskWorkflow, Classification) {

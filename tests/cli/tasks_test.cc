@@ -19,7 +19,7 @@ const json& task_goldens() {
 constexpr double tolerance = 2e-5;
 
 /// token_5_layers with other labels.
-std::string token_model(const TemporaryDirectory& folder, const json& labels) {
+std::string token_model(const TempDirectory& folder, const json& labels) {
   const auto copy = folder / "tagger";
   std::filesystem::copy(golden_model("token_5_layers"), copy);
   auto config = json::parse(read_file(copy / "config.json"));
@@ -46,7 +46,7 @@ TEST(ClassifyCommand, EqualsThePipeline) {
 }
 
 TEST(TagCommand, EqualsThePipeline) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto model = token_model(folder, task_goldens()["tag"]["labels"]);
   for (const auto& golden : task_goldens()["tag"]["cases"]) {
     SCOPED_TRACE(golden.dump());
@@ -104,7 +104,7 @@ TEST(AnswerCommand, EqualsThePipeline) {
 }
 
 TEST(TagCommand, WordsComeOutAsColumns) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto model = token_model(folder, task_goldens()["tag"]["labels"]);
   const auto run = cloze_command({"tag", "--model", model, "--words", "the dogs", "a"});
   expect_success(run);
@@ -121,7 +121,7 @@ TEST(TaskCommands, RefuseModelsOfOtherTasks) {
     EXPECT_EQ(run.code, 1) << command << run.err;
     EXPECT_TRUE(run.err.starts_with("error: ")) << run.err;
   }
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   write_file(folder / "d.tsv", "a\t1\nb\t0\n");
   expect_failure(cloze_command({"evaluate", "--model", golden_model("bare_odd"), "--data",
                                 (folder / "d.tsv").string()}),
@@ -129,7 +129,7 @@ TEST(TaskCommands, RefuseModelsOfOtherTasks) {
 }
 
 TEST(EvaluateCommand, TableJsonAndPredictions) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   const auto data = (folder / "d.tsv").string();
   write_file(data, "the dog\tLABEL_0\na cat\tLABEL_2\n");
   const auto predictions = (folder / "p.jsonl").string();

@@ -102,7 +102,7 @@ TEST(Usage, TextsAreTakenAsTheyAre) {
 }
 
 TEST(Usage, AModelIsFoundByNameInTheCache) {
-  const TemporaryDirectory cache;
+  const TempDirectory cache;
   std::filesystem::create_directory_symlink(golden_model("bare_odd"), cache / "my-bert");
   const RunOptions options{.environment = {"CLOZE_CACHE=" + cache.path().string()}};
   expect_success(cloze_command({"info", "--model", "my-bert"}, options));
@@ -123,7 +123,7 @@ TEST(Usage, AFullDiskIsAnError) {
 }
 
 TEST(Usage, AClosedPipeEndsQuietly) {
-  const TemporaryDirectory folder;
+  const TempDirectory folder;
   std::string text;
   for (int i = 0; i < 50'000; ++i) text += "the dog , a b c d e f\n";
   write_file(folder / "lines.txt", text);

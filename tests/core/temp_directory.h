@@ -30,6 +30,9 @@ class TempDirectory {
   }
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] std::filesystem::path operator/(std::string_view name) const {
+    return path_ / name;
+  }
 
   std::filesystem::path write(std::string_view name, std::string_view content) const {
     const auto path = path_ / name;

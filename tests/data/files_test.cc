@@ -11,6 +11,7 @@
 
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
+#include "core/temp_directory.h"
 #include "data/array_file.h"
 #include "data/lengths.h"
 #include "data/model_path.h"
@@ -24,21 +25,15 @@ using ::testing::HasSubstr;
 
 class FilesTest : public ::testing::Test {
  protected:
-  FilesTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "cloze-XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~FilesTest() override { std::filesystem::remove_all(folder_); }
-
   [[nodiscard]] std::string read(const std::string& name) const {
     std::ifstream file(folder_ / name, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
   [[nodiscard]] std::ptrdiff_t files() const {
-    return std::distance(std::filesystem::directory_iterator(folder_), {});
+    return std::distance(std::filesystem::directory_iterator(folder_.path()), {});
   }
 
-  std::filesystem::path folder_;
+  testing::TempDirectory folder_;
 };
 
 TEST_F(FilesTest, AFileAppearsWhenItIsFinished) {
@@ -65,7 +60,7 @@ TEST_F(FilesTest, AnUnfinishedFileGoes) {
 
 TEST_F(FilesTest, WhatCannotBeWritten) {
   EXPECT_THROW(static_cast<void>(Output::file(folder_ / "none" / "f")), IoError);
-  EXPECT_THROW(static_cast<void>(Output::file(folder_)), IoError);
+  EXPECT_THROW(static_cast<void>(Output::file(folder_.path())), IoError);
 }
 
 TEST_F(FilesTest, Npy) {
@@ -122,11 +117,11 @@ TEST_F(FilesTest, Lengths) {
 
 TEST_F(FilesTest, ModelsAreDirectoriesOrNamesInTheCache) {
   std::filesystem::create_directories(folder_ / "cloze" / "one");
-  ::setenv("XDG_CACHE_HOME", folder_.c_str(), 1);
+  ::setenv("XDG_CACHE_HOME", folder_.path().c_str(), 1);
   ::unsetenv("CLOZE_CACHE");
   EXPECT_EQ(find_model("one"), folder_ / "cloze" / "one");
   EXPECT_EQ(find_model("somebody/one"), folder_ / "cloze" / "one");
-  EXPECT_EQ(find_model(folder_.string()), folder_);
+  EXPECT_EQ(find_model(folder_.path().string()), folder_.path());
   EXPECT_THROW(static_cast<void>(find_model("two")), IoError);
   EXPECT_THROW(static_cast<void>(find_model("")), IoError);
   std::ofstream(folder_ / "file") << "text";

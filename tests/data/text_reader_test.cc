@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "cloze/error.h"
+#include "core/temp_directory.h"
 
 namespace cloze {
 namespace {
@@ -19,19 +20,13 @@ using ::testing::HasSubstr;
 
 class TextReaderTest : public ::testing::Test {
  protected:
-  TextReaderTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "cloze-XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~TextReaderTest() override { std::filesystem::remove_all(folder_); }
-
   std::filesystem::path file(const std::string& text) {
     const auto path = folder_ / "lines";
     std::ofstream(path, std::ios::binary) << text;
     return path;
   }
 
-  std::filesystem::path folder_;
+  testing::TempDirectory folder_;
 };
 
 std::vector<std::string> texts(TextReader reader) {
@@ -134,7 +129,7 @@ TEST_F(TextReaderTest, Lists) {
 TEST_F(TextReaderTest, WhatCannotBeRead) {
   EXPECT_THAT(message([&] { static_cast<void>(TextReader::file(folder_ / "none", Tabs::space)); }),
               HasSubstr("none: No such file"));
-  EXPECT_THAT(message([&] { static_cast<void>(TextReader::file(folder_, Tabs::space)); }),
+  EXPECT_THAT(message([&] { static_cast<void>(TextReader::file(folder_.path(), Tabs::space)); }),
               HasSubstr("is a directory"));
 }
 

@@ -1,5 +1,4 @@
 // `google` mode against tests/reference/google_tokenizer.h.
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <random>
@@ -9,13 +8,12 @@
 #include <gtest/gtest.h>
 
 #include "cloze/tokenizer.h"
+#include "core/temp_directory.h"
 #include "reference/google_tokenizer.h"
 #include "text/utf8.h"
 
 namespace cloze {
 namespace {
-
-namespace fs = std::filesystem;
 
 std::u32string to_utf32(const std::string& text) {
   std::u32string out;
@@ -44,12 +42,9 @@ bool is_newer(char32_t c) {
                      [c](const auto& r) { return r.first <= c && c <= r.second; });
 }
 
-class GoogleMode : public testing::TestWithParam<bool> {
+class GoogleMode : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("cloze-google-" + std::to_string(GetParam()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
     std::vector<std::u32string> tokens{U"[PAD]",  U"[UNK]", U"[CLS]",    U"[SEP]",
                                        U"[MASK]", U"the",   U"##ing",    U"οδος",
                                        U"##ος",   U"σας",   U"istanbul", U"##word"};
@@ -72,19 +67,19 @@ class GoogleMode : public testing::TestWithParam<bool> {
         << R"({"do_lower_case":)" << (GetParam() ? "true" : "false") << "}";
     out.close();
     reference_ = std::make_unique<reference::GoogleTokenizer>(vocabulary, GetParam());
-    tokenizer_ =
-        std::make_unique<Tokenizer>(Tokenizer::from_pretrained(folder_, TokenizerMode::google));
+    tokenizer_ = std::make_unique<Tokenizer>(
+        Tokenizer::from_pretrained(folder_.path(), TokenizerMode::google));
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   void expect_same(const std::u32string& text) const {
     const auto bytes = to_utf8(text);
     const auto ours = tokenizer_->encode(bytes, {.add_special_tokens = false}).ids;
     const auto theirs = (*reference_)(text);
-    ASSERT_EQ(std::vector<int>(ours.begin(), ours.end()), theirs) << testing::PrintToString(bytes);
+    ASSERT_EQ(std::vector<int>(ours.begin(), ours.end()), theirs)
+        << ::testing::PrintToString(bytes);
   }
 
-  fs::path folder_;
+  testing::TempDirectory folder_;
   std::unique_ptr<reference::GoogleTokenizer> reference_;
   std::unique_ptr<Tokenizer> tokenizer_;
 };
@@ -134,7 +129,7 @@ TEST_P(GoogleMode, RandomTexts) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(CasedAndUncased, GoogleMode, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(CasedAndUncased, GoogleMode, ::testing::Bool());
 
 }  // namespace
 }  // namespace cloze

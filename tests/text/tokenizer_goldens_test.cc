@@ -10,6 +10,7 @@
 
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
+#include "core/temp_directory.h"
 
 namespace cloze {
 namespace {
@@ -166,15 +167,15 @@ TEST(TokenizerGoldens, VocabTxtIsTheSameTokenizerAsTokenizerJson) {
 TEST(TokenizerGoldens, SavedTokenizersReadTheSame) {
   for (const auto* model : {"uncased", "cased", "raw", "accents", "nocjk", "added", "vocab"}) {
     const auto original = Tokenizer::from_pretrained(kGoldens / model);
-    const auto folder = fs::path(testing::TempDir()) / ("cloze-saved-" + std::string(model));
-    original.save_pretrained(folder);
+    const testing::TempDirectory folder;
+    original.save_pretrained(folder.path());
     for (const bool json : {true, false}) {
       // clean_text and added tokens with ids of their own are only in tokenizer.json
       if (!json) {
         fs::remove(folder / "tokenizer.json");
         if (std::string(model) == "raw") break;
       }
-      const auto saved = Tokenizer::from_pretrained(folder);
+      const auto saved = Tokenizer::from_pretrained(folder.path());
       EXPECT_EQ(saved.vocab_size(), original.vocab_size());
       EXPECT_EQ(saved.model_max_length(), original.model_max_length());
       for (const auto& golden : read("encodings.json")) {
@@ -183,7 +184,6 @@ TEST(TokenizerGoldens, SavedTokenizersReadTheSame) {
         expect_same(encode(saved, golden), golden["encoding"]);
       }
     }
-    fs::remove_all(folder);
   }
 }
 

@@ -13,38 +13,27 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "core/temp_directory.h"
 
 namespace cloze {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 const fs::path kGoldens = fs::path(CLOZE_SOURCE_DIR) / "tests/text/goldens";
 
-class Folder {
+class Folder {  // of a tokenizer's files
  public:
-  Folder() : path_(fs::path(testing::TempDir()) / unique_name()) {
-    fs::remove_all(path_);
-    fs::create_directories(path_);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path_); }
-
   Folder& write(const std::string& name, const std::string& content) {
-    std::ofstream(path_ / name, std::ios::binary) << content;
+    directory_.write(name, content);
     return *this;
   }
-  [[nodiscard]] const fs::path& path() const { return path_; }
+  [[nodiscard]] const fs::path& path() const { return directory_.path(); }
 
  private:
-  static std::string unique_name() {
-    const auto* const test = testing::UnitTest::GetInstance()->current_test_info();
-    return std::string("cloze-") + test->test_suite_name() + "-" + test->name();
-  }
-  fs::path path_;
+  testing::TempDirectory directory_;
 };
 
 // What loading the folder says; empty when it loads.
@@ -82,7 +71,7 @@ TEST(Tokenizer, ReadmeExample) {
   EXPECT_EQ(batch.input_ids.back(), tokenizer.sep_token_id());
   EXPECT_EQ(tokenizer.decode(batch.input_ids), "hello, my dog is cute");
   const auto pair = tokenizer("hello", "world");
-  EXPECT_THAT(pair.token_type_ids, testing::Contains(1));
+  EXPECT_THAT(pair.token_type_ids, ::testing::Contains(1));
 }
 
 TEST(Tokenizer, TokensAndIds) {

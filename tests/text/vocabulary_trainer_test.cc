@@ -13,32 +13,28 @@
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
 #include "core/parallel.h"
+#include "core/temp_directory.h"
 #include "text/word_counts.h"
 
 namespace cloze {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::AllOf;
-using testing::Contains;
-using testing::ElementsAre;
-using testing::Not;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Not;
 
-class VocabularyTrainer : public testing::Test {
+class VocabularyTrainer : public ::testing::Test {
  protected:
-  void TearDown() override {
-    set_num_threads(0);
-    for (const auto& path : files_) fs::remove(path);
-  }
+  void TearDown() override { set_num_threads(0); }
 
   const std::vector<fs::path>& text(const std::string& content) {
-    const auto* const test = testing::UnitTest::GetInstance()->current_test_info();
-    files_.push_back(fs::path(testing::TempDir()) /
-                     (std::string("cloze-train-") + test->name() + std::to_string(files_.size())));
-    std::ofstream(files_.back(), std::ios::binary) << content;
+    files_.push_back(directory_.write(std::to_string(files_.size()), content));
     return files_;
   }
 
+  testing::TempDirectory directory_;
   std::vector<fs::path> files_;
 };
 
@@ -149,13 +145,11 @@ TEST_F(VocabularyTrainer, ATokenizerReadsWhatWasTrained) {
   VocabularyOptions options;
   options.min_frequency = 1;
   const auto tokens = train_vocabulary(text("playing played plays player"), options);
-  const auto folder = fs::path(testing::TempDir()) / "cloze-trained";
-  fs::create_directories(folder);
+  const testing::TempDirectory folder;
   save_vocabulary(folder / "vocab.txt", tokens);
-  const auto tokenizer = Tokenizer::from_pretrained(folder);
+  const auto tokenizer = Tokenizer::from_pretrained(folder.path());
   EXPECT_EQ(tokenizer.vocab_size(), static_cast<std::int32_t>(tokens.size()));
   EXPECT_EQ(tokenizer.decode(tokenizer("Playing plays").input_ids), "playing plays");
-  fs::remove_all(folder);
 }
 
 TEST(WordCounts, KeepsTheMostFrequent) {
