@@ -4,6 +4,7 @@
 
 #include <array>
 #include <filesystem>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,10 @@ struct TaskGolden {
   std::string_view loss;
   internal::TaskHead head;
 };
+
+inline void PrintTo(const TaskGolden& it, std::ostream* out) {
+  *out << it.directory << ", " << it.loss;
+}
 
 inline constexpr std::array task_goldens{
     TaskGolden{"task_sequence", "cross_entropy", internal::TaskHead::sequence},
