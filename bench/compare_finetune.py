@@ -5,6 +5,7 @@
     bench/compare_finetune.py cloze --task sst2 --seeds 1 2 3     # ours
     bench/compare_finetune.py time  --task sst2                   # wall time of both, now, in turn
     bench/compare_finetune.py show                                # the table of what is cached
+    bench/compare_finetune.py path  --task mrpc                   # both, without chance, epoch by epoch
 
 Tasks: sst2 (accuracy), mrpc (the last 408 pairs are the dev set; accuracy and F1), conll (entity F1).
 Settings of both: batch 32, 3 epochs, learning rate 5e-5, 10 % warm-up, linear to 0, weight decay
@@ -12,6 +13,8 @@ Settings of both: batch 32, 3 epochs, learning rate 5e-5, 10 % warm-up, linear t
 the best epoch's model counts. The peer pads each batch to its longest (DataCollatorWithPadding,
 DataCollatorForTokenClassification), as its users do. `time` measures the peer on some steps and one evaluation and
 multiplies; Cloze's command is timed whole. Results are kept as JSON in --results.
+`path` takes all chance away: one model with its head for both, no dropout, and so few examples that all
+are one batch. What is left must go the same way: the training and dev losses of each epoch are compared.
 """
 
 import argparse
@@ -269,6 +272,109 @@ def cloze_result(options, task, seed):
     return {"best": result["metrics"], "seconds": seconds, "command": result}
 
 
+# ---- The same way? ---------------------------------------------------------------------------
+
+PATH_BATCH, PATH_DEV, PATH_EPOCHS, PATH_WARMUP = 96, 128, 16, 2
+
+
+def peer_path(rows, dev, model, bf16, threads):
+    """Training and dev losses of each epoch, of one batch, in f32 or under bf16 autocast."""
+    import torch
+    import transformers
+
+    torch.set_num_threads(threads)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+    network = transformers.AutoModelForSequenceClassification.from_pretrained(model)
+
+    def batch(examples):
+        first = [example[0] for example in examples]
+        second = [example[1] for example in examples] if examples[0][1] is not None else None
+        encoded = tokenizer(
+            first, second, truncation=True, max_length=LENGTH, padding=True, return_tensors="pt"
+        )
+        return encoded, torch.tensor([int(example[2]) for example in examples])
+
+    plain = ("bias", "LayerNorm.weight")
+    decayed = [p for name, p in network.named_parameters() if not name.endswith(plain)]
+    others = [p for name, p in network.named_parameters() if name.endswith(plain)]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}],
+        lr=RATE,
+    )
+    schedule = transformers.get_linear_schedule_with_warmup(optimizer, PATH_WARMUP, PATH_EPOCHS)
+    network.train()  # every dropout is 0
+    found = []
+    for _ in range(PATH_EPOCHS):
+        losses = []
+        for examples, learn in ((rows, True), (dev, False)):
+            encoded, labels = batch(examples)
+            with torch.set_grad_enabled(learn), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                loss = network(**encoded, labels=labels).loss
+            losses.append(loss.item())
+            if learn:
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+                optimizer.step()
+                schedule.step()
+                optimizer.zero_grad()
+        found.append(losses)
+    return found
+
+
+def cloze_path(options, rows, dev, model, dtype, directory):
+    files = []
+    for name, examples in (("train", rows), ("dev", dev)):
+        file = Path(directory) / f"{name}.tsv"
+        paired = examples[0][1] is not None
+        text = "".join("\t".join([row[2], row[0], *row[1 : 2 if paired else 1]]) + "\n" for row in examples)
+        file.write_text("label\tsentence1" + ("\tsentence2" if paired else "") + "\n" + text, encoding="utf-8")
+        files.append(file)
+    command = [options.cloze, "finetune", "--json", "--model", model, "--task", "text-classification"]
+    command += ["--train", files[0], "--dev", files[1], "--output", Path(directory) / f"run-{dtype}"]
+    command += ["--threads", options.threads, "--epochs", PATH_EPOCHS, "--batch-size", PATH_BATCH]
+    command += ["--learning-rate", RATE, "--warmup", PATH_WARMUP, "--weight-decay", DECAY]
+    command += ["--max-length", LENGTH, "--dtype", dtype]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
+    return [[entry["train_loss"], entry["loss"]] for entry in json.loads(done.stdout)["history"]]
+
+
+def compare_paths(options):
+    import transformers
+
+    for task in options.task:
+        if task == "conll":
+            print("conll: not a task of whole texts, left out")
+            continue
+        train, dev = examples(task, options.data)
+        rows, dev = train[:PATH_BATCH], dev[:PATH_DEV]
+        with tempfile.TemporaryDirectory() as directory:
+            model = Path(directory) / "model"
+            transformers.set_seed(options.seeds[0])
+            transformers.AutoModelForSequenceClassification.from_pretrained(
+                options.model,
+                num_labels=2,
+                id2label={0: "0", 1: "1"},
+                label2id={"0": 0, "1": 1},
+                hidden_dropout_prob=0.0,
+                attention_probs_dropout_prob=0.0,
+            ).save_pretrained(model)
+            transformers.AutoTokenizer.from_pretrained(options.model).save_pretrained(model)
+            for dtype in ("f32", "bf16"):
+                theirs = peer_path(rows, dev, model, dtype == "bf16", options.threads)
+                ours = cloze_path(options, rows, dev, model, dtype, directory)
+                for name, side in (("training", 0), ("dev", 1)):
+                    pairs_of = [(t[side], o[side]) for t, o in zip(theirs, ours)]
+                    worst = max(abs(t - o) / t for t, o in pairs_of)
+                    print(
+                        f"{task} {dtype} {name:8} loss: transformers {pairs_of[0][0]:.5f} to "
+                        f"{pairs_of[-1][0]:.5f}, cloze {pairs_of[0][1]:.5f} to {pairs_of[-1][1]:.5f}; "
+                        f"furthest apart {worst:.1e} of it in {PATH_EPOCHS} steps",
+                        flush=True,
+                    )
+
+
 # ---- Results ---------------------------------------------------------------------------------
 
 
@@ -319,7 +425,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["peer", "cloze", "time", "show"])
+    parser.add_argument("what", choices=["peer", "cloze", "time", "show", "path"])
     parser.add_argument("--task", nargs="+", choices=list(METRIC), default=list(METRIC))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--data", type=Path, default=os.environ.get("CLOZE_TEST_DATA"))
@@ -342,6 +448,8 @@ def main():
         run_seeds(options, "defaults" if options.defaults else "cloze", cloze_result)
     elif options.what == "time":
         race(options)
+    elif options.what == "path":
+        compare_paths(options)
     else:
         show(options)
 

@@ -88,6 +88,14 @@ class HubServer {
     }
     return found;
   }
+  /// What range was asked for last where the weights lie; files come side by side, in any order.
+  [[nodiscard]] std::string last_cdn_range() const {
+    std::string range = "nothing was asked for";
+    for (const auto& request : seen()) {
+      if (request.host == "cdn") range = request.range;
+    }
+    return range;
+  }
 
   /// Sends the bytes from `offset` on, but only up to `stop`, and closes the connection.
   static void cut(httplib::Response& response, const std::string& content, std::size_t stop) {
