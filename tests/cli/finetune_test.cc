@@ -1,5 +1,6 @@
 // `cloze finetune` as a user meets it: a run, its interruption, and what is refused.
 #include <algorithm>
+#include <csignal>
 
 #include "cli/run_command.h"
 
@@ -145,6 +146,23 @@ TEST_F(FinetuneCommand, AStoppedRunResumesToTheSameModel) {
       cloze_command({"finetune", "--resume", "--output", path("killed"), "--learning-rate", "1"});
   EXPECT_EQ(changed.code, 2);
   EXPECT_THAT(changed.err, HasSubstr("cannot become"));
+}
+
+TEST_F(FinetuneCommand, ASignalSavesAndAKillLosesNothing) {
+  const std::vector<std::string> course{"--epochs",         "5", "--save-every", "3",
+                                        "--evaluate-every", "15"};
+  ASSERT_EQ(cloze_command(arguments("whole", course)).code, 0);
+  const int terminated = interrupted_command(arguments("run", course), folder / "run", SIGTERM);
+  ASSERT_TRUE(WIFEXITED(terminated));
+  EXPECT_EQ(WEXITSTATUS(terminated), 0);
+  const std::vector<std::string> resume{"finetune", "--resume", "--output", path("run")};
+  const int killed = interrupted_command(resume, folder / "run", SIGKILL);
+  EXPECT_TRUE(WIFSIGNALED(killed) || WEXITSTATUS(killed) == 0);
+  const auto finished = cloze_command(resume);
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  for (const auto* file : {"model.safetensors", "checkpoint-30/model.safetensors"}) {
+    EXPECT_EQ(read_file(folder / "run" / file), read_file(folder / "whole" / file)) << file;
+  }
 }
 
 TEST_F(FinetuneCommand, AnExistingRunIsNotOverwrittenUnasked) {

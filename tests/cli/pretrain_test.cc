@@ -1,7 +1,5 @@
 // `cloze pretrain` as a user meets it: a run, its interruptions, and what is refused.
-#include <chrono>
 #include <csignal>
-#include <thread>
 
 #include "cli/run_command.h"
 
@@ -40,39 +38,6 @@ class PretrainCommand : public ::testing::Test {
   }
   [[nodiscard]] std::string path(std::string_view name) const { return (folder / name).string(); }
 
-  /// Starts the command and sends `signal` once the run has a checkpoint; its exit status.
-  static int interrupt(const std::vector<std::string>& words, const fs::path& output, int signal) {
-    std::vector<std::string> all{CLOZE_BINARY};
-    all.insert(all.end(), words.begin(), words.end());
-    std::vector<char*> argv;
-    for (auto& word : all) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      const int null = ::open("/dev/null", O_WRONLY);
-      ::dup2(null, STDOUT_FILENO);
-      ::dup2(null, STDERR_FILENO);
-      ::execv(argv.front(), argv.data());
-      std::_Exit(127);
-    }
-    const auto has_checkpoint = [&] {
-      std::error_code error;
-      for (const auto& entry : fs::directory_iterator(output, error)) {
-        if (entry.path().filename().string().starts_with("checkpoint-")) return true;
-      }
-      return false;
-    };
-    for (int i = 0; i < 6000 && !has_checkpoint(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    EXPECT_TRUE(has_checkpoint());
-    ::kill(child, signal);
-    int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    return status;
-  }
-
   TempDirectory folder;
   std::string text = path("text.txt");
 };
@@ -106,11 +71,11 @@ TEST_F(PretrainCommand, TrainsAModelThatOtherCommandsRead) {
 TEST_F(PretrainCommand, ASignalSavesAndAKillLosesNothing) {
   ASSERT_EQ(cloze_command(arguments(path("whole"), "60")).code, 0);
   const auto wanted = read_file(folder / "whole/checkpoint-60/model.safetensors");
-  const int terminated = interrupt(arguments(path("run"), "60"), folder / "run", SIGTERM);
+  const int terminated = interrupted_command(arguments(path("run"), "60"), folder / "run", SIGTERM);
   ASSERT_TRUE(WIFEXITED(terminated));
   EXPECT_EQ(WEXITSTATUS(terminated), 0);
   const std::vector<std::string> resume{"pretrain", "--resume", "--output", path("run")};
-  const int killed = interrupt(resume, folder / "run", SIGKILL);
+  const int killed = interrupted_command(resume, folder / "run", SIGKILL);
   EXPECT_TRUE(WIFSIGNALED(killed) || WEXITSTATUS(killed) == 0);
   const auto finished = cloze_command(resume);
   ASSERT_EQ(finished.code, 0) << finished.err;

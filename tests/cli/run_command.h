@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -11,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -82,6 +85,42 @@ inline Finished cloze_command(const std::vector<std::string>& arguments,
   if (options.output.empty()) finished.out = read_file(out);
   finished.err = read_file(err);
   return finished;
+}
+
+/// Starts `cloze ARGUMENTS...`, silently, and sends `signal` once the run in `output` has a
+/// checkpoint; its status, as waitpid gives it.
+inline int interrupted_command(const std::vector<std::string>& arguments,
+                               const std::filesystem::path& output, int signal) {
+  std::vector<std::string> words{CLOZE_BINARY};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error("cannot fork");
+  if (child == 0) {
+    const int null = ::open("/dev/null", O_WRONLY);
+    ::dup2(null, STDOUT_FILENO);
+    ::dup2(null, STDERR_FILENO);
+    ::execv(argv.front(), argv.data());
+    std::_Exit(127);
+  }
+  const auto has_checkpoint = [&] {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(output, error)) {
+      if (entry.path().filename().string().starts_with("checkpoint-")) return true;
+    }
+    return false;
+  };
+  for (int i = 0; i < 6000 && !has_checkpoint(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(has_checkpoint());
+  ::kill(child, signal);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return status;
 }
 
 inline std::filesystem::path golden_model(std::string_view name) {
