@@ -234,6 +234,15 @@ def peer_time(options, task):
 # ---- Cloze -----------------------------------------------------------------------------------
 
 
+def write_table(file, rows):
+    """Texts, or pairs of texts, and their labels as a TSV file."""
+    names = ["label", "sentence1", "sentence2"]
+    table = [[label, first] + ([second] if second is not None else []) for first, second, label in rows]
+    lines = [names[: len(table[0])], *table]
+    file.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
+    return file
+
+
 def cloze_files(task, data, directory):
     """The same examples as files: SST-2's and CoNLL's own, MRPC's divided."""
     if task == "sst2":
@@ -242,11 +251,17 @@ def cloze_files(task, data, directory):
         return data / "conll2003.train", data / "conll2003.dev"
     files = []
     for name, rows in zip(("train", "dev"), examples(task, data)):
-        file = Path(directory) / f"mrpc.{name}.tsv"
-        text = "".join(f"{label}\t{first}\t{second}\n" for first, second, label in rows)
-        file.write_text("label\tsentence1\tsentence2\n" + text, encoding="utf-8")
-        files.append(file)
+        files.append(write_table(Path(directory) / f"mrpc.{name}.tsv", rows))
     return files
+
+
+def run_cloze(command):
+    """What the command prints as JSON."""
+    command = [str(part) for part in command]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}\n{done.stderr}")
+    return json.loads(done.stdout)
 
 
 def cloze_result(options, task, seed):
@@ -264,11 +279,8 @@ def cloze_result(options, task, seed):
                 command += ["--no-document-context"]
         command += options.extra.split()
         start = time.perf_counter()
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+        result = run_cloze(command)
         seconds = time.perf_counter() - start
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
-        result = json.loads(done.stdout)
     return {"best": result["metrics"], "seconds": seconds, "command": result}
 
 
@@ -303,11 +315,11 @@ def peer_path(rows, dev, model, bf16, threads):
     )
     schedule = transformers.get_linear_schedule_with_warmup(optimizer, PATH_WARMUP, PATH_EPOCHS)
     network.train()  # every dropout is 0
+    batches = ((batch(rows), True), (batch(dev), False))
     found = []
     for _ in range(PATH_EPOCHS):
         losses = []
-        for examples, learn in ((rows, True), (dev, False)):
-            encoded, labels = batch(examples)
+        for (encoded, labels), learn in batches:
             with torch.set_grad_enabled(learn), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 loss = network(**encoded, labels=labels).loss
             losses.append(loss.item())
@@ -322,22 +334,15 @@ def peer_path(rows, dev, model, bf16, threads):
 
 
 def cloze_path(options, rows, dev, model, dtype, directory):
-    files = []
-    for name, examples in (("train", rows), ("dev", dev)):
-        file = Path(directory) / f"{name}.tsv"
-        paired = examples[0][1] is not None
-        text = "".join("\t".join([row[2], row[0], *row[1 : 2 if paired else 1]]) + "\n" for row in examples)
-        file.write_text("label\tsentence1" + ("\tsentence2" if paired else "") + "\n" + text, encoding="utf-8")
-        files.append(file)
+    directory = Path(directory)
+    train = write_table(directory / "train.tsv", rows)
+    dev = write_table(directory / "dev.tsv", dev)
     command = [options.cloze, "finetune", "--json", "--model", model, "--task", "text-classification"]
-    command += ["--train", files[0], "--dev", files[1], "--output", Path(directory) / f"run-{dtype}"]
+    command += ["--train", train, "--dev", dev, "--output", directory / f"run-{dtype}"]
     command += ["--threads", options.threads, "--epochs", PATH_EPOCHS, "--batch-size", PATH_BATCH]
     command += ["--learning-rate", RATE, "--warmup", PATH_WARMUP, "--weight-decay", DECAY]
     command += ["--max-length", LENGTH, "--dtype", dtype]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
-    return [[entry["train_loss"], entry["loss"]] for entry in json.loads(done.stdout)["history"]]
+    return [[entry["train_loss"], entry["loss"]] for entry in run_cloze(command)["history"]]
 
 
 def compare_paths(options):

@@ -120,15 +120,7 @@ TEST_F(PullCommand, AKilledPullIsResumed) {
   });
   const auto blobs = folder / "hub/models--owner--tiny/blobs";
   const auto incomplete = blobs / (sha256(weights) + ".incomplete");
-  const pid_t child = ::fork();
-  if (child == 0) {
-    for (const auto& setting : environment) {
-      const auto equals = setting.find('=');
-      ::setenv(setting.substr(0, equals).c_str(), setting.substr(equals + 1).c_str(), 1);
-    }
-    ::execl(CLOZE_BINARY, CLOZE_BINARY, "pull", "owner/tiny", nullptr);
-    std::_Exit(127);
-  }
+  const pid_t child = start_command({"pull", "owner/tiny"}, {}, environment);
   const auto size = [&] {
     std::error_code error;
     const auto bytes = std::filesystem::file_size(incomplete, error);
@@ -138,7 +130,7 @@ TEST_F(PullCommand, AKilledPullIsResumed) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
+  wait_for(child);
   ASSERT_EQ(size(), half);
 
   server.on_cdn({});

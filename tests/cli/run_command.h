@@ -33,12 +33,6 @@ struct Finished {
   std::string err;
 };
 
-inline void write_file(const std::filesystem::path& path, std::string_view text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  if (!file) throw std::runtime_error("cannot write " + path.string());
-}
-
 /// How a run differs from a plain one.
 struct RunOptions {
   std::string input = {};                     ///< standard input
@@ -46,44 +40,58 @@ struct RunOptions {
   std::vector<std::string> environment = {};  ///< further NAME=value
 };
 
-/// Runs `cloze ARGUMENTS...`. The streams go through files, so no pipe can fill up.
-inline Finished cloze_command(const std::vector<std::string>& arguments,
-                              const RunOptions& options = {}) {
-  const TempDirectory folder;
-  const auto in = folder / "in";
-  const auto out = options.output.empty() ? folder / "out" : std::filesystem::path(options.output);
-  const auto err = folder / "err";
-  write_file(in, options.input);
+/// Files in place of a command's standard streams.
+struct Streams {
+  std::filesystem::path in = "/dev/null", out = "/dev/null", err = "/dev/null";
+};
+
+/// Starts `cloze ARGUMENTS...` with `environment` (NAME=value) beside the test's own.
+inline pid_t start_command(const std::vector<std::string>& arguments, const Streams& streams = {},
+                           const std::vector<std::string>& environment = {}) {
   std::vector<std::string> words{CLOZE_BINARY};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("cannot fork");
-  if (child == 0) {
-    const auto redirect = [](const std::filesystem::path& path, int flags, int to) {
-      const int fd = ::open(path.c_str(), flags, 0600);
-      if (fd < 0 || ::dup2(fd, to) < 0) std::_Exit(126);
-    };
-    redirect(in, O_RDONLY, STDIN_FILENO);
-    redirect(out, O_WRONLY | O_CREAT, STDOUT_FILENO);
-    redirect(err, O_WRONLY | O_CREAT, STDERR_FILENO);
-    for (const auto& setting : options.environment) {
-      const auto equals = setting.find('=');
-      ::setenv(setting.substr(0, equals).c_str(), setting.substr(equals + 1).c_str(), 1);
-    }
-    ::execv(argv.front(), argv.data());
-    std::_Exit(127);
+  if (child > 0) return child;
+  const auto redirect = [](const std::filesystem::path& path, int flags, int to) {
+    const int fd = ::open(path.c_str(), flags, 0600);
+    if (fd < 0 || ::dup2(fd, to) < 0) std::_Exit(126);
+  };
+  redirect(streams.in, O_RDONLY, STDIN_FILENO);
+  redirect(streams.out, O_WRONLY | O_CREAT, STDOUT_FILENO);
+  redirect(streams.err, O_WRONLY | O_CREAT, STDERR_FILENO);
+  for (const auto& setting : environment) {
+    const auto equals = setting.find('=');
+    ::setenv(setting.substr(0, equals).c_str(), setting.substr(equals + 1).c_str(), 1);
   }
+  ::execv(argv.front(), argv.data());
+  std::_Exit(127);
+}
+
+/// How the command ended, as waitpid tells it.
+inline int wait_for(pid_t child) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
+  return status;
+}
+
+/// Runs `cloze ARGUMENTS...`. The streams go through files, so no pipe can fill up.
+inline Finished cloze_command(const std::vector<std::string>& arguments,
+                              const RunOptions& options = {}) {
+  const TempDirectory folder;
+  const Streams streams{
+      .in = folder.write("in", options.input),
+      .out = options.output.empty() ? folder / "out" : std::filesystem::path(options.output),
+      .err = folder / "err"};
+  const int status = wait_for(start_command(arguments, streams, options.environment));
   Finished finished;
   finished.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  if (options.output.empty()) finished.out = read_file(out);
-  finished.err = read_file(err);
+  if (options.output.empty()) finished.out = read_file(streams.out);
+  finished.err = read_file(streams.err);
   return finished;
 }
 
@@ -91,20 +99,7 @@ inline Finished cloze_command(const std::vector<std::string>& arguments,
 /// checkpoint; its status, as waitpid gives it.
 inline int interrupted_command(const std::vector<std::string>& arguments,
                                const std::filesystem::path& output, int signal) {
-  std::vector<std::string> words{CLOZE_BINARY};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const pid_t child = ::fork();
-  if (child < 0) throw std::runtime_error("cannot fork");
-  if (child == 0) {
-    const int null = ::open("/dev/null", O_WRONLY);
-    ::dup2(null, STDOUT_FILENO);
-    ::dup2(null, STDERR_FILENO);
-    ::execv(argv.front(), argv.data());
-    std::_Exit(127);
-  }
+  const pid_t child = start_command(arguments);
   const auto has_checkpoint = [&] {
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(output, error)) {
@@ -117,10 +112,7 @@ inline int interrupted_command(const std::vector<std::string>& arguments,
   }
   EXPECT_TRUE(has_checkpoint());
   ::kill(child, signal);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return status;
+  return wait_for(child);
 }
 
 inline std::filesystem::path golden_model(std::string_view name) {

@@ -26,8 +26,7 @@ using ::testing::HasSubstr;
 class FilesTest : public ::testing::Test {
  protected:
   [[nodiscard]] std::string read(const std::string& name) const {
-    std::ifstream file(folder_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+    return testing::read_file(folder_ / name);
   }
   [[nodiscard]] std::ptrdiff_t files() const {
     return std::distance(std::filesystem::directory_iterator(folder_.path()), {});

@@ -20,11 +20,7 @@ using ::testing::HasSubstr;
 
 class TextReaderTest : public ::testing::Test {
  protected:
-  std::filesystem::path file(const std::string& text) {
-    const auto path = folder_ / "lines";
-    std::ofstream(path, std::ios::binary) << text;
-    return path;
-  }
+  std::filesystem::path file(const std::string& text) { return folder_.write("lines", text); }
 
   testing::TempDirectory folder_;
 };

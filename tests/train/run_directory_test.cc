@@ -17,17 +17,14 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::read_file;
-
-void write(const fs::path& path, std::string_view content) {
-  std::ofstream(path, std::ios::binary) << content;
-}
+using testing::write_file;
 
 void save(const RunDirectory& run, std::int64_t step) {
   run.save(step, [&](const fs::path& to) {
-    write(to / "model.safetensors", "weights of step " + std::to_string(step));
-    write(to / "config.json", "{}");
-    write(to / kOptimizerFile, "moments");
-    write(to / kTrainerStateFile, "{}");
+    write_file(to / "model.safetensors", "weights of step " + std::to_string(step));
+    write_file(to / "config.json", "{}");
+    write_file(to / kOptimizerFile, "moments");
+    write_file(to / kTrainerStateFile, "{}");
   });
 }
 
@@ -58,27 +55,27 @@ TEST_F(Run, EveryDamagedByteIsNoticed) {
     for (std::size_t at = 0; at < good.size(); ++at) {
       auto bad = good;
       bad[at] = static_cast<char>(bad[at] ^ 0x10);
-      write(file, bad);
+      write_file(file, bad);
       complaints.clear();
       ASSERT_EQ(run.newest_whole(complaints), 1) << name << ' ' << at;
       ASSERT_EQ(complaints.size(), 1U);
       ASSERT_NE(complaints[0].find(name), std::string::npos) << complaints[0];
     }
-    write(file, good.substr(0, good.size() - 1));
+    write_file(file, good.substr(0, good.size() - 1));
     EXPECT_EQ(run.newest_whole(complaints), 1);
-    write(file, good);
+    write_file(file, good);
   }
   const auto checksums = run.checkpoint(2) / kChecksumFile;
   const auto good = read_file(checksums);
   for (std::size_t at = 0; at < good.size(); ++at) {
     auto bad = good;
     bad[at] = static_cast<char>(bad[at] ^ 0x10);
-    write(checksums, bad);
+    write_file(checksums, bad);
     // A changed checksum is wrong; a file that is not named any more is not missed. Nothing
     // crashes.
     EXPECT_TRUE(run.newest_whole(complaints));
   }
-  write(checksums, good);
+  write_file(checksums, good);
   complaints.clear();
   EXPECT_EQ(run.newest_whole(complaints), 2);
   fs::remove(run.checkpoint(2) / "model.safetensors");
@@ -91,7 +88,7 @@ TEST_F(Run, AFailedSaveLeavesWhatWasThere) {
   save(run, 1);
   EXPECT_THROW(run.save(2,
                         [](const fs::path& to) {
-                          write(to / "model.safetensors", "half of the wei");
+                          write_file(to / "model.safetensors", "half of the wei");
                           throw IoError("No space left on device");
                         }),
                IoError);
@@ -102,7 +99,7 @@ TEST_F(Run, AFailedSaveLeavesWhatWasThere) {
 TEST_F(Run, WhatAKilledSaveLeftIsRemoved) {
   RunDirectory::open(path, ExistingRun::refuse).write_settings("{}");
   fs::create_directory(path / ".checkpoint-7.tmp");
-  write(path / ".checkpoint-7.tmp" / "model.safetensors", "half");
+  write_file(path / ".checkpoint-7.tmp" / "model.safetensors", "half");
   static_cast<void>(RunDirectory::open(path, ExistingRun::resume));
   EXPECT_FALSE(fs::exists(path / ".checkpoint-7.tmp"));
 }
@@ -137,7 +134,7 @@ TEST_F(Run, ADirectoryWithSomethingInItIsRefused) {
   const auto resumed = RunDirectory::open(path, ExistingRun::resume);
   EXPECT_EQ(resumed.settings(), R"({"seed": 3})");
   EXPECT_EQ(resumed.newest_whole(complaints), 4);
-  write(path / "notes.txt", "mine");
+  write_file(path / "notes.txt", "mine");
   const auto over = RunDirectory::open(path, ExistingRun::overwrite);
   EXPECT_TRUE(over.checkpoints().empty());
   EXPECT_EQ(read_file(path / "notes.txt"), "mine");
