@@ -151,14 +151,24 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
                     c.num_hidden_layers * layer + (has_pooler() ? hidden * (hidden + 1) : 0);
 }
 
-void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
+void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOutput& output,
                       const Consumer& consume) const {
+  run(batch, options, &output, {}, consume);
+}
+
+void BertEncoder::run(const Batch& batch, const TokenSelection& last,
+                      const Consumer& consume) const {
+  run(batch, {}, nullptr, last, consume);
+}
+
+void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
+                      const TokenSelection& last, const Consumer& consume) const {
   check_batch(batch, config_);
   const auto lease = contexts_.borrow();
   auto& context = lease.context();
   if (options.profile != nullptr) context.start_profile();
   const std::int64_t tokens = batch.total_tokens();
-  const auto hidden = context.matrix(compute_, tokens, config_.hidden_size);
+  auto hidden = context.matrix(compute_, tokens, config_.hidden_size);
   if (tokens == 0) {
     if (options.output_hidden_states) {
       output->hidden_states.assign(layers_.size() + 1, to_tensor(context, hidden));
@@ -178,7 +188,11 @@ void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOut
         output->attentions.push_back(Tensor::zeros(DType::f32, {probabilities}));
         attentions = output->attentions.back().mutable_values<float>();
       }
-      nn::forward(context, layer, batch.cu_seqlens, buffers, hidden, attentions);
+      if (&layer == &layers_.back() && !last.all()) {
+        hidden = nn::forward_rows(context, layer, batch.cu_seqlens, buffers, hidden, last.tokens());
+      } else {
+        nn::forward(context, layer, batch.cu_seqlens, buffers, hidden, attentions);
+      }
     }
     if (options.output_hidden_states) output->hidden_states.push_back(to_tensor(context, hidden));
   }
@@ -189,17 +203,15 @@ void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOut
 }
 
 ops::Matrix BertEncoder::pool(ops::Context& context, ops::ConstMatrix hidden_states,
-                              const Batch& batch) const {
+                              std::span<const std::int32_t> starts) const {
   if (!has_pooler()) {
     throw ModelError(
         "this checkpoint has no pooler (bert.pooler.dense is not among its tensors); use mean or "
         "cls pooling, or a checkpoint that was trained with one");
   }
-  const std::int64_t sequences = batch.sequences(), hidden = config_.hidden_size;
+  const auto sequences = static_cast<std::int64_t>(starts.size()), hidden = config_.hidden_size;
   const auto first = context.matrix(DType::f32, sequences, hidden);
   const auto pooled = context.matrix(DType::f32, sequences, hidden);
-  const std::span<const std::int32_t> starts(batch.cu_seqlens.data(),
-                                             static_cast<std::size_t>(sequences));
   ops::gather_rows(context, hidden_states, starts, first);
   ops::linear(context, first, pooler_, pre_classifier_ ? ops::Epilogue::relu : ops::Epilogue::tanh,
               pooled);

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "bert/token_selection.h"
 #include "bert/weights.h"
 #include "cloze/bert.h"
 #include "nn/embeddings.h"
@@ -44,19 +45,23 @@ class BertEncoder {
   BertEncoder(BertConfig config, WeightSource& weights, const LoadOptions& options);
 
   /// What a head does with the encoder's result while its working memory is borrowed.
-  /// hidden_states [total_tokens, hidden] is of `compute()`.
+  /// hidden_states [selected tokens, hidden] is of `compute()`.
   using Consumer = std::function<void(ops::Context&, ops::Matrix hidden_states)>;
 
-  /// Encodes the batch and hands the last hidden states to `consume`. On request fills
-  /// `hidden_states` and `attentions` of `output` (which may be null otherwise).
-  void run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
+  /// Encodes the batch and hands the last hidden states of all tokens to `consume`. On request
+  /// fills `hidden_states` and `attentions` of `output`.
+  void run(const Batch& batch, const ForwardOptions& options, BertOutput& output,
            const Consumer& consume) const;
+
+  /// Likewise, of the tokens `last` alone, for heads that look at no others.
+  void run(const Batch& batch, const TokenSelection& last, const Consumer& consume) const;
 
   /// tanh(W·h[CLS] + b) of each sequence, f32 [sequences, hidden] in the context's arena; of a
   /// DistilBERT classifier relu(W·h[CLS] + b), its `pre_classifier`. Throws ModelError without
   /// either.
+  /// `starts`: where in the hidden states those of first tokens stand.
   [[nodiscard]] ops::Matrix pool(ops::Context& context, ops::ConstMatrix hidden_states,
-                                 const Batch& batch) const;
+                                 std::span<const std::int32_t> starts) const;
 
   /// Working memory for a head that runs on hidden states of its own.
   [[nodiscard]] ContextPool::Lease borrow() const { return contexts_.borrow(); }
@@ -73,6 +78,9 @@ class BertEncoder {
   [[nodiscard]] const Tensor& word_embeddings() const { return embeddings_.word; }
 
  private:
+  void run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
+           const TokenSelection& last, const Consumer& consume) const;
+
   BertConfig config_;
   Precision precision_;
   DType compute_;

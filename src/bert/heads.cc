@@ -12,6 +12,7 @@ namespace cloze {
 using internal::BertEncoder;
 using internal::CheckpointWeights;
 using internal::Head;
+using internal::TokenSelection;
 
 namespace {
 
@@ -67,10 +68,11 @@ HeadPointer load_next_sentence(CheckpointWeights& weights, const BertEncoder& en
 
 /// classifier(pooled output): [sequences, outputs].
 Tensor classify_pooled(const BertEncoder& encoder, const Head& head, ops::Context& context,
-                       ops::Matrix hidden_states, const Batch& batch) {
-  auto logits = Tensor::zeros(DType::f32, {batch.sequences(), head.dense.out_features()});
+                       ops::Matrix hidden_states, std::span<const std::int32_t> starts) {
+  const auto sequences = static_cast<std::int64_t>(starts.size());
+  auto logits = Tensor::zeros(DType::f32, {sequences, head.dense.out_features()});
   if (!logits.empty()) {
-    ops::linear(context, encoder.pool(context, hidden_states, batch), head.dense,
+    ops::linear(context, encoder.pool(context, hidden_states, starts), head.dense,
                 ops::Epilogue::none, ops::matrix_of(logits));
   }
   return logits;
@@ -78,8 +80,9 @@ Tensor classify_pooled(const BertEncoder& encoder, const Head& head, ops::Contex
 
 Tensor classify_pooled(const BertEncoder& encoder, const Head& head, const Batch& batch) {
   Tensor logits;
-  encoder.run(batch, {}, nullptr, [&](ops::Context& context, ops::Matrix hidden_states) {
-    logits = classify_pooled(encoder, head, context, hidden_states, batch);
+  const auto selected = TokenSelection::first_tokens(batch);
+  encoder.run(batch, selected, [&](ops::Context& context, ops::Matrix hidden_states) {
+    logits = classify_pooled(encoder, head, context, hidden_states, selected.rows_of_first(batch));
   });
   return logits;
 }
@@ -87,7 +90,7 @@ Tensor classify_pooled(const BertEncoder& encoder, const Head& head, const Batch
 /// classifier(last hidden state): [total_tokens, outputs].
 Tensor classify_tokens(const BertEncoder& encoder, const Head& head, const Batch& batch) {
   auto logits = Tensor::zeros(DType::f32, {batch.total_tokens(), head.dense.out_features()});
-  encoder.run(batch, {}, nullptr, [&](ops::Context& context, ops::Matrix hidden_states) {
+  encoder.run(batch, TokenSelection(), [&](ops::Context& context, ops::Matrix hidden_states) {
     if (!logits.empty()) {
       ops::linear(context, hidden_states, head.dense, ops::Epilogue::none, ops::matrix_of(logits));
     }
@@ -95,16 +98,19 @@ Tensor classify_tokens(const BertEncoder& encoder, const Head& head, const Batch
   return logits;
 }
 
+void require_positions(std::span<const std::int32_t> positions, const Batch& batch) {
+  for (const auto position : positions) {
+    if (position < 0 || position >= batch.total_tokens()) {
+      throw ArgumentError(fmt::format("masked position {} is outside the batch's {} tokens",
+                                      position, batch.total_tokens()));
+    }
+  }
+}
+
 /// Logits [positions, vocab] of the masked-LM head over the rows that `positions` name.
 Tensor predict_tokens(const BertEncoder& encoder, const Head& transform, const Head& decoder,
                       ops::Context& context, ops::ConstMatrix hidden_states,
                       std::span<const std::int32_t> positions) {
-  for (const auto position : positions) {
-    if (position < 0 || position >= hidden_states.rows) {
-      throw ArgumentError(fmt::format("masked position {} is outside the batch's {} tokens",
-                                      position, hidden_states.rows));
-    }
-  }
   const auto count = static_cast<std::int64_t>(positions.size());
   auto logits = Tensor::zeros(DType::f32, {count, decoder.dense.out_features()});
   if (count == 0) return logits;
@@ -153,9 +159,12 @@ BertForMaskedLM BertForMaskedLM::from_pretrained(const std::filesystem::path& di
 
 Tensor BertForMaskedLM::operator()(const Batch& batch,
                                    std::span<const std::int32_t> positions) const {
+  require_positions(positions, batch);
   Tensor logits;
-  encoder_->run(batch, {}, nullptr, [&](ops::Context& context, ops::Matrix hidden_states) {
-    logits = predict_tokens(*encoder_, *transform_, *decoder_, context, hidden_states, positions);
+  const auto selected = TokenSelection::of(batch, positions, false);
+  encoder_->run(batch, selected, [&](ops::Context& context, ops::Matrix hidden_states) {
+    logits = predict_tokens(*encoder_, *transform_, *decoder_, context, hidden_states,
+                            selected.rows_of(positions));
   });
   return logits;
 }
@@ -205,12 +214,14 @@ BertForPreTraining BertForPreTraining::from_pretrained(const std::filesystem::pa
 
 BertForPreTraining::Output BertForPreTraining::operator()(
     const Batch& batch, std::span<const std::int32_t> positions) const {
+  require_positions(positions, batch);
   Output output;
-  encoder_->run(batch, {}, nullptr, [&](ops::Context& context, ops::Matrix hidden_states) {
-    output.prediction_logits =
-        predict_tokens(*encoder_, *transform_, *decoder_, context, hidden_states, positions);
-    output.seq_relationship_logits =
-        classify_pooled(*encoder_, *classifier_, context, hidden_states, batch);
+  const auto selected = TokenSelection::of(batch, positions, true);
+  encoder_->run(batch, selected, [&](ops::Context& context, ops::Matrix hidden_states) {
+    output.prediction_logits = predict_tokens(*encoder_, *transform_, *decoder_, context,
+                                              hidden_states, selected.rows_of(positions));
+    output.seq_relationship_logits = classify_pooled(*encoder_, *classifier_, context,
+                                                     hidden_states, selected.rows_of_first(batch));
   });
   return output;
 }

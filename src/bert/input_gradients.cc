@@ -182,8 +182,8 @@ struct InputGradients::Parts {
     check_batch(batch, config);
     require(batch, sums, logits);
     context.begin();
-    const auto hidden = encoder.forward(context, batch, {.active = false}, gradients,
-                                        LastHidden::all, ops::matrix_of(sums));
+    const auto hidden =
+        encoder.forward(context, batch, {.active = false}, gradients, {}, ops::matrix_of(sums));
     const auto saved = head_forward(batch, hidden, logits);
     const auto d_features = context.matrix(DType::f32, saved.features.rows, hidden.cols);
     Result result;

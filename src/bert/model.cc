@@ -79,11 +79,12 @@ BertModel BertModel::random(const BertConfig& config, std::uint64_t seed,
 
 BertOutput BertModel::operator()(const Batch& batch, const ForwardOptions& options) const {
   BertOutput output;
-  encoder_->run(batch, options, &output, [&](ops::Context& context, ops::Matrix hidden_states) {
+  encoder_->run(batch, options, output, [&](ops::Context& context, ops::Matrix hidden_states) {
     output.last_hidden_state = internal::to_tensor(context, hidden_states);
     if (encoder_->has_bert_pooler()) {
+      const auto starts = internal::TokenSelection().rows_of_first(batch);
       output.pooler_output =
-          internal::to_tensor(context, encoder_->pool(context, hidden_states, batch));
+          internal::to_tensor(context, encoder_->pool(context, hidden_states, starts));
     }
   });
   return output;

@@ -130,9 +130,10 @@ struct NextSentenceHead {
       : pooler(weights), classifier(weights.linear_f32(kNextSentence)) {}
 
   [[nodiscard]] ops::CrossEntropy run(ops::Context& context, ops::ConstMatrix hidden,
-                                      const Batch& batch, std::span<const std::int32_t> labels,
-                                      double scale, ops::Matrix d_hidden) const {
-    const auto forward = pooler.forward(context, hidden, batch);
+                                      std::vector<std::int32_t> starts,
+                                      std::span<const std::int32_t> labels, double scale,
+                                      ops::Matrix d_hidden) const {
+    const auto forward = pooler.forward(context, hidden, std::move(starts));
     const auto logits = head_logits(context, classifier, forward.pooled);
     if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, scale, {});
 
@@ -197,22 +198,33 @@ struct PretrainingModel::Parts {
         next_sentence(options.next_sentence ? std::make_unique<NextSentenceHead>(weights)
                                             : nullptr) {}
 
+  /// The tokens that the heads look at.
+  [[nodiscard]] TokenSelection selection(const PretrainingBatch& batch) const {
+    return TokenSelection::of(batch.inputs, batch.masked_positions, predicts_next(batch));
+  }
+
+  [[nodiscard]] bool predicts_next(const PretrainingBatch& batch) const {
+    return next_sentence != nullptr && !batch.next_sentence_labels.empty();
+  }
+
   PretrainingLoss run(const PretrainingBatch& batch, const TrainingPass& pass,
                       const DropoutKey& dropout, bool backward) {
     require_labels(batch, config);
     context.begin();
     if (pass.profile != nullptr) context.start_profile();
     PretrainingLoss loss;
-    const std::int64_t tokens = batch.inputs.total_tokens();
-    if (tokens == 0) return loss;
-    const auto hidden = encoder.forward(context, batch.inputs, dropout, backward);
+    if (batch.inputs.total_tokens() == 0) return loss;
+    const auto selected = selection(batch);
+    const auto hidden = encoder.forward(context, batch.inputs, dropout, backward, selected);
     ops::Matrix d_hidden;
     if (backward) {
-      d_hidden = context.matrix(DType::f32, tokens, hidden.cols);
-      std::fill_n(d_hidden.data, static_cast<std::size_t>(tokens * hidden.cols) * sizeof(float),
+      d_hidden = context.matrix(DType::f32, hidden.rows, hidden.cols);
+      std::fill_n(d_hidden.data,
+                  static_cast<std::size_t>(hidden.rows * hidden.cols) * sizeof(float),
                   std::byte{0});
     }
-    const std::span<const std::int32_t> positions = batch.masked_positions;
+    const auto rows = selected.rows_of(batch.masked_positions);
+    const std::span<const std::int32_t> positions = rows;
     const std::span<const std::int32_t> labels = batch.masked_labels;
     for (std::size_t at = 0; at < positions.size(); at += kMostPositions) {
       const std::size_t count = std::min<std::size_t>(kMostPositions, positions.size() - at);
@@ -222,10 +234,10 @@ struct PretrainingModel::Parts {
       loss.masked_correct += part.correct;
     }
     loss.masked = batch.masked();
-    if (next_sentence != nullptr && !batch.next_sentence_labels.empty()) {
+    if (predicts_next(batch)) {
       const auto part =
-          next_sentence->run(context, hidden, batch.inputs, batch.next_sentence_labels,
-                             pass.next_sentence_scale, d_hidden);
+          next_sentence->run(context, hidden, selected.rows_of_first(batch.inputs),
+                             batch.next_sentence_labels, pass.next_sentence_scale, d_hidden);
       loss.next_sentence_sum = part.loss;
       loss.next_sentence_correct = part.correct;
       loss.sequences = batch.inputs.sequences();
@@ -280,8 +292,10 @@ Tensor PretrainingModel::predict(const Batch& batch, std::span<const std::int32_
   }
   if (positions.empty()) return Tensor::zeros(DType::f32, {0, parts_->config.vocab_size});
   context.begin();
-  const auto hidden = parts_->encoder.forward(context, batch, {.active = false}, false);
-  return to_tensor(context, parts_->masked_lm.forward(context, hidden, positions).logits);
+  const auto selected = TokenSelection::of(batch, positions, false);
+  const auto hidden = parts_->encoder.forward(context, batch, {.active = false}, false, selected);
+  const auto rows = selected.rows_of(positions);
+  return to_tensor(context, parts_->masked_lm.forward(context, hidden, rows).logits);
 }
 
 double PretrainingModel::operations(const PretrainingBatch& batch) const {
@@ -292,7 +306,7 @@ double PretrainingModel::operations(const PretrainingBatch& batch) const {
   const double pooled = parts_->next_sentence == nullptr
                             ? 0
                             : 6 * static_cast<double>(batch.inputs.sequences()) * hidden * hidden;
-  return parts_->encoder.operations(batch.inputs) + masked + pooled;
+  return parts_->encoder.operations(batch.inputs, parts_->selection(batch)) + masked + pooled;
 }
 
 std::size_t PretrainingModel::activation_bytes() const {

@@ -214,9 +214,16 @@ struct TaskModel::Parts {
     }
   }
 
-  /// Heads with a pooler look at the first token alone.
-  [[nodiscard]] LastHidden last() const {
-    return has_pooler(options.head) ? LastHidden::first : LastHidden::all;
+  /// The tokens that the head looks at: with a pooler the first ones; for the loss of a head for
+  /// tokens those that have a label.
+  [[nodiscard]] TokenSelection selection(const TaskBatch& batch, bool labelled_alone) const {
+    if (has_pooler(options.head)) return TokenSelection::first_tokens(batch.inputs);
+    if (options.head != TaskHead::token || !labelled_alone) return {};
+    std::vector<std::int32_t> labelled;
+    for (std::size_t i = 0; i < batch.labels.size(); ++i) {
+      if (batch.labels[i] != kIgnoredLabel) labelled.push_back(static_cast<std::int32_t>(i));
+    }
+    return TokenSelection::of(batch.inputs, labelled, false);
   }
 
   [[nodiscard]] FrozenPart frozen() const {
@@ -231,8 +238,9 @@ struct TaskModel::Parts {
     ops::Dropout dropout;
   };
 
+  /// `hidden`: the last hidden states of the tokens `selected`.
   [[nodiscard]] HeadForward forward_head(ops::ConstMatrix hidden, const Batch& batch,
-                                         const DropoutKey& key) {
+                                         const TokenSelection& selected, const DropoutKey& key) {
     HeadForward forward;
     if (!classifier) {
       auto in_f32 = context.matrix(DType::f32, hidden.rows, hidden.cols);
@@ -247,13 +255,21 @@ struct TaskModel::Parts {
     }
     ops::ConstMatrix x = hidden;
     if (pooler) {
-      forward.pooled = pooler->forward(context, hidden, batch);
+      forward.pooled = pooler->forward(context, hidden, selected.rows_of_first(batch));
       x = forward.pooled.pooled;
     }
     forward.input = context.matrix(DType::f32, x.rows, x.cols);
     ops::apply_dropout(context, x, forward.dropout, forward.input);
     forward.logits = head_logits(context, *classifier, forward.input);
     return forward;
+  }
+
+  /// Logits of the tokens `selected`, without dropout.
+  [[nodiscard]] ops::Matrix infer(const TaskBatch& batch, const TokenSelection& selected) {
+    const DropoutKey none{.active = false};
+    context.begin();
+    const auto hidden = encoder.forward(context, batch.inputs, none, false, selected);
+    return forward_head(hidden, batch.inputs, selected, none).logits;
   }
 
   /// From the gradient of the logits to d_hidden f32, like the hidden states, which need not be
@@ -300,9 +316,10 @@ struct TaskModel::Parts {
     }
   }
 
-  /// Loss of the logits; its gradient takes their place if `wanted`.
-  [[nodiscard]] TaskLossSum loss_of(const TaskBatch& batch, ops::Matrix logits, double scale,
-                                    bool wanted) {
+  /// Loss of the logits (a token head's are those of the tokens `selected`); its gradient takes
+  /// their place if `wanted`.
+  [[nodiscard]] TaskLossSum loss_of(const TaskBatch& batch, const TokenSelection& selected,
+                                    ops::Matrix logits, double scale, bool wanted) {
     const ops::Matrix d_logits = wanted ? logits : ops::Matrix{};
     const auto sums = [](const ops::LossSum& loss) {
       return TaskLossSum{loss.sum, loss.weight, loss.labelled, loss.correct};
@@ -339,8 +356,16 @@ struct TaskModel::Parts {
       case TaskLoss::cross_entropy:
         break;
     }
+    std::vector<std::int32_t> some;
+    std::span<const std::int32_t> labels = batch.labels;
+    if (options.head == TaskHead::token && !selected.all()) {
+      for (const auto token : selected.tokens()) {
+        some.push_back(batch.labels[static_cast<std::size_t>(token)]);
+      }
+      labels = some;
+    }
     return sums(ops::class_cross_entropy(
-        context, logits, batch.labels,
+        context, logits, labels,
         {.class_weights = options.class_weights, .smoothing = options.label_smoothing}, scale,
         d_logits));
   }
@@ -397,9 +422,10 @@ TaskLossSum TaskModel::forward_backward(const TaskBatch& batch, const TaskPass& 
   context.begin();
   if (pass.profile != nullptr) context.start_profile();
   const DropoutKey key{.seed = pass.seed, .pass = pass.pass, .active = pass.dropout};
-  const auto hidden = parts.encoder.forward(context, batch.inputs, key, true, parts.last());
-  const auto head = parts.forward_head(hidden, batch.inputs, key);
-  const auto loss = parts.loss_of(batch, head.logits, pass.scale, true);
+  const auto selected = parts.selection(batch, true);
+  const auto hidden = parts.encoder.forward(context, batch.inputs, key, true, selected);
+  const auto head = parts.forward_head(hidden, batch.inputs, selected, key);
+  const auto loss = parts.loss_of(batch, selected, head.logits, pass.scale, true);
   const auto d_hidden = context.matrix(DType::f32, hidden.rows, hidden.cols);
   parts.backward_head(head, batch.inputs, head.logits, d_hidden);
   parts.encoder.backward(context, batch.inputs, d_hidden);
@@ -410,9 +436,10 @@ TaskLossSum TaskModel::forward_backward(const TaskBatch& batch, const TaskPass& 
 }
 
 TaskLossSum TaskModel::evaluate(const TaskBatch& batch) {
-  TaskLossSum loss;
-  static_cast<void>(predict(batch, &loss));
-  return loss;
+  parts_->require_labels(batch);
+  if (batch.inputs.total_tokens() == 0) return {};
+  const auto selected = parts_->selection(batch, true);
+  return parts_->loss_of(batch, selected, parts_->infer(batch, selected), 1, false);
 }
 
 Tensor TaskModel::predict(const TaskBatch& batch, TaskLossSum* loss) {
@@ -424,22 +451,10 @@ Tensor TaskModel::predict(const TaskBatch& batch, TaskLossSum* loss) {
   if (batch.inputs.total_tokens() == 0) {
     return Tensor::zeros(DType::f32, {0, outputs_of(parts.config, parts.options.head)});
   }
-  const DropoutKey none{.active = false};
-  parts.context.begin();
-  const auto hidden = parts.encoder.forward(parts.context, batch.inputs, none, false, parts.last());
-  const auto head = parts.forward_head(hidden, batch.inputs, none);
-  if (loss != nullptr) *loss = parts.loss_of(batch, head.logits, 1, false);
-  return to_tensor(parts.context, head.logits);
-}
-
-double TaskModel::operations(const Batch& batch) const {
-  const auto hidden = static_cast<double>(parts_->config.hidden_size);
-  if (!parts_->classifier) return parts_->encoder.operations(batch);
-  const auto outputs = static_cast<double>(parts_->classifier->weight.rows);
-  const bool pooled = parts_->pooler.has_value();
-  const auto rows = static_cast<double>(pooled ? batch.sequences() : batch.total_tokens());
-  return parts_->encoder.operations(batch, parts_->last()) +
-         6 * rows * hidden * (outputs + (pooled ? hidden : 0));
+  const auto selected = parts.selection(batch, false);
+  const auto logits = parts.infer(batch, selected);
+  if (loss != nullptr) *loss = parts.loss_of(batch, selected, logits, 1, false);
+  return to_tensor(parts.context, logits);
 }
 
 std::size_t TaskModel::activation_bytes() const { return parts_->context.arena().capacity(); }

@@ -129,8 +129,6 @@ class TaskModel {
   /// (it must have labels).
   [[nodiscard]] Tensor predict(const TaskBatch& batch, TaskLossSum* loss = nullptr);
 
-  /// Arithmetic of the matrix products of one forward_backward on the batch.
-  [[nodiscard]] double operations(const Batch& batch) const;
   [[nodiscard]] std::size_t activation_bytes() const;
 
  private:

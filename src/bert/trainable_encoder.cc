@@ -90,10 +90,11 @@ void TrainableEncoder::embedding_sums(ops::Context& context, const Batch& batch,
 }
 
 ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
-                                      const DropoutKey& dropout, bool keep, LastHidden last,
-                                      ops::ConstMatrix sums) {
+                                      const DropoutKey& dropout, bool keep,
+                                      const TokenSelection& last, ops::ConstMatrix sums) {
   check_batch(batch, config_);
   key_ = dropout;
+  last_ = last;
   const std::int64_t tokens = batch.total_tokens(), hidden = config_.hidden_size;
   buffers_ = nn::make_training_buffers(context, layers_.front(), compute_, tokens, keep);
   saved_embeddings_ = {.normalized = context.matrix(compute_, tokens, hidden),
@@ -119,12 +120,13 @@ ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
   if (share) shared = nn::make_saved(context, layers_.front(), compute_, tokens, tokens);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const bool kept = keep && i >= frozen;
-    const bool first = last == LastHidden::first && i + 1 == layers_.size();
-    const std::int64_t rows = first ? batch.sequences() : tokens;
-    auto saved = first || (kept && keep_all)
+    const bool some = !last_.all() && i + 1 == layers_.size();
+    const std::int64_t rows = some ? last_.rows(batch) : tokens;
+    auto saved = some || (kept && keep_all)
                      ? nn::make_saved(context, layers_[i], compute_, tokens, rows)
                      : shared;
     saved.x = x;
+    if (some) saved.queries = {last_.tokens(), last_.cu_seqlens()};
     const auto y = kept ? context.matrix(compute_, rows, hidden) : other.rows_from(0, rows);
     nn::forward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved, y);
     other = x;
@@ -164,24 +166,23 @@ void TrainableEncoder::backward(ops::Context& context, const Batch& batch, ops::
   }
 }
 
-double TrainableEncoder::operations(const Batch& batch, LastHidden last) const {
+double TrainableEncoder::operations(const Batch& batch, const TokenSelection& last) const {
   const auto hidden = static_cast<double>(config_.hidden_size);
   const auto inner = static_cast<double>(config_.intermediate_size);
   const auto tokens = static_cast<double>(batch.total_tokens());
-  // A layer whose `rows` go on from attention, forward.
-  const auto layer = [&](double rows, bool first) {
+  // A layer of whose tokens `queries` go on from attention, forward.
+  const auto layer = [&](const TokenSelection& queries) {
+    const auto rows = static_cast<double>(queries.rows(batch));
     double sum = 4 * tokens * hidden * hidden + 4 * rows * hidden * (hidden + inner);
     for (std::int64_t i = 0; i < batch.sequences(); ++i) {
       const auto length = static_cast<double>(batch.length(i));
-      sum += 4 * length * (first ? 1 : length) * hidden;
+      sum += 4 * length * static_cast<double>(queries.rows(batch, i)) * hidden;
     }
     return sum;
   };
   const auto layers = static_cast<double>(config_.num_hidden_layers);
   const auto frozen = static_cast<double>(frozen_.layers);
-  const double whole = layer(tokens, false);
-  if (last == LastHidden::all) return whole * (3 * layers - 2 * frozen);
-  const double top = layer(static_cast<double>(batch.sequences()), true);
+  const double whole = layer({}), top = layer(last);
   return frozen < layers ? whole * (3 * (layers - 1) - 2 * frozen) + 3 * top
                          : whole * (layers - 1) + top;
 }

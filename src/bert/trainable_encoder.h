@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bert/token_selection.h"
 #include "bert/training_weights.h"
 #include "cloze/batch.h"
 #include "cloze/config.h"
@@ -23,9 +24,6 @@ struct DropoutKey {
 
 /// Places where dropout acts outside of the layers.
 enum class DropoutSite : std::uint8_t { embeddings = 0, head = 1 };
-
-/// Of which tokens a head wants the last hidden states.
-enum class LastHidden : std::uint8_t { all, first };
 
 /// The part of an encoder that keeps its values: its embeddings, or they and the first layers.
 struct FrozenPart {
@@ -45,13 +43,13 @@ class TrainableEncoder {
   TrainableEncoder(const BertConfig& config, TrainingWeights& weights, bool recompute,
                    const FrozenPart& frozen = {});
 
-  /// The last hidden states [tokens, hidden] in compute, in the context's arena, or those of each
-  /// sequence's first token alone, [sequences, hidden]: heads that look at no other save most of
-  /// the last layer. With `keep`, a backward may follow, before which the context and the batch
+  /// The last hidden states [tokens, hidden] in compute, in the context's arena, or those of the
+  /// tokens `last` alone, [rows, hidden]: heads that look at no others save most of the last layer.
+  /// With `keep`, a backward may follow, before which the context and the batch
   /// must not change. `sums` with data stand for the sums of the batch's three embeddings.
   [[nodiscard]] ops::Matrix forward(ops::Context& context, const Batch& batch,
                                     const DropoutKey& dropout, bool keep,
-                                    LastHidden last = LastHidden::all, ops::ConstMatrix sums = {});
+                                    const TokenSelection& last = {}, ops::ConstMatrix sums = {});
 
   /// sums [tokens, hidden] f32 = word + position + token type embeddings of the batch, before the
   /// layer norm.
@@ -68,7 +66,7 @@ class TrainableEncoder {
 
   /// Arithmetic of the matrix products of forward and backward of the batch, recomputation not
   /// counted: forward 2·m·n·k a product, backward twice that.
-  [[nodiscard]] double operations(const Batch& batch, LastHidden last = LastHidden::all) const;
+  [[nodiscard]] double operations(const Batch& batch, const TokenSelection& last = {}) const;
 
  private:
   [[nodiscard]] nn::LayerDropout dropout_of(std::size_t layer) const;
@@ -84,6 +82,7 @@ class TrainableEncoder {
 
   // Of the forward that a backward may follow.
   DropoutKey key_;
+  TokenSelection last_;
   ops::SavedNorm saved_embeddings_;
   std::vector<nn::SavedLayer> saved_;
   nn::TrainingBuffers buffers_;

@@ -1,15 +1,12 @@
 #include "bert/trainable_heads.h"
 
-#include <numeric>
 #include <utility>
 
 namespace cloze::internal {
 
 TrainablePooler::Forward TrainablePooler::forward(ops::Context& context, ops::ConstMatrix hidden,
-                                                  const Batch& batch) const {
-  const std::int64_t count = batch.sequences(), width = hidden.cols;
-  std::vector<std::int32_t> starts(batch.cu_seqlens.begin(), batch.cu_seqlens.end() - 1);
-  if (hidden.rows == count) std::iota(starts.begin(), starts.end(), 0);
+                                                  std::vector<std::int32_t> starts) const {
+  const auto count = static_cast<std::int64_t>(starts.size()), width = hidden.cols;
   Forward forward{.starts = std::move(starts),
                   .first = context.matrix(DType::f32, count, width),
                   .inner = context.matrix(DType::f32, count, width),

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "bert/training_weights.h"
-#include "cloze/batch.h"
 #include "ops/training.h"
 
 namespace cloze::internal {
@@ -23,9 +22,9 @@ class TrainablePooler {
     std::vector<std::int32_t> starts;  ///< [sequences], rows of the hidden states
     ops::Matrix first, inner, pooled;  ///< [sequences, hidden] f32
   };
-  /// The hidden states are those of all tokens, or of each sequence's first alone.
+  /// `starts`: where in the hidden states those of each sequence's first token stand.
   [[nodiscard]] Forward forward(ops::Context& context, ops::ConstMatrix hidden,
-                                const Batch& batch) const;
+                                std::vector<std::int32_t> starts) const;
 
   /// Adds the gradients of the parameters, and of the hidden states to d_hidden f32, as many rows
   /// as they, from that of `pooled`, which it overwrites together with `forward.inner`.

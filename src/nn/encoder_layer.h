@@ -42,4 +42,11 @@ void forward(ops::Context& context, const EncoderLayer& layer,
              std::span<const std::int32_t> cu_seqlens, EncoderBuffers& buffers,
              ops::Matrix hidden_states, std::span<float> attentions = {});
 
+/// The same of the rows `chosen` alone, [chosen, hidden] in the memory of buffers.qkv: the others
+/// go no further than attention. `hidden_states` stay as they are.
+[[nodiscard]] ops::Matrix forward_rows(ops::Context& context, const EncoderLayer& layer,
+                                       std::span<const std::int32_t> cu_seqlens,
+                                       EncoderBuffers& buffers, ops::ConstMatrix hidden_states,
+                                       std::span<const std::int32_t> chosen);
+
 }  // namespace cloze::nn

@@ -29,9 +29,9 @@ ops::AttentionGradients parts_of(const ops::Matrix& qkv, std::int64_t rows) {
           .v = ops::attention_part(qkv, 2)};
 }
 
-ops::AttentionInputs as_inputs(const ops::Matrix& qkv, std::int64_t rows) {
-  const auto parts = parts_of(qkv, rows);
-  return {.q = parts.q, .k = parts.k, .v = parts.v};
+ops::AttentionInputs inputs_of(const SavedLayer& saved, std::int64_t rows) {
+  const auto parts = parts_of(saved.qkv, rows);
+  return {.q = parts.q, .k = parts.k, .v = parts.v, .cu_queries = saved.queries.cu_queries};
 }
 
 /// The weight's gradient += d_yᵀ·x, where it is wanted.
@@ -46,7 +46,7 @@ SavedLayer make_saved(ops::Context& context, const TrainableLayer& layer, DType 
                       std::int64_t tokens, std::int64_t rows) {
   const std::int64_t hidden = layer.qkv.weight.cols;
   SavedLayer saved;
-  if (rows != tokens) saved.first = context.matrix(compute, rows, hidden);
+  if (rows != tokens) saved.chosen = context.matrix(compute, rows, hidden);
   saved.qkv = context.matrix(compute, tokens, 3 * hidden);
   saved.attended = context.matrix(compute, rows, hidden);
   saved.attention = make_norm(context, compute, rows, hidden);
@@ -80,19 +80,18 @@ void forward(ops::Context& context, const TrainableLayer& layer,
   const auto product = buffers.product.rows_from(0, rows);
   const auto activated = buffers.activated.rows_from(0, rows);
   ops::ConstMatrix residual = saved.x;
-  if (rows == saved.x.rows) {
+  if (saved.queries.cu_queries.empty()) {
     ops::multiply(context, {saved.x}, {layer.qkv.weight, true}, saved.qkv, layer.qkv.bias);
   } else {
     const auto queries = static_cast<std::size_t>(hidden);
-    ops::gather_rows(context, saved.x, cu_seqlens.first(cu_seqlens.size() - 1), saved.first);
-    residual = saved.first;
-    ops::multiply(context, {saved.first}, {layer.qkv.weight.rows_from(0, hidden), true},
+    ops::gather_rows(context, saved.x, saved.queries.tokens, saved.chosen);
+    residual = saved.chosen;
+    ops::multiply(context, {saved.chosen}, {layer.qkv.weight.rows_from(0, hidden), true},
                   queries_of(saved.qkv, rows), layer.qkv.bias.first(queries));
     ops::multiply(context, {saved.x}, {layer.qkv.weight.rows_from(hidden, 2 * hidden), true},
                   keys_and_values_of(saved.qkv), layer.qkv.bias.subspan(queries));
   }
-  ops::attention_forward(context, as_inputs(saved.qkv, rows), shape, dropout.attention,
-                         saved.attended);
+  ops::attention_forward(context, inputs_of(saved, rows), shape, dropout.attention, saved.attended);
   ops::multiply(context, {saved.attended}, {layer.attention_output.weight, true}, product,
                 layer.attention_output.bias);
   ops::residual_norm(context, product, dropout.attention_output, residual,
@@ -138,12 +137,12 @@ void backward(ops::Context& context, const TrainableLayer& layer,
   add_weight_gradient(context, layer.attention_output.weight_gradient, d_dropped, saved.attended);
   const auto& d_qkv = buffers.d_qkv;
   const auto d_inputs = parts_of(d_qkv, rows);
-  ops::attention_backward(context, as_inputs(saved.qkv, rows), d_attended, shape, dropout.attention,
+  ops::attention_backward(context, inputs_of(saved, rows), d_attended, shape, dropout.attention,
                           d_inputs);
   const auto& weight = layer.qkv.weight;
   const auto& gradient = layer.qkv.weight_gradient;
   const auto& bias = layer.qkv.bias_gradient;
-  if (rows == saved.x.rows) {
+  if (saved.queries.cu_queries.empty()) {
     if (!bias.empty()) ops::add_column_sums(context, d_qkv, bias);
     add_weight_gradient(context, gradient, d_qkv, saved.x);
     if (d_x.data != nullptr) ops::multiply_add(context, {d_qkv}, {weight}, d_x);
@@ -156,14 +155,14 @@ void backward(ops::Context& context, const TrainableLayer& layer,
                          bias.subspan(static_cast<std::size_t>(hidden)));
   }
   if (gradient.data != nullptr) {
-    add_weight_gradient(context, gradient.rows_from(0, hidden), d_inputs.q, saved.first);
+    add_weight_gradient(context, gradient.rows_from(0, hidden), d_inputs.q, saved.chosen);
     add_weight_gradient(context, gradient.rows_from(hidden, 2 * hidden), d_keys_and_values,
                         saved.x);
   }
   if (d_x.data == nullptr) return;
   ops::multiply(context, {d_keys_and_values}, {weight.rows_from(hidden, 2 * hidden)}, d_x);
   ops::multiply_add(context, {d_inputs.q}, {weight.rows_from(0, hidden)}, d_y);
-  ops::scatter_add_rows(context, d_y, cu_seqlens.first(cu_seqlens.size() - 1), d_x);
+  ops::scatter_add_rows(context, d_y, saved.queries.tokens, d_x);
 }
 
 }  // namespace cloze::nn

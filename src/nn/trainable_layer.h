@@ -44,11 +44,18 @@ struct LayerDropout {
   ops::Dropout output;
 };
 
+/// The tokens of a batch that go on from a layer's attention; the others are keys and values only.
+struct LayerQueries {
+  std::span<const std::int32_t> tokens;      ///< ascending
+  std::span<const std::int32_t> cu_queries;  ///< [sequences + 1], counts of them; empty: all go on
+};
+
 /// What a layer's forward leaves for its backward: 16·hidden values a token in compute where the
 /// feed-forward is four times as wide as the layer.
 struct SavedLayer {
   ops::ConstMatrix x;        ///< [tokens, hidden] compute: the layer's input
-  ops::Matrix first;         ///< [rows, hidden] compute: x's first rows, where only they go on
+  LayerQueries queries;      ///< which rows of x go on
+  ops::Matrix chosen;        ///< [rows, hidden] compute: they, where not all do
   ops::Matrix qkv;           ///< [tokens, 3·hidden] compute; queries in the first `rows` rows
   ops::Matrix attended;      ///< [rows, hidden] compute
   ops::SavedNorm attention;  ///< the norm after attention
@@ -68,17 +75,16 @@ struct TrainingBuffers {
   ops::Matrix d_qkv;  ///< [tokens, 3·hidden] compute, in the memory of `d_inner` where it fits
 };
 
-/// `rows` go on from attention: all tokens, or each sequence's first alone.
+/// `rows` go on from attention.
 [[nodiscard]] SavedLayer make_saved(ops::Context& context, const TrainableLayer& layer,
                                     DType compute, std::int64_t tokens, std::int64_t rows);
 [[nodiscard]] TrainingBuffers make_training_buffers(ops::Context& context,
                                                     const TrainableLayer& layer, DType compute,
                                                     std::int64_t tokens, bool backward);
 
-/// y [rows, hidden] compute = layer(saved.x), the rest of `saved` filled in:
+/// y [rows, hidden] compute = layer(saved.x) of the tokens saved.queries, the rest of `saved`
+/// filled in:
 ///   m = norm(x + drop(attention(x)·Woᵀ + bo)),  y = norm(m + drop(gelu(m·Wiᵀ + bi)·Wdᵀ + bd)).
-/// The rows are all tokens, or, where there are as many as sequences, each one's first: the others
-/// are keys and values only.
 void forward(ops::Context& context, const TrainableLayer& layer,
              std::span<const std::int32_t> cu_seqlens, const LayerDropout& dropout,
              TrainingBuffers& buffers, SavedLayer& saved, ops::Matrix y);

@@ -98,10 +98,11 @@ void activate_backward(Context& context, ConstMatrix x, Epilogue activation, Con
 void add_column_sums(Context& context, ConstMatrix x, std::span<float> sums);
 
 /// Queries, keys and values of attention, of one dtype, heads side by side: [queries, hidden] and
-/// [tokens, hidden]. All tokens are queries, or each sequence's first one alone, [sequences,
-/// hidden]: what a classifier of sequences needs of the last layer.
+/// [tokens, hidden]. All tokens are queries, or some of each sequence's: what a head that looks at
+/// few tokens needs of the last layer.
 struct AttentionInputs {
   ConstMatrix q, k, v;
+  std::span<const std::int32_t> cu_queries = {};  ///< [sequences + 1]; empty: all are queries
 };
 
 /// Queries, keys and values that lie side by side, [tokens, 3·hidden].

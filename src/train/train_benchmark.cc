@@ -4,6 +4,7 @@
 #include <chrono>
 #include <random>
 
+#include "bert/token_selection.h"
 #include "core/parallel.h"
 #include "core/quantiles.h"
 #include "ops/ops.h"
@@ -30,10 +31,19 @@ std::vector<ops::GemmShape> gemm_shapes(const BertConfig& config,
   };
   const auto hidden = config.hidden_size, inner = config.intermediate_size;
   const auto tokens = batch.inputs.total_tokens(), layers = config.num_hidden_layers;
-  add(tokens, 3 * hidden, hidden, layers);
-  add(tokens, hidden, hidden, layers);
-  add(tokens, inner, hidden, layers);
-  add(tokens, hidden, inner, layers);
+  const auto after_attention = [&](std::int64_t rows, std::int64_t count) {
+    add(rows, hidden, hidden, count);
+    add(rows, inner, hidden, count);
+    add(rows, hidden, inner, count);
+  };
+  add(tokens, 3 * hidden, hidden, layers - 1);
+  after_attention(tokens, layers - 1);
+  // The last layer goes on for the tokens that the heads look at.
+  const auto selected = internal::TokenSelection::of(batch.inputs, batch.masked_positions, true);
+  const std::int64_t rows = selected.rows(batch.inputs);
+  add(tokens, 2 * hidden, hidden, 1);
+  add(rows, hidden, hidden, 1);
+  after_attention(rows, 1);
   if (batch.masked() > 0) {
     add(batch.masked(), hidden, hidden, 1);
     add(batch.masked(), config.vocab_size, hidden, 1);

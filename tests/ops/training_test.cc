@@ -365,45 +365,64 @@ TEST_F(TrainingOps, LongAttentionIsSummedOverTiles) {
   }
 }
 
-// A sequence's first token as the only query gets what it gets among all, and gives the keys and
-// values the gradients that all give when the others' are zero.
-TEST_F(TrainingOps, AttentionOfFirstTokensAlone) {
+// Queries of some tokens get what they get among all, and give the keys and values the gradients
+// that all give when the others' are zero. Dropout counts a sequence's queries, so that only its
+// first tokens have the same mask in both.
+TEST_F(TrainingOps, AttentionOfSomeTokens) {
   constexpr std::int64_t heads = 3, head_dim = 4, hidden = heads * head_dim;
   const std::vector<std::int32_t> cu_seqlens{0, 1, 8, 108, 110};
-  const std::int64_t tokens = cu_seqlens.back(), sequences = 4;
+  const std::int64_t tokens = cu_seqlens.back();
   const AttentionShape shape{.heads = heads, .head_dim = head_dim, .cu_seqlens = cu_seqlens};
-  const Dropout dropout{.probability = 0.25F, .seed = 4, .stream = 5};
-  const std::span<const std::int32_t> first(cu_seqlens.data(), 4);
+  struct Case {
+    std::vector<std::int32_t> queries, cu_queries;
+    float dropped;
+  };
+  std::vector<std::int32_t> many{0};
+  for (std::int32_t token = 8; token < 108; token += token % 3 == 0 ? 2 : 1) many.push_back(token);
+  const auto count = static_cast<std::int32_t>(many.size());
+  const std::vector<Case> cases{{{0, 1, 8, 108}, {0, 1, 2, 3, 4}, 0.25F},
+                                {{2, 7, 9, 50, 107, 109}, {0, 0, 2, 5, 6}, 0},
+                                {many, {0, 1, 1, count, count}, 0}};
   for (const DType dtype : computes()) {
-    const auto qkv = Operand::random(dtype, tokens, 3 * hidden, random);
-    Operand all(dtype, tokens, hidden), some(dtype, sequences, hidden);
-    Operand q(dtype, sequences, hidden), wanted(dtype, sequences, hidden);
-    attention_forward(context, inputs_of(qkv), shape, dropout, all.view());
-    gather_rows(context, inputs_of(qkv).q, first, q.view());
-    auto inputs = inputs_of(qkv);
-    inputs.q = q.view();
-    attention_forward(context, inputs, shape, dropout, some.view());
-    gather_rows(context, all.view(), first, wanted.view());
-    expect_near(some, wanted.doubles(), 0);
+    for (const auto& [queries, cu_queries, dropped] : cases) {
+      const Dropout dropout{.probability = dropped, .seed = 4, .stream = 5};
+      const auto chosen = static_cast<std::int64_t>(queries.size());
+      const auto qkv = Operand::random(dtype, tokens, 3 * hidden, random);
+      Operand all(dtype, tokens, hidden), some(dtype, chosen, hidden);
+      Operand q(dtype, chosen, hidden), wanted(dtype, chosen, hidden);
+      attention_forward(context, inputs_of(qkv), shape, dropout, all.view());
+      gather_rows(context, inputs_of(qkv).q, queries, q.view());
+      auto inputs = inputs_of(qkv);
+      inputs.q = q.view();
+      inputs.cu_queries = cu_queries;
+      attention_forward(context, inputs, shape, dropout, some.view());
+      gather_rows(context, all.view(), queries, wanted.view());
+      expect_near(some, wanted.doubles(), 0);
 
-    const auto d_some = Operand::random(dtype, sequences, hidden, random);
-    Operand d_all(dtype, tokens, hidden), d_qkv(dtype, tokens, 3 * hidden);
-    std::memset(d_all.view().data, 0, static_cast<std::size_t>(tokens * hidden) * size_of(dtype));
-    for (std::int64_t s = 0; s < sequences; ++s) {
-      std::memcpy(d_all.view().row(first[static_cast<std::size_t>(s)]), d_some.view().row(s),
-                  static_cast<std::size_t>(hidden) * size_of(dtype));
-    }
-    attention_backward(context, inputs_of(qkv), d_all.view(), shape, dropout, gradients_of(d_qkv));
-    Operand d_got(dtype, tokens, 3 * hidden), d_q(dtype, sequences, hidden);
-    auto gradients = gradients_of(d_got);
-    gradients.q = d_q.view();
-    attention_backward(context, inputs, d_some.view(), shape, dropout, gradients);
-    Operand d_wanted(dtype, sequences, hidden);
-    gather_rows(context, gradients_of(d_qkv).q, first, d_wanted.view());
-    expect_near(d_q, d_wanted.doubles(), 0);
-    for (std::int64_t t = 0; t < tokens; ++t) {
-      const auto bytes = 2 * static_cast<std::size_t>(hidden) * size_of(dtype);
-      ASSERT_EQ(std::memcmp(gradients_of(d_got).k.row(t), gradients_of(d_qkv).k.row(t), bytes), 0);
+      const auto d_some = Operand::random(dtype, chosen, hidden, random);
+      Operand d_all(dtype, tokens, hidden), d_qkv(dtype, tokens, 3 * hidden);
+      std::memset(d_all.view().data, 0, static_cast<std::size_t>(tokens * hidden) * size_of(dtype));
+      for (std::int64_t i = 0; i < chosen; ++i) {
+        std::memcpy(d_all.view().row(queries[static_cast<std::size_t>(i)]), d_some.view().row(i),
+                    static_cast<std::size_t>(hidden) * size_of(dtype));
+      }
+      attention_backward(context, inputs_of(qkv), d_all.view(), shape, dropout,
+                         gradients_of(d_qkv));
+      Operand d_got(dtype, tokens, 3 * hidden), d_q(dtype, chosen, hidden);
+      auto gradients = gradients_of(d_got);
+      gradients.q = d_q.view();
+      attention_backward(context, inputs, d_some.view(), shape, dropout, gradients);
+      Operand d_wanted(dtype, chosen, hidden);
+      gather_rows(context, gradients_of(d_qkv).q, queries, d_wanted.view());
+      expect_near(d_q, d_wanted.doubles(), 0);
+      // The sums over a sequence's queries are taken in another order.
+      const double tolerance = dtype == DType::f32 ? 1e-5 : 2e-2;
+      const auto got = d_got.doubles(), whole = d_qkv.doubles();
+      for (std::size_t t = 0; t < static_cast<std::size_t>(tokens); ++t) {
+        for (std::size_t c = hidden; c < 3 * hidden; ++c) {
+          ASSERT_NEAR(got(t, c), whole(t, c), tolerance * (1 + std::abs(whole(t, c)))) << t;
+        }
+      }
     }
   }
 }

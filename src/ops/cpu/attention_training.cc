@@ -325,9 +325,11 @@ void require_attention(const AttentionInputs& in, const ConstMatrix& y,
     return matrix.rows == rows && matrix.cols == hidden && matrix.dtype == in.k.dtype;
   };
   const bool whole = sequences_of(shape) >= 0 && shape.cu_seqlens.back() == in.k.rows;
-  if (whole && (in.q.rows == in.k.rows || in.q.rows == sequences_of(shape)) &&
-      fits(in.q, in.q.rows) && fits(in.k, in.k.rows) && fits(in.v, in.k.rows) &&
-      fits(y, in.q.rows)) {
+  const auto& ends = in.cu_queries;
+  const bool counted = ends.empty() || ends.size() == shape.cu_seqlens.size();
+  const std::int64_t queries = ends.empty() ? in.k.rows : ends.back();
+  if (whole && counted && fits(in.q, queries) && fits(in.k, in.k.rows) && fits(in.v, in.k.rows) &&
+      fits(y, queries)) {
     return;
   }
   throw ArgumentError(fmt::format(
@@ -356,9 +358,10 @@ HeadPlace place_of(const AttentionInputs& in, const AttentionShape& shape, std::
   const std::int64_t sequence = index / shape.heads;
   const auto at = static_cast<std::size_t>(sequence);
   const std::int64_t token = shape.cu_seqlens[at], length = shape.cu_seqlens[at + 1] - token;
-  const bool all = in.q.rows == in.k.rows;
-  return {.query = all ? token : sequence,
-          .queries = all ? length : 1,
+  const bool all = in.cu_queries.empty();
+  const std::int64_t query = all ? token : in.cu_queries[at];
+  return {.query = query,
+          .queries = all ? length : in.cu_queries[at + 1] - query,
           .token = token,
           .length = length,
           .column = index % shape.heads * shape.head_dim,
@@ -415,7 +418,7 @@ void attention_backward(Context& context, const AttentionInputs& in, ConstMatrix
                         const AttentionShape& shape, const Dropout& dropout,
                         const AttentionGradients& out) {
   require_attention(in, d_y, shape);
-  require_attention({.q = out.q, .k = out.k, .v = out.v}, d_y, shape);
+  require_attention({.q = out.q, .k = out.k, .v = out.v, .cu_queries = in.cu_queries}, d_y, shape);
   parallel_tasks(context, sequences_of(shape) * shape.heads, [&](std::int64_t index) {
     const auto place = place_of(in, shape, index);
     if (place.length == 0) return;

@@ -11,7 +11,7 @@ namespace cloze::ops {
 
 /// One head of one sequence, forward or backward.
 struct TrainingHeadTask {
-  ConstMatrix q;     ///< [queries, head_dim]: of all tokens of the sequence, or of its first
+  ConstMatrix q;     ///< [queries, head_dim]: of all tokens of the sequence, or of some
   ConstMatrix k, v;  ///< [length, head_dim]
   Matrix y;          ///< [queries, head_dim], of the forward
   ConstMatrix d_y;   ///< [queries, head_dim], of the backward
