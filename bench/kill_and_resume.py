@@ -91,7 +91,8 @@ def main():
 
         kills, arguments = 0, settings
         while True:
-            limit = rng.uniform(0.1, 2 * whole / options.kills) if kills < options.kills else None
+            # A second of each is the start, which brings no run any further.
+            limit = rng.uniform(0.1, 1 + 2 * whole / options.kills) if kills < options.kills else None
             code, said = run(arguments, limit)
             if code == 0:
                 break

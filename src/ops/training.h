@@ -86,7 +86,7 @@ void residual_norm_backward(Context& context, ConstMatrix d_y, const SavedNorm& 
 /// y = dropout(x), which may be the same memory; f32 or bf16.
 void apply_dropout(Context& context, ConstMatrix x, const Dropout& dropout, Matrix y);
 
-/// y = activation(x), y of x's dtype. gelu by erf to 2e-7.
+/// y = activation(x), y of x's dtype. gelu by erf to 1.4e-6.
 void activate(Context& context, ConstMatrix x, Epilogue activation, Matrix y);
 
 /// d_x = d_y∘activation'(x), which may be d_y's memory; y = activation(x) again (without data: not

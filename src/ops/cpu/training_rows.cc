@@ -134,26 +134,6 @@ void ApplyDropoutRow(const ConstMatrix& x, const Dropout& dropout, const Matrix&
   StoreRow(scratch.at(0), cols, y.dtype, y.row(row));
 }
 
-struct GeluParts {
-  hn::Vec<F32> cumulative, density;
-};
-
-/// Φ(x) to 1e-7 and φ(x): erf by Abramowitz and Stegun, 7.1.26.
-HWY_INLINE GeluParts Normal(F32 d, hn::Vec<F32> x) {
-  const auto z = hn::Mul(hn::Abs(x), hn::Set(d, 0.70710678F));
-  const auto t = hn::Div(hn::Set(d, 1.0F), hn::MulAdd(z, hn::Set(d, 0.3275911F), hn::Set(d, 1.0F)));
-  const auto limited = hn::Max(hn::Mul(hn::Mul(x, x), hn::Set(d, -0.5F)), hn::Set(d, -87.0F));
-  const auto exp = hn::Exp(d, limited);
-  auto poly = hn::MulAdd(hn::Set(d, 1.061405429F), t, hn::Set(d, -1.453152027F));
-  poly = hn::MulAdd(poly, t, hn::Set(d, 1.421413741F));
-  poly = hn::MulAdd(poly, t, hn::Set(d, -0.284496736F));
-  poly = hn::MulAdd(poly, t, hn::Set(d, 0.254829592F));
-  const auto tail = hn::Mul(hn::Mul(poly, t), hn::Mul(exp, hn::Set(d, 0.5F)));
-  const auto cumulative =
-      hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(hn::Set(d, 1.0F), tail));
-  return {cumulative, hn::Mul(exp, hn::Set(d, 0.39894228F))};
-}
-
 struct Activated {
   hn::Vec<F32> value, slope;
 };
@@ -161,10 +141,8 @@ struct Activated {
 HWY_INLINE Activated ActivateAndSlope(F32 d, Epilogue activation, hn::Vec<F32> x) {
   const auto one = hn::Set(d, 1.0F);
   switch (activation) {
-    case Epilogue::gelu: {
-      const auto normal = Normal(d, x);
-      return {hn::Mul(x, normal.cumulative), hn::MulAdd(x, normal.density, normal.cumulative)};
-    }
+    case Epilogue::gelu:
+      return {Gelu(d, x), GeluSlope(d, x)};
     case Epilogue::gelu_tanh: {
       const auto square = hn::Mul(x, x);
       const auto cubic = hn::MulAdd(hn::Mul(square, x), hn::Set(d, 0.044715F), x);
