@@ -22,8 +22,8 @@ TokenSelection TokenSelection::of(const Batch& batch, std::span<const std::int32
     const auto starts = first_tokens_of(batch);
     chosen.insert(chosen.end(), starts.begin(), starts.end());
   }
-  std::ranges::sort(chosen);
-  chosen.erase(std::ranges::unique(chosen).begin(), chosen.end());
+  std::sort(chosen.begin(), chosen.end());
+  chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
   if (chosen.empty() || static_cast<std::int64_t>(chosen.size()) == batch.total_tokens()) {
     return {};
   }

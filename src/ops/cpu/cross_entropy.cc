@@ -20,6 +20,7 @@ namespace cloze::ops::HWY_NAMESPACE {
 /// Values of a piece of a row, whose sum f32 holds well; pieces are added up in double.
 constexpr std::size_t kPiece = 1024;
 
+/// `scratch` holds the row's exponentials, kCrossEntropyMargin values more than the row.
 RowLoss CrossEntropyRow(const float* logits, std::size_t cols, std::int32_t label, float scale,
                         DType dtype, std::byte* gradient, float* scratch) {
   const F32 d;
@@ -36,11 +37,13 @@ RowLoss CrossEntropyRow(const float* logits, std::size_t cols, std::int32_t labe
   double total = 0;
   for (std::size_t begin = 0; begin < cols; begin += kPiece) {
     const std::size_t count = std::min(kPiece, cols - begin);
-    LoadRow(logits + begin, count, scratch);
+    float* part = scratch + begin;
+    LoadRow(logits + begin, count, part);
     auto sums = hn::Zero(d);
     for (std::size_t i = 0; i < count; i += lanes) {
       const auto inside = hn::FirstN(d, std::min(count - i, lanes));
-      const auto value = hn::Exp(d, hn::Sub(hn::LoadU(d, scratch + i), shift));
+      const auto value = hn::Exp(d, hn::Sub(hn::LoadU(d, part + i), shift));
+      hn::StoreU(value, d, part + i);
       sums = hn::Add(sums, hn::IfThenElseZero(inside, value));
     }
     total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, sums)));
@@ -53,14 +56,13 @@ RowLoss CrossEntropyRow(const float* logits, std::size_t cols, std::int32_t labe
   const auto factor = hn::Set(d, static_cast<float>(static_cast<double>(scale) / total));
   for (std::size_t begin = 0; begin < cols; begin += kPiece) {
     const std::size_t count = std::min(kPiece, cols - begin);
-    LoadRow(logits + begin, count, scratch);
+    float* part = scratch + begin;
     for (std::size_t i = 0; i < count; i += lanes) {
-      const auto value = hn::Exp(d, hn::Sub(hn::LoadU(d, scratch + i), shift));
-      hn::StoreU(hn::Mul(value, factor), d, scratch + i);
+      hn::StoreU(hn::Mul(hn::LoadU(d, part + i), factor), d, part + i);
     }
     const auto at = static_cast<std::size_t>(label);
-    if (at >= begin && at < begin + count) scratch[at - begin] -= scale;
-    StoreRow(scratch, count, dtype, gradient + begin * size_of(dtype));
+    if (at >= begin && at < begin + count) part[at - begin] -= scale;
+    StoreRow(part, count, dtype, gradient + begin * size_of(dtype));
   }
   return result;
 }
@@ -105,7 +107,7 @@ CrossEntropy cross_entropy(Context& context, ConstMatrix logits,
     rows[at] = HWY_DYNAMIC_DISPATCH(CrossEntropyRow)(
         reinterpret_cast<const float*>(logits.row(row)), static_cast<std::size_t>(logits.cols),
         labels[at], static_cast<float>(scale), d_logits.dtype, wanted ? d_logits.row(row) : nullptr,
-        scratch.take<float>(kCrossEntropyScratch).data());
+        scratch.take<float>(logits.cols + kCrossEntropyMargin).data());
   });
   CrossEntropy sum;
   for (const auto& row : rows) {

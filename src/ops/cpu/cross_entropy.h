@@ -11,7 +11,7 @@ struct RowLoss {
   bool correct = false;
 };
 
-/// Values of scratch that a row needs: a piece, and a vector more than any machine has.
-constexpr std::int64_t kCrossEntropyScratch = 1024 + 64;
+/// Values of scratch that a row needs beside its own number: more than any machine's vector has.
+constexpr std::int64_t kCrossEntropyMargin = 64;
 
 }  // namespace cloze::ops
