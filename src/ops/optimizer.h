@@ -34,6 +34,21 @@ struct OptimizedArrays {
 /// value -= lr·(m̂ / (sqrt(v̂) + ε) + decay·value). Moves 32 bytes a value.
 void adamw(std::span<const OptimizedArrays> arrays, const AdamSettings& settings, float scale);
 
+/// The same step of some rows of an array [rows, cols] alone.
+void adamw_rows(const OptimizedArrays& array, std::int64_t cols, std::span<const std::int32_t> rows,
+                const AdamSettings& settings, float scale);
+
+/// Steps that a row of an array [rows, cols] was left out of, its gradient being zero.
+struct OwedSteps {
+  std::int32_t row = 0;
+  std::int64_t first = 0;  ///< of the steps given, the first that it owes
+  bool moved = true;       ///< its moments may be other than zero
+};
+
+/// Makes up for them, to the same bits: each row takes the steps from its first on.
+void adamw_owed(const OptimizedArrays& array, std::int64_t cols, std::span<const OwedSteps> rows,
+                std::span<const AdamSettings> steps);
+
 /// LAMB (You et al., arXiv:1904.00962): AdamW's update u of each array, times |value| / |u| where
 /// both are positive. Arrays without decay are not scaled (google-research's
 /// exclude_from_layer_adaptation).
@@ -41,5 +56,9 @@ void lamb(std::span<const OptimizedArrays> arrays, const AdamSettings& settings,
 
 /// The sum of squares, in double by blocks of fixed size. Not finite where a value is not.
 [[nodiscard]] double sum_of_squares(std::span<const float> values);
+
+/// The same of some rows of an array [rows, cols].
+[[nodiscard]] double sum_of_squares(std::span<const float> values, std::int64_t cols,
+                                    std::span<const std::int32_t> rows);
 
 }  // namespace cloze::ops

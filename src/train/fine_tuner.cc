@@ -39,7 +39,8 @@ class Run {
         listener_(listener),
         per_epoch_(steps_per_epoch(inputs.train.size(), settings)),
         steps_(total_steps(inputs.train.size(), settings)),
-        optimizer_(inputs.model.parameters(), settings.optimizer),
+        optimizer_(inputs.model.parameters(), settings.optimizer,
+                   "bert.embeddings.word_embeddings.weight"),
         log_(directory.tensorboard(), inputs, settings) {}
 
   void resume(std::int64_t step) {
@@ -108,6 +109,7 @@ class Run {
     std::int64_t tokens = 0;
     auto pass = static_cast<std::uint64_t>(state_.passes);
     for (const auto& batch : batches) {
+      optimizer_.read(batch.inputs.input_ids);
       loss += inputs_.model.forward_backward(batch, {.scale = weight > 0 ? 1 / weight : 0,
                                                      .seed = settings_.seed,
                                                      .pass = pass++,
@@ -195,6 +197,7 @@ class Run {
     if (inputs_.dev == nullptr) return;
     if (!state_.evaluations.empty() && state_.evaluations.back().step == state_.step) return;
     const auto start = Clock::now();
+    optimizer_.catch_up();
     internal::TaskLossSum loss;
     const auto logits = predict_units(inputs_.model, *inputs_.dev, settings_.part_tokens, &loss);
     auto report = inputs_.dev->evaluate(logits);
@@ -231,6 +234,7 @@ class Run {
   void save() {
     if (saved_step_ == state_.step) return;
     const auto start = Clock::now();
+    optimizer_.catch_up();
     const auto save_model = [&](const std::filesystem::path& to) {
       inputs_.model.config().save_pretrained(to);
       inputs_.tokenizer.save_pretrained(to);

@@ -20,7 +20,8 @@ std::string_view name_of(OptimizerKind kind) {
   return kind == OptimizerKind::adamw ? "adamw" : "lamb";
 }
 
-Optimizer::Optimizer(internal::Parameters& parameters, const OptimizerSettings& settings)
+Optimizer::Optimizer(internal::Parameters& parameters, const OptimizerSettings& settings,
+                     std::string_view sparse)
     : parameters_(parameters), settings_(settings) {
   // Moments lie as the values do, from the first trained one on.
   const auto values = parameters.values();
@@ -44,14 +45,28 @@ Optimizer::Optimizer(internal::Parameters& parameters, const OptimizerSettings& 
                        .exp_avg_sq = second.subspan(begin, count),
                        .decay = parameter->decay,
                        .rate = parameter->rate});
+    // LAMB wants the norm of a whole array's update.
+    if (parameter->name == sparse && settings.kind == OptimizerKind::adamw) {
+      lazy_.emplace(arrays_.back(), parameter->shape.back());
+    } else {
+      dense_.push_back(arrays_.back());
+    }
   }
+}
+
+void Optimizer::read(std::span<const std::int32_t> rows) {
+  if (lazy_) lazy_->read(rows);
+}
+
+void Optimizer::catch_up() {
+  if (lazy_) lazy_->catch_up();
 }
 
 double Optimizer::sum_of_squares() const {
   const auto all = std::as_const(parameters_).all();
-  if (trained_.size() == all.size()) return ops::sum_of_squares(parameters_.gradients());
-  double sum = 0;
-  for (const auto& array : arrays_) sum += ops::sum_of_squares(array.gradient);
+  if (dense_.size() == all.size()) return ops::sum_of_squares(parameters_.gradients());
+  double sum = lazy_ ? lazy_->sum_of_squares() : 0;
+  for (const auto& array : dense_) sum += ops::sum_of_squares(array.gradient);
   return sum;
 }
 
@@ -72,9 +87,10 @@ Optimizer::Step Optimizer::step(double learning_rate) {
                                .bias_correction = settings_.bias_correction,
                                .step = ++steps_};
   if (settings_.kind == OptimizerKind::adamw) {
-    ops::adamw(arrays_, adam, static_cast<float>(scale));
+    ops::adamw(dense_, adam, static_cast<float>(scale));
+    if (lazy_) lazy_->step(adam, static_cast<float>(scale));
   } else {
-    ops::lamb(arrays_, adam, static_cast<float>(scale));
+    ops::lamb(dense_, adam, static_cast<float>(scale));
   }
   return result;
 }
@@ -112,6 +128,7 @@ void Optimizer::load_state(const Checkpoint& state) {
         fmt::format("{}: no count of steps in the optimizer's state", state.path().string()));
   }
   std::memcpy(&steps_, state.tensor("step").bytes().data(), sizeof steps_);
+  if (lazy_) lazy_->restored();
 }
 
 }  // namespace cloze

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "bert/parameters.h"
 #include "cloze/checkpoint.h"
 #include "ops/optimizer.h"
+#include "train/lazy_rows.h"
 
 namespace cloze {
 
@@ -32,7 +35,16 @@ class Optimizer {
  public:
   /// Moments zero. The parameters must outlive it. Frozen ones (`rate` 0) are left alone and have
   /// no moments.
-  Optimizer(internal::Parameters& parameters, const OptimizerSettings& settings);
+  /// `sparse` names a table (empty: none) whose rows have gradients only where `read` was told of
+  /// them: AdamW then leaves the others for later, and values and moments are up to date after
+  /// `catch_up` alone. To the same bits; only the gradients' norm is summed in another order.
+  Optimizer(internal::Parameters& parameters, const OptimizerSettings& settings,
+            std::string_view sparse = {});
+
+  /// The sparse table's rows that the next pass reads; before each pass.
+  void read(std::span<const std::int32_t> rows);
+  /// Before anything else looks at the parameters or at `state`.
+  void catch_up();
 
   struct Step {
     double gradient_norm = 0;  ///< before clipping
@@ -57,7 +69,9 @@ class Optimizer {
   OptimizerSettings settings_;
   std::vector<const internal::Parameter*> trained_;  ///< those that are not frozen
   Tensor exp_avg_, exp_avg_sq_;
-  std::vector<ops::OptimizedArrays> arrays_;
+  std::vector<ops::OptimizedArrays> arrays_;  ///< of trained_, in its order
+  std::vector<ops::OptimizedArrays> dense_;   ///< those that each step changes wholly
+  std::optional<LazyRows> lazy_;
   std::int64_t steps_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // Optimizers against plain ones in doubles, and against PyTorch's numbers.
 #include "train/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -202,6 +203,75 @@ TEST(Optimizer, ItsStateGoesOnWhereItWas) {
   Parameters other(others);
   Optimizer refused(other, {});
   EXPECT_THROW(refused.load_state(Checkpoint::open(file)), ModelError);
+}
+
+/// Gradients of the table b.weight in a few rows alone, which are returned.
+std::vector<std::int32_t> fill_some_rows(Parameters& parameters, std::mt19937_64& random) {
+  fill_gradients(parameters, random);
+  auto& table = parameters.at("b.weight");
+  std::vector<std::int32_t> rows;
+  for (std::int32_t row = 0; row < 300; ++row) {
+    // The last rows are never read.
+    if (row < 200 && random() % 20 == 0) {
+      rows.insert(rows.end(), 2, row);
+    } else {
+      std::ranges::fill(table.gradient.subspan(static_cast<std::size_t>(row) * 250, 250), 0.0F);
+    }
+  }
+  std::shuffle(rows.begin(), rows.end(), random);
+  return rows;
+}
+
+TEST(Optimizer, ASparseTableGetsTheSameBits) {
+  for (const bool bias_correction : {true, false}) {
+    const OptimizerSettings settings{.bias_correction = bias_correction, .max_grad_norm = 0};
+    std::mt19937_64 random(7);
+    Parameters whole(shapes), sparse(shapes);
+    for (auto& parameter : whole.all()) fill(parameter.value, random, 0.5);
+    std::ranges::copy(whole.values(), sparse.values().begin());
+    Optimizer plain(whole, settings), lazy(sparse, settings, "b.weight");
+    const testing::TempDirectory directory;
+    const auto expect_same = [&] {
+      lazy.catch_up();
+      ASSERT_TRUE(std::ranges::equal(whole.values(), sparse.values()));
+    };
+    for (int i = 0; i < 280; ++i) {
+      auto same = random;
+      const auto rows = fill_some_rows(whole, random);
+      // A pass reads in parts, and finds the values that it would find otherwise.
+      const auto half = static_cast<std::ptrdiff_t>(rows.size() / 2);
+      lazy.read(std::span(rows.begin(), rows.begin() + half));
+      lazy.read(std::span(rows.begin() + half, rows.end()));
+      for (const auto row : rows) {
+        const auto at = static_cast<std::size_t>(row) * 250;
+        ASSERT_TRUE(std::ranges::equal(whole.at("b.weight").value.subspan(at, 250),
+                                       sparse.at("b.weight").value.subspan(at, 250)));
+      }
+      static_cast<void>(fill_some_rows(sparse, same));
+      const double rate = 1e-2 / (1 + i % 7);
+      const auto norm = plain.step(rate).gradient_norm;
+      EXPECT_NEAR(lazy.step(rate).gradient_norm, norm, 1e-6 * norm);
+      if (i == 3 || i == 270) expect_same();
+      if (i == 100) {  // saved, and gone on with by another
+        expect_same();
+        save_safetensors(directory.path() / "state.safetensors", lazy.state());
+        lazy.load_state(Checkpoint::open(directory.path() / "state.safetensors"));
+      }
+    }
+    expect_same();
+    for (const float gradient : sparse.gradients()) ASSERT_EQ(gradient, 0.0F);
+    const auto wanted = plain.state(), got = lazy.state();
+    for (const auto& [name, tensor] : wanted) {
+      EXPECT_TRUE(std::ranges::equal(tensor.bytes(), got.at(name).bytes())) << name;
+    }
+  }
+}
+
+TEST(Optimizer, ASparseTableRefusesRowsThatItHasNot) {
+  Parameters parameters(shapes);
+  Optimizer optimizer(parameters, {}, "b.weight");
+  EXPECT_THROW(optimizer.read(std::vector<std::int32_t>{299, 300}), ArgumentError);
+  EXPECT_THROW(optimizer.read(std::vector<std::int32_t>{-1}), ArgumentError);
 }
 
 TEST(Optimizer, NamesOfKinds) {

@@ -48,6 +48,19 @@ void AdamPiece(const AdamFactors& f, std::size_t count, float* value, float* gra
   for (; i < count; ++i) step(hn::CappedTag<float, 1>(), i);
 }
 
+/// What AdamPiece does where gradients and moments are zero.
+void DecayPiece(const AdamFactors& f, std::size_t count, float* value) {
+  const auto step = [&](auto d, std::size_t i) {
+    const auto old = hn::LoadU(d, value + i);
+    const auto update = hn::Mul(old, hn::Set(d, f.decay));
+    hn::StoreU(hn::NegMulAdd(update, hn::Set(d, f.learning_rate), old), d, value + i);
+  };
+  const F32 d;
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) step(d, i);
+  for (; i < count; ++i) step(hn::CappedTag<float, 1>(), i);
+}
+
 /// The update in the gradient's place; the squares of values and updates summed up.
 PieceNorms LambPiece(const AdamFactors& f, std::size_t count, float* value, float* gradient,
                      float* m, float* v) {
@@ -110,6 +123,7 @@ HWY_AFTER_NAMESPACE();
 
 namespace cloze::ops {
 HWY_EXPORT(AdamPiece);
+HWY_EXPORT(DecayPiece);
 HWY_EXPORT(LambPiece);
 HWY_EXPORT(ApplyPiece);
 HWY_EXPORT(SquaresPiece);
@@ -117,6 +131,7 @@ HWY_EXPORT(SquaresPiece);
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 16;
+constexpr std::int64_t kRows = 16;  // of an array, that are worth a task
 
 struct Piece {
   std::size_t array, begin, count;
@@ -167,6 +182,38 @@ void adamw(std::span<const OptimizedArrays> arrays, const AdamSettings& settings
   });
 }
 
+void adamw_rows(const OptimizedArrays& array, std::int64_t cols, std::span<const std::int32_t> rows,
+                const AdamSettings& settings, float scale) {
+  const auto factors = factors_of(settings, scale, array);
+  const auto count = static_cast<std::size_t>(cols);
+  parallel_for(static_cast<std::int64_t>(rows.size()), kRows, [&](std::int64_t index) {
+    const std::size_t at = static_cast<std::size_t>(rows[static_cast<std::size_t>(index)]) * count;
+    HWY_DYNAMIC_DISPATCH(AdamPiece)
+    (factors, count, array.value.data() + at, array.gradient.data() + at, array.exp_avg.data() + at,
+     array.exp_avg_sq.data() + at);
+  });
+}
+
+void adamw_owed(const OptimizedArrays& array, std::int64_t cols, std::span<const OwedSteps> rows,
+                std::span<const AdamSettings> steps) {
+  std::vector<AdamFactors> factors;
+  for (const auto& step : steps) factors.push_back(factors_of(step, 1, array));
+  const auto count = static_cast<std::size_t>(cols);
+  parallel_for(static_cast<std::int64_t>(rows.size()), kRows, [&](std::int64_t index) {
+    const auto& owed = rows[static_cast<std::size_t>(index)];
+    const std::size_t at = static_cast<std::size_t>(owed.row) * count;
+    for (auto step = static_cast<std::size_t>(owed.first); step < factors.size(); ++step) {
+      if (owed.moved) {
+        HWY_DYNAMIC_DISPATCH(AdamPiece)
+        (factors[step], count, array.value.data() + at, array.gradient.data() + at,
+         array.exp_avg.data() + at, array.exp_avg_sq.data() + at);
+      } else {
+        HWY_DYNAMIC_DISPATCH(DecayPiece)(factors[step], count, array.value.data() + at);
+      }
+    }
+  });
+}
+
 void lamb(std::span<const OptimizedArrays> arrays, const AdamSettings& settings, float scale) {
   const auto pieces = pieces_of(arrays);
   std::vector<PieceNorms> norms(pieces.size());
@@ -204,6 +251,20 @@ double sum_of_squares(std::span<const float> values) {
     const auto begin = static_cast<std::size_t>(index) * kPiece;
     sums[static_cast<std::size_t>(index)] = HWY_DYNAMIC_DISPATCH(SquaresPiece)(
         values.data() + begin, std::min(kPiece, values.size() - begin));
+  });
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
+double sum_of_squares(std::span<const float> values, std::int64_t cols,
+                      std::span<const std::int32_t> rows) {
+  std::vector<double> sums(rows.size());
+  const auto count = static_cast<std::size_t>(cols);
+  parallel_for(static_cast<std::int64_t>(rows.size()), kRows, [&](std::int64_t index) {
+    const auto at = static_cast<std::size_t>(index);
+    sums[at] = HWY_DYNAMIC_DISPATCH(SquaresPiece)(
+        values.data() + static_cast<std::size_t>(rows[at]) * count, count);
   });
   double total = 0;
   for (const double sum : sums) total += sum;
