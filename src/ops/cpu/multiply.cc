@@ -20,6 +20,9 @@ using Type = dnnl::memory::data_type;
 // other side is not packed too often.
 constexpr std::int64_t kPart = 768;
 constexpr std::int64_t kGranule = 16;
+// Rows of a thread from which on rows are divided however many columns there are: each thread then
+// packs all of b, but c's parts are dense, and oneDNN has a faster kernel for those.
+constexpr std::int64_t kManyRows = 256;
 // Deeper products are summed in slices: oneDNN's rate falls when a slice of b leaves the cache.
 constexpr std::int64_t kDeep = 4096, kSlice = 1024;
 // Compiled products of one worker. Uneven lengths bring ever new shapes; compiling takes 0.1 ms.
@@ -120,9 +123,9 @@ void multiply_all(Context& context, const Factor& a, const Factor& b, const Matr
     return;
   }
   context.device().prepare();
-  const bool by_rows = c.rows >= c.cols;
-  const std::int64_t size = by_rows ? c.rows : c.cols;
   const std::int64_t threads = num_threads();
+  const bool by_rows = c.rows >= c.cols || (!a.transposed && c.rows >= threads * kManyRows);
+  const std::int64_t size = by_rows ? c.rows : c.cols;
   const std::int64_t rounds = (size + threads * kPart - 1) / (threads * kPart);
   const std::int64_t wanted = (size + threads * rounds - 1) / (threads * rounds);
   const std::int64_t part = (wanted + kGranule - 1) / kGranule * kGranule;
