@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Prediction over many lines: how fast `cloze classify` and `cloze tag` are beside the encoder alone, and how much
-memory they take.
+"""Work on many lines: how fast `cloze encode`, `classify` and `tag` are beside the encoder alone, and how much memory
+they take.
 
     python3 bench/compare_predict.py --data DIR [--cloze build/release/cloze] [--model all-MiniLM-L6-v2]
-        [--commands classify tag] [--lines 10000 100000] [--dtype bf16] [--threads 2]
+        [--commands encode classify tag] [--lines 10000 100000] [--dtype bf16] [--threads 2]
 
-DIR has sst2.train.tsv (a sentence, a tab, a label): its sentences, drawn over and over, are the lines. The classifier
-and the tagger are the model with heads that have been trained for one step on examples/data: speed does not depend on
+DIR has sst2.train.tsv (a sentence, a tab, a label): its sentences, drawn over and over, are the lines. `encode`
+writes an .npy file of sentence vectors. The classifier and the tagger are the model with heads that have been trained for one step on examples/data: speed does not depend on
 what they have learnt. A command's rate is the lines' tokens over the time of the whole process, its start and its
 output included; the encoder's is `cloze bench encode --lengths` on the same sentences, before and after it.
 """
@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import subprocess
 import tempfile
 import time
@@ -44,7 +45,7 @@ def main():
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--cloze", default="build/release/cloze")
     parser.add_argument("--model", default="all-MiniLM-L6-v2")
-    parser.add_argument("--commands", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--commands", nargs="+", choices=["encode", *TASKS], default=["encode", *TASKS])
     parser.add_argument("--lines", nargs="+", type=int, default=[10000, 100000])
     parser.add_argument("--dtype", default="bf16")
     parser.add_argument("--threads", default="2")
@@ -59,8 +60,8 @@ def main():
         files = {n: folder / f"{n}.txt" for n in [*o.lines, 2000]}
         for count, file in files.items():
             file.write_text("".join(line + "\n" for line in chosen[:count]))
-        models = {}
-        for command in o.commands:
+        models = {"encode": o.model}
+        for command in set(o.commands) & set(TASKS):
             task, name, ending = TASKS[command]
             models[command] = folder / command
             files_of = [f"--{part}={EXAMPLES / name}.{part}.{ending}" for part in ("train", "dev")]
@@ -81,12 +82,17 @@ def main():
             for count in o.lines:
                 tokens = tokens_of(files[count])
                 before = encoder()
-                with open(folder / "out.jsonl", "wb") as out:
-                    seconds, memory, _ = run([o.cloze, command, "--model", models[command], "--json", "--input",
-                                              files[count], *common], stdout=out)  # fmt: skip
+                command_line = [o.cloze, command, "--model", models[command], "--input", files[count], *common]
+                if command == "encode":
+                    seconds, memory, _ = run([*command_line, "--output", folder / "out.npy"])
+                    with open(folder / "out.npy", "rb") as out:
+                        written = int(re.search(rb"'shape': \((\d+)", out.read(128)).group(1))
+                else:
+                    with open(folder / "out.jsonl", "wb") as out:
+                        seconds, memory, _ = run([*command_line, "--json"], stdout=out)
+                    with open(folder / "out.jsonl", "rb") as out:
+                        written = sum(1 for _ in out)
                 alone = (before + encoder()) / 2
-                with open(folder / "out.jsonl", "rb") as out:
-                    written = sum(1 for _ in out)
                 if written != count:
                     raise SystemExit(f"{command} wrote {written} lines for {count}")
                 rate = tokens / seconds
