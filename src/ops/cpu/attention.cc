@@ -63,7 +63,7 @@ void AttendHead(const HeadTask& task, Arena& scratch) {
     Multiply<SingleSteps>({query, width}, key, keys, rows, head_dim, keys, score, keys);
     float sums[kTile];
     for (std::size_t r = 0; r < rows; ++r) {
-      sums[r] = ExponentiateRow(score + r * keys, length, task.scale);
+      sums[r] = ExponentiateRow(ExactExponential(), score + r * keys, length, task.scale);
     }
     Multiply<SingleSteps>({score, keys}, value, width, rows, length, width, output, width);
     if (task.probabilities != nullptr) {
@@ -76,14 +76,44 @@ void AttendHead(const HeadTask& task, Arena& scratch) {
   }
 }
 
-#if CLOZE_HAS_BF16_PAIRS
+#if CLOZE_MAY_HAVE_BF16
+
+constexpr std::size_t kCacheLine = 64;  // bytes
+
+/// Begins to fetch what is soon wanted of a row: where its output goes, and the next head's
+/// operands. They lie in rows as long as the model is wide, which no hardware foresees.
+HWY_INLINE void FetchAhead(const HeadTask& task, std::size_t row) {
+  const auto index = static_cast<std::int64_t>(row);
+  const auto bytes = static_cast<std::size_t>(task.head_dim) * sizeof(BFloat16);
+  const std::byte* output = task.y.row(index);
+  for (std::size_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(output + i, 1);
+  if (!task.next_head) return;
+  for (const auto* from : {&task.k, &task.v, &task.q}) {
+    const std::byte* next = from->row(index) + bytes;
+    for (std::size_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(next + i, 0, 2);
+  }
+}
+
+/// Divides a tile of outputs by the softmax's sums and stores it, head_dim a multiple of lanes.
+void StoreOutputsRounded(const HeadTask& task, std::size_t begin, std::size_t count,
+                         const float* sums, const float* output, std::size_t width) {
+  const F32 d;
+  for (std::size_t r = 0; r < count; ++r) {
+    const auto scale = hn::Set(d, 1.0F / sums[r]);
+    auto* to = reinterpret_cast<std::uint16_t*>(task.y.row(static_cast<std::int64_t>(begin + r)));
+    for (std::size_t i = 0; i < width; i += hn::Lanes(d)) {
+      const auto value = hn::Mul(hn::LoadU(d, output + r * width + i), scale);
+      hn::StoreU(RoundByInstruction()(value), hn::Rebind<std::uint16_t, F32>(), to + i);
+    }
+  }
+}
 
 /// The softmax of a tile's scores, which it overwrites, to the task's probabilities.
 void StoreProbabilities(const HeadTask& task, std::size_t begin, std::size_t count, float* score,
                         std::size_t keys) {
   const auto length = static_cast<std::size_t>(task.length);
   for (std::size_t r = 0; r < count; ++r) {
-    const float sum = ExponentiateRow(score + r * keys, length, task.scale);
+    const float sum = ExponentiateRow(ExactExponential(), score + r * keys, length, task.scale);
     ScaleRow(score + r * keys, keys, 1.0F / sum);
     std::copy_n(score + r * keys, length, task.probabilities + (begin + r) * length);
   }
@@ -136,11 +166,16 @@ void AttendHeadPairs(const HeadTask& task, Arena& scratch) {
     for (std::size_t r = 0; r < rows; ++r) {
       sums[r] = ExponentiateRowRounded(score + r * keys, length, task.scale,
                                        rounded + r * rounded_stride);
+      if (r < count) FetchAhead(task, begin + r);
     }
     Multiply<PairSteps>({reinterpret_cast<const std::uint32_t*>(rounded), rounded_stride / 2},
                         value, width, rows, value_steps, width, output, width);
     if (task.probabilities != nullptr) StoreProbabilities(task, begin, count, score, keys);
-    StoreOutputs(task, begin, count, sums, output, width);
+    if (width == head_dim) {
+      StoreOutputsRounded(task, begin, count, sums, output, width);
+    } else {
+      StoreOutputs(task, begin, count, sums, output, width);
+    }
   }
 }
 
@@ -174,11 +209,15 @@ void attention(Context& context, ConstMatrix qkv, const AttentionShape& shape, M
         fmt::format("attention of {} heads of {} was given qkv [{}, {}] and y [{}, {}]",
                     shape.heads, shape.head_dim, qkv.rows, qkv.cols, y.rows, y.cols));
   }
-  // Enough tasks for every thread, even with one sequence of few heads.
+  // Enough tasks for every thread, even with one sequence of few heads; with many, neighbouring
+  // heads in one task, for whose operands it can look ahead.
   const std::int64_t wanted = std::int64_t{4} * num_threads();
-  const std::int64_t tasks = sequences * shape.heads;
+  const std::int64_t all_heads = sequences * shape.heads;
   const std::int64_t parts =
-      tasks == 0 || in_parallel() ? 1 : std::max<std::int64_t>(1, wanted / tasks);
+      all_heads == 0 || in_parallel() ? 1 : std::max<std::int64_t>(1, wanted / all_heads);
+  const std::int64_t together =
+      std::clamp<std::int64_t>(all_heads / (2 * wanted), 1, std::max<std::int64_t>(1, shape.heads));
+  const std::int64_t groups = (shape.heads + together - 1) / together;
 
   std::vector<std::int64_t> probabilities_begin;  // of each sequence
   if (!probabilities.empty()) {
@@ -197,9 +236,7 @@ void attention(Context& context, ConstMatrix qkv, const AttentionShape& shape, M
 
   const bool in_pairs = qkv.dtype == DType::bf16 && shape.head_dim % 2 == 0 &&
                         qkv.stride % 2 == 0 && accelerates(DType::bf16);
-  parallel_tasks(context, tasks * parts, [&](std::int64_t index) {
-    const std::int64_t part = index % parts, head = index / parts % shape.heads;
-    const auto sequence = static_cast<std::size_t>(index / parts / shape.heads);
+  const auto attend = [&](std::size_t sequence, std::int64_t head, std::int64_t part, bool last) {
     const std::int64_t first = shape.cu_seqlens[sequence];
     const std::int64_t length = shape.cu_seqlens[sequence + 1] - first;
     const std::int64_t tiles = (length + kQueryTile - 1) / kQueryTile;
@@ -215,6 +252,7 @@ void attention(Context& context, ConstMatrix qkv, const AttentionShape& shape, M
     task.length = length;
     task.head_dim = shape.head_dim;
     task.scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim));
+    task.next_head = !last;
     if (!probabilities.empty()) {
       task.probabilities =
           probabilities.data() + probabilities_begin[sequence] + head * length * length;
@@ -231,6 +269,14 @@ void attention(Context& context, ConstMatrix qkv, const AttentionShape& shape, M
       HWY_DYNAMIC_DISPATCH(AttendHeadPairs)(task, scratch);
     } else {
       HWY_DYNAMIC_DISPATCH(AttendHead)(task, scratch);
+    }
+  };
+  parallel_tasks(context, sequences * groups * parts, [&](std::int64_t index) {
+    const std::int64_t part = index % parts, group = index / parts % groups;
+    const auto sequence = static_cast<std::size_t>(index / parts / groups);
+    const std::int64_t end = std::min(shape.heads, (group + 1) * together);
+    for (std::int64_t head = group * together; head < end; ++head) {
+      attend(sequence, head, part, head + 1 == end);
     }
   });
 }

@@ -21,6 +21,7 @@ struct HeadTask {
   std::int64_t query_end = 0;
   float scale = 1.0F;              ///< of the scores
   float* probabilities = nullptr;  ///< [length, length] of this head, or none
+  bool next_head = false;          ///< whether the head beside this one comes next, on this thread
 };
 
 }  // namespace cloze::ops

@@ -17,15 +17,6 @@
 #include "hwy/highway.h"
 #include "ops/cpu/rows-inl.h"
 
-// Pairs of bf16 are multiplied where the instruction may exist; whether it does is asked at run
-// time.
-#undef CLOZE_HAS_BF16_PAIRS
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-#define CLOZE_HAS_BF16_PAIRS 1
-#else
-#define CLOZE_HAS_BF16_PAIRS 0
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
 
@@ -51,7 +42,7 @@ struct SingleSteps {
   }
 };
 
-#if CLOZE_HAS_BF16_PAIRS
+#if CLOZE_MAY_HAVE_BF16
 /// Products of bf16 summed in f32: a step of depth is a pair of neighbours, in one 32-bit element.
 struct PairSteps {
   using Element = std::uint32_t;
@@ -146,6 +137,35 @@ void Multiply(const LeftSide<typename Steps::Element>& a, const typename Steps::
   }
 }
 
+/// e^x by the library. `kBase` is the logarithm that turns exponents of e into its own.
+struct ExactExponential {
+  static constexpr float kBase = 1.0F;
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    return hn::Exp(d, x);
+  }
+};
+
+/// 2^x for x <= 0 to 4e-6 relative, 2^-126 below -126: 2^n·2^f with f in [-0.5, 0.5], 2^f by its
+/// minimax polynomial of degree 4. For results that are rounded to bf16. NaN stays NaN.
+struct RoundedExponential {
+  static constexpr float kBase = 1.44269504F;
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    const hn::RebindToSigned<D> di;
+    const auto shifter = hn::Set(d, 12582912.0F);    // 1.5·2²³: sums with it are whole numbers,
+    const auto y = hn::Max(hn::Set(d, -126.0F), x);  // (the order of Max's operands keeps NaN)
+    const auto n = hn::Add(y, shifter);              // n in the lowest bits,
+    const auto f = hn::Sub(y, hn::Sub(n, shifter));
+    auto poly = hn::MulAdd(hn::Set(d, 0.00958288654F), f, hn::Set(d, 0.0559065113F));
+    poly = hn::MulAdd(poly, f, hn::Set(d, 0.240240986F));
+    poly = hn::MulAdd(poly, f, hn::Set(d, 0.693124184F));
+    poly = hn::MulAdd(poly, f, hn::Set(d, 1.0F));
+    const auto power = hn::ShiftLeft<23>(hn::BitCast(di, n));  // that here reach the exponent's
+    return hn::BitCast(d, hn::Add(hn::BitCast(di, poly), power));
+  }
+};
+
 /// exp(scale·row - max(scale·row)) of row [cols], zeros up to a whole vector, given to `store`
 /// vector by vector with its place in the row; returns the sum.
 template <class Exponential, class Store>
@@ -155,7 +175,7 @@ HWY_INLINE float ExponentiateRowTo(const Exponential& exponential, const Store& 
   const std::size_t lanes = hn::Lanes(d);
   const std::size_t whole = cols / lanes * lanes;
   const auto tail = hn::FirstN(d, cols - whole);
-  const auto scales = hn::Set(d, scale);
+  const auto scales = hn::Set(d, scale * Exponential::kBase);
   auto most = hn::Set(d, -std::numeric_limits<float>::infinity());
   for (std::size_t i = 0; i < whole; i += lanes) most = hn::Max(most, hn::LoadU(d, row + i));
   if (whole < cols) {  // rows are padded to whole vectors, so the whole vector may be touched
@@ -179,42 +199,22 @@ HWY_INLINE float ExponentiateRowTo(const Exponential& exponential, const Store& 
 
 /// The same, in place.
 template <class Exponential>
-HWY_INLINE float ExponentiateRowBy(const Exponential& exponential, float* row, std::size_t cols,
-                                   float scale) {
+HWY_INLINE float ExponentiateRow(const Exponential& exponential, float* row, std::size_t cols,
+                                 float scale) {
   const auto store = [row](auto value, std::size_t i) { hn::StoreU(value, F32(), row + i); };
   return ExponentiateRowTo(exponential, store, row, cols, scale);
 }
 
-inline float ExponentiateRow(float* row, std::size_t cols, float scale) {
-  return ExponentiateRowBy([](auto d, auto x) { return hn::Exp(d, x); }, row, cols, scale);
-}
-
-/// exp(x) for x <= 0 to 4e-6 relative, 0 below -87: 2^n·2^f with f in [-0.5, 0.5], 2^f by its
-/// Taylor polynomial of degree 5. For results that are rounded to bf16.
-template <class D, class V>
-HWY_INLINE V ExpRounded(D d, V x) {
-  const hn::RebindToSigned<D> di;
-  const auto scaled = hn::Mul(hn::Max(x, hn::Set(d, -87.0F)), hn::Set(d, 1.44269504F));
-  const auto n = hn::NearestInt(scaled);
-  const auto f = hn::Sub(scaled, hn::ConvertTo(d, n));
-  auto poly = hn::MulAdd(hn::Set(d, 1.33335581e-3F), f, hn::Set(d, 9.61812911e-3F));
-  poly = hn::MulAdd(poly, f, hn::Set(d, 5.55041087e-2F));
-  poly = hn::MulAdd(poly, f, hn::Set(d, 0.240226507F));
-  poly = hn::MulAdd(poly, f, hn::Set(d, 0.693147181F));
-  poly = hn::MulAdd(poly, f, hn::Set(d, 1.0F));
-  return hn::BitCast(d, hn::Add(hn::BitCast(di, poly), hn::ShiftLeft<23>(n)));
-}
-
-/// The same as ExponentiateRow, its results rounded to bf16 in `to`; row keeps the scores.
+#if CLOZE_MAY_HAVE_BF16
+/// ExponentiateRow with its results rounded to bf16 in `to`; row keeps the scores.
 inline float ExponentiateRowRounded(const float* row, std::size_t cols, float scale, BFloat16* to) {
   auto* bits = reinterpret_cast<std::uint16_t*>(to);
   const auto store = [bits](auto value, std::size_t i) {
-    const F32 d;
-    hn::StoreU(ToBFloat16(d, value), hn::Rebind<std::uint16_t, F32>(), bits + i);
+    hn::StoreU(RoundByInstruction()(value), hn::Rebind<std::uint16_t, F32>(), bits + i);
   };
-  return ExponentiateRowTo([](auto d, auto x) { return ExpRounded(d, x); }, store, row, cols,
-                           scale);
+  return ExponentiateRowTo(RoundedExponential(), store, row, cols, scale);
 }
+#endif
 
 /// row *= scale over whole vectors.
 inline void ScaleRow(float* row, std::size_t cols, float scale) {
@@ -262,7 +262,7 @@ void Transpose(const T* from, std::size_t from_stride, std::size_t rows, std::si
   }
 }
 
-#if CLOZE_HAS_BF16_PAIRS
+#if CLOZE_MAY_HAVE_BF16
 /// to [cols] = neighbouring rows' values side by side: (a[i], b[i]) in element i.
 inline void PairRows(const BFloat16* a, const BFloat16* b, std::size_t cols, std::uint32_t* to) {
   const hn::Full128<std::uint16_t> d;

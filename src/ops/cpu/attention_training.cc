@@ -51,7 +51,7 @@ struct SingleLayout {
     }
   }
   static float Exponentiate(float* row, std::size_t cols, float scale) {
-    return ExponentiateRow(row, cols, scale);
+    return ExponentiateRow(ExactExponential(), row, cols, scale);
   }
   /// A tile of scores as the left side of a product: to [rows, stride] = from.
   static void Tile(const float* from, std::size_t rows, std::size_t stride, float* to) {
@@ -63,7 +63,7 @@ struct SingleLayout {
   }
 };
 
-#if CLOZE_HAS_BF16_PAIRS
+#if CLOZE_MAY_HAVE_BF16
 /// The same for products of bf16, whose depth goes in pairs of neighbours.
 struct PairLayout {
   using Steps = PairSteps;
@@ -104,14 +104,14 @@ struct PairLayout {
     }
   }
   static float Exponentiate(float* row, std::size_t cols, float scale) {
-    return ExponentiateRowBy([](auto d, auto x) { return ExpRounded(d, x); }, row, cols, scale);
+    return ExponentiateRow(RoundedExponential(), row, cols, scale);
   }
   static void Tile(const float* from, std::size_t rows, std::size_t stride, std::uint32_t* to) {
     const F32 d;
     const hn::Rebind<std::uint16_t, F32> d16;
     auto* bits = reinterpret_cast<std::uint16_t*>(to);
     for (std::size_t i = 0; i < rows * stride; i += hn::Lanes(d)) {
-      hn::StoreU(ToBFloat16(d, hn::LoadU(d, from + i)), d16, bits + i);
+      hn::StoreU(RoundByInstruction()(hn::LoadU(d, from + i)), d16, bits + i);
     }
   }
   static const std::uint32_t* TileAcross(const std::uint32_t* tile, std::size_t rows,
@@ -285,14 +285,14 @@ void AttendBackward(const TrainingHeadTask& task, Arena& scratch) {
 }
 
 void AttendTraining(const TrainingHeadTask& task, Arena& scratch) {
-#if CLOZE_HAS_BF16_PAIRS
+#if CLOZE_MAY_HAVE_BF16
   if (task.in_pairs) return Attend<PairLayout>(task, scratch);
 #endif
   Attend<SingleLayout>(task, scratch);
 }
 
 void AttendTrainingBackward(const TrainingHeadTask& task, Arena& scratch) {
-#if CLOZE_HAS_BF16_PAIRS
+#if CLOZE_MAY_HAVE_BF16
   if (task.in_pairs) return AttendBackward<PairLayout>(task, scratch);
 #endif
   AttendBackward<SingleLayout>(task, scratch);

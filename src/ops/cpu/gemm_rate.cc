@@ -26,7 +26,8 @@ struct Measured {
 
 bool accelerates(DType compute) {
   if (compute == DType::f32) return true;
-  switch (dnnl::get_effective_cpu_isa()) {
+  static const auto isa = dnnl::get_effective_cpu_isa();  // asking takes long, and rows ask often
+  switch (isa) {
     case dnnl::cpu_isa::avx512_core_bf16:
     case dnnl::cpu_isa::avx512_core_amx:
       return compute == DType::bf16 || compute == DType::i8;

@@ -57,12 +57,10 @@ void AddRow(const float* x, const Matrix& y, std::int64_t row) {
   std::size_t i = 0;
   if (y.dtype == DType::bf16) {
     auto* values = reinterpret_cast<BFloat16*>(y.row(row));
-    const hn::Rebind<std::uint16_t, F32> d16;
-    for (; i + lanes <= cols; i += lanes) {
-      const auto sum = hn::Add(hn::LoadU(d, x + i), FromBFloat16(d, values + i));
-      hn::StoreU(ToBFloat16(d, sum), d16, reinterpret_cast<std::uint16_t*>(values + i));
-    }
-    for (; i < cols; ++i) values[i] = BFloat16::from(x[i] + static_cast<float>(values[i]));
+    StoreRounded(
+        cols, values,
+        [&](std::size_t at) { return hn::Add(hn::LoadU(d, x + at), FromBFloat16(d, values + at)); },
+        [&](std::size_t at) { return x[at] + static_cast<float>(values[at]); });
     return;
   }
   auto* values = reinterpret_cast<float*>(y.row(row));
@@ -74,18 +72,11 @@ void AddRow(const float* x, const Matrix& y, std::int64_t row) {
 
 void GeluRow(const float* x, const Matrix& y, std::int64_t row) {
   const F32 d;
-  const std::size_t lanes = hn::Lanes(d);
-  const hn::Rebind<std::uint16_t, F32> d16;
-  const auto cols = static_cast<std::size_t>(y.cols);
-  auto* values = reinterpret_cast<std::uint16_t*>(y.row(row));
-  std::size_t i = 0;
-  for (; i + lanes <= cols; i += lanes) {
-    hn::StoreU(ToBFloat16(d, Gelu(d, hn::LoadU(d, x + i))), d16, values + i);
-  }
   const hn::CappedTag<float, 1> one;
-  for (; i < cols; ++i) {
-    values[i] = BFloat16::from(hn::GetLane(Gelu(one, hn::Set(one, x[i])))).bits;
-  }
+  StoreRounded(
+      static_cast<std::size_t>(y.cols), reinterpret_cast<BFloat16*>(y.row(row)),
+      [&](std::size_t i) { return Gelu(d, hn::LoadU(d, x + i)); },
+      [&](std::size_t i) { return hn::GetLane(Gelu(one, hn::Set(one, x[i]))); });
 }
 
 }  // namespace cloze::ops::HWY_NAMESPACE

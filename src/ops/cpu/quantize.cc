@@ -16,32 +16,61 @@
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
 
-void QuantizeRow(const float* HWY_RESTRICT row, std::size_t cols, std::uint8_t* HWY_RESTRICT to,
-                 float* scale, std::int32_t* zero) {
+/// The least and the greatest value of a row, zero among them.
+struct Range {
+  float low = 0.0F, high = 0.0F;
+  bool finite = true;
+};
+
+/// row [cols], padded to whole vectors = x's row in f32; its range.
+Range LoadRange(const ConstMatrix& x, std::int64_t index, float* HWY_RESTRICT row) {
+  const F32 d;
+  const hn::RebindToUnsigned<F32> du;
+  const auto cols = static_cast<std::size_t>(x.cols);
+  const std::size_t lanes = hn::Lanes(d), whole = cols / lanes * lanes;
+  auto lows = hn::Zero(d), highs = hn::Zero(d);
+  auto magnitudes = hn::Zero(du);  // as bits, whose order is the values', infinities and NaN last
+  const auto widen = [&](hn::Vec<F32> value) {
+    lows = hn::Min(lows, value);
+    highs = hn::Max(highs, value);
+    magnitudes = hn::Max(magnitudes, hn::And(hn::BitCast(du, value), hn::Set(du, 0x7FFFFFFF)));
+  };
+  if (x.dtype == DType::bf16) {
+    const auto* from = reinterpret_cast<const BFloat16*>(x.row(index));
+    for (std::size_t i = 0; i < whole; i += lanes) {
+      const auto value = FromBFloat16(d, from + i);
+      hn::StoreU(value, d, row + i);
+      widen(value);
+    }
+    if (whole < cols) {
+      LoadRow(from + whole, cols - whole, row + whole);
+      widen(hn::LoadU(d, row + whole));
+    }
+  } else {
+    LoadRow(x.dtype, x.row(index), cols, row);
+    for (std::size_t i = 0; i < cols; i += lanes) widen(hn::LoadU(d, row + i));
+  }
+  return {.low = hn::GetLane(hn::MinOfLanes(d, lows)),
+          .high = hn::GetLane(hn::MaxOfLanes(d, highs)),
+          .finite = hn::GetLane(hn::MaxOfLanes(du, magnitudes)) < 0x7F800000};
+}
+
+void QuantizeRow(const float* HWY_RESTRICT row, const Range& range, std::size_t cols,
+                 std::uint8_t* HWY_RESTRICT to, float* scale, std::int32_t* zero) {
   const F32 d;
   const hn::Rebind<std::uint8_t, F32> d8;
   const hn::RebindToSigned<F32> di;
   const std::size_t lanes = hn::Lanes(d);
-  auto lows = hn::Zero(d), highs = hn::Zero(d);
-  auto poison = hn::Zero(d);                       // 0·x: zero unless x is infinite or no number
-  for (std::size_t i = 0; i < cols; i += lanes) {  // the padding is zero, as the range's start is
-    const auto value = hn::LoadU(d, row + i);
-    lows = hn::Min(lows, value);
-    highs = hn::Max(highs, value);
-    poison = hn::MulAdd(value, hn::Zero(d), poison);
-  }
-  if (std::isnan(hn::GetLane(hn::SumOfLanes(d, poison)))) {
+  if (!range.finite) {
     // 8 bits cannot hold it: the scale carries it to every output of the row.
     *scale = std::numeric_limits<float>::quiet_NaN();
     *zero = 0;
     std::fill_n(to, cols, std::uint8_t{0});
     return;
   }
-  const float low = hn::GetLane(hn::MinOfLanes(d, lows));
-  const float high = hn::GetLane(hn::MaxOfLanes(d, highs));
-  const float range = high - low;
-  *scale = range > 0.0F ? range / 255.0F : 1.0F;
-  *zero = static_cast<std::int32_t>(std::nearbyint(-low / *scale));
+  const float width = range.high - range.low;
+  *scale = width > 0.0F ? width / 255.0F : 1.0F;
+  *zero = static_cast<std::int32_t>(std::nearbyint(-range.low / *scale));
   const auto inverse = hn::Set(d, 1.0F / *scale);
   const auto offset = hn::Set(di, *zero);
   std::size_t i = 0;
@@ -58,8 +87,8 @@ void QuantizeRow(const float* HWY_RESTRICT row, std::size_t cols, std::uint8_t* 
 void QuantizeRows(const ConstMatrix& x, float* row, const QuantizedRows& to) {
   const auto cols = static_cast<std::size_t>(x.cols);
   for (std::int64_t r = 0; r < x.rows; ++r) {
-    LoadRow(x.dtype, x.row(r), cols, row);
-    QuantizeRow(row, cols, to.values + r * x.cols, to.scales + r, to.zeros + r);
+    const Range range = LoadRange(x, r, row);
+    QuantizeRow(row, range, cols, to.values + r * x.cols, to.scales + r, to.zeros + r);
   }
 }
 
@@ -70,8 +99,7 @@ void DequantizeRow(const std::int32_t* HWY_RESTRICT sums, float scale, std::int3
                    std::size_t cols, DType dtype, std::byte* to) {
   const F32 d;
   const hn::RebindToSigned<F32> di;
-  const hn::Rebind<std::uint16_t, F32> d16;
-  const std::size_t lanes = hn::Lanes(d);
+  const hn::CappedTag<float, 1> one;
   const auto scales = hn::Set(d, scale);
   const auto zeros = hn::Set(di, zero);
   const auto values_at = [&](std::size_t i) {
@@ -81,36 +109,33 @@ void DequantizeRow(const std::int32_t* HWY_RESTRICT sums, float scale, std::int3
     return Activate(d, kEpilogue,
                     hn::MulAdd(hn::ConvertTo(d, exact), factor, hn::LoadU(d, bias + i)));
   };
-  std::size_t i = 0;
+  const auto value_at = [&](std::size_t i) {
+    const auto exact = static_cast<float>(sums[i] - zero * channel_sum[i]);
+    const float value = exact * (scale * channel_scale[i]) + bias[i];
+    return hn::GetLane(Activate(one, kEpilogue, hn::Set(one, value)));
+  };
   if (dtype == DType::bf16) {
     auto* out = reinterpret_cast<BFloat16*>(to);
-    for (; i + lanes <= cols; i += lanes) {
-      auto value = values_at(i);
-      if constexpr (kEpilogue == Epilogue::add) value = hn::Add(value, FromBFloat16(d, out + i));
-      hn::StoreU(ToBFloat16(d, value), d16, reinterpret_cast<std::uint16_t*>(out + i));
-    }
-  } else {
-    auto* out = reinterpret_cast<float*>(to);
-    for (; i + lanes <= cols; i += lanes) {
-      auto value = values_at(i);
-      if constexpr (kEpilogue == Epilogue::add) value = hn::Add(value, hn::LoadU(d, out + i));
-      hn::StoreU(value, d, out + i);
-    }
+    StoreRounded(
+        cols, out,
+        [&](std::size_t i) {
+          const auto value = values_at(i);
+          return kEpilogue == Epilogue::add ? hn::Add(value, FromBFloat16(d, out + i)) : value;
+        },
+        [&](std::size_t i) {
+          return kEpilogue == Epilogue::add ? value_at(i) + static_cast<float>(out[i])
+                                            : value_at(i);
+        });
+    return;
   }
-  const hn::CappedTag<float, 1> one;
-  for (; i < cols; ++i) {
-    const auto exact = static_cast<float>(sums[i] - zero * channel_sum[i]);
-    float value = exact * (scale * channel_scale[i]) + bias[i];
-    value = hn::GetLane(Activate(one, kEpilogue, hn::Set(one, value)));
-    if (dtype == DType::bf16) {
-      auto* out = reinterpret_cast<BFloat16*>(to) + i;
-      if (kEpilogue == Epilogue::add) value += static_cast<float>(*out);
-      *out = BFloat16::from(value);
-    } else {
-      auto* out = reinterpret_cast<float*>(to) + i;
-      *out = kEpilogue == Epilogue::add ? *out + value : value;
-    }
+  auto* out = reinterpret_cast<float*>(to);
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= cols; i += hn::Lanes(d)) {
+    auto value = values_at(i);
+    if constexpr (kEpilogue == Epilogue::add) value = hn::Add(value, hn::LoadU(d, out + i));
+    hn::StoreU(value, d, out + i);
   }
+  for (; i < cols; ++i) out[i] = kEpilogue == Epilogue::add ? out[i] + value_at(i) : value_at(i);
 }
 
 template <Epilogue kEpilogue>

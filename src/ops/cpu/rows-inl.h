@@ -14,6 +14,15 @@
 #include "cloze/tensor.h"
 #include "hwy/highway.h"
 #include "ops/matrix.h"
+#include "ops/ops.h"
+
+// Whether instructions for bf16 may exist; whether they do is asked at run time.
+#undef CLOZE_MAY_HAVE_BF16
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#define CLOZE_MAY_HAVE_BF16 1
+#else
+#define CLOZE_MAY_HAVE_BF16 0
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
@@ -27,17 +36,63 @@ inline std::size_t padded(std::size_t cols) {
   return (cols + lanes - 1) / lanes * lanes;
 }
 
-/// Bits of bf16 nearest to each lane, ties to even; NaN stays NaN.
-template <class V>
-HWY_INLINE auto ToBFloat16([[maybe_unused]] F32 d, V value) {
-  const hn::RebindToUnsigned<F32> du;
-  const hn::Rebind<std::uint16_t, F32> d16;
-  const auto bits = hn::BitCast(du, value);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::Add(hn::Add(bits, hn::Set(du, 0x7FFF)), odd);
-  const auto quiet = hn::Or(bits, hn::Set(du, 0x400000));
-  const auto nan = hn::RebindMask(du, hn::IsNaN(value));
-  return hn::TruncateTo(d16, hn::ShiftRight<16>(hn::IfThenElse(nan, quiet, rounded)));
+using BFloat16Bits = hn::Vec<hn::Rebind<std::uint16_t, F32>>;
+
+/// Bits of bf16 nearest to each lane, ties to even; NaN stays NaN. On any machine.
+struct RoundByArithmetic {
+  HWY_INLINE BFloat16Bits operator()(hn::Vec<F32> value) const {
+    const hn::RebindToUnsigned<F32> du;
+    const auto bits = hn::BitCast(du, value);
+    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+    const auto rounded = hn::Add(hn::Add(bits, hn::Set(du, 0x7FFF)), odd);
+    const auto quiet = hn::Or(bits, hn::Set(du, 0x400000));
+    const auto nan = hn::RebindMask(du, hn::IsNaN(value));
+    const hn::Rebind<std::uint16_t, F32> d16;
+    return hn::TruncateTo(d16, hn::ShiftRight<16>(hn::IfThenElse(nan, quiet, rounded)));
+  }
+};
+
+#if CLOZE_MAY_HAVE_BF16
+/// The same where `accelerates(DType::bf16)`, but zero for what is smaller than 2^-126.
+struct RoundByInstruction {
+  HWY_INLINE BFloat16Bits operator()(hn::Vec<F32> value) const {
+    BFloat16Bits
+        bits;  // Highway 1.0 has no name for it, and its target lacks the compiler's switch
+    asm("vcvtneps2bf16 %1, %0" : "=v"(bits.raw) : "v"(value.raw));
+    return bits;
+  }
+};
+#endif
+
+/// Calls `body(round)` with this machine's way of rounding.
+template <class Body>
+HWY_INLINE void WithRounding(const Body& body) {
+#if CLOZE_MAY_HAVE_BF16
+  if (accelerates(DType::bf16)) return body(RoundByInstruction());
+#endif
+  body(RoundByArithmetic());
+}
+
+/// to[0, cols) = the values nearest to values(i), a vector from i on, and to tail(i) for single i.
+template <class Values, class Tail>
+HWY_INLINE void StoreRounded(std::size_t cols, BFloat16* to, const Values& values,
+                             const Tail& tail) {
+  const std::size_t lanes = hn::Lanes(F32()), whole = cols / lanes * lanes;
+  auto* bits = reinterpret_cast<std::uint16_t*>(to);
+  WithRounding([&](auto round) {
+    for (std::size_t i = 0; i < whole; i += lanes) {
+      hn::StoreU(round(values(i)), hn::Rebind<std::uint16_t, F32>(), bits + i);
+    }
+  });
+  for (std::size_t i = whole; i < cols; ++i) to[i] = BFloat16::from(tail(i));
+}
+
+/// to[0, cols) = from, rounded.
+inline void StoreRounded(const float* HWY_RESTRICT from, std::size_t cols,
+                         BFloat16* HWY_RESTRICT to) {
+  StoreRounded(
+      cols, to, [&](std::size_t i) { return hn::LoadU(F32(), from + i); },
+      [&](std::size_t i) { return from[i]; });
 }
 
 HWY_INLINE hn::Vec<F32> FromBFloat16([[maybe_unused]] F32 d, const BFloat16* from) {
@@ -85,15 +140,7 @@ inline void StoreRow(const float* from, std::size_t cols, DType dtype, std::byte
     std::memcpy(to, from, cols * sizeof(float));
     return;
   }
-  const F32 d;
-  const hn::Rebind<std::uint16_t, F32> d16;
-  const std::size_t lanes = hn::Lanes(d);
-  auto* bits = reinterpret_cast<std::uint16_t*>(to);
-  std::size_t i = 0;
-  for (; i + lanes <= cols; i += lanes) {
-    hn::StoreU(ToBFloat16(d, hn::LoadU(d, from + i)), d16, bits + i);
-  }
-  for (; i < cols; ++i) bits[i] = BFloat16::from(from[i]).bits;
+  StoreRounded(from, cols, reinterpret_cast<BFloat16*>(to));
 }
 
 /// row = (row - mean) / sqrt(variance + epsilon) * gamma + beta over [0, cols).

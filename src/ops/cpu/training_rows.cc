@@ -214,15 +214,7 @@ void SumColumns(const ConstMatrix& x, std::int64_t begin, std::int64_t count, fl
 }
 
 void RoundValues(const float* from, std::size_t count, BFloat16* to) {
-  const F32 d;
-  const hn::Rebind<std::uint16_t, F32> d16;
-  const std::size_t lanes = hn::Lanes(d);
-  auto* bits = reinterpret_cast<std::uint16_t*>(to);
-  std::size_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    hn::StoreU(ToBFloat16(d, hn::LoadU(d, from + i)), d16, bits + i);
-  }
-  for (; i < count; ++i) to[i] = BFloat16::from(from[i]);
+  StoreRounded(from, count, to);
 }
 
 }  // namespace cloze::ops::HWY_NAMESPACE
