@@ -31,6 +31,9 @@ struct Parameter {
   Shape shape;
   std::span<float> value;
   std::span<float> gradient;
+  /// The values in bf16, where products are computed in it; or empty. Whoever changes the values
+  /// changes these too.
+  std::span<BFloat16> rounded = {};
   /// Whether weight decay applies: to all but biases and layer norms (google-research/bert's
   /// `exclude_from_weight_decay`).
   bool decay = true;

@@ -83,8 +83,8 @@ class PretrainingModel {
   [[nodiscard]] const TrainingOptions& options() const;
   [[nodiscard]] Parameters& parameters();
 
-  /// Must be called after the parameters' values were changed, before the next pass: brings the
-  /// packed weights of the matrix products up to date.
+  /// Must be called after something else than an Optimizer changed the parameters' values, before
+  /// the next pass: brings the packed weights of the matrix products up to date.
   void parameters_changed();
 
   /// Loss of the batch, its gradients added to the parameters' gradients.

@@ -112,7 +112,8 @@ class TaskModel {
   /// Whether the head (the pooler included) was newly initialised.
   [[nodiscard]] bool has_new_head() const;
 
-  /// Must be called after the parameters' values were changed, before the next pass.
+  /// Must be called after something else than an Optimizer changed the parameters' values, before
+  /// the next pass.
   void parameters_changed();
 
   /// What the loss of this batch is divided by, known before it is computed.

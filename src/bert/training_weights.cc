@@ -1,7 +1,5 @@
 #include "bert/training_weights.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "cloze/error.h"
@@ -22,10 +20,8 @@ TrainingWeights::TrainingWeights(std::span<const ParameterShape> shapes, DType c
 }
 
 void TrainingWeights::refresh() {
-  const std::size_t count = rounded_end_ - rounded_begin_;
-  if (count > 0) {
-    ops::convert_values(parameters_.values().subspan(rounded_begin_, count),
-                        std::span(rounded_).subspan(rounded_begin_, count));
+  for (const auto& parameter : parameters_.all()) {
+    if (!parameter.rounded.empty()) ops::convert_values(parameter.value, parameter.rounded);
   }
 }
 
@@ -39,13 +35,12 @@ ops::ConstMatrix TrainingWeights::matrix_f32(const std::string& name) {
 ops::ConstMatrix TrainingWeights::matrix(const std::string& name) {
   auto matrix = matrix_f32(name);
   if (compute_ == DType::bf16) {
-    const auto at = parameters_.at(name).value.data() - parameters_.values().data();
-    matrix.data = reinterpret_cast<const std::byte*>(rounded_.data() + at);
+    auto& parameter = parameters_.at(name);
+    const auto at = parameter.value.data() - parameters_.values().data();
+    parameter.rounded =
+        std::span(rounded_).subspan(static_cast<std::size_t>(at), parameter.value.size());
+    matrix.data = reinterpret_cast<const std::byte*>(parameter.rounded.data());
     matrix.dtype = DType::bf16;
-    const auto begin = static_cast<std::size_t>(at);
-    const auto end = begin + static_cast<std::size_t>(matrix.rows * matrix.cols);
-    rounded_begin_ = rounded_end_ == 0 ? begin : std::min(rounded_begin_, begin);
-    rounded_end_ = std::max(rounded_end_, end);
   }
   return matrix;
 }

@@ -23,7 +23,7 @@ class TrainingWeights {
   [[nodiscard]] Parameters& parameters() { return parameters_; }
   [[nodiscard]] DType compute() const { return compute_; }
 
-  /// Rounds the values to `compute` again, after they have changed.
+  /// Rounds the values to `compute` again, after something else than an Optimizer changed them.
   void refresh();
 
   /// `NAME.weight` [out, in] and `NAME.bias`. Several names: their adjoining parameters as one
@@ -41,9 +41,9 @@ class TrainingWeights {
  private:
   Parameters parameters_;
   DType compute_;
-  std::vector<BFloat16> rounded_;  ///< the whole block of values in bf16; empty for f32
-  /// What of it somebody looks at: from the first to the last matrix that was asked for.
-  std::size_t rounded_begin_ = 0, rounded_end_ = 0;
+  /// The whole block of values in bf16, of which the matrices that were asked for are filled; empty
+  /// for f32.
+  std::vector<BFloat16> rounded_;
 };
 
 /// The parameters of the encoder (`bert.embeddings`, `bert.encoder`), and of the pooler if wanted.

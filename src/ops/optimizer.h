@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 
+#include "cloze/tensor.h"
+
 namespace cloze::ops {
 
 /// AdamW (Loshchilov and Hutter, arXiv:1711.05101) as PyTorch has it, with bias correction; or as
@@ -26,6 +28,7 @@ struct OptimizedArrays {
   std::span<float> gradient;    ///< read, then set to zero
   std::span<float> exp_avg;     ///< first moment
   std::span<float> exp_avg_sq;  ///< second moment
+  std::span<BFloat16> rounded = {};  ///< the values in bf16, written beside them; or empty
   bool decay = true;
   double rate = 1;  ///< multiplies the learning rate
 };
@@ -34,7 +37,7 @@ struct OptimizedArrays {
 /// value -= lr·(m̂ / (sqrt(v̂) + ε) + decay·value). Moves 32 bytes a value.
 void adamw(std::span<const OptimizedArrays> arrays, const AdamSettings& settings, float scale);
 
-/// The same step of some rows of an array [rows, cols] alone.
+/// The same step of some rows of an array [rows, cols] alone, which has no rounded values.
 void adamw_rows(const OptimizedArrays& array, std::int64_t cols, std::span<const std::int32_t> rows,
                 const AdamSettings& settings, float scale);
 

@@ -126,7 +126,6 @@ class Run {
     if (!taken.finite) {
       stop_for(fmt::format("a gradient of step {} is not finite", state_.step + 1));
     }
-    inputs_.model.parameters_changed();
     gradient_norm_ = taken.gradient_norm;
     state_.passes = static_cast<std::int64_t>(pass);
     ++state_.step;

@@ -43,10 +43,12 @@ Optimizer::Optimizer(internal::Parameters& parameters, const OptimizerSettings& 
                        .gradient = parameter->gradient,
                        .exp_avg = first.subspan(begin, count),
                        .exp_avg_sq = second.subspan(begin, count),
+                       .rounded = parameter->rounded,
                        .decay = parameter->decay,
                        .rate = parameter->rate});
-    // LAMB wants the norm of a whole array's update.
-    if (parameter->name == sparse && settings.kind == OptimizerKind::adamw) {
+    // LAMB wants the norm of a whole array's update; a product in bf16 reads every row.
+    if (parameter->name == sparse && settings.kind == OptimizerKind::adamw &&
+        parameter->rounded.empty()) {
       lazy_.emplace(arrays_.back(), parameter->shape.back());
     } else {
       dense_.push_back(arrays_.back());

@@ -51,7 +51,8 @@ class Optimizer {
     bool finite = true;  ///< otherwise nothing was changed but the gradients, which are not zero
   };
 
-  /// One step at this learning rate; the gradients are zero afterwards.
+  /// One step at this learning rate; the gradients are zero afterwards, and the parameters' rounded
+  /// values up to date.
   [[nodiscard]] Step step(double learning_rate);
 
   [[nodiscard]] std::int64_t steps() const { return steps_; }

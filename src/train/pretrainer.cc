@@ -137,7 +137,6 @@ class Run {
     if (!taken.finite) {
       stop_for(fmt::format("a gradient of step {} is not finite", state_.step + 1));
     }
-    inputs_.model.parameters_changed();
     gradient_norm_ = taken.gradient_norm;
     state_.position = data_->position();
     ++state_.step;

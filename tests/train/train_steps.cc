@@ -59,7 +59,6 @@ void run(std::span<char*> arguments) {
                                                 static_cast<double>(step) / steps, warmup / steps)
                    : 1;
     static_cast<void>(optimizer.step(learning_rate * share));
-    model.parameters_changed();
     const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
     const char* comma = step == 0 ? "" : ", ";
     losses += fmt::format("{}{}", comma, loss);

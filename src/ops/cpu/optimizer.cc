@@ -9,86 +9,95 @@
 
 #include <cmath>
 #include <cstddef>
+#include <type_traits>
 
 #include "hwy/highway.h"
+#include "ops/cpu/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-using F32 = hn::ScalableTag<float>;
+
+/// Calls `step(d, i)` for the whole vectors of [0, count), then for the single values left.
+template <class Step>
+HWY_INLINE void OverVectors(std::size_t count, const Step& step) {
+  const F32 d;
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) step(d, i);
+  for (; i < count; ++i) step(hn::CappedTag<float, 1>(), i);
+}
+
+/// Stores new values at i, and rounded ones beside them where that is wanted.
+template <class Round, class D>
+HWY_INLINE void StoreValues(const Round& round, D d, hn::Vec<D> values, const PieceArrays& to,
+                            std::size_t i) {
+  hn::StoreU(values, d, to.value + i);
+  if (to.rounded == nullptr) return;
+  if constexpr (std::is_same_v<D, F32>) {
+    auto* bits = reinterpret_cast<std::uint16_t*>(to.rounded + i);
+    hn::StoreU(round(values), hn::Rebind<std::uint16_t, F32>(), bits);
+  } else {
+    to.rounded[i] = BFloat16::from(hn::GetLane(values));
+  }
+}
 
 /// The new moments, stored, and m̂ / (sqrt(v̂) + ε) + decay·value.
 template <class D>
-HWY_INLINE hn::Vec<D> Update(D d, const AdamFactors& f, float* value, float* gradient, float* m,
-                             float* v) {
-  const auto g = hn::Mul(hn::LoadU(d, gradient), hn::Set(d, f.scale));
-  const auto first =
-      hn::MulAdd(hn::LoadU(d, m), hn::Set(d, f.beta1), hn::Mul(g, hn::Set(d, f.rest1)));
-  const auto second =
-      hn::MulAdd(hn::LoadU(d, v), hn::Set(d, f.beta2), hn::Mul(hn::Mul(g, g), hn::Set(d, f.rest2)));
-  hn::StoreU(first, d, m);
-  hn::StoreU(second, d, v);
+HWY_INLINE hn::Vec<D> Update(D d, const AdamFactors& f, const PieceArrays& arrays, std::size_t i) {
+  const auto g = hn::Mul(hn::LoadU(d, arrays.gradient + i), hn::Set(d, f.scale));
+  const auto first = hn::MulAdd(hn::LoadU(d, arrays.exp_avg + i), hn::Set(d, f.beta1),
+                                hn::Mul(g, hn::Set(d, f.rest1)));
+  const auto second = hn::MulAdd(hn::LoadU(d, arrays.exp_avg_sq + i), hn::Set(d, f.beta2),
+                                 hn::Mul(hn::Mul(g, g), hn::Set(d, f.rest2)));
+  hn::StoreU(first, d, arrays.exp_avg + i);
+  hn::StoreU(second, d, arrays.exp_avg_sq + i);
   const auto deviation =
       hn::MulAdd(hn::Sqrt(second), hn::Set(d, f.correct2), hn::Set(d, f.epsilon));
   const auto direction = hn::Div(hn::Mul(first, hn::Set(d, f.correct1)), deviation);
-  return hn::MulAdd(hn::LoadU(d, value), hn::Set(d, f.decay), direction);
+  return hn::MulAdd(hn::LoadU(d, arrays.value + i), hn::Set(d, f.decay), direction);
 }
 
-void AdamPiece(const AdamFactors& f, std::size_t count, float* value, float* gradient, float* m,
-               float* v) {
-  const auto step = [&](auto d, std::size_t i) {
-    const auto update = Update(d, f, value + i, gradient + i, m + i, v + i);
-    const auto old = hn::LoadU(d, value + i);
-    hn::StoreU(hn::NegMulAdd(update, hn::Set(d, f.learning_rate), old), d, value + i);
-    hn::StoreU(hn::Zero(d), d, gradient + i);
-  };
-  const F32 d;
-  std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) step(d, i);
-  for (; i < count; ++i) step(hn::CappedTag<float, 1>(), i);
+void AdamPiece(const AdamFactors& f, std::size_t count, const PieceArrays& arrays) {
+  WithRounding([&](auto round) {
+    OverVectors(count, [&](auto d, std::size_t i) {
+      const auto update = Update(d, f, arrays, i);
+      const auto old = hn::LoadU(d, arrays.value + i);
+      StoreValues(round, d, hn::NegMulAdd(update, hn::Set(d, f.learning_rate), old), arrays, i);
+      hn::StoreU(hn::Zero(d), d, arrays.gradient + i);
+    });
+  });
 }
 
-/// What AdamPiece does where gradients and moments are zero.
+/// What AdamPiece does where gradients and moments are zero, and no rounded values wanted.
 void DecayPiece(const AdamFactors& f, std::size_t count, float* value) {
-  const auto step = [&](auto d, std::size_t i) {
+  OverVectors(count, [&](auto d, std::size_t i) {
     const auto old = hn::LoadU(d, value + i);
     const auto update = hn::Mul(old, hn::Set(d, f.decay));
     hn::StoreU(hn::NegMulAdd(update, hn::Set(d, f.learning_rate), old), d, value + i);
-  };
-  const F32 d;
-  std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) step(d, i);
-  for (; i < count; ++i) step(hn::CappedTag<float, 1>(), i);
+  });
 }
 
 /// The update in the gradient's place; the squares of values and updates summed up.
-PieceNorms LambPiece(const AdamFactors& f, std::size_t count, float* value, float* gradient,
-                     float* m, float* v) {
+PieceNorms LambPiece(const AdamFactors& f, std::size_t count, const PieceArrays& arrays) {
   PieceNorms norms;
-  const auto step = [&](auto d, std::size_t i) {
-    const auto update = Update(d, f, value + i, gradient + i, m + i, v + i);
-    const auto old = hn::LoadU(d, value + i);
-    hn::StoreU(update, d, gradient + i);
+  OverVectors(count, [&](auto d, std::size_t i) {
+    const auto update = Update(d, f, arrays, i);
+    const auto old = hn::LoadU(d, arrays.value + i);
+    hn::StoreU(update, d, arrays.gradient + i);
     norms.value += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Mul(old, old))));
     norms.update += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Mul(update, update))));
-  };
-  const F32 d;
-  std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) step(d, i);
-  for (; i < count; ++i) step(hn::CappedTag<float, 1>(), i);
+  });
   return norms;
 }
 
-void ApplyPiece(float rate, std::size_t count, float* value, float* gradient) {
-  const auto step = [&](auto d, std::size_t i) {
-    const auto update = hn::LoadU(d, gradient + i);
-    hn::StoreU(hn::NegMulAdd(update, hn::Set(d, rate), hn::LoadU(d, value + i)), d, value + i);
-    hn::StoreU(hn::Zero(d), d, gradient + i);
-  };
-  const F32 d;
-  std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) step(d, i);
-  for (; i < count; ++i) step(hn::CappedTag<float, 1>(), i);
+void ApplyPiece(float rate, std::size_t count, const PieceArrays& arrays) {
+  WithRounding([&](auto round) {
+    OverVectors(count, [&](auto d, std::size_t i) {
+      const auto update = hn::LoadU(d, arrays.gradient + i);
+      const auto old = hn::LoadU(d, arrays.value + i);
+      StoreValues(round, d, hn::NegMulAdd(update, hn::Set(d, rate), old), arrays, i);
+      hn::StoreU(hn::Zero(d), d, arrays.gradient + i);
+    });
+  });
 }
 
 /// In f32 by stretches short enough to lose nothing, in double beyond.
@@ -142,7 +151,8 @@ std::vector<Piece> pieces_of(std::span<const OptimizedArrays> arrays) {
   for (std::size_t i = 0; i < arrays.size(); ++i) {
     const std::size_t size = arrays[i].value.size();
     if (arrays[i].gradient.size() != size || arrays[i].exp_avg.size() != size ||
-        arrays[i].exp_avg_sq.size() != size) {
+        arrays[i].exp_avg_sq.size() != size ||
+        (!arrays[i].rounded.empty() && arrays[i].rounded.size() != size)) {
       throw ArgumentError("an optimizer's arrays are of different lengths");
     }
     for (std::size_t begin = 0; begin < size; begin += kPiece) {
@@ -150,6 +160,20 @@ std::vector<Piece> pieces_of(std::span<const OptimizedArrays> arrays) {
     }
   }
   return pieces;
+}
+
+PieceArrays from(const OptimizedArrays& arrays, std::size_t begin) {
+  return {.value = arrays.value.data() + begin,
+          .gradient = arrays.gradient.data() + begin,
+          .exp_avg = arrays.exp_avg.data() + begin,
+          .exp_avg_sq = arrays.exp_avg_sq.data() + begin,
+          .rounded = arrays.rounded.empty() ? nullptr : arrays.rounded.data() + begin};
+}
+
+void require_no_rounded(const OptimizedArrays& array) {
+  if (!array.rounded.empty()) {
+    throw ArgumentError("an array whose rows are stepped one by one has no rounded values");
+  }
 }
 
 AdamFactors factors_of(const AdamSettings& settings, float scale, const OptimizedArrays& array) {
@@ -176,26 +200,25 @@ void adamw(std::span<const OptimizedArrays> arrays, const AdamSettings& settings
     const auto& piece = pieces[static_cast<std::size_t>(index)];
     const auto& array = arrays[piece.array];
     HWY_DYNAMIC_DISPATCH(AdamPiece)
-    (factors_of(settings, scale, array), piece.count, array.value.data() + piece.begin,
-     array.gradient.data() + piece.begin, array.exp_avg.data() + piece.begin,
-     array.exp_avg_sq.data() + piece.begin);
+    (factors_of(settings, scale, array), piece.count, from(array, piece.begin));
   });
 }
 
 void adamw_rows(const OptimizedArrays& array, std::int64_t cols, std::span<const std::int32_t> rows,
                 const AdamSettings& settings, float scale) {
+  require_no_rounded(array);
   const auto factors = factors_of(settings, scale, array);
   const auto count = static_cast<std::size_t>(cols);
   parallel_for(static_cast<std::int64_t>(rows.size()), kRows, [&](std::int64_t index) {
     const std::size_t at = static_cast<std::size_t>(rows[static_cast<std::size_t>(index)]) * count;
     HWY_DYNAMIC_DISPATCH(AdamPiece)
-    (factors, count, array.value.data() + at, array.gradient.data() + at, array.exp_avg.data() + at,
-     array.exp_avg_sq.data() + at);
+    (factors, count, from(array, at));
   });
 }
 
 void adamw_owed(const OptimizedArrays& array, std::int64_t cols, std::span<const OwedSteps> rows,
                 std::span<const AdamSettings> steps) {
+  require_no_rounded(array);
   std::vector<AdamFactors> factors;
   for (const auto& step : steps) factors.push_back(factors_of(step, 1, array));
   const auto count = static_cast<std::size_t>(cols);
@@ -205,8 +228,7 @@ void adamw_owed(const OptimizedArrays& array, std::int64_t cols, std::span<const
     for (auto step = static_cast<std::size_t>(owed.first); step < factors.size(); ++step) {
       if (owed.moved) {
         HWY_DYNAMIC_DISPATCH(AdamPiece)
-        (factors[step], count, array.value.data() + at, array.gradient.data() + at,
-         array.exp_avg.data() + at, array.exp_avg_sq.data() + at);
+        (factors[step], count, from(array, at));
       } else {
         HWY_DYNAMIC_DISPATCH(DecayPiece)(factors[step], count, array.value.data() + at);
       }
@@ -222,10 +244,8 @@ void lamb(std::span<const OptimizedArrays> arrays, const AdamSettings& settings,
     const auto at = static_cast<std::size_t>(index);
     const auto& piece = pieces[at];
     const auto& array = arrays[piece.array];
-    norms[at] = HWY_DYNAMIC_DISPATCH(LambPiece)(
-        factors_of(settings, scale, array), piece.count, array.value.data() + piece.begin,
-        array.gradient.data() + piece.begin, array.exp_avg.data() + piece.begin,
-        array.exp_avg_sq.data() + piece.begin);
+    norms[at] = HWY_DYNAMIC_DISPATCH(LambPiece)(factors_of(settings, scale, array), piece.count,
+                                                from(array, piece.begin));
   });
   std::vector<PieceNorms> sums(arrays.size());
   for (std::size_t i = 0; i < pieces.size(); ++i) {
@@ -240,7 +260,7 @@ void lamb(std::span<const OptimizedArrays> arrays, const AdamSettings& settings,
     const double trust = adapts ? std::sqrt(sum.value / sum.update) : 1;
     HWY_DYNAMIC_DISPATCH(ApplyPiece)
     (static_cast<float>(settings.learning_rate * array.rate * trust), piece.count,
-     array.value.data() + piece.begin, array.gradient.data() + piece.begin);
+     from(array, piece.begin));
   });
 }
 
