@@ -25,9 +25,9 @@ struct AdamSettings {
 /// One parameter's arrays, of equal length.
 struct OptimizedArrays {
   std::span<float> value;
-  std::span<float> gradient;    ///< read, then set to zero
-  std::span<float> exp_avg;     ///< first moment
-  std::span<float> exp_avg_sq;  ///< second moment
+  std::span<float> gradient;         ///< read, then set to zero
+  std::span<float> exp_avg;          ///< first moment
+  std::span<float> exp_avg_sq;       ///< second moment
   std::span<BFloat16> rounded = {};  ///< the values in bf16, written beside them; or empty
   bool decay = true;
   double rate = 1;  ///< multiplies the learning rate
