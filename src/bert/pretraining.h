@@ -84,7 +84,7 @@ class PretrainingModel {
   [[nodiscard]] Parameters& parameters();
 
   /// Must be called after something else than an Optimizer changed the parameters' values, before
-  /// the next pass: brings the packed weights of the matrix products up to date.
+  /// the next pass.
   void parameters_changed();
 
   /// Loss of the batch, its gradients added to the parameters' gradients.

@@ -21,10 +21,19 @@ namespace cloze::ops::HWY_NAMESPACE {
 /// Divides a tile of outputs [count, head_dim] by the softmax's sums and stores it.
 void StoreOutputs(const HeadTask& task, std::size_t begin, std::size_t count, const float* sums,
                   float* output, std::size_t width) {
+  const auto head_dim = static_cast<std::size_t>(task.head_dim);
   for (std::size_t r = 0; r < count; ++r) {
-    ScaleRow(output + r * width, width, 1.0F / sums[r]);
-    StoreRow(output + r * width, static_cast<std::size_t>(task.head_dim), task.y.dtype,
-             task.y.row(static_cast<std::int64_t>(begin + r)));
+    float* values = output + r * width;
+    const float scale = 1.0F / sums[r];
+    std::byte* to = task.y.row(static_cast<std::int64_t>(begin + r));
+    if (task.y.dtype == DType::bf16) {
+      StoreRounded(head_dim, reinterpret_cast<BFloat16*>(to), [&](auto d, std::size_t i) {
+        return hn::Mul(hn::LoadU(d, values + i), hn::Set(d, scale));
+      });
+    } else {
+      ScaleRow(values, width, scale);
+      StoreRow(values, head_dim, task.y.dtype, to);
+    }
   }
 }
 
@@ -94,20 +103,6 @@ HWY_INLINE void FetchAhead(const HeadTask& task, std::size_t row) {
   }
 }
 
-/// Divides a tile of outputs by the softmax's sums and stores it, head_dim a multiple of lanes.
-void StoreOutputsRounded(const HeadTask& task, std::size_t begin, std::size_t count,
-                         const float* sums, const float* output, std::size_t width) {
-  const F32 d;
-  for (std::size_t r = 0; r < count; ++r) {
-    const auto scale = hn::Set(d, 1.0F / sums[r]);
-    auto* to = reinterpret_cast<std::uint16_t*>(task.y.row(static_cast<std::int64_t>(begin + r)));
-    for (std::size_t i = 0; i < width; i += hn::Lanes(d)) {
-      const auto value = hn::Mul(hn::LoadU(d, output + r * width + i), scale);
-      hn::StoreU(RoundByInstruction()(value), hn::Rebind<std::uint16_t, F32>(), to + i);
-    }
-  }
-}
-
 /// The softmax of a tile's scores, which it overwrites, to the task's probabilities.
 void StoreProbabilities(const HeadTask& task, std::size_t begin, std::size_t count, float* score,
                         std::size_t keys) {
@@ -171,11 +166,7 @@ void AttendHeadPairs(const HeadTask& task, Arena& scratch) {
     Multiply<PairSteps>({reinterpret_cast<const std::uint32_t*>(rounded), rounded_stride / 2},
                         value, width, rows, value_steps, width, output, width);
     if (task.probabilities != nullptr) StoreProbabilities(task, begin, count, score, keys);
-    if (width == head_dim) {
-      StoreOutputsRounded(task, begin, count, sums, output, width);
-    } else {
-      StoreOutputs(task, begin, count, sums, output, width);
-    }
+    StoreOutputs(task, begin, count, sums, output, width);
   }
 }
 

@@ -107,12 +107,7 @@ struct PairLayout {
     return ExponentiateRow(RoundedExponential(), row, cols, scale);
   }
   static void Tile(const float* from, std::size_t rows, std::size_t stride, std::uint32_t* to) {
-    const F32 d;
-    const hn::Rebind<std::uint16_t, F32> d16;
-    auto* bits = reinterpret_cast<std::uint16_t*>(to);
-    for (std::size_t i = 0; i < rows * stride; i += hn::Lanes(d)) {
-      hn::StoreU(RoundByInstruction()(hn::LoadU(d, from + i)), d16, bits + i);
-    }
+    StoreRounded(from, rows * stride, reinterpret_cast<BFloat16*>(to));
   }
   static const std::uint32_t* TileAcross(const std::uint32_t* tile, std::size_t rows,
                                          std::size_t stride, std::uint32_t* to) {

@@ -57,10 +57,9 @@ void AddRow(const float* x, const Matrix& y, std::int64_t row) {
   std::size_t i = 0;
   if (y.dtype == DType::bf16) {
     auto* values = reinterpret_cast<BFloat16*>(y.row(row));
-    StoreRounded(
-        cols, values,
-        [&](std::size_t at) { return hn::Add(hn::LoadU(d, x + at), FromBFloat16(d, values + at)); },
-        [&](std::size_t at) { return x[at] + static_cast<float>(values[at]); });
+    StoreRounded(cols, values, [&](auto tag, std::size_t at) {
+      return hn::Add(hn::LoadU(tag, x + at), FromBFloat16(tag, values + at));
+    });
     return;
   }
   auto* values = reinterpret_cast<float*>(y.row(row));
@@ -71,12 +70,8 @@ void AddRow(const float* x, const Matrix& y, std::int64_t row) {
 }
 
 void GeluRow(const float* x, const Matrix& y, std::int64_t row) {
-  const F32 d;
-  const hn::CappedTag<float, 1> one;
-  StoreRounded(
-      static_cast<std::size_t>(y.cols), reinterpret_cast<BFloat16*>(y.row(row)),
-      [&](std::size_t i) { return Gelu(d, hn::LoadU(d, x + i)); },
-      [&](std::size_t i) { return hn::GetLane(Gelu(one, hn::Set(one, x[i]))); });
+  StoreRounded(static_cast<std::size_t>(y.cols), reinterpret_cast<BFloat16*>(y.row(row)),
+               [&](auto d, std::size_t i) { return Gelu(d, hn::LoadU(d, x + i)); });
 }
 
 }  // namespace cloze::ops::HWY_NAMESPACE

@@ -9,7 +9,6 @@
 
 #include <cmath>
 #include <cstddef>
-#include <type_traits>
 
 #include "hwy/highway.h"
 #include "ops/cpu/rows-inl.h"
@@ -17,27 +16,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
 
-/// Calls `step(d, i)` for the whole vectors of [0, count), then for the single values left.
-template <class Step>
-HWY_INLINE void OverVectors(std::size_t count, const Step& step) {
-  const F32 d;
-  std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) step(d, i);
-  for (; i < count; ++i) step(hn::CappedTag<float, 1>(), i);
-}
-
 /// Stores new values at i, and rounded ones beside them where that is wanted.
 template <class Round, class D>
 HWY_INLINE void StoreValues(const Round& round, D d, hn::Vec<D> values, const PieceArrays& to,
                             std::size_t i) {
   hn::StoreU(values, d, to.value + i);
-  if (to.rounded == nullptr) return;
-  if constexpr (std::is_same_v<D, F32>) {
-    auto* bits = reinterpret_cast<std::uint16_t*>(to.rounded + i);
-    hn::StoreU(round(values), hn::Rebind<std::uint16_t, F32>(), bits);
-  } else {
-    to.rounded[i] = BFloat16::from(hn::GetLane(values));
-  }
+  if (to.rounded != nullptr) StoreNearest(round, d, values, to.rounded + i);
 }
 
 /// The new moments, stored, and m̂ / (sqrt(v̂) + ε) + decay·value.

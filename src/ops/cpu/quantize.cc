@@ -16,61 +16,33 @@
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
 
-/// The least and the greatest value of a row, zero among them.
-struct Range {
-  float low = 0.0F, high = 0.0F;
-  bool finite = true;
-};
-
-/// row [cols], padded to whole vectors = x's row in f32; its range.
-Range LoadRange(const ConstMatrix& x, std::int64_t index, float* HWY_RESTRICT row) {
-  const F32 d;
-  const hn::RebindToUnsigned<F32> du;
-  const auto cols = static_cast<std::size_t>(x.cols);
-  const std::size_t lanes = hn::Lanes(d), whole = cols / lanes * lanes;
-  auto lows = hn::Zero(d), highs = hn::Zero(d);
-  auto magnitudes = hn::Zero(du);  // as bits, whose order is the values', infinities and NaN last
-  const auto widen = [&](hn::Vec<F32> value) {
-    lows = hn::Min(lows, value);
-    highs = hn::Max(highs, value);
-    magnitudes = hn::Max(magnitudes, hn::And(hn::BitCast(du, value), hn::Set(du, 0x7FFFFFFF)));
-  };
-  if (x.dtype == DType::bf16) {
-    const auto* from = reinterpret_cast<const BFloat16*>(x.row(index));
-    for (std::size_t i = 0; i < whole; i += lanes) {
-      const auto value = FromBFloat16(d, from + i);
-      hn::StoreU(value, d, row + i);
-      widen(value);
-    }
-    if (whole < cols) {
-      LoadRow(from + whole, cols - whole, row + whole);
-      widen(hn::LoadU(d, row + whole));
-    }
-  } else {
-    LoadRow(x.dtype, x.row(index), cols, row);
-    for (std::size_t i = 0; i < cols; i += lanes) widen(hn::LoadU(d, row + i));
-  }
-  return {.low = hn::GetLane(hn::MinOfLanes(d, lows)),
-          .high = hn::GetLane(hn::MaxOfLanes(d, highs)),
-          .finite = hn::GetLane(hn::MaxOfLanes(du, magnitudes)) < 0x7F800000};
-}
-
-void QuantizeRow(const float* HWY_RESTRICT row, const Range& range, std::size_t cols,
-                 std::uint8_t* HWY_RESTRICT to, float* scale, std::int32_t* zero) {
+void QuantizeRow(const float* HWY_RESTRICT row, std::size_t cols, std::uint8_t* HWY_RESTRICT to,
+                 float* scale, std::int32_t* zero) {
   const F32 d;
   const hn::Rebind<std::uint8_t, F32> d8;
   const hn::RebindToSigned<F32> di;
+  const hn::RebindToUnsigned<F32> du;
   const std::size_t lanes = hn::Lanes(d);
-  if (!range.finite) {
+  auto lows = hn::Zero(d), highs = hn::Zero(d);
+  auto magnitudes = hn::Zero(du);  // as bits, whose order is the values', infinities and NaN last
+  for (std::size_t i = 0; i < cols; i += lanes) {  // the padding is zero, as the range's start is
+    const auto value = hn::LoadU(d, row + i);
+    lows = hn::Min(lows, value);
+    highs = hn::Max(highs, value);
+    magnitudes = hn::Max(magnitudes, hn::And(hn::BitCast(du, value), hn::Set(du, 0x7FFFFFFF)));
+  }
+  if (hn::GetLane(hn::MaxOfLanes(du, magnitudes)) >= 0x7F800000) {
     // 8 bits cannot hold it: the scale carries it to every output of the row.
     *scale = std::numeric_limits<float>::quiet_NaN();
     *zero = 0;
     std::fill_n(to, cols, std::uint8_t{0});
     return;
   }
-  const float width = range.high - range.low;
-  *scale = width > 0.0F ? width / 255.0F : 1.0F;
-  *zero = static_cast<std::int32_t>(std::nearbyint(-range.low / *scale));
+  const float low = hn::GetLane(hn::MinOfLanes(d, lows));
+  const float high = hn::GetLane(hn::MaxOfLanes(d, highs));
+  const float range = high - low;
+  *scale = range > 0.0F ? range / 255.0F : 1.0F;
+  *zero = static_cast<std::int32_t>(std::nearbyint(-low / *scale));
   const auto inverse = hn::Set(d, 1.0F / *scale);
   const auto offset = hn::Set(di, *zero);
   std::size_t i = 0;
@@ -87,8 +59,8 @@ void QuantizeRow(const float* HWY_RESTRICT row, const Range& range, std::size_t 
 void QuantizeRows(const ConstMatrix& x, float* row, const QuantizedRows& to) {
   const auto cols = static_cast<std::size_t>(x.cols);
   for (std::int64_t r = 0; r < x.rows; ++r) {
-    const Range range = LoadRange(x, r, row);
-    QuantizeRow(row, range, cols, to.values + r * x.cols, to.scales + r, to.zeros + r);
+    LoadRow(x.dtype, x.row(r), cols, row);
+    QuantizeRow(row, cols, to.values + r * x.cols, to.scales + r, to.zeros + r);
   }
 }
 
@@ -97,45 +69,29 @@ void DequantizeRow(const std::int32_t* HWY_RESTRICT sums, float scale, std::int3
                    const float* HWY_RESTRICT channel_scale,
                    const std::int32_t* HWY_RESTRICT channel_sum, const float* HWY_RESTRICT bias,
                    std::size_t cols, DType dtype, std::byte* to) {
-  const F32 d;
-  const hn::RebindToSigned<F32> di;
-  const hn::CappedTag<float, 1> one;
-  const auto scales = hn::Set(d, scale);
-  const auto zeros = hn::Set(di, zero);
-  const auto values_at = [&](std::size_t i) {
+  const auto values_at = [&](auto d, std::size_t i) {
+    const hn::RebindToSigned<decltype(d)> di;
+    const auto zeros = hn::Set(di, zero);
     const auto exact =
         hn::Sub(hn::LoadU(di, sums + i), hn::Mul(zeros, hn::LoadU(di, channel_sum + i)));
-    const auto factor = hn::Mul(scales, hn::LoadU(d, channel_scale + i));
+    const auto factor = hn::Mul(hn::Set(d, scale), hn::LoadU(d, channel_scale + i));
     return Activate(d, kEpilogue,
                     hn::MulAdd(hn::ConvertTo(d, exact), factor, hn::LoadU(d, bias + i)));
   };
-  const auto value_at = [&](std::size_t i) {
-    const auto exact = static_cast<float>(sums[i] - zero * channel_sum[i]);
-    const float value = exact * (scale * channel_scale[i]) + bias[i];
-    return hn::GetLane(Activate(one, kEpilogue, hn::Set(one, value)));
-  };
+  constexpr bool kAdds = kEpilogue == Epilogue::add;
   if (dtype == DType::bf16) {
     auto* out = reinterpret_cast<BFloat16*>(to);
-    StoreRounded(
-        cols, out,
-        [&](std::size_t i) {
-          const auto value = values_at(i);
-          return kEpilogue == Epilogue::add ? hn::Add(value, FromBFloat16(d, out + i)) : value;
-        },
-        [&](std::size_t i) {
-          return kEpilogue == Epilogue::add ? value_at(i) + static_cast<float>(out[i])
-                                            : value_at(i);
-        });
+    StoreRounded(cols, out, [&](auto d, std::size_t i) {
+      const auto value = values_at(d, i);
+      return kAdds ? hn::Add(value, FromBFloat16(d, out + i)) : value;
+    });
     return;
   }
   auto* out = reinterpret_cast<float*>(to);
-  std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= cols; i += hn::Lanes(d)) {
-    auto value = values_at(i);
-    if constexpr (kEpilogue == Epilogue::add) value = hn::Add(value, hn::LoadU(d, out + i));
-    hn::StoreU(value, d, out + i);
-  }
-  for (; i < cols; ++i) out[i] = kEpilogue == Epilogue::add ? out[i] + value_at(i) : value_at(i);
+  OverVectors(cols, [&](auto d, std::size_t i) {
+    const auto value = values_at(d, i);
+    hn::StoreU(kAdds ? hn::Add(value, hn::LoadU(d, out + i)) : value, d, out + i);
+  });
 }
 
 template <Epilogue kEpilogue>

@@ -10,6 +10,7 @@
 // clang-format on
 
 #include <cstring>
+#include <type_traits>
 
 #include "cloze/tensor.h"
 #include "hwy/highway.h"
@@ -53,11 +54,11 @@ struct RoundByArithmetic {
 };
 
 #if CLOZE_MAY_HAVE_BF16
-/// The same where `accelerates(DType::bf16)`, but zero for what is smaller than 2^-126.
+/// The same where `accelerates(DType::bf16)`, but zero for what is smaller than 2^-126. Highway 1.0
+/// has no name for the instruction, and its target lacks the compiler's switch.
 struct RoundByInstruction {
   HWY_INLINE BFloat16Bits operator()(hn::Vec<F32> value) const {
-    BFloat16Bits
-        bits;  // Highway 1.0 has no name for it, and its target lacks the compiler's switch
+    BFloat16Bits bits;
     asm("vcvtneps2bf16 %1, %0" : "=v"(bits.raw) : "v"(value.raw));
     return bits;
   }
@@ -73,31 +74,45 @@ HWY_INLINE void WithRounding(const Body& body) {
   body(RoundByArithmetic());
 }
 
-/// to[0, cols) = the values nearest to values(i), a vector from i on, and to tail(i) for single i.
-template <class Values, class Tail>
-HWY_INLINE void StoreRounded(std::size_t cols, BFloat16* to, const Values& values,
-                             const Tail& tail) {
-  const std::size_t lanes = hn::Lanes(F32()), whole = cols / lanes * lanes;
-  auto* bits = reinterpret_cast<std::uint16_t*>(to);
+/// Calls `step(d, i)` for the whole vectors of [0, count), then for the single values left.
+template <class Step>
+HWY_INLINE void OverVectors(std::size_t count, const Step& step) {
+  const F32 d;
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) step(d, i);
+  for (; i < count; ++i) step(hn::CappedTag<float, 1>(), i);
+}
+
+/// Stores a vector's or a single value's nearest bf16.
+template <class Round, class D>
+HWY_INLINE void StoreNearest(const Round& round, [[maybe_unused]] D d, hn::Vec<D> value,
+                             BFloat16* to) {
+  if constexpr (std::is_same_v<D, F32>) {
+    hn::StoreU(round(value), hn::Rebind<std::uint16_t, F32>(),
+               reinterpret_cast<std::uint16_t*>(to));
+  } else {
+    *to = BFloat16::from(hn::GetLane(value));
+  }
+}
+
+/// to[0, cols) = what is nearest to `values(d, i)`, as OverVectors counts.
+template <class Values>
+HWY_INLINE void StoreRounded(std::size_t cols, BFloat16* to, const Values& values) {
   WithRounding([&](auto round) {
-    for (std::size_t i = 0; i < whole; i += lanes) {
-      hn::StoreU(round(values(i)), hn::Rebind<std::uint16_t, F32>(), bits + i);
-    }
+    OverVectors(cols, [&](auto d, std::size_t i) { StoreNearest(round, d, values(d, i), to + i); });
   });
-  for (std::size_t i = whole; i < cols; ++i) to[i] = BFloat16::from(tail(i));
 }
 
 /// to[0, cols) = from, rounded.
 inline void StoreRounded(const float* HWY_RESTRICT from, std::size_t cols,
                          BFloat16* HWY_RESTRICT to) {
-  StoreRounded(
-      cols, to, [&](std::size_t i) { return hn::LoadU(F32(), from + i); },
-      [&](std::size_t i) { return from[i]; });
+  StoreRounded(cols, to, [&](auto d, std::size_t i) { return hn::LoadU(d, from + i); });
 }
 
-HWY_INLINE hn::Vec<F32> FromBFloat16([[maybe_unused]] F32 d, const BFloat16* from) {
-  const hn::Rebind<std::uint16_t, F32> d16;
-  const hn::RebindToUnsigned<F32> du;
+template <class D>
+HWY_INLINE hn::Vec<D> FromBFloat16(D d, const BFloat16* from) {
+  const hn::Rebind<std::uint16_t, D> d16;
+  const hn::RebindToUnsigned<D> du;
   const auto bits = hn::LoadU(d16, reinterpret_cast<const std::uint16_t*>(from));
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, bits)));
 }
