@@ -8,11 +8,11 @@
 #include <mutex>
 #include <vector>
 
+#include "bert/embeddings.h"
+#include "bert/encoder_layer.h"
 #include "bert/token_selection.h"
 #include "bert/weights.h"
 #include "cloze/bert.h"
-#include "nn/embeddings.h"
-#include "nn/encoder_layer.h"
 
 namespace cloze::internal {
 

@@ -7,14 +7,14 @@
 
 #include "checkpoint/find_weights.h"
 #include "checkpoint/google_names.h"
-#include "checkpoint/json.h"
-#include "checkpoint/safetensors.h"
-#include "checkpoint/shard_index.h"
-#include "checkpoint/stored_tensor.h"
-#include "checkpoint/tensor_bundle.h"
-#include "checkpoint/torch_file.h"
 #include "cloze/error.h"
+#include "core/json.h"
 #include "core/mapped_file.h"
+#include "formats/safetensors.h"
+#include "formats/shard_index.h"
+#include "formats/stored_tensor.h"
+#include "formats/tensorflow/tensor_bundle.h"
+#include "formats/torch/torch_file.h"
 
 namespace cloze {
 

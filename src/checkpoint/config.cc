@@ -10,12 +10,12 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
 #include "checkpoint/find_weights.h"
-#include "checkpoint/json.h"
-#include "checkpoint/tensor_bundle.h"
 #include "cloze/error.h"
+#include "core/atomic_file.h"
+#include "core/json.h"
 #include "core/mapped_file.h"
+#include "formats/tensorflow/tensor_bundle.h"
 
 namespace cloze {
 namespace {

@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "checkpoint/tensor_bundle.h"
 #include "cloze/error.h"
+#include "formats/tensorflow/tensor_bundle.h"
 
 namespace cloze {
 namespace {

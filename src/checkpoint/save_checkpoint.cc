@@ -7,9 +7,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
+#include "core/atomic_file.h"
 
 namespace cloze {
 namespace {

@@ -12,8 +12,8 @@
 #include "cli/format.h"
 #include "cli/task_options.h"
 #include "core/mapped_file.h"
-#include "data/output.h"
-#include "data/squad_reader.h"
+#include "core/output.h"
+#include "datasets/squad_reader.h"
 #include "tasks/question_answering.h"
 
 namespace cloze::cli {

@@ -12,8 +12,8 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/task_options.h"
-#include "data/batching.h"
-#include "data/output.h"
+#include "core/output.h"
+#include "datasets/batching.h"
 #include "tasks/text_classification.h"
 
 namespace cloze::cli {

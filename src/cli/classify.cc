@@ -11,9 +11,9 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/task_options.h"
-#include "data/batching.h"
-#include "data/output.h"
-#include "tasks/labels.h"
+#include "core/output.h"
+#include "datasets/batching.h"
+#include "datasets/labels.h"
 #include "tasks/text_classification.h"
 
 namespace cloze::cli {

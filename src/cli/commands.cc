@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
-#include "data/output.h"
+#include "core/output.h"
 
 namespace cloze::cli {
 namespace {

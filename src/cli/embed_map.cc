@@ -14,12 +14,12 @@
 #include "cli/options.h"
 #include "cloze/bert.h"
 #include "cloze/tokenizer.h"
+#include "core/output.h"
 #include "core/progress.h"
-#include "data/batching.h"
-#include "data/output.h"
+#include "datasets/batching.h"
 #include "inspect/embedding_map.h"
-#include "tasks/embedder.h"
-#include "tasks/sentence_settings.h"
+#include "sentence/embedder.h"
+#include "sentence/settings.h"
 
 namespace cloze::cli {
 namespace {

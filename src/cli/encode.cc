@@ -15,9 +15,9 @@
 #include "cloze/bert.h"
 #include "cloze/tokenizer.h"
 #include "core/progress.h"
-#include "data/batching.h"
-#include "tasks/embedder.h"
-#include "tasks/sentence_settings.h"
+#include "datasets/batching.h"
+#include "sentence/embedder.h"
+#include "sentence/settings.h"
 
 namespace cloze::cli {
 namespace {

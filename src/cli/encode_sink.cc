@@ -11,8 +11,8 @@
 
 #include "cli/format.h"
 #include "cloze/error.h"
-#include "data/array_file.h"
-#include "data/output.h"
+#include "core/output.h"
+#include "formats/array_file.h"
 
 namespace cloze::cli {
 namespace {

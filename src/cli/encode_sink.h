@@ -9,9 +9,9 @@
 #include <string>
 
 #include "cloze/tokenizer.h"
-#include "data/batching.h"
-#include "data/text_reader.h"
-#include "tasks/pooling.h"
+#include "datasets/batching.h"
+#include "datasets/text_reader.h"
+#include "sentence/pooling.h"
 
 namespace cloze::cli {
 

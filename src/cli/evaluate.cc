@@ -11,8 +11,8 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/task_options.h"
+#include "core/output.h"
 #include "core/progress.h"
-#include "data/output.h"
 #include "tasks/task.h"
 
 namespace cloze::cli {

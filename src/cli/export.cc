@@ -9,10 +9,10 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
+#include "core/output.h"
 #include "core/progress.h"
-#include "data/model_path.h"
-#include "data/output.h"
-#include "tasks/export_onnx.h"
+#include "export/export_onnx.h"
+#include "hub/model_path.h"
 
 namespace cloze::cli {
 namespace {

@@ -15,9 +15,9 @@
 #include "cli/options.h"
 #include "cloze/bert.h"
 #include "cloze/tokenizer.h"
+#include "core/output.h"
 #include "core/progress.h"
-#include "data/batching.h"
-#include "data/output.h"
+#include "datasets/batching.h"
 
 namespace cloze::cli {
 namespace {

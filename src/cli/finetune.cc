@@ -13,8 +13,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "bert/task_model.h"
+#include "bert/training/task_model.h"
 #include "bert/weights.h"
+#include "checkpoint/model_sizes.h"
 #include "cli/command.h"
 #include "cli/finetune_options.h"
 #include "cli/format.h"
@@ -23,11 +24,10 @@
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
 #include "cloze/tokenizer.h"
+#include "core/output.h"
 #include "core/parallel.h"
-#include "data/batching.h"
-#include "data/model_path.h"
-#include "data/output.h"
-#include "tasks/model_sizes.h"
+#include "datasets/batching.h"
+#include "hub/model_path.h"
 #include "tasks/task.h"
 #include "train/fine_tuner.h"
 #include "train/model_card.h"

@@ -6,11 +6,11 @@
 
 #include <fmt/format.h>
 
+#include "checkpoint/model_sizes.h"
 #include "cli/command.h"
 #include "cli/kept_options.h"
 #include "cli/options.h"
 #include "cloze/error.h"
-#include "tasks/model_sizes.h"
 
 namespace cloze::cli {
 namespace {

@@ -8,8 +8,8 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
-#include "data/output.h"
-#include "tasks/model_info.h"
+#include "core/output.h"
+#include "inspect/model_info.h"
 
 namespace cloze::cli {
 namespace {

@@ -18,8 +18,8 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "core/output.h"
 #include "core/progress.h"
-#include "data/output.h"
 #include "inspect/inspection.h"
 #include "inspect/report.h"
 

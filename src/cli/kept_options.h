@@ -12,9 +12,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/json.h"
 #include "cli/command.h"
 #include "cloze/error.h"
+#include "core/json.h"
 
 namespace cloze::cli {
 

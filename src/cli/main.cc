@@ -11,7 +11,7 @@
 
 #include "cli/command.h"
 #include "cloze/error.h"
-#include "data/output.h"
+#include "core/output.h"
 
 namespace {
 

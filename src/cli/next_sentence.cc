@@ -13,8 +13,8 @@
 #include "cli/task_options.h"
 #include "cloze/bert.h"
 #include "cloze/tokenizer.h"
-#include "data/batching.h"
-#include "data/output.h"
+#include "core/output.h"
+#include "datasets/batching.h"
 
 namespace cloze::cli {
 namespace {

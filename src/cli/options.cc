@@ -8,10 +8,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "core/output.h"
 #include "core/parallel.h"
-#include "data/model_path.h"
-#include "data/output.h"
-#include "tasks/sentence_settings.h"
+#include "hub/model_path.h"
+#include "sentence/settings.h"
 
 namespace cloze::cli {
 namespace {

@@ -15,8 +15,8 @@
 #include "cloze/bert.h"
 #include "cloze/error.h"
 #include "core/progress.h"
-#include "data/batching.h"
-#include "data/text_reader.h"
+#include "datasets/batching.h"
+#include "datasets/text_reader.h"
 
 namespace cloze::cli {
 

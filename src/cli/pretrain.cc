@@ -10,7 +10,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "bert/pretraining.h"
+#include "bert/training/pretraining.h"
+#include "checkpoint/model_sizes.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
@@ -21,11 +22,10 @@
 #include "cloze/tokenizer.h"
 #include "cloze/vocabulary_trainer.h"
 #include "core/mapped_file.h"
+#include "core/output.h"
 #include "core/parallel.h"
-#include "data/model_path.h"
-#include "data/output.h"
-#include "data/pretraining_data.h"
-#include "tasks/model_sizes.h"
+#include "corpus/pretraining_data.h"
+#include "hub/model_path.h"
 #include "train/pretrainer.h"
 #include "train/run_directory.h"
 

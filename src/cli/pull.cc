@@ -10,7 +10,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cloze/hub.h"
-#include "data/output.h"
+#include "core/output.h"
 
 namespace cloze::cli {
 namespace {

@@ -11,10 +11,10 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/task_options.h"
-#include "data/batching.h"
-#include "data/output.h"
+#include "core/output.h"
+#include "core/top_list.h"
+#include "datasets/batching.h"
 #include "tasks/text_classification.h"
-#include "tasks/top_list.h"
 
 namespace cloze::cli {
 namespace {

@@ -1,6 +1,6 @@
 /// \file
 /// cloze similarity: rank texts by likeness to a query, or score pairs.
-#include "tasks/similarity.h"
+#include "sentence/similarity.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -17,12 +17,12 @@
 #include "cli/options.h"
 #include "cloze/bert.h"
 #include "cloze/tokenizer.h"
+#include "core/output.h"
 #include "core/progress.h"
-#include "data/batching.h"
-#include "data/output.h"
-#include "tasks/embedder.h"
-#include "tasks/sentence_settings.h"
-#include "tasks/top_list.h"
+#include "core/top_list.h"
+#include "datasets/batching.h"
+#include "sentence/embedder.h"
+#include "sentence/settings.h"
 
 namespace cloze::cli {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "bert/task_model.h"
+#include "bert/training/task_model.h"
 #include "cloze/error.h"
 #include "train/model_card.h"
 

@@ -10,8 +10,8 @@
 
 #include "cli/options.h"
 #include "cloze/tokenizer.h"
+#include "core/output.h"
 #include "core/progress.h"
-#include "data/output.h"
 #include "tasks/task_predictor.h"
 
 namespace cloze::cli {

@@ -11,8 +11,8 @@
 #include "cli/format.h"
 #include "cli/options.h"
 #include "cloze/tokenizer.h"
+#include "core/output.h"
 #include "core/progress.h"
-#include "data/output.h"
 
 namespace cloze::cli {
 namespace {

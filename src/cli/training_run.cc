@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
-#include "data/output.h"
+#include "core/output.h"
 #include "ops/ops.h"
 
 namespace cloze::cli {

@@ -10,8 +10,8 @@
 #include "cli/format.h"
 #include "cli/options.h"
 #include "cloze/vocabulary_trainer.h"
+#include "core/output.h"
 #include "core/parallel.h"
-#include "data/output.h"
 
 namespace cloze::cli {
 namespace {

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "bert/input_gradients.h"
+#include "bert/training/input_gradients.h"
 #include "cloze/batch.h"
 #include "cloze/tensor.h"
 

@@ -9,11 +9,11 @@
 #include <string_view>
 #include <vector>
 
-#include "bert/input_gradients.h"
+#include "bert/training/input_gradients.h"
 #include "cloze/bert.h"
 #include "cloze/tokenizer.h"
 #include "inspect/inspected_text.h"
-#include "tasks/model_info.h"
+#include "inspect/model_info.h"
 
 namespace cloze {
 

@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 
-#include "bert/input_gradients.h"
+#include "bert/training/input_gradients.h"
 #include "cloze/error.h"
-#include "data/batching.h"
-#include "tasks/model_info.h"
+#include "datasets/batching.h"
+#include "inspect/model_info.h"
 
 namespace cloze {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "cloze/bert.h"
 #include "cloze/tokenizer.h"
-#include "data/batching.h"
+#include "datasets/batching.h"
 
 namespace cloze {
 

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "data/choice_reader.h"
+#include "datasets/choice_reader.h"
 #include "tasks/task_setup.h"
 #include "tasks/text_classification.h"
 #include "tasks/text_units.h"

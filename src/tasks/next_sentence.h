@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cloze/bert.h"
-#include "data/batching.h"
+#include "datasets/batching.h"
 
 namespace cloze {
 

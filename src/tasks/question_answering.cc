@@ -9,8 +9,8 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
-#include "data/squad_reader.h"
-#include "tasks/metrics_squad.h"
+#include "datasets/squad_reader.h"
+#include "metrics/squad.h"
 #include "tasks/task_setup.h"
 #include "tasks/text_units.h"
 

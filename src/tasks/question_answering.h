@@ -11,7 +11,7 @@
 
 #include "cloze/tensor.h"
 #include "cloze/tokenizer.h"
-#include "data/batching.h"
+#include "datasets/batching.h"
 
 namespace cloze {
 

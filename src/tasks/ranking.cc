@@ -1,5 +1,7 @@
 // Ranking: a cross-encoder reads a query and a candidate together and says how likely they belong
 // together (responses of a dialogue, passages for a question).
+#include "metrics/ranking.h"
+
 #include <array>
 #include <map>
 #include <utility>
@@ -8,9 +10,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/json.h"
 #include "cloze/error.h"
-#include "tasks/metrics_ranking.h"
+#include "core/json.h"
 #include "tasks/text_classification.h"
 #include "tasks/text_data.h"
 

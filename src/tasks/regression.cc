@@ -8,9 +8,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/json.h"
 #include "cloze/error.h"
-#include "tasks/metrics_correlation.h"
+#include "core/json.h"
+#include "metrics/correlation.h"
 #include "tasks/text_data.h"
 
 namespace cloze {

@@ -11,11 +11,11 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/atomic_file.h"
-#include "checkpoint/json.h"
 #include "cloze/error.h"
-#include "tasks/metrics_correlation.h"
-#include "tasks/similarity.h"
+#include "core/atomic_file.h"
+#include "core/json.h"
+#include "metrics/correlation.h"
+#include "sentence/similarity.h"
 #include "tasks/text_data.h"
 
 namespace cloze {

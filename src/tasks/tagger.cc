@@ -8,11 +8,11 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
-#include "data/batching.h"
-#include "tasks/labels.h"
+#include "datasets/batching.h"
+#include "datasets/labels.h"
 #include "tasks/text_classification.h"
 #include "tasks/token_windows.h"
-#include "text/decode.h"
+#include "text/encode/decode.h"
 
 namespace cloze {
 namespace {

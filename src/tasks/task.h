@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "bert/task_model.h"
+#include "bert/training/task_model.h"
 #include "cloze/config.h"
 #include "cloze/tensor.h"
 #include "cloze/tokenizer.h"

@@ -8,8 +8,8 @@
 #include <fmt/ranges.h>
 
 #include "cloze/error.h"
-#include "tasks/pooling.h"
-#include "tasks/sentence_settings.h"
+#include "sentence/pooling.h"
+#include "sentence/settings.h"
 
 namespace cloze {
 namespace {

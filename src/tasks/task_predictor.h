@@ -11,9 +11,9 @@
 #include <variant>
 #include <vector>
 
-#include "bert/task_model.h"
+#include "bert/training/task_model.h"
 #include "cloze/bert.h"
-#include "data/batching.h"
+#include "datasets/batching.h"
 #include "tasks/task.h"
 
 namespace cloze {

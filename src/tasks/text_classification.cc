@@ -8,11 +8,11 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/json.h"
 #include "cloze/error.h"
-#include "tasks/labels.h"
-#include "tasks/metrics_classification.h"
-#include "tasks/report_table.h"
+#include "core/json.h"
+#include "datasets/labels.h"
+#include "metrics/classification.h"
+#include "metrics/report_table.h"
 #include "tasks/text_data.h"
 
 namespace cloze {

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/labelled_text.h"
+#include "datasets/labelled_text.h"
 #include "tasks/task.h"
 #include "tasks/task_setup.h"
 #include "tasks/text_units.h"

@@ -9,7 +9,7 @@
 
 #include "cloze/batch.h"
 #include "cloze/tokenizer.h"
-#include "data/labelled_text.h"
+#include "datasets/labelled_text.h"
 
 namespace cloze {
 

@@ -10,11 +10,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
-#include "data/conll_reader.h"
-#include "tasks/labels.h"
-#include "tasks/metrics_classification.h"
-#include "tasks/metrics_entities.h"
-#include "tasks/report_table.h"
+#include "datasets/conll_reader.h"
+#include "datasets/labels.h"
+#include "metrics/classification.h"
+#include "metrics/entities.h"
+#include "metrics/report_table.h"
 #include "tasks/task_setup.h"
 #include "tasks/token_windows.h"
 

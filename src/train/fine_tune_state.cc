@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/json.h"
 #include "cloze/error.h"
+#include "core/json.h"
 #include "train/fine_tuner.h"
 
 namespace cloze {

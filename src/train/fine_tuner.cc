@@ -8,9 +8,9 @@
 
 #include <fmt/format.h>
 
-#include "checkpoint/atomic_file.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
+#include "core/atomic_file.h"
 #include "core/random_stream.h"
 #include "train/fine_tune_log.h"
 #include "train/model_card.h"

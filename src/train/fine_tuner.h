@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "bert/task_model.h"
+#include "bert/training/task_model.h"
 #include "cloze/tokenizer.h"
 #include "tasks/task.h"
 #include "train/optimizer.h"

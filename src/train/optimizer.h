@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "bert/parameters.h"
+#include "bert/training/parameters.h"
 #include "cloze/checkpoint.h"
 #include "ops/optimizer.h"
 #include "train/lazy_rows.h"

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/json.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
+#include "core/json.h"
 #include "train/pretrainer.h"
 
 namespace cloze {

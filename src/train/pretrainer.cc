@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "train/matrix_rate.h"
 #include "train/pretrain_log.h"
-#include "train/train_benchmark.h"
 #include "train/training_state.h"
 
 namespace cloze {

@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include "bert/pretraining.h"
+#include "bert/training/pretraining.h"
 #include "cloze/tokenizer.h"
-#include "data/pretraining_data.h"
+#include "corpus/pretraining_data.h"
 #include "train/optimizer.h"
 #include "train/run_directory.h"
 #include "train/schedule.h"

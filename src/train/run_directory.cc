@@ -11,10 +11,10 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
-#include "checkpoint/atomic_file.h"
-#include "checkpoint/json.h"
 #include "cloze/error.h"
+#include "core/atomic_file.h"
 #include "core/crc32c.h"
+#include "core/json.h"
 #include "core/mapped_file.h"
 
 namespace cloze {

@@ -9,7 +9,7 @@
 #include "cloze/error.h"
 #include "core/fingerprint.h"
 #include "core/progress.h"
-#include "data/batching.h"
+#include "datasets/batching.h"
 
 namespace cloze {
 namespace {

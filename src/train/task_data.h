@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "bert/task_model.h"
+#include "bert/training/task_model.h"
 #include "cloze/tensor.h"
 #include "tasks/task.h"
 

@@ -14,8 +14,8 @@
 #include <tensorboard.pb.h>
 #include <unistd.h>
 
-#include "checkpoint/atomic_file.h"
 #include "cloze/error.h"
+#include "core/atomic_file.h"
 #include "core/crc32c.h"
 
 namespace cloze {

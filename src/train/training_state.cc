@@ -1,8 +1,8 @@
 #include "train/training_state.h"
 
 #include "bert/weights.h"
-#include "checkpoint/atomic_file.h"
 #include "cloze/checkpoint.h"
+#include "core/atomic_file.h"
 #include "core/mapped_file.h"
 
 namespace cloze {

@@ -8,7 +8,7 @@
 #include <functional>
 #include <string>
 
-#include "bert/parameters.h"
+#include "bert/training/parameters.h"
 #include "train/optimizer.h"
 #include "train/run_directory.h"
 

@@ -1,5 +1,5 @@
 // The pre-training step: its losses and gradients against PyTorch's, and what must not change them.
-#include "bert/pretraining.h"
+#include "bert/training/pretraining.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Task models in training: logits, losses and gradients against PyTorch's, freezing, new heads.
-#include "bert/task_model.h"
+#include "bert/training/task_model.h"
 
 #include <algorithm>
 #include <cmath>

@@ -10,7 +10,7 @@
 #include <span>
 #include <string_view>
 
-#include "bert/pretraining.h"
+#include "bert/training/pretraining.h"
 #include "cloze/checkpoint.h"
 #include "goldens/pretraining_golden.h"
 

@@ -13,9 +13,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "checkpoint/safetensors_bytes.h"
 #include "cloze/error.h"
 #include "core/temp_directory.h"
+#include "formats/safetensors_bytes.h"
 
 namespace cloze {
 namespace {

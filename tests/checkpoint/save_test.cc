@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "checkpoint/safetensors_bytes.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
 #include "core/temp_directory.h"
+#include "formats/safetensors_bytes.h"
 
 namespace cloze {
 namespace {

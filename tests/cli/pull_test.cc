@@ -1,6 +1,6 @@
 // cloze pull, and --model with a name on the Hub.
-#include "checkpoint/hub_server.h"
 #include "cli/run_command.h"
+#include "hub/server.h"
 
 namespace cloze::testing {
 namespace {

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/tensor_bundle.h"
 #include "cloze/error.h"
 #include "core/crc32c.h"
+#include "formats/tensorflow/tensor_bundle.h"
 #include "fuzz/fuzzed_file.h"
 
 namespace {

@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
-#include "data/choice_reader.h"
-#include "data/conll_reader.h"
-#include "data/labelled_text.h"
-#include "data/squad_reader.h"
-#include "tasks/metrics_squad.h"
+#include "datasets/choice_reader.h"
+#include "datasets/conll_reader.h"
+#include "datasets/labelled_text.h"
+#include "datasets/squad_reader.h"
+#include "metrics/squad.h"
 
 namespace {
 

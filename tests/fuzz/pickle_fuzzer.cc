@@ -6,9 +6,9 @@
 #include <memory>
 #include <span>
 
-#include "checkpoint/torch_file.h"
 #include "cloze/error.h"
 #include "core/mapped_file.h"
+#include "formats/torch/torch_file.h"
 #include "fuzz/fuzzed_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
-#include "checkpoint/safetensors.h"
 #include "cloze/error.h"
 #include "cloze/tensor.h"
+#include "formats/safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto file = std::as_bytes(std::span(data, size));

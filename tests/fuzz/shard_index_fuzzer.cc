@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <string_view>
 
-#include "checkpoint/shard_index.h"
 #include "cloze/error.h"
+#include "formats/shard_index.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

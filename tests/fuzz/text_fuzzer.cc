@@ -12,9 +12,9 @@
 
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
-#include "text/normalized_text.h"
-#include "text/pipeline.h"
-#include "text/utf8.h"
+#include "text/encode/pipeline.h"
+#include "text/normalize/normalized_text.h"
+#include "text/normalize/utf8.h"
 
 namespace {
 

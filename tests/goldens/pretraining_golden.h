@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "bert/pretraining.h"
+#include "bert/training/pretraining.h"
 #include "goldens/golden.h"
 
 namespace cloze::testing {

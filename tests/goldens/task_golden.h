@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bert/task_model.h"
+#include "bert/training/task_model.h"
 #include "goldens/golden.h"
 
 namespace cloze::testing {

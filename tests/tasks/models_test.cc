@@ -6,13 +6,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "bench/encode_benchmark.h"
+#include "checkpoint/model_sizes.h"
 #include "cloze/error.h"
 #include "goldens/golden.h"
-#include "tasks/embedder.h"
-#include "tasks/encode_benchmark.h"
+#include "inspect/model_info.h"
+#include "sentence/embedder.h"
 #include "tasks/fill_mask.h"
-#include "tasks/model_info.h"
-#include "tasks/model_sizes.h"
 #include "tasks/next_sentence.h"
 
 namespace cloze {

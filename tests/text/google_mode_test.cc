@@ -10,7 +10,7 @@
 #include "cloze/tokenizer.h"
 #include "core/temp_directory.h"
 #include "reference/google_tokenizer.h"
-#include "text/utf8.h"
+#include "text/normalize/utf8.h"
 
 namespace cloze {
 namespace {

@@ -1,5 +1,5 @@
 // The one-pass segmenter against normalization stage by stage (normalized_text.h).
-#include "text/segmenter.h"
+#include "text/wordpiece/segmenter.h"
 
 #include <random>
 #include <string>
@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include "text/normalized_text.h"
-#include "text/utf8.h"
+#include "text/normalize/normalized_text.h"
+#include "text/normalize/utf8.h"
 
 namespace cloze::text {
 namespace {

@@ -1,4 +1,4 @@
-#include "text/utf8.h"
+#include "text/normalize/utf8.h"
 
 #include <cstdlib>
 #include <filesystem>

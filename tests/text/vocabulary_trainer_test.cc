@@ -14,7 +14,7 @@
 #include "cloze/tokenizer.h"
 #include "core/parallel.h"
 #include "core/temp_directory.h"
-#include "text/word_counts.h"
+#include "text/train/word_counts.h"
 
 namespace cloze {
 namespace {

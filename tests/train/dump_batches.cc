@@ -16,7 +16,7 @@
 
 #include "cloze/checkpoint.h"
 #include "cloze/tokenizer.h"
-#include "data/pretraining_data.h"
+#include "corpus/pretraining_data.h"
 
 namespace {
 

@@ -9,8 +9,8 @@
 
 #include <gtest/gtest.h>
 
-#include "checkpoint/atomic_file.h"
 #include "cloze/error.h"
+#include "core/atomic_file.h"
 #include "core/parallel.h"
 #include "core/temp_directory.h"
 

@@ -18,9 +18,9 @@
 
 #include <fmt/format.h>
 
-#include "bert/pretraining.h"
+#include "bench/encode_benchmark.h"
+#include "bert/training/pretraining.h"
 #include "goldens/pretraining_golden.h"
-#include "tasks/encode_benchmark.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 

@@ -1,0 +1,176 @@
+#include "bench/encode_benchmark.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdlib>
+#include <fstream>
+#include <random>
+#include <string>
+
+#include "cloze/error.h"
+#include "core/parallel.h"
+#include "core/quantiles.h"
+#include "ops/ops.h"
+
+namespace cloze {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+std::vector<std::int64_t> lengths_of(std::span<const TokenizedText> texts) {
+  std::vector<std::int64_t> lengths(texts.size());
+  std::transform(texts.begin(), texts.end(), lengths.begin(),
+                 [](const TokenizedText& text) { return text.length(); });
+  return lengths;
+}
+
+/// Work that is enough to know oneDNN's rate, and quickly done.
+constexpr double enough_flops = 100e9;
+
+/// The products of a few of the batches, spread over all of them.
+std::vector<ops::GemmShape> gemm_shapes(const BertConfig& config, std::span<const Batch> batches) {
+  const std::int64_t one = 1;
+  const double a_batch = encoder_flops(config, std::span(&one, 1)) *
+                         static_cast<double>(batches.front().total_tokens());
+  const auto count = std::clamp<std::size_t>(static_cast<std::size_t>(enough_flops / a_batch), 1,
+                                             std::min<std::size_t>(4, batches.size()));
+  std::vector<ops::GemmShape> shapes;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto rows = batches[(2 * i + 1) * batches.size() / (2 * count)].total_tokens();
+    const auto hidden = config.hidden_size;
+    const auto inner = config.intermediate_size;
+    const auto layers = config.num_hidden_layers;
+    shapes.push_back({.m = rows, .n = 3 * hidden, .k = hidden, .count = layers});
+    shapes.push_back({.m = rows, .n = hidden, .k = hidden, .count = layers});
+    shapes.push_back({.m = rows, .n = inner, .k = hidden, .count = layers});
+    shapes.push_back({.m = rows, .n = hidden, .k = inner, .count = layers});
+  }
+  return shapes;
+}
+
+DType gemm_dtype(Precision precision) {
+  switch (precision) {
+    case Precision::bf16:
+      return DType::bf16;
+    case Precision::int8:
+      return DType::i8;
+    default:
+      return DType::f32;
+  }
+}
+
+/// oneDNN's GFLOP/s over `shapes`, from a few passes at least.
+double gemm_gflops(std::span<const ops::GemmShape> shapes, DType compute) {
+  double flops = 0.0;
+  for (const auto& s : shapes) {
+    flops += 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k) *
+             static_cast<double>(s.count);
+  }
+  const auto repeats = std::clamp(enough_flops / flops, 3.0, 100.0);
+  return ops::gemm_rate(shapes, compute, static_cast<int>(repeats));
+}
+
+}  // namespace
+
+double EncodeBenchmark::percentile(double share) const { return cloze::percentile(ms, share); }
+
+double EncodeBenchmark::tokens_per_s() const {
+  return static_cast<double>(tokens) / (percentile(0.5) / 1e3);
+}
+
+double EncodeBenchmark::gflops() const { return flops / (percentile(0.5) / 1e3) / 1e9; }
+
+EncodeBenchmark benchmark_encode(const BertModel& model, std::span<const TokenizedText> texts,
+                                 const EncodeBenchmarkOptions& options) {
+  constexpr double budget_ms = 3000.0;
+  constexpr int fewest = 5;
+  if (texts.empty()) throw ArgumentError("there is nothing to encode: no sequences were given");
+  const auto lengths = lengths_of(texts);
+  std::vector<Batch> batches;
+  for (const auto& indices : plan_batches(texts, options.batch_tokens)) {
+    batches.push_back(pack(texts, indices));
+  }
+  EncodeBenchmark result;
+  result.sequences = static_cast<std::int64_t>(texts.size());
+  result.longest = *std::max_element(lengths.begin(), lengths.end());
+  result.batches = static_cast<std::int64_t>(batches.size());
+  result.threads = num_threads();
+  result.flops = encoder_flops(model.config(), lengths);
+  for (const auto length : lengths) result.tokens += length;
+
+  const auto pass = [&] {
+    const auto start = Clock::now();
+    for (const auto& batch : batches) static_cast<void>(model(batch));
+    return milliseconds_since(start);
+  };
+  double last = 0.0;
+  for (int i = 0; i < std::max(1, options.warmup); ++i) last = pass();
+  const int iterations = options.iterations > 0
+                             ? options.iterations
+                             : std::max(fewest, static_cast<int>(budget_ms / last));
+  for (int i = 0; i < (iterations + 1) / 2; ++i) result.ms.push_back(pass());
+  result.peak_memory = peak_resident_memory();  // before the comparison takes memory of its own
+
+  const auto compute = gemm_dtype(model.precision());
+  const auto shapes = gemm_shapes(model.config(), batches);
+  const auto rate_between = gemm_gflops(shapes, compute);
+  for (int i = (iterations + 1) / 2; i < iterations; ++i) result.ms.push_back(pass());
+  result.gemm_gflops = (rate_between + gemm_gflops(shapes, compute)) / 2.0;
+  if (options.profile) {
+    const auto start = Clock::now();
+    for (const auto& batch : batches) {
+      static_cast<void>(model(batch, {.profile = &result.profile}));
+    }
+    result.profiled_seconds = milliseconds_since(start) / 1e3;
+  }
+  std::sort(result.ms.begin(), result.ms.end());
+  return result;
+}
+
+double encoder_flops(const BertConfig& config, std::span<const std::int64_t> lengths) {
+  const auto hidden = static_cast<double>(config.hidden_size);
+  const auto inner = static_cast<double>(config.intermediate_size);
+  double a_layer = 0.0;
+  for (const auto tokens : lengths) {
+    const auto n = static_cast<double>(tokens);
+    a_layer += 8.0 * n * hidden * hidden + 4.0 * n * hidden * inner + 4.0 * n * n * hidden;
+  }
+  return a_layer * static_cast<double>(config.num_hidden_layers);
+}
+
+std::vector<TokenizedText> random_texts(const BertConfig& config,
+                                        std::span<const std::int64_t> lengths, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<TokenizedText> texts;
+  for (const auto length : lengths) {
+    if (length < 1 || length > config.max_position_embeddings) {
+      throw ArgumentError("a sequence has 1 to " + std::to_string(config.max_position_embeddings) +
+                          " tokens in this model, not " + std::to_string(length));
+    }
+    TokenizedText text;
+    for (std::int64_t i = 0; i < length; ++i) {
+      text.ids.push_back(
+          static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(config.vocab_size)));
+    }
+    text.type_ids.assign(text.ids.size(), 0);
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
+std::int64_t peak_resident_memory() {
+  std::ifstream status("/proc/self/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    if (line.starts_with("VmHWM:")) return 1024 * std::strtoll(line.c_str() + 6, nullptr, 10);
+  }
+  return 0;
+}
+
+}  // namespace cloze

@@ -1,0 +1,71 @@
+#include "bert/encoder_layer.h"
+
+#include "core/parallel.h"
+
+namespace cloze::nn {
+
+EncoderBuffers make_buffers(ops::Context& context, const EncoderLayer& layer, DType dtype,
+                            std::int64_t tokens) {
+  const std::int64_t hidden = layer.qkv.in_features();
+  EncoderBuffers buffers;
+  buffers.qkv = context.matrix(dtype, tokens, 3 * hidden);
+  buffers.attended = context.matrix(dtype, tokens, hidden);
+  buffers.tile_rows = ops::max_tile_rows(tokens);
+  buffers.intermediate =
+      context.matrix(dtype, num_threads() * buffers.tile_rows, layer.intermediate.out_features());
+  return buffers;
+}
+
+namespace {
+
+void attend(ops::Context& context, const EncoderLayer& layer,
+            std::span<const std::int32_t> cu_seqlens, const EncoderBuffers& buffers,
+            ops::ConstMatrix hidden_states, std::span<float> attentions) {
+  const std::int64_t hidden = hidden_states.cols;
+  ops::linear(context, hidden_states, layer.qkv, ops::Epilogue::none, buffers.qkv);
+  ops::attention(context, buffers.qkv,
+                 {.heads = layer.heads, .head_dim = hidden / layer.heads, .cu_seqlens = cu_seqlens},
+                 buffers.attended, attentions);
+}
+
+/// Everything after attention is row-wise: a tile of rows goes through all of it while it is in
+/// cache. `hidden_states` are what attention read, and become the layer's output.
+void go_on(ops::Context& context, const EncoderLayer& layer, const EncoderBuffers& buffers,
+           ops::ConstMatrix attended, ops::Matrix hidden_states) {
+  using ops::Epilogue;
+  ops::for_row_tiles(hidden_states.rows, [&](std::int64_t begin, std::int64_t count, int worker) {
+    const auto x = hidden_states.rows_from(begin, count);
+    const auto inner = buffers.intermediate.rows_from(worker * buffers.tile_rows, count);
+    ops::linear(context, attended.rows_from(begin, count), layer.attention_output, Epilogue::add,
+                x);
+    ops::layer_norm(context, x, layer.attention_norm, x);
+    ops::linear(context, x, layer.intermediate, layer.activation, inner);
+    ops::linear(context, inner, layer.output, Epilogue::add, x);
+    ops::layer_norm(context, x, layer.output_norm, x);
+  });
+}
+
+}  // namespace
+
+void forward(ops::Context& context, const EncoderLayer& layer,
+             std::span<const std::int32_t> cu_seqlens, EncoderBuffers& buffers,
+             ops::Matrix hidden_states, std::span<float> attentions) {
+  attend(context, layer, cu_seqlens, buffers, hidden_states, attentions);
+  go_on(context, layer, buffers, buffers.attended, hidden_states);
+}
+
+ops::Matrix forward_rows(ops::Context& context, const EncoderLayer& layer,
+                         std::span<const std::int32_t> cu_seqlens, EncoderBuffers& buffers,
+                         ops::ConstMatrix hidden_states, std::span<const std::int32_t> chosen) {
+  attend(context, layer, cu_seqlens, buffers, hidden_states, {});
+  const auto rows = static_cast<std::int64_t>(chosen.size()), hidden = hidden_states.cols;
+  // Queries, keys and values have done their work.
+  const ops::Matrix space{buffers.qkv.data, buffers.qkv.dtype, 2 * rows, hidden, hidden};
+  const auto x = space.rows_from(0, rows), attended = space.rows_from(rows, rows);
+  ops::gather_rows(context, hidden_states, chosen, x);
+  ops::gather_rows(context, buffers.attended, chosen, attended);
+  go_on(context, layer, buffers, attended, x);
+  return x;
+}
+
+}  // namespace cloze::nn

@@ -1,0 +1,249 @@
+#include "bert/training/input_gradients.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "bert/heads.h"
+#include "bert/training/trainable_encoder.h"
+#include "cloze/error.h"
+
+namespace cloze::internal {
+namespace {
+
+constexpr const char* kTransform = "cls.predictions.transform.";
+
+bool is_pooled(ScoreHead head) {
+  return head == ScoreHead::next_sentence || head == ScoreHead::sequence;
+}
+
+bool is_distilbert(const BertConfig& config) { return config.model_type == "distilbert"; }
+
+/// What stands between the first token and the classifier: BERT's pooler, or DistilBERT's own layer
+/// with relu.
+std::string pooler_of(const BertConfig& config) {
+  return is_distilbert(config) ? "pre_classifier" : "bert.pooler.dense";
+}
+ops::Epilogue pooler_activation(const BertConfig& config) {
+  return is_distilbert(config) ? ops::Epilogue::relu : ops::Epilogue::tanh;
+}
+
+/// Name of the linear layer that gives the logits.
+std::string classifier_of(ScoreHead head) {
+  switch (head) {
+    case ScoreHead::masked_lm:
+      return "cls.predictions.decoder";
+    case ScoreHead::next_sentence:
+      return "cls.seq_relationship";
+    case ScoreHead::span:
+      return "qa_outputs";
+    default:
+      return "classifier";
+  }
+}
+
+/// What stands between the hidden states and the last linear layer is loaded as parameters of the
+/// encoder are; of the last layer only the rows that are asked for are ever read.
+std::vector<ParameterShape> parameters_of(const BertConfig& config, ScoreHead head) {
+  const std::int64_t hidden = config.hidden_size;
+  auto shapes = encoder_parameters(config, false);
+  if (is_pooled(head)) {
+    shapes.push_back({pooler_of(config) + ".weight", {hidden, hidden}});
+    shapes.push_back({pooler_of(config) + ".bias", {hidden}});
+  }
+  if (head == ScoreHead::masked_lm) {
+    const std::string transform = kTransform;
+    shapes.push_back({transform + "dense.weight", {hidden, hidden}});
+    shapes.push_back({transform + "dense.bias", {hidden}});
+    shapes.push_back({transform + "LayerNorm.weight", {hidden}});
+    shapes.push_back({transform + "LayerNorm.bias", {hidden}});
+  }
+  return shapes;
+}
+
+std::span<float> row_of(ops::Matrix matrix, std::int64_t row) {
+  return {reinterpret_cast<float*>(matrix.row(row)), static_cast<std::size_t>(matrix.cols)};
+}
+
+}  // namespace
+
+struct InputGradients::Parts {
+  BertConfig config;
+  ScoreHead head;
+  TrainingWeights weights;
+  TrainableEncoder encoder;
+  ops::Context context;
+  nn::TrainableLinear dense;  ///< pooler or transform; without data for heads on the tokens
+  nn::TrainableNorm norm;     ///< of the transform
+  Tensor outputs, biases;     ///< the last layer: [outputs, hidden], [outputs]
+
+  Parts(BertConfig configuration, WeightSource& source, ScoreHead scored)
+      : config(std::move(configuration)),
+        head(scored),
+        weights(parameters_of(config, head), DType::f32, false),
+        encoder(config, weights, false) {
+    weights.parameters().load(source);
+    if (is_pooled(head)) dense = weights.linear_f32(pooler_of(config));
+    const auto name = classifier_of(head);
+    if (head == ScoreHead::masked_lm) {
+      dense = weights.linear_f32(std::string(kTransform) + "dense");
+      norm = weights.norm(std::string(kTransform) + "LayerNorm", config.layer_norm_eps);
+      const auto& word = weights.parameters().at("bert.embeddings.word_embeddings.weight");
+      const auto decoder =
+          decoder_tensors(source, config,
+                          Tensor::view(DType::f32, word.shape,
+                                       std::as_bytes(std::span<const float>(word.value)), nullptr));
+      outputs = decoder.weight;
+      biases = decoder.bias.to(DType::f32);
+    } else {
+      outputs = source.take(name + ".weight", {-1, config.hidden_size});
+      biases = source.take(name + ".bias", {outputs.dim(0)}).to(DType::f32);
+    }
+  }
+
+  void require(const Batch& batch, const Tensor& sums, std::span<const ScoredLogit> logits) const {
+    if (sums.shape() != Shape{batch.total_tokens(), config.hidden_size}) {
+      throw ArgumentError(fmt::format("embedding sums {} do not fit {} tokens of {}",
+                                      to_string(sums.shape()), batch.total_tokens(),
+                                      config.hidden_size));
+    }
+    if (logits.empty()) throw ArgumentError("no logit was asked for");
+    for (const auto& logit : logits) {
+      if (logit.output < 0 || logit.output >= outputs.dim(0)) {
+        throw ArgumentError(
+            fmt::format("there is no output {}: the head has {}", logit.output, outputs.dim(0)));
+      }
+      for (std::int64_t s = 0; s < batch.sequences(); ++s) {
+        if (logit.token < 0 || logit.token >= batch.length(s)) {
+          throw ArgumentError(fmt::format("there is no token {} in a sequence of {}", logit.token,
+                                          batch.length(s)));
+        }
+      }
+    }
+  }
+
+  /// What the head's forward leaves for its backward; a row a logit, sequence by sequence.
+  struct HeadForward {
+    std::vector<std::int32_t> positions;
+    ops::Matrix inner;     ///< before the activation
+    ops::Matrix features;  ///< what the last layer reads
+    ops::SavedNorm norm;
+  };
+
+  HeadForward head_forward(const Batch& batch, ops::ConstMatrix hidden,
+                           std::span<const ScoredLogit> logits) {
+    HeadForward saved;
+    for (std::int64_t s = 0; s < batch.sequences(); ++s) {
+      const auto start = batch.cu_seqlens[static_cast<std::size_t>(s)];
+      for (const auto& logit : logits) {
+        saved.positions.push_back(start + (is_pooled(head) ? 0 : logit.token));
+      }
+    }
+    const auto rows = static_cast<std::int64_t>(saved.positions.size()), width = hidden.cols;
+    const auto own = context.matrix(DType::f32, rows, width);
+    ops::gather_rows(context, hidden, saved.positions, own);
+    saved.features = own;
+    if (dense.weight.data == nullptr) return saved;
+    saved.inner = context.matrix(DType::f32, rows, width);
+    saved.features = context.matrix(DType::f32, rows, width);
+    ops::multiply(context, {own}, {dense.weight, true}, saved.inner, dense.bias);
+    if (is_pooled(head)) {
+      ops::activate(context, saved.inner, pooler_activation(config), saved.features);
+      return saved;
+    }
+    saved.norm = {.normalized = context.matrix(DType::f32, rows, width),
+                  .inverse = context.arena().take<float>(rows)};
+    ops::activate(context, saved.inner, epilogue_of(config.hidden_act), own);
+    ops::residual_norm(context, own, {}, {}, norm.parameters, saved.norm, saved.features);
+    return saved;
+  }
+
+  /// d_features [rows, hidden], overwritten, becomes a part of d_hidden.
+  void head_backward(const HeadForward& saved, ops::Matrix d_features, ops::Matrix d_hidden) {
+    auto d_own = d_features;
+    if (dense.weight.data != nullptr) {
+      if (!is_pooled(head)) {
+        ops::residual_norm_backward(context, d_features, saved.norm, {}, norm.parameters.gamma,
+                                    d_features, {}, {});
+      }
+      const auto activation =
+          is_pooled(head) ? pooler_activation(config) : epilogue_of(config.hidden_act);
+      ops::activate_backward(context, saved.inner, activation, d_features, saved.inner, {}, {});
+      ops::multiply(context, {saved.inner}, {dense.weight}, d_own);
+    }
+    ops::scatter_add_rows(context, d_own, saved.positions, d_hidden);
+  }
+
+  Result run(const Batch& batch, const Tensor& sums, std::span<const ScoredLogit> logits,
+             bool gradients) {
+    check_batch(batch, config);
+    require(batch, sums, logits);
+    context.begin();
+    const auto hidden =
+        encoder.forward(context, batch, {.active = false}, gradients, {}, ops::matrix_of(sums));
+    const auto saved = head_forward(batch, hidden, logits);
+    const auto d_features = context.matrix(DType::f32, saved.features.rows, hidden.cols);
+    Result result;
+    result.scores.resize(static_cast<std::size_t>(batch.sequences()));
+    const auto bias = biases.values<float>();
+    for (std::size_t l = 0; l < logits.size(); ++l) {
+      const auto output = logits[l].output;
+      const auto weight = outputs.rows(output, output + 1).to(DType::f32);
+      std::vector<float> row(static_cast<std::size_t>(hidden.cols));
+      std::memcpy(row.data(), weight.bytes().data(), weight.bytes().size());
+      for (std::size_t s = 0; s < result.scores.size(); ++s) {
+        const auto at = static_cast<std::int64_t>(s * logits.size() + l);
+        const auto features = row_of(saved.features, at);
+        result.scores[s] +=
+            std::inner_product(features.begin(), features.end(), row.begin(),
+                               static_cast<double>(bias[static_cast<std::size_t>(output)]));
+        std::copy(row.begin(), row.end(), row_of(d_features, at).begin());
+      }
+    }
+    if (!gradients) return result;
+    result.gradients = Tensor::zeros(DType::f32, sums.shape());
+    const auto d_hidden = ops::matrix_of(result.gradients);
+    head_backward(saved, d_features, d_hidden);
+    encoder.backward(context, batch, d_hidden);
+    return result;
+  }
+};
+
+InputGradients::InputGradients(BertConfig config, WeightSource& weights, ScoreHead head)
+    : parts_(std::make_unique<Parts>(std::move(config), weights, head)) {}
+InputGradients::InputGradients(InputGradients&&) noexcept = default;
+InputGradients& InputGradients::operator=(InputGradients&&) noexcept = default;
+InputGradients::~InputGradients() = default;
+
+const BertConfig& InputGradients::config() const { return parts_->config; }
+
+Tensor InputGradients::embedding_sums(const Batch& batch) {
+  auto sums = Tensor::zeros(DType::f32, {batch.total_tokens(), parts_->config.hidden_size});
+  parts_->context.begin();
+  if (!sums.empty()) {
+    parts_->encoder.embedding_sums(parts_->context, batch, ops::matrix_of(sums));
+  }
+  return sums;
+}
+
+Tensor InputGradients::word_embeddings(std::span<const std::int32_t> ids) {
+  auto rows =
+      Tensor::zeros(DType::f32, {static_cast<std::int64_t>(ids.size()), config().hidden_size});
+  parts_->context.begin();
+  if (!rows.empty()) {
+    ops::gather_rows(parts_->context,
+                     parts_->weights.matrix_f32("bert.embeddings.word_embeddings.weight"), ids,
+                     ops::matrix_of(rows));
+  }
+  return rows;
+}
+
+InputGradients::Result InputGradients::run(const Batch& batch, const Tensor& sums,
+                                           std::span<const ScoredLogit> logits, bool gradients) {
+  return parts_->run(batch, sums, logits, gradients);
+}
+
+}  // namespace cloze::internal

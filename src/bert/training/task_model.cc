@@ -1,0 +1,462 @@
+#include "bert/training/task_model.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "bert/encoder.h"
+#include "bert/training/sentence_losses.h"
+#include "bert/training/trainable_encoder.h"
+#include "bert/training/trainable_heads.h"
+#include "cloze/error.h"
+
+namespace cloze::internal {
+namespace {
+
+constexpr const char* kPooler = "bert.pooler.dense";
+
+bool has_pooler(TaskHead head) { return head == TaskHead::sequence || head == TaskHead::choice; }
+
+const char* classifier_name(TaskHead head) {
+  return head == TaskHead::span ? "qa_outputs" : "classifier";
+}
+
+std::int64_t outputs_of(const BertConfig& config, TaskHead head) {
+  switch (head) {
+    case TaskHead::span:
+      return 2;
+    case TaskHead::choice:
+      return 1;
+    case TaskHead::embedding:
+      return config.hidden_size;
+    case TaskHead::sequence:
+    case TaskHead::token:
+      break;
+  }
+  return config.num_labels();
+}
+
+/// Groups of choices as cumulative counts.
+std::vector<std::int32_t> choice_segments(const TaskBatch& batch) {
+  std::vector<std::int32_t> ends{0};
+  for (const auto count : batch.choices) ends.push_back(ends.back() + count);
+  return ends;
+}
+
+void require_count(std::size_t found, std::int64_t wanted, const char* what) {
+  if (static_cast<std::int64_t>(found) != wanted) {
+    throw ArgumentError(fmt::format("a batch has {} {} where {} fit it", found, what, wanted));
+  }
+}
+
+void require_choices(const TaskBatch& batch) {
+  std::int64_t sum = 0;
+  for (const auto count : batch.choices) {
+    if (count < 1) throw ArgumentError(fmt::format("a group of {} choices", count));
+    sum += count;
+  }
+  if (sum != batch.inputs.sequences()) {
+    throw ArgumentError(fmt::format("groups of {} choices in a batch of {} sequences", sum,
+                                    batch.inputs.sequences()));
+  }
+}
+
+void require_options(const BertConfig& config, const TaskModelOptions& options) {
+  const bool classes = options.loss == TaskLoss::cross_entropy;
+  const bool by_label = options.head == TaskHead::sequence || options.head == TaskHead::token;
+  const bool of_pairs =
+      options.loss == TaskLoss::in_batch_negatives || options.loss == TaskLoss::cosine_error;
+  if (of_pairs != (options.head == TaskHead::embedding)) {
+    throw ArgumentError("sentence vectors, and they alone, have losses of pairs");
+  }
+  if (!classes && !of_pairs && options.head != TaskHead::sequence) {
+    throw ArgumentError("only classifiers of sequences have another loss than cross entropy");
+  }
+  if (!options.class_weights.empty() && (!classes || !by_label)) {
+    throw ArgumentError(
+        "class weights belong to cross entropy over labels (of sequences or tokens)");
+  }
+  const auto labels = static_cast<std::size_t>(config.num_labels());
+  if (!options.class_weights.empty() && options.class_weights.size() != labels) {
+    throw ArgumentError(fmt::format("{} class weights for {} labels: give one for each",
+                                    options.class_weights.size(), labels));
+  }
+  for (const float weight : options.class_weights) {
+    if (!(weight >= 0)) {
+      throw ArgumentError(fmt::format("a class weight of {}: give numbers from 0", weight));
+    }
+  }
+  if (!(options.label_smoothing >= 0 && options.label_smoothing < 1)) {
+    throw ArgumentError(fmt::format("label smoothing of {}: give a share from 0, less than 1",
+                                    options.label_smoothing));
+  }
+  if (options.label_smoothing > 0 && !classes) {
+    throw ArgumentError("label smoothing belongs to cross entropy: this task has another loss");
+  }
+}
+
+/// The values of `weights`, but for the head's, where they are missing, of another shape or not
+/// wanted: then BERT's initialisation.
+class WeightsWithHead final : public WeightSource {
+ public:
+  WeightsWithHead(WeightSource& weights, const BertConfig& config, TaskHead head,
+                  std::uint64_t seed, bool fresh_head)
+      : weights_(weights),
+        random_(config, seed),
+        classifier_(classifier_name(head)),
+        fresh_(fresh_head) {
+    if (fresh_) return;
+    // Half a head is none.
+    const std::int64_t outputs = outputs_of(config, head);
+    fresh_ = !has(classifier_ + ".weight", {outputs, config.hidden_size}) ||
+             !has(classifier_ + ".bias", {outputs});
+  }
+
+  [[nodiscard]] bool contains(const std::string& name) const override {
+    return weights_.contains(name) || is_head(name);
+  }
+
+  [[nodiscard]] Tensor take(const std::string& name, const Shape& shape) override {
+    const bool own = name.starts_with(classifier_) ? !fresh_ : !is_head(name) || has(name, shape);
+    if (own) return weights_.take(name, shape);
+    made_new_ = true;
+    return random_.take(name, shape);
+  }
+
+  void release(const std::string& name) override {
+    if (weights_.contains(name)) weights_.release(name);
+  }
+
+  [[nodiscard]] bool made_new() const { return made_new_; }
+
+ private:
+  [[nodiscard]] bool is_head(const std::string& name) const {
+    return name.starts_with(classifier_) || name.starts_with(kPooler);
+  }
+
+  [[nodiscard]] bool has(const std::string& name, const Shape& shape) {
+    if (!weights_.contains(name)) return false;
+    const Shape any(shape.size(), -1);
+    try {
+      return weights_.take(name, any).shape() == shape;
+    } catch (const ModelError&) {
+      return false;  // of another rank
+    }
+  }
+
+  WeightSource& weights_;
+  RandomWeights random_;
+  std::string classifier_;
+  bool fresh_;
+  bool made_new_ = false;
+};
+
+}  // namespace
+
+TaskLossSum& TaskLossSum::operator+=(const TaskLossSum& other) {
+  sum += other.sum;
+  weight += other.weight;
+  labelled += other.labelled;
+  correct += other.correct;
+  return *this;
+}
+
+std::vector<ParameterShape> task_parameters(const BertConfig& config, TaskHead head) {
+  auto shapes = encoder_parameters(config, has_pooler(head));
+  if (head == TaskHead::embedding) return shapes;
+  const std::int64_t outputs = outputs_of(config, head);
+  const std::string name = classifier_name(head);
+  shapes.push_back({name + ".weight", {outputs, config.hidden_size}});
+  shapes.push_back({name + ".bias", {outputs}});
+  return shapes;
+}
+
+std::string_view architecture_of(TaskHead head) {
+  switch (head) {
+    case TaskHead::sequence:
+      return "BertForSequenceClassification";
+    case TaskHead::token:
+      return "BertForTokenClassification";
+    case TaskHead::span:
+      return "BertForQuestionAnswering";
+    case TaskHead::embedding:
+      return "BertModel";
+    case TaskHead::choice:
+      break;
+  }
+  return "BertForMultipleChoice";
+}
+
+struct TaskModel::Parts {
+  BertConfig config;
+  TaskModelOptions options;
+  TrainingWeights weights;
+  TrainableEncoder encoder;
+  std::optional<TrainablePooler> pooler;
+  std::optional<nn::TrainableLinear> classifier;  ///< none: sentence vectors
+  ops::Context context;
+  bool new_head = false;
+
+  Parts(BertConfig configuration, TaskModelOptions wanted)
+      : config(std::move(configuration)),
+        options(std::move(wanted)),
+        weights(task_parameters(config, options.head), options.compute),
+        encoder(config, weights, options.recompute, frozen()) {
+    if (options.head != TaskHead::embedding) {
+      classifier = weights.linear_f32(classifier_name(options.head));
+    }
+    if (has_pooler(options.head)) pooler.emplace(weights);
+    for (auto& parameter : weights.parameters().all()) {
+      if (frozen().contains(parameter.name)) parameter.rate = 0;
+    }
+  }
+
+  /// The tokens that the head looks at: with a pooler the first ones; for the loss of a head for
+  /// tokens those that have a label.
+  [[nodiscard]] TokenSelection selection(const TaskBatch& batch, bool labelled_alone) const {
+    if (has_pooler(options.head)) return TokenSelection::first_tokens(batch.inputs);
+    if (options.head != TaskHead::token || !labelled_alone) return {};
+    std::vector<std::int32_t> labelled;
+    for (std::size_t i = 0; i < batch.labels.size(); ++i) {
+      if (batch.labels[i] != kIgnoredLabel) labelled.push_back(static_cast<std::int32_t>(i));
+    }
+    return TokenSelection::of(batch.inputs, labelled, false);
+  }
+
+  [[nodiscard]] FrozenPart frozen() const {
+    return {.embeddings = options.freeze_embeddings, .layers = options.freeze_layers};
+  }
+
+  /// The head's input and what its backward needs.
+  struct HeadForward {
+    TrainablePooler::Forward pooled;
+    ops::Matrix input;  ///< what the classifier got: [sequences or tokens, hidden] f32
+    ops::Matrix logits;
+    ops::Dropout dropout;
+  };
+
+  /// `hidden`: the last hidden states of the tokens `selected`.
+  [[nodiscard]] HeadForward forward_head(ops::ConstMatrix hidden, const Batch& batch,
+                                         const TokenSelection& selected, const DropoutKey& key) {
+    HeadForward forward;
+    if (!classifier) {
+      auto in_f32 = context.matrix(DType::f32, hidden.rows, hidden.cols);
+      ops::convert(context, hidden, in_f32);
+      forward.logits = context.matrix(DType::f32, batch.sequences(), hidden.cols);
+      mean_of_sequences(in_f32, batch, forward.logits);
+      return forward;
+    }
+    if (options.head != TaskHead::span) {
+      forward.dropout = TrainableEncoder::dropout_at(
+          key, DropoutSite::head, config.classifier_dropout.value_or(config.hidden_dropout_prob));
+    }
+    ops::ConstMatrix x = hidden;
+    if (pooler) {
+      forward.pooled = pooler->forward(context, hidden, selected.rows_of_first(batch));
+      x = forward.pooled.pooled;
+    }
+    forward.input = context.matrix(DType::f32, x.rows, x.cols);
+    ops::apply_dropout(context, x, forward.dropout, forward.input);
+    forward.logits = head_logits(context, *classifier, forward.input);
+    return forward;
+  }
+
+  /// Logits of the tokens `selected`, without dropout.
+  [[nodiscard]] ops::Matrix infer(const TaskBatch& batch, const TokenSelection& selected) {
+    const DropoutKey none{.active = false};
+    context.begin();
+    const auto hidden = encoder.forward(context, batch.inputs, none, false, selected);
+    return forward_head(hidden, batch.inputs, selected, none).logits;
+  }
+
+  /// From the gradient of the logits to d_hidden f32, like the hidden states, which need not be
+  /// zero.
+  void backward_head(const HeadForward& forward, const Batch& batch, ops::ConstMatrix d_logits,
+                     ops::Matrix d_hidden) {
+    if (!classifier) {
+      mean_of_sequences_backward(d_logits, batch, d_hidden);
+      return;
+    }
+    if (!pooler) {
+      head_logits_backward(context, *classifier, forward.input, d_logits, d_hidden);
+      ops::apply_dropout(context, d_hidden, forward.dropout, d_hidden);
+      return;
+    }
+    head_logits_backward(context, *classifier, forward.input, d_logits, forward.input);
+    ops::apply_dropout(context, forward.input, forward.dropout, forward.input);
+    const auto bytes = static_cast<std::size_t>(d_hidden.rows * d_hidden.cols) * sizeof(float);
+    std::fill_n(d_hidden.data, bytes, std::byte{0});
+    pooler->backward(context, forward.pooled, forward.input, d_hidden);
+  }
+
+  void require_labels(const TaskBatch& batch) const {
+    const std::int64_t sequences = batch.inputs.sequences();
+    if (options.head == TaskHead::embedding) {
+      if (sequences % 2 != 0) {
+        throw ArgumentError(fmt::format("{} texts are not pairs", sequences));
+      }
+      if (options.loss == TaskLoss::cosine_error) {
+        require_count(batch.targets.size(), sequences / 2, "targets");
+      }
+    } else if (options.head == TaskHead::span) {
+      require_count(batch.start_positions.size(), sequences, "start positions");
+      require_count(batch.end_positions.size(), sequences, "end positions");
+    } else if (options.loss != TaskLoss::cross_entropy) {
+      require_count(batch.targets.size(), sequences * classifier->weight.rows, "targets");
+    } else if (options.head == TaskHead::choice) {
+      require_choices(batch);
+      require_count(batch.labels.size(), static_cast<std::int64_t>(batch.choices.size()), "labels");
+    } else {
+      require_count(batch.labels.size(),
+                    options.head == TaskHead::token ? batch.inputs.total_tokens() : sequences,
+                    "labels");
+    }
+  }
+
+  /// Loss of the logits (a token head's are those of the tokens `selected`); its gradient takes
+  /// their place if `wanted`.
+  [[nodiscard]] TaskLossSum loss_of(const TaskBatch& batch, const TokenSelection& selected,
+                                    ops::Matrix logits, double scale, bool wanted) {
+    const ops::Matrix d_logits = wanted ? logits : ops::Matrix{};
+    const auto sums = [](const ops::LossSum& loss) {
+      return TaskLossSum{loss.sum, loss.weight, loss.labelled, loss.correct};
+    };
+    switch (options.head) {
+      case TaskHead::span: {
+        const auto& ends = batch.inputs.cu_seqlens;
+        auto loss = sums(ops::segment_cross_entropy(context, logits, 0, ends, batch.start_positions,
+                                                    options.label_smoothing, scale, d_logits));
+        return loss +=
+               sums(ops::segment_cross_entropy(context, logits, 1, ends, batch.end_positions,
+                                               options.label_smoothing, scale, d_logits));
+      }
+      case TaskHead::choice:
+        return sums(ops::segment_cross_entropy(context, logits, 0, choice_segments(batch),
+                                               batch.labels, options.label_smoothing, scale,
+                                               d_logits));
+      case TaskHead::embedding:
+        if (options.loss == TaskLoss::cosine_error) {
+          return sums(cosine_error(logits, batch.targets, scale, d_logits));
+        }
+        return sums(in_batch_negatives(logits, scale, d_logits));
+      case TaskHead::sequence:
+      case TaskHead::token:
+        break;
+    }
+    switch (options.loss) {
+      case TaskLoss::binary_cross_entropy:
+        return sums(ops::binary_cross_entropy(context, logits, batch.targets, scale, d_logits));
+      case TaskLoss::mean_squared_error:
+        return sums(ops::squared_error(context, logits, batch.targets, scale, d_logits));
+      case TaskLoss::in_batch_negatives:
+      case TaskLoss::cosine_error:
+      case TaskLoss::cross_entropy:
+        break;
+    }
+    std::vector<std::int32_t> some;
+    std::span<const std::int32_t> labels = batch.labels;
+    if (options.head == TaskHead::token && !selected.all()) {
+      for (const auto token : selected.tokens()) {
+        some.push_back(batch.labels[static_cast<std::size_t>(token)]);
+      }
+      labels = some;
+    }
+    return sums(ops::class_cross_entropy(
+        context, logits, labels,
+        {.class_weights = options.class_weights, .smoothing = options.label_smoothing}, scale,
+        d_logits));
+  }
+};
+
+TaskModel::TaskModel(BertConfig config, WeightSource& weights, const TaskModelOptions& options,
+                     std::uint64_t seed, bool fresh_head) {
+  config.validate();
+  require_options(config, options);
+  WeightsWithHead source(weights, config, options.head, seed, fresh_head);
+  parts_ = std::make_unique<Parts>(std::move(config), options);
+  parameters().load(source);
+  parts_->new_head = source.made_new();
+  parameters_changed();
+}
+
+TaskModel::TaskModel(TaskModel&&) noexcept = default;
+TaskModel& TaskModel::operator=(TaskModel&&) noexcept = default;
+TaskModel::~TaskModel() = default;
+
+const BertConfig& TaskModel::config() const { return parts_->config; }
+const TaskModelOptions& TaskModel::options() const { return parts_->options; }
+Parameters& TaskModel::parameters() { return parts_->weights.parameters(); }
+bool TaskModel::has_new_head() const { return parts_->new_head; }
+void TaskModel::parameters_changed() { parts_->weights.refresh(); }
+
+double TaskModel::weight(const TaskBatch& batch) const {
+  parts_->require_labels(batch);
+  if (options().head == TaskHead::embedding) {
+    const std::int64_t pairs = batch.inputs.sequences() / 2;
+    return static_cast<double>(pairs);
+  }
+  if (options().head == TaskHead::span) return 2 * static_cast<double>(batch.inputs.sequences());
+  if (options().loss != TaskLoss::cross_entropy) return static_cast<double>(batch.targets.size());
+  if (options().head == TaskHead::choice) return static_cast<double>(batch.choices.size());
+  double weight = 0;
+  const auto& weights = options().class_weights;
+  for (const auto label : batch.labels) {
+    if (label == kIgnoredLabel) continue;
+    if (label < 0 || label >= parts_->classifier->weight.rows) {
+      throw ArgumentError(
+          fmt::format("label {} of a model with {}", label, parts_->classifier->weight.rows));
+    }
+    weight += weights.empty() ? 1.0 : weights[static_cast<std::size_t>(label)];
+  }
+  return weight;
+}
+
+TaskLossSum TaskModel::forward_backward(const TaskBatch& batch, const TaskPass& pass) {
+  auto& parts = *parts_;
+  auto& context = parts.context;
+  parts.require_labels(batch);
+  if (batch.inputs.total_tokens() == 0) return {};
+  context.begin();
+  if (pass.profile != nullptr) context.start_profile();
+  const DropoutKey key{.seed = pass.seed, .pass = pass.pass, .active = pass.dropout};
+  const auto selected = parts.selection(batch, true);
+  const auto hidden = parts.encoder.forward(context, batch.inputs, key, true, selected);
+  const auto head = parts.forward_head(hidden, batch.inputs, selected, key);
+  const auto loss = parts.loss_of(batch, selected, head.logits, pass.scale, true);
+  const auto d_hidden = context.matrix(DType::f32, hidden.rows, hidden.cols);
+  parts.backward_head(head, batch.inputs, head.logits, d_hidden);
+  parts.encoder.backward(context, batch.inputs, d_hidden);
+  if (pass.profile != nullptr) {
+    for (const auto& cost : context.take_profile()) accumulate(*pass.profile, cost);
+  }
+  return loss;
+}
+
+TaskLossSum TaskModel::evaluate(const TaskBatch& batch) {
+  parts_->require_labels(batch);
+  if (batch.inputs.total_tokens() == 0) return {};
+  const auto selected = parts_->selection(batch, true);
+  return parts_->loss_of(batch, selected, parts_->infer(batch, selected), 1, false);
+}
+
+Tensor TaskModel::predict(const TaskBatch& batch, TaskLossSum* loss) {
+  auto& parts = *parts_;
+  if (loss != nullptr) {
+    parts.require_labels(batch);
+    *loss = {};
+  }
+  if (batch.inputs.total_tokens() == 0) {
+    return Tensor::zeros(DType::f32, {0, outputs_of(parts.config, parts.options.head)});
+  }
+  const auto selected = parts.selection(batch, false);
+  const auto logits = parts.infer(batch, selected);
+  if (loss != nullptr) *loss = parts.loss_of(batch, selected, logits, 1, false);
+  return to_tensor(parts.context, logits);
+}
+
+std::size_t TaskModel::activation_bytes() const { return parts_->context.arena().capacity(); }
+
+}  // namespace cloze::internal

@@ -1,0 +1,229 @@
+#include "datasets/labelled_text.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+
+namespace cloze {
+namespace {
+
+/// The pairs of columns that GLUE's tables, and others like them, have.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 15> pair_names{{
+    {"sentence1", "sentence2"},
+    {"premise", "hypothesis"},
+    {"question1", "question2"},
+    {"question", "sentence"},
+    {"#1 string", "#2 string"},
+    {"text1", "text2"},
+    {"text_a", "text_b"},
+    {"query", "candidate"},
+    {"query", "passage"},
+    {"query", "document"},
+    {"query", "text"},
+    {"context", "response"},
+    {"question", "answer"},
+    {"utterance", "response"},
+    {"text", "text_pair"},
+}};
+
+constexpr std::array<std::string_view, 9> text_names{
+    "sentence", "text", "review", "utterance", "content", "comment", "tweet", "query", "title"};
+
+constexpr std::array<std::string_view, 14> label_names{
+    "label",  "labels", "score",      "gold_label", "quality",      "class", "category",
+    "intent", "target", "similarity", "relevance",  "is_duplicate", "value", "rating"};
+
+/// Every name of the above: what a header is known by.
+std::vector<std::string_view> known_names() {
+  std::vector<std::string_view> names(text_names.begin(), text_names.end());
+  names.insert(names.end(), label_names.begin(), label_names.end());
+  for (const auto& [first, second] : pair_names) {
+    names.push_back(first);
+    names.push_back(second);
+  }
+  return names;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+void add_label(std::vector<std::string>& labels, std::string_view text) {
+  std::string label(trimmed(text));
+  if (label.empty() || std::find(labels.begin(), labels.end(), label) != labels.end()) return;
+  labels.push_back(std::move(label));
+}
+
+/// Whether column `a` looks more like labels than `b`, which is before it: numbers, else no more
+/// different values.
+bool looks_like_labels(const TableReader& table, std::size_t a, std::size_t b) {
+  const auto& one = table.look(a);
+  const auto& other = table.look(b);
+  if (one.numbers != other.numbers) return one.numbers;
+  return one.distinct <= other.distinct;
+}
+
+}  // namespace
+
+LabelledTextReader::LabelledTextReader(const std::filesystem::path& path,
+                                       const LabelledTextOptions& options)
+    : table_(path, {.wanted = {options.text_column, options.pair_column, options.label_column},
+                    .known = known_names()}),
+      multi_label_(options.multi_label) {
+  if (table_.names().empty()) {
+    find_unnamed(options);
+  } else {
+    find_named(options);
+  }
+  if (options.require_pairs && !pair_) {
+    throw FormatError(fmt::format(
+        "{} has one text a row, where two are needed: it has {}; name the second text's column "
+        "with --pair-column",
+        path.string(), table_.describe_columns()));
+  }
+  if (text_ == label_ || (pair_ && (*pair_ == text_ || *pair_ == label_))) {
+    throw FormatError(fmt::format(
+        "{}: one column cannot be two things; it has {}: choose them with --text-column, "
+        "--pair-column and --label-column",
+        path.string(), table_.describe_columns()));
+  }
+}
+
+void LabelledTextReader::find_named(const LabelledTextOptions& options) {
+  const auto missing = [&](std::string_view what, std::string_view option) {
+    return FormatError(
+        fmt::format("{}: which column holds the {} cannot be told; it has {}: name it with {}",
+                    table_.path().string(), what, table_.describe_columns(), option));
+  };
+  const auto first_of = [&](std::span<const std::string_view> names) -> std::optional<std::size_t> {
+    for (const auto name : names) {
+      if (const auto found = table_.find(name)) return found;
+    }
+    return std::nullopt;
+  };
+  auto label = options.label_column.empty()
+                   ? first_of(label_names)
+                   : std::optional(table_.column(options.label_column, "--label-column"));
+  if (!label && !options.may_lack_labels) throw missing("labels", "--label-column");
+  label_ = label;
+  if (!options.pair_column.empty()) pair_ = table_.column(options.pair_column, "--pair-column");
+  if (!options.text_column.empty()) {
+    text_ = table_.column(options.text_column, "--text-column");
+    return;
+  }
+  std::optional<std::size_t> text;
+  for (const auto& [first, second] : pair_names) {
+    const auto a = table_.find(first), b = table_.find(second);
+    if (!a || !b || a == label_ || b == label_ || (pair_ && *b != *pair_)) continue;
+    text = a;
+    pair_ = b;
+    break;
+  }
+  if (!text) text = first_of(text_names);
+  if (!text) {  // the only one that is left
+    std::vector<std::size_t> left;
+    for (std::size_t c = 0; c < table_.width(); ++c) {
+      if (c != label_ && c != pair_) left.push_back(c);
+    }
+    if (left.size() == 1) text = left.front();
+  }
+  if (!text) throw missing("texts", "--text-column");
+  text_ = *text;
+}
+
+void LabelledTextReader::find_unnamed(const LabelledTextOptions& options) {
+  constexpr std::size_t most_to_guess = 3;
+  const auto width = table_.width();
+  if (width == 1) {
+    throw FormatError(
+        fmt::format("{} has a single column: an example is a text, a tab, and its label (or CSV, "
+                    "or JSON lines)",
+                    table_.path().string()));
+  }
+  std::vector<bool> taken(width);
+  const auto take = [&](std::size_t column) {
+    taken[column] = true;
+    return column;
+  };
+  const auto given = [&](const std::string& wanted, std::string_view option) {
+    return take(table_.column(wanted, option));
+  };
+  const auto guessable = [&](std::string_view option) {
+    if (width <= most_to_guess) return;
+    throw FormatError(fmt::format(
+        "{} has {}: say which holds what with --text-column, --label-column and, for pairs, "
+        "--pair-column (numbers from 1); {} is missing",
+        table_.path().string(), table_.describe_columns(), option));
+  };
+  if (!options.text_column.empty()) text_ = given(options.text_column, "--text-column");
+  if (!options.pair_column.empty()) pair_ = given(options.pair_column, "--pair-column");
+  if (!options.label_column.empty()) {
+    label_ = given(options.label_column, "--label-column");
+  } else if (!options.may_lack_labels || width > 2) {
+    guessable("--label-column");
+    std::optional<std::size_t> label;
+    for (std::size_t c = 0; c < width; ++c) {
+      if (!taken[c] && (!label || looks_like_labels(table_, c, *label))) label = c;
+    }
+    if (!label) {
+      throw FormatError(fmt::format("{} has no column left for labels", table_.path().string()));
+    }
+    label_ = take(*label);
+  }
+  const auto next_free = [&]() -> std::optional<std::size_t> {
+    const auto at = std::find(taken.begin(), taken.end(), false);
+    if (at == taken.end()) return std::nullopt;
+    return static_cast<std::size_t>(at - taken.begin());
+  };
+  if (!options.text_column.empty()) return;
+  guessable("--text-column");
+  const auto text = next_free();
+  if (!text)
+    throw FormatError(fmt::format("{} has no column left for texts", table_.path().string()));
+  text_ = take(*text);
+  if (pair_) return;
+  if (const auto pair = next_free()) pair_ = take(*pair);
+}
+
+std::vector<std::string> LabelledTextReader::labels(const TableRow& row) const {
+  std::vector<std::string> labels;
+  if (!label_) return labels;
+  const auto& cell = row.cells[*label_];
+  if (!multi_label_) {
+    if (cell.is_list) {
+      throw FormatError(
+          fmt::format("{} has a list of labels: read several with --multi-label", place(row.line)));
+    }
+    labels.emplace_back(trimmed(required_text(row, *label_, table_, "label")));
+    return labels;
+  }
+  for (const auto& item : cell.list) add_label(labels, item);
+  std::string_view rest = cell.text;
+  while (!rest.empty()) {
+    const auto comma = rest.find(',');
+    add_label(labels, rest.substr(0, comma));
+    if (comma == std::string_view::npos) break;
+    rest.remove_prefix(comma + 1);
+  }
+  return labels;
+}
+
+std::optional<LabelledText> LabelledTextReader::next() {
+  auto row = table_.next();
+  if (!row) return std::nullopt;
+  LabelledText example;
+  example.line = row->line;
+  example.text = required_text(*row, text_, table_, "text");
+  if (pair_) example.pair = required_text(*row, *pair_, table_, "second text");
+  example.labels = labels(*row);
+  return example;
+}
+
+}  // namespace cloze

@@ -1,0 +1,160 @@
+#include "datasets/squad_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cloze/error.h"
+#include "core/json.h"
+#include "core/mapped_file.h"
+
+namespace cloze {
+namespace {
+
+using nlohmann::json;
+
+bool begins_code_point(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
+
+std::int32_t code_points(std::string_view text) {
+  return static_cast<std::int32_t>(std::count_if(text.begin(), text.end(), begins_code_point));
+}
+
+/// Byte at which code point `index` begins; npos if there is none.
+std::size_t byte_of(std::string_view text, std::int64_t index) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (begins_code_point(text[i]) && index-- == 0) return i;
+  }
+  return std::string_view::npos;
+}
+
+class Parser {
+ public:
+  Parser(std::string origin, std::int64_t most) : origin_(std::move(origin)), most_(most) {}
+
+  SquadData parse(std::string_view text) {
+    const auto whole = parse_json_object(text, origin_);
+    const auto& articles = list(whole, "data", "the file");
+    for (std::size_t a = 0; a < articles.size() && !full(); ++a) {
+      const auto article = fmt::format("article {}", a + 1);
+      const auto& paragraphs = list(articles[a], "paragraphs", article);
+      for (std::size_t p = 0; p < paragraphs.size() && !full(); ++p) {
+        add_paragraph(paragraphs[p], fmt::format("{}, paragraph {}", article, p + 1));
+      }
+    }
+    if (data_.questions.empty()) {
+      throw FormatError(fmt::format("{} has no questions: there is nothing to read", origin_));
+    }
+    return std::move(data_);
+  }
+
+ private:
+  [[nodiscard]] bool full() const {
+    return most_ > 0 && static_cast<std::int64_t>(data_.questions.size()) >= most_;
+  }
+
+  [[noreturn]] void fail(const std::string& where, const std::string& what) const {
+    throw FormatError(fmt::format("{}: {} {}; this is not SQuAD's format", origin_, where, what));
+  }
+
+  const json& member(const json& object, const char* name, const std::string& where) const {
+    if (!object.is_object() || !object.contains(name)) {
+      fail(where, fmt::format("has no \"{}\"", name));
+    }
+    return object.at(name);
+  }
+  const json& list(const json& object, const char* name, const std::string& where) const {
+    const auto& value = member(object, name, where);
+    if (!value.is_array()) fail(where, fmt::format("has a \"{}\" that is no list", name));
+    return value;
+  }
+  const std::string& string(const json& object, const char* name, const std::string& where) const {
+    const auto& value = member(object, name, where);
+    if (!value.is_string()) fail(where, fmt::format("has a \"{}\" that is no text", name));
+    return value.get_ref<const std::string&>();
+  }
+
+  void add_paragraph(const json& paragraph, const std::string& where) {
+    const auto& context = string(paragraph, "context", where);
+    const auto& questions = list(paragraph, "qas", where);
+    if (questions.empty()) return;
+    if (context.find_first_not_of(" \t\r\n") == std::string::npos) {
+      throw FormatError(
+          fmt::format("{}: {} has an empty context: remove it, or fill it in", origin_, where));
+    }
+    data_.contexts.push_back(context);
+    for (std::size_t q = 0; q < questions.size() && !full(); ++q) {
+      add_question(questions[q], fmt::format("{}, question {}", where, q + 1));
+    }
+  }
+
+  void add_question(const json& entry, const std::string& where) {
+    Question question;
+    question.question = string(entry, "question", where);
+    if (question.question.find_first_not_of(" \t\r\n") == std::string::npos) {
+      throw FormatError(fmt::format("{}: {} is empty: remove it, or fill it in", origin_, where));
+    }
+    question.id = string(entry, "id", where);
+    question.context = data_.contexts.size() - 1;
+    const bool impossible = entry.contains("is_impossible") && entry["is_impossible"] == true;
+    if (!impossible) {
+      for (const auto& item : list(entry, "answers", where)) add_answer(question, item, where);
+    }
+    data_.questions.push_back(std::move(question));
+  }
+
+  void add_answer(Question& question, const json& item, const std::string& where) {
+    Answer answer{.text = string(item, "text", where)};
+    const auto& start = member(item, "answer_start", where);
+    if (!start.is_number_integer()) fail(where, "has an \"answer_start\" that is no whole number");
+    const std::string_view context = data_.contexts.back();
+    const auto stated = start.get<std::int64_t>();
+    const auto at = stated < 0 ? std::string_view::npos : byte_of(context, stated);
+    if (at != std::string_view::npos && context.substr(at).starts_with(answer.text)) {
+      answer.start = static_cast<std::int32_t>(stated);
+    } else {
+      answer.start = nearest(context, answer.text, stated);
+      if (answer.start < 0) {
+        if (data_.missing++ == 0) data_.first_missing = question.id;
+      } else {
+        ++data_.moved;
+      }
+    }
+    question.answers.push_back(std::move(answer));
+  }
+
+  /// Code points before the occurrence of `text` that is nearest to `stated`; -1 for none.
+  static std::int32_t nearest(std::string_view context, std::string_view text,
+                              std::int64_t stated) {
+    if (text.empty()) return -1;
+    std::int64_t best = -1;
+    std::size_t counted = 0;  // bytes whose code points are in `before`
+    std::int64_t before = 0;
+    const auto distance = [&](std::int64_t a) { return a > stated ? a - stated : stated - a; };
+    for (auto at = context.find(text); at != std::string_view::npos;
+         at = context.find(text, at + 1)) {
+      before += code_points(context.substr(counted, at - counted));
+      counted = at;
+      if (best < 0 || distance(before) < distance(best)) best = before;
+    }
+    return static_cast<std::int32_t>(best);
+  }
+
+  std::string origin_;
+  std::int64_t most_;
+  SquadData data_;
+};
+
+}  // namespace
+
+SquadData parse_squad(std::string_view json, const std::string& origin,
+                      std::int64_t max_questions) {
+  return Parser(origin, max_questions).parse(json);
+}
+
+SquadData read_squad(const std::filesystem::path& path, std::int64_t max_questions) {
+  return parse_squad(MappedFile::open(path)->text(), path.string(), max_questions);
+}
+
+}  // namespace cloze

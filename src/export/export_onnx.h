@@ -1,0 +1,57 @@
+/// \file
+/// A model as an ONNX file, for ONNX Runtime and what else reads ONNX. Inputs and outputs are named
+/// as Hugging Face's Optimum names them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "formats/onnx/onnx_file.h"
+
+namespace cloze {
+
+/// The tasks that can be exported, and what each gives, for batches of any size and length:
+///
+///   feature-extraction        last_hidden_state [B, L, hidden], pooler_output [B, hidden] if any
+///   sentence-similarity       token_embeddings [B, L, hidden], sentence_embedding [B, width], as
+///                             the modules of a sentence-transformers directory make it
+///   fill-mask                 logits [B, L, vocab]
+///   next-sentence-prediction  logits [B, 2]
+///   pretraining               prediction_logits [B, L, vocab], seq_relationship_logits [B, 2]
+///   text-classification       logits [B, labels]
+///   token-classification      logits [B, L, labels]
+///   question-answering        start_logits, end_logits [B, L]
+///   multiple-choice           logits [B, choices]
+///
+/// The inputs are input_ids, attention_mask (1 for tokens, 0 for padding, which is on the right)
+/// and token_type_ids, int64 [B, L], for multiple-choice [B, choices, L]; DistilBERT has no
+/// token_type_ids.
+[[nodiscard]] std::vector<std::string> onnx_tasks();
+
+struct ExportOptions {
+  /// One of onnx_tasks. Empty: that of a sentence-transformers directory, else what `architectures`
+  /// in config.json says, else of what heads the checkpoint has.
+  std::string task{};
+  OnnxFileOptions file{};
+};
+
+struct ExportedModel {
+  std::string task;
+  std::vector<std::string> inputs, outputs;
+  std::int64_t nodes = 0, weights = 0;
+  std::int64_t bytes = 0;             ///< of all files
+  std::filesystem::path data_file{};  ///< the second file, if any
+};
+
+/// Exports the model in `directory` to `path`, in f32 whatever the checkpoint stores. `announce` is
+/// told the number of weights before the first is written. Throws IoError, FormatError; ModelError
+/// where the checkpoint does not have the task's head, a tensor is missing or of another shape than
+/// config.json says; ArgumentError for an unknown task.
+ExportedModel export_onnx(const std::filesystem::path& directory, const std::filesystem::path& path,
+                          const ExportOptions& options = {},
+                          const std::function<void(std::int64_t weights)>& announce = {});
+
+}  // namespace cloze

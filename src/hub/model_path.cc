@@ -1,0 +1,61 @@
+#include "hub/model_path.h"
+
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+#include "cloze/hub.h"
+#include "core/environment.h"
+
+namespace cloze {
+namespace {
+
+bool directory_exists(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
+}  // namespace
+
+std::filesystem::path model_cache() {
+  if (const auto cache = environment_variable("CLOZE_CACHE")) return *cache;
+  if (const auto cache = environment_variable("XDG_CACHE_HOME")) {
+    return std::filesystem::path(*cache) / "cloze";
+  }
+  return std::filesystem::path(environment_variable("HOME").value_or(".")) / ".cache" / "cloze";
+}
+
+std::filesystem::path find_model(const std::string& directory_or_name) {
+  if (directory_or_name.empty()) {
+    throw IoError("the model's name is empty: give a directory, or a name in the model cache");
+  }
+  std::filesystem::path given(directory_or_name);
+  if (directory_exists(given)) return given;
+  std::error_code ignored;
+  if (std::filesystem::exists(given, ignored)) {
+    throw IoError(
+        fmt::format("{} is a file: a model is a directory with config.json, a vocabulary "
+                    "and weights",
+                    directory_or_name));
+  }
+  const auto cache = model_cache();
+  if (given.is_relative()) {
+    for (const auto& candidate : {cache / given, cache / given.filename()}) {
+      if (directory_exists(candidate)) return candidate;
+    }
+  }
+  const auto nowhere =
+      fmt::format("there is no model {}: neither a directory of that name nor {} exists",
+                  directory_or_name, (cache / given.filename()).string());
+  if (!is_hub_name(directory_or_name)) throw IoError(nowhere);
+  auto settings = HubSettings::from_environment();
+  settings.show_progress = true;
+  try {
+    return hub_model(directory_or_name, settings).directory;
+  } catch (const IoError& error) {
+    throw IoError(fmt::format("{}; from the Hub: {}", nowhere, error.what()));
+  }
+}
+
+}  // namespace cloze

@@ -1,0 +1,137 @@
+// The settings of the Hub's client, as huggingface_hub's constants.py reads them.
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+#include "cloze/hub.h"
+#include "core/environment.h"
+#include "core/json.h"
+
+namespace cloze {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// huggingface_hub's idea of true.
+bool is_true(const char* name) {
+  auto value = environment_variable(name).value_or("");
+  std::transform(value.begin(), value.end(), value.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  constexpr std::array words{"1", "ON", "YES", "TRUE"};
+  return std::find(words.begin(), words.end(), value) != words.end();
+}
+
+fs::path home() { return environment_variable("HOME").value_or("."); }
+
+/// A path from the environment; a leading ~ is the home directory.
+std::optional<fs::path> path_variable(const char* name) {
+  const auto value = environment_variable(name);
+  if (!value) return std::nullopt;
+  if (*value == "~") return home();
+  if (value->starts_with("~/")) return home() / value->substr(2);
+  return fs::path(*value);
+}
+
+fs::path hugging_face_home() {
+  if (auto path = path_variable("HF_HOME")) return *path;
+  return path_variable("XDG_CACHE_HOME").value_or(home() / ".cache") / "huggingface";
+}
+
+fs::path hub_cache() {
+  for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"}) {
+    if (auto path = path_variable(name)) return *path;
+  }
+  return hugging_face_home() / "hub";
+}
+
+std::string trimmed(const std::string& text) {
+  constexpr std::string_view blank = " \t\r\n";
+  const auto begin = text.find_first_not_of(blank);
+  if (begin == std::string::npos) return {};
+  return text.substr(begin, text.find_last_not_of(blank) - begin + 1);
+}
+
+/// The token and where it comes from. A token that could not stand in a header is refused here, and
+/// not shown.
+std::pair<std::string, std::string> find_token() {
+  if (is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN")) return {};
+  std::string token, source;
+  for (const char* name : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}) {
+    if (!token.empty()) break;
+    token = trimmed(environment_variable(name).value_or(""));
+    source = name;
+  }
+  if (token.empty()) {
+    const auto path = path_variable("HF_TOKEN_PATH").value_or(hugging_face_home() / "token");
+    std::ifstream file(path, std::ios::binary);
+    if (file) token = trimmed({std::istreambuf_iterator<char>(file), {}});
+    source = path.string();
+  }
+  if (token.empty()) return {};
+  const bool printable =
+      std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+  if (!printable) {
+    throw ArgumentError(
+        fmt::format("the token of {} has characters that a token cannot have: set it anew, to "
+                    "the token and nothing else",
+                    source));
+  }
+  return {std::move(token), std::move(source)};
+}
+
+/// Seconds of a timeout, `otherwise` where the variable is not set.
+std::chrono::seconds seconds_variable(const char* name, std::chrono::seconds otherwise) {
+  const auto value = environment_variable(name);
+  if (!value) return otherwise;
+  int seconds = 0;
+  const auto* end = value->data() + value->size();
+  const auto [at, error] = std::from_chars(value->data(), end, seconds);
+  if (error != std::errc() || at != end || seconds < 1 || seconds > 86400) {
+    throw ArgumentError(
+        fmt::format("{} is {}: expected seconds, 1 to 86400", name, in_quotes(*value)));
+  }
+  return std::chrono::seconds(seconds);
+}
+
+std::string find_endpoint() {
+  auto endpoint = environment_variable("HF_ENDPOINT").value_or(CLOZE_HUB_ENDPOINT);
+  while (endpoint.ends_with('/')) endpoint.pop_back();
+  if (endpoint.empty()) return endpoint;
+  const auto begins = [&](std::string_view scheme) {
+    return endpoint.starts_with(scheme) && endpoint.size() > scheme.size();
+  };
+  const bool printable =
+      std::all_of(endpoint.begin(), endpoint.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+  // A user and password in the address would end up in messages and in caches' names.
+  if ((!begins("https://") && !begins("http://")) || !printable ||
+      endpoint.find_first_of("?#@") != std::string::npos) {
+    throw ArgumentError(
+        "HF_ENDPOINT is not the address of a Hub: expected https://host, without user, password "
+        "or query");
+  }
+  return endpoint;
+}
+
+}  // namespace
+
+HubSettings HubSettings::from_environment() {
+  HubSettings settings;
+  settings.endpoint = find_endpoint();
+  settings.cache = hub_cache();
+  std::tie(settings.token, settings.token_source) = find_token();
+  settings.offline = is_true("HF_HUB_OFFLINE") || is_true("TRANSFORMERS_OFFLINE");
+  settings.metadata_timeout = seconds_variable("HF_HUB_ETAG_TIMEOUT", settings.metadata_timeout);
+  settings.download_timeout =
+      seconds_variable("HF_HUB_DOWNLOAD_TIMEOUT", settings.download_timeout);
+  return settings;
+}
+
+}  // namespace cloze

@@ -1,0 +1,62 @@
+#include "metrics/report_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace cloze {
+namespace {
+
+/// Bytes that begin a code point.
+std::size_t characters(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
+}
+
+}  // namespace
+
+std::string ReportTable::text() const {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows_) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t c = 0; c < row.size(); ++c)
+      widths[c] = std::max(widths[c], characters(row[c]));
+  }
+  std::string text;
+  for (const auto& row : rows_) {
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      const std::string space(widths[c] - characters(row[c]), ' ');
+      text += c == 0 ? row[c] + space : "  " + space + row[c];
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    text += '\n';
+  }
+  return text;
+}
+
+std::vector<std::string> figures_row(std::string label, const PrecisionRecallF1& figures) {
+  return {std::move(label), fmt::format("{:.4f}", figures.precision),
+          fmt::format("{:.4f}", figures.recall), fmt::format("{:.4f}", figures.f1),
+          fmt::format("{}", figures.support)};
+}
+
+std::string confusion_table(const ConfusionMatrix& confusion,
+                            const std::vector<std::string>& labels) {
+  constexpr std::size_t most_columns = 10;
+  if (labels.size() > most_columns) return {};
+  std::vector<std::string> header{"true \\ predicted"};
+  header.insert(header.end(), labels.begin(), labels.end());
+  ReportTable table(std::move(header));
+  for (std::size_t t = 0; t < labels.size(); ++t) {
+    std::vector<std::string> row{labels[t]};
+    for (std::size_t p = 0; p < labels.size(); ++p) {
+      row.push_back(fmt::format("{}", confusion.count(t, p)));
+    }
+    table.add(std::move(row));
+  }
+  return table.text();
+}
+
+}  // namespace cloze

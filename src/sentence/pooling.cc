@@ -1,0 +1,126 @@
+#include "sentence/pooling.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+
+namespace cloze {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, Pooling>, 8> poolings{{
+    {"none", Pooling::none},
+    {"cls", Pooling::cls},
+    {"mean", Pooling::mean},
+    {"max", Pooling::max},
+    {"pooler", Pooling::pooler},
+    {"mean_sqrt_len", Pooling::mean_sqrt_len},
+    {"weighted_mean", Pooling::weighted_mean},
+    {"last_token", Pooling::last_token},
+}};
+
+/// out[c] = sum over the rows r of weight(r) · rows[r, c], divided by `divisor`.
+template <class Weight>
+void sum_of(std::span<const float> rows, const Weight& weight, double divisor,
+            std::span<float> out) {
+  const auto columns = out.size();
+  std::vector<double> sums(columns, 0.0);
+  for (std::size_t at = 0, row = 0; at < rows.size(); at += columns, ++row) {
+    const double factor = weight(row);
+    for (std::size_t c = 0; c < columns; ++c) sums[c] += factor * rows[at + c];
+  }
+  for (std::size_t c = 0; c < columns; ++c) out[c] = static_cast<float>(sums[c] / divisor);
+}
+
+/// out[c] = max over the rows of rows[., c].
+void max_of(std::span<const float> rows, std::span<float> out) {
+  const auto columns = out.size();
+  std::copy_n(rows.begin(), columns, out.begin());
+  for (std::size_t at = columns; at < rows.size(); at += columns) {
+    for (std::size_t c = 0; c < columns; ++c) out[c] = std::max(out[c], rows[at + c]);
+  }
+}
+
+}  // namespace
+
+Pooling pooling_from(std::string_view name) {
+  for (const auto& [known, pooling] : poolings) {
+    if (known == name) return pooling;
+  }
+  if (name == "weightedmean") return Pooling::weighted_mean;
+  if (name == "lasttoken") return Pooling::last_token;
+  throw ArgumentError(
+      fmt::format("there is no pooling \"{}\": it is none, cls, mean, max, pooler, "
+                  "mean_sqrt_len, weighted_mean or last_token",
+                  name));
+}
+
+std::string_view name_of(Pooling pooling) {
+  return poolings.at(static_cast<std::size_t>(pooling)).first;
+}
+
+Tensor pool(const Tensor& hidden, const Batch& batch, Pooling pooling) {
+  if (pooling == Pooling::none || pooling == Pooling::pooler) {
+    throw ArgumentError(
+        fmt::format("pooling \"{}\" is not made from hidden states alone", name_of(pooling)));
+  }
+  const auto columns = static_cast<std::size_t>(hidden.dim(1));
+  auto pooled = Tensor::zeros(DType::f32, {batch.sequences(), hidden.dim(1)});
+  const auto source = hidden.values<float>();
+  const auto target = pooled.mutable_values<float>();
+  for (std::int64_t s = 0; s < batch.sequences(); ++s) {
+    const auto at = static_cast<std::size_t>(s);
+    const auto begin = static_cast<std::size_t>(batch.cu_seqlens[at]);
+    const auto length = static_cast<std::size_t>(batch.length(s));
+    const auto rows = source.subspan(begin * columns, length * columns);
+    const auto out = target.subspan(at * columns, columns);
+    if (rows.empty()) continue;  // without special tokens an empty text has no tokens: zeros
+    const auto same = [](std::size_t) { return 1.0; };
+    const auto count = static_cast<double>(length);
+    switch (pooling) {
+      case Pooling::mean:
+        sum_of(rows, same, count, out);
+        break;
+      case Pooling::mean_sqrt_len:
+        sum_of(rows, same, std::sqrt(count), out);
+        break;
+      case Pooling::weighted_mean:
+        sum_of(
+            rows, [](std::size_t row) { return static_cast<double>(row + 1); },
+            count * (count + 1) / 2, out);
+        break;
+      case Pooling::max:
+        max_of(rows, out);
+        break;
+      case Pooling::last_token:
+        std::copy_n(rows.end() - static_cast<std::ptrdiff_t>(columns), columns, out.begin());
+        break;
+      default:
+        std::copy_n(rows.begin(), columns, out.begin());
+        break;
+    }
+  }
+  return pooled;
+}
+
+void normalize_rows(Tensor& rows) {
+  constexpr double smallest = 1e-12;
+  const auto columns = static_cast<std::size_t>(rows.dim(1));
+  const auto values = rows.mutable_values<float>();
+  for (std::size_t at = 0; at < values.size(); at += columns) {
+    const auto row = values.subspan(at, columns);
+    double squares = 0.0;
+    for (const float value : row) squares += static_cast<double>(value) * value;
+    const double scale = 1.0 / std::max(std::sqrt(squares), smallest);
+    for (float& value : row) value = static_cast<float>(value * scale);
+  }
+}
+
+}  // namespace cloze

@@ -1,0 +1,44 @@
+/// \file
+/// Pieces → Encoding: truncation into windows and the template around them, as tokenizers'
+/// `post_process` does it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cloze/tokenizer.h"
+#include "text/encode/pipeline.h"
+
+namespace cloze::text {
+
+/// A part of a template: special tokens, or a whole sequence.
+struct TemplatePiece {
+  int sequence = -1;  ///< 0 first text, 1 second text, -1 special tokens
+  std::int32_t type_id = 0;
+  std::vector<std::int32_t> ids;    ///< of special tokens
+  std::vector<std::string> tokens;  ///< their contents
+};
+
+using Template = std::vector<TemplatePiece>;
+
+struct Templates {
+  Template single, pair;
+};
+
+/// Special tokens that `pieces` adds.
+[[nodiscard]] std::int32_t special_tokens(const Template& pieces);
+
+/// How many pieces of the first and of the second text are kept. Throws ArgumentError as encode.
+struct KeptLengths {
+  std::size_t first, second;
+};
+[[nodiscard]] KeptLengths truncate(const EncodeOptions& options, std::size_t first,
+                                   std::size_t second, bool pair, std::int32_t added);
+
+/// The Encoding of one text (`second` null) or a pair, with all overflowing windows.
+[[nodiscard]] Encoding assemble(const Vocabulary& vocabulary, const Templates& templates,
+                                const EncodeOptions& options, const Pieces& first,
+                                const Pieces* second);
+
+}  // namespace cloze::text

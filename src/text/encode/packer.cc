@@ -1,0 +1,169 @@
+#include "text/encode/packer.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "cloze/error.h"
+
+namespace cloze::text {
+namespace {
+
+constexpr auto kNoLimit = std::numeric_limits<std::size_t>::max();
+
+template <class T>
+void append_range(std::vector<T>& to, const std::vector<T>& from, std::size_t count) {
+  to.insert(to.end(), from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+class SequenceWriter {
+ public:
+  SequenceWriter(const Pipeline& pipeline, const EncodeOptions& options, Batch& batch,
+                 Alignment* alignment)
+      : pipeline_(pipeline),
+        options_(options),
+        batch_(batch),
+        alignment_(alignment),
+        begin_(batch.input_ids.size()) {}
+
+  void single(const Template& pieces, std::string_view text) {
+    const auto added = options_.add_special_tokens ? special_tokens(pieces) : 0;
+    std::size_t limit = kNoLimit;
+    if (options_.truncation == Truncation::longest_first && options_.max_length >= added) {
+      limit = static_cast<std::size_t>(options_.max_length - added) + 1;
+    }
+    for (const auto& piece : pieces) {
+      if (piece.sequence < 0) {
+        special(piece);
+        continue;
+      }
+      const auto at = batch_.input_ids.size();
+      pipeline_.ids(text, options_.offsets, limit, batch_.input_ids, offsets(), words());
+      cut(at + truncate(options_, batch_.input_ids.size() - at, 0, false, added).first);
+      batch_.token_type_ids.resize(batch_.input_ids.size(), piece.type_id);
+    }
+  }
+
+  void pair(const Template& pieces, std::string_view first, std::string_view second) {
+    if (options_.truncation == Truncation::none) {
+      for (const auto& piece : pieces) {
+        if (piece.sequence < 0) {
+          special(piece);
+          continue;
+        }
+        pipeline_.ids(piece.sequence == 0 ? first : second, options_.offsets, kNoLimit,
+                      batch_.input_ids, offsets(), words());
+        batch_.token_type_ids.resize(batch_.input_ids.size(), piece.type_id);
+      }
+      return;
+    }
+    const auto added = options_.add_special_tokens ? special_tokens(pieces) : 0;
+    const auto pieces_of = [this](std::string_view text) {
+      Pieces result;
+      pipeline_.ids(text, options_.offsets, kNoLimit, result.ids,
+                    alignment_ == nullptr ? nullptr : &result.offsets,
+                    alignment_ == nullptr ? nullptr : &result.words);
+      return result;
+    };
+    const Pieces a = pieces_of(first);
+    const Pieces b = pieces_of(second);
+    const auto kept = truncate(options_, a.ids.size(), b.ids.size(), true, added);
+    for (const auto& piece : pieces) {
+      if (piece.sequence < 0) {
+        special(piece);
+        continue;
+      }
+      const Pieces& from = piece.sequence == 0 ? a : b;
+      const auto count = piece.sequence == 0 ? kept.first : kept.second;
+      append_range(batch_.input_ids, from.ids, count);
+      if (alignment_ != nullptr) {
+        append_range(alignment_->offsets, from.offsets, count);
+        append_range(alignment_->word_ids, from.words, count);
+      }
+      batch_.token_type_ids.resize(batch_.input_ids.size(), piece.type_id);
+    }
+  }
+
+  std::int32_t finish() {
+    const auto end = batch_.input_ids.size();
+    batch_.position_ids.resize(end);
+    std::iota(batch_.position_ids.begin() + static_cast<std::ptrdiff_t>(begin_),
+              batch_.position_ids.end(), 0);
+    batch_.cu_seqlens.push_back(static_cast<std::int32_t>(end));
+    return static_cast<std::int32_t>(end - begin_);
+  }
+
+  void undo() {
+    cut(begin_);
+    batch_.token_type_ids.resize(begin_);
+  }
+
+ private:
+  std::vector<Span>* offsets() { return alignment_ == nullptr ? nullptr : &alignment_->offsets; }
+  std::vector<std::int32_t>* words() {
+    return alignment_ == nullptr ? nullptr : &alignment_->word_ids;
+  }
+
+  void cut(std::size_t size) {
+    batch_.input_ids.resize(size);
+    if (alignment_ == nullptr) return;
+    alignment_->offsets.resize(size);
+    alignment_->word_ids.resize(size);
+  }
+
+  void special(const TemplatePiece& piece) {
+    if (!options_.add_special_tokens) return;
+    append_range(batch_.input_ids, piece.ids, piece.ids.size());
+    batch_.token_type_ids.resize(batch_.input_ids.size(), piece.type_id);
+    if (alignment_ == nullptr) return;
+    alignment_->offsets.resize(batch_.input_ids.size(), {0, 0});
+    alignment_->word_ids.resize(batch_.input_ids.size(), -1);
+  }
+
+  const Pipeline& pipeline_;
+  const EncodeOptions& options_;
+  Batch& batch_;
+  Alignment* alignment_;
+  std::size_t begin_;
+};
+
+}  // namespace
+
+std::int32_t append(const Pipeline& pipeline, const Templates& templates,
+                    const EncodeOptions& options, std::string_view first,
+                    std::optional<std::string_view> second, Batch& batch, Alignment* alignment) {
+  if (alignment != nullptr && (alignment->offsets.size() != batch.input_ids.size() ||
+                               alignment->word_ids.size() != batch.input_ids.size())) {
+    throw ArgumentError("the alignment is not as long as the batch; append to both from the start");
+  }
+  SequenceWriter writer(pipeline, options, batch, alignment);
+  try {
+    if (second) {
+      writer.pair(templates.pair, first, *second);
+    } else {
+      writer.single(templates.single, first);
+    }
+  } catch (...) {
+    writer.undo();
+    throw;
+  }
+  return writer.finish();
+}
+
+void append(const Batch& from, Batch& to) {
+  const auto shift = static_cast<std::int32_t>(to.input_ids.size());
+  append_range(to.input_ids, from.input_ids, from.input_ids.size());
+  append_range(to.token_type_ids, from.token_type_ids, from.token_type_ids.size());
+  append_range(to.position_ids, from.position_ids, from.position_ids.size());
+  std::transform(from.cu_seqlens.begin() + 1, from.cu_seqlens.end(),
+                 std::back_inserter(to.cu_seqlens),
+                 [shift](std::int32_t at) { return at + shift; });
+}
+
+void append(const Alignment& from, Alignment& to) {
+  append_range(to.offsets, from.offsets, from.offsets.size());
+  append_range(to.word_ids, from.word_ids, from.word_ids.size());
+}
+
+}  // namespace cloze::text

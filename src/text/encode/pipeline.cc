@@ -1,0 +1,159 @@
+#include "text/encode/pipeline.h"
+
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+#include "text/normalize/normalized_text.h"
+#include "text/normalize/utf8.h"
+
+namespace cloze::text {
+namespace {
+
+AddedTokenFinder finder(const Model& model, const std::vector<AddedToken>& added, bool normalized) {
+  std::vector<std::string> patterns;
+  std::vector<const AddedToken*> tokens;
+  if (!model.actions.rules().google) {
+    for (const auto& token : added) {
+      if (token.normalized != normalized) continue;
+      patterns.push_back(normalized
+                             ? normalize(model.actions, token.content, 0, OffsetUnit::bytes).bytes
+                             : token.content);
+      if (patterns.back().empty()) {
+        throw ArgumentError(fmt::format(
+            "added token \"{}\" is empty after normalization; give it \"normalized\": false",
+            token.content));
+      }
+      tokens.push_back(&token);
+    }
+  }
+  return {std::move(patterns), std::move(tokens)};
+}
+
+void put_token(PieceSink& sink, const AddedToken& token, Span place) {
+  sink.ids->push_back(token.id);
+  if (sink.offsets == nullptr) return;
+  sink.offsets->push_back(place);
+  sink.words->push_back(sink.next_word);
+  if (sink.count_words) ++sink.next_word;
+}
+
+// Offsets of byte positions of a text, each near the last.
+class OffsetCounter {
+ public:
+  OffsetCounter(std::string_view text, OffsetUnit unit) : text_(text), unit_(unit) {}
+
+  std::int32_t operator()(std::size_t byte) {
+    if (unit_ == OffsetUnit::bytes) return static_cast<std::int32_t>(byte);
+    if (byte >= byte_) {
+      offset_ += count_code_points(text_.substr(byte_, byte - byte_));
+    } else {
+      offset_ -= count_code_points(text_.substr(byte, byte_ - byte));
+    }
+    byte_ = byte;
+    return offset_;
+  }
+
+ private:
+  std::string_view text_;
+  OffsetUnit unit_;
+  std::size_t byte_ = 0;
+  std::int32_t offset_ = 0;
+};
+
+void check_size(std::string_view text) {
+  if (text.size() > std::numeric_limits<std::int32_t>::max() / 2) {
+    throw ArgumentError(
+        fmt::format("a text of {} bytes is longer than a tokenizer takes at once (1 GiB); split it",
+                    text.size()));
+  }
+}
+
+}  // namespace
+
+Pipeline::Pipeline(Model model, std::vector<AddedToken> added)
+    : model_(std::move(model)),
+      added_(std::move(added)),
+      raw_(finder(model_, added_, false)),
+      normalized_(finder(model_, added_, true)) {}
+
+void Pipeline::run_any(std::string_view text, OffsetUnit unit, PieceSink& sink,
+                       Texts* texts) const {
+  check_size(text);
+  const ValidText valid(text);
+  const auto before = sink.ids->size();
+  run(valid.text(), unit, sink, texts);
+  if (!valid.repaired() || unit != OffsetUnit::bytes || sink.offsets == nullptr) return;
+  for (auto i = before; i < sink.offsets->size(); ++i) {
+    auto& place = (*sink.offsets)[i];
+    place = {valid.original_byte(place.begin), valid.original_byte(place.end)};
+  }
+}
+
+void Pipeline::run(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const {
+  if (normalized_.empty() && !raw_.may_match(text)) {
+    segment(model_, text, 0, unit, sink);
+  } else {
+    run_parts(text, unit, sink, texts);
+  }
+}
+
+void Pipeline::run_parts(std::string_view text, OffsetUnit unit, PieceSink& sink,
+                         Texts* texts) const {
+  std::vector<AddedMatch> parts;
+  raw_.split(text, parts);
+  OffsetCounter offset(text, unit);
+  for (const auto& part : parts) {
+    if (sink.ids->size() >= sink.limit) return;
+    const auto content = text.substr(part.begin, part.end - part.begin);
+    const auto begin = offset(part.begin);
+    if (part.token != nullptr) {
+      if (texts != nullptr && content != part.token->content) {
+        texts->emplace_back(sink.ids->size(), content);
+      }
+      put_token(sink, *part.token, {begin, offset(part.end)});
+    } else if (normalized_.empty()) {
+      segment(model_, content, begin, unit, sink);
+    } else {
+      run_normalized(content, begin, unit, sink, texts);
+    }
+  }
+}
+
+void Pipeline::run_normalized(std::string_view text, std::int32_t begin, OffsetUnit unit,
+                              PieceSink& sink, Texts* texts) const {
+  const auto normalized = normalize(model_.actions, text, begin, unit);
+  std::vector<AddedMatch> parts;
+  normalized_.split(normalized.bytes, parts);
+  for (const auto& part : parts) {
+    if (part.token == nullptr) {
+      segment_normalized(model_, normalized, part.begin, part.end, sink);
+      continue;
+    }
+    auto content = normalized.bytes.substr(part.begin, part.end - part.begin);
+    if (texts != nullptr && content != part.token->content) {
+      texts->emplace_back(sink.ids->size(), std::move(content));
+    }
+    put_token(sink, *part.token,
+              {normalized.places[part.begin].begin, normalized.places[part.end - 1].end});
+  }
+}
+
+void Pipeline::pieces(std::string_view text, OffsetUnit unit, Pieces& pieces,
+                      std::int32_t word) const {
+  PieceSink sink{.ids = &pieces.ids, .offsets = &pieces.offsets, .words = &pieces.words};
+  sink.next_word = word < 0 ? 0 : word;
+  sink.count_words = word < 0;
+  run_any(text, unit, sink, &pieces.texts);
+}
+
+void Pipeline::ids(std::string_view text, OffsetUnit unit, std::size_t limit,
+                   std::vector<std::int32_t>& ids, std::vector<Span>* offsets,
+                   std::vector<std::int32_t>* words) const {
+  PieceSink sink{.ids = &ids, .offsets = offsets, .words = words};
+  if (limit < std::numeric_limits<std::size_t>::max() - ids.size()) sink.limit = ids.size() + limit;
+  run_any(text, unit, sink, nullptr);
+}
+
+}  // namespace cloze::text

@@ -1,0 +1,60 @@
+/// \file
+/// One text → its pieces: added tokens, then normalizer, pre-tokenizer and WordPiece.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "text/encode/added_tokens.h"
+#include "text/wordpiece/segmenter.h"
+
+namespace cloze::text {
+
+/// The pieces of one text, before templates and truncation.
+struct Pieces {
+  std::vector<std::int32_t> ids;
+  std::vector<Span> offsets;
+  std::vector<std::int32_t> words;
+  /// Pieces whose text is not their token's content: added tokens that took white space along or
+  /// were found in normalized text. By index, ascending.
+  std::vector<std::pair<std::size_t, std::string>> texts;
+};
+
+class Pipeline {
+ public:
+  /// Throws ArgumentError when two added tokens cannot be told apart.
+  Pipeline(Model model, std::vector<AddedToken> added);
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+  ~Pipeline() = default;
+
+  [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] const std::vector<AddedToken>& added() const { return added_; }
+
+  /// Appends the pieces of `text` to `pieces`. A `word` >= 0 is the word id of them all (pre-split
+  /// words); otherwise words are counted.
+  void pieces(std::string_view text, OffsetUnit unit, Pieces& pieces, std::int32_t word = -1) const;
+
+  /// Appends the ids of `text` to `ids`, and offsets and word ids where they are not null; may stop
+  /// once there are `limit` more.
+  void ids(std::string_view text, OffsetUnit unit, std::size_t limit,
+           std::vector<std::int32_t>& ids, std::vector<Span>* offsets,
+           std::vector<std::int32_t>* words) const;
+
+ private:
+  using Texts = std::vector<std::pair<std::size_t, std::string>>;
+  void run_any(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const;
+  void run(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const;
+  void run_parts(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const;
+  void run_normalized(std::string_view text, std::int32_t begin, OffsetUnit unit, PieceSink& sink,
+                      Texts* texts) const;
+
+  Model model_;
+  std::vector<AddedToken> added_;
+  AddedTokenFinder raw_, normalized_;
+};
+
+}  // namespace cloze::text

@@ -1,0 +1,162 @@
+#include "cloze/tokenizer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+#include "text/encode/assemble.h"
+#include "text/encode/decode.h"
+#include "text/encode/packer.h"
+#include "text/encode/tokenizer_impl.h"
+
+namespace cloze {
+namespace {
+
+// google-research/bert: WordpieceTokenizer's limit, and its own order of lower-casing.
+constexpr std::int32_t kGoogleMaxChars = 200;
+
+text::TokenizerSpec in_mode(text::TokenizerSpec spec, TokenizerMode mode) {
+  if (mode == TokenizerMode::google) {
+    const bool lower = spec.rules.lowercase;
+    spec.rules = {.google = true, .strip_accents = lower, .lowercase = lower};
+    spec.max_chars_per_word = kGoogleMaxChars;
+  }
+  return spec;
+}
+
+text::Pieces pieces_of_words(const text::Pipeline& pipeline, Words words, OffsetUnit unit) {
+  text::Pieces pieces;
+  std::int32_t index = 0;
+  for (const auto word : words) pipeline.pieces(word, unit, pieces, index++);
+  return pieces;
+}
+
+}  // namespace
+
+Tokenizer::Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+Tokenizer Tokenizer::from_pretrained(const std::filesystem::path& directory, TokenizerMode mode) {
+  auto spec = in_mode(text::read_tokenizer(directory), mode);
+  try {
+    return Tokenizer(std::make_shared<const Impl>(std::move(spec)));
+  } catch (const ArgumentError& error) {  // added tokens that contradict each other
+    throw FormatError(fmt::format("{}: {}", directory.string(), error.what()));
+  }
+}
+
+Batch Tokenizer::operator()(std::string_view text) const {
+  Batch batch;
+  append_to(batch, text);
+  return batch;
+}
+
+Batch Tokenizer::operator()(std::string_view text, std::string_view pair) const {
+  Batch batch;
+  append_to(batch, text, pair);
+  return batch;
+}
+
+Encoding Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
+  text::Pieces pieces;
+  impl_->pipeline.pieces(text, options.offsets, pieces);
+  return text::assemble(impl_->vocabulary(), impl_->spec.templates, options, pieces, nullptr);
+}
+
+Encoding Tokenizer::encode(std::string_view text, std::string_view pair,
+                           const EncodeOptions& options) const {
+  text::Pieces first;
+  text::Pieces second;
+  impl_->pipeline.pieces(text, options.offsets, first);
+  impl_->pipeline.pieces(pair, options.offsets, second);
+  return text::assemble(impl_->vocabulary(), impl_->spec.templates, options, first, &second);
+}
+
+Encoding Tokenizer::encode_words(Words words, const EncodeOptions& options) const {
+  const auto pieces = pieces_of_words(impl_->pipeline, words, options.offsets);
+  return text::assemble(impl_->vocabulary(), impl_->spec.templates, options, pieces, nullptr);
+}
+
+Encoding Tokenizer::encode_words(Words words, Words pair, const EncodeOptions& options) const {
+  const auto first = pieces_of_words(impl_->pipeline, words, options.offsets);
+  const auto second = pieces_of_words(impl_->pipeline, pair, options.offsets);
+  return text::assemble(impl_->vocabulary(), impl_->spec.templates, options, first, &second);
+}
+
+std::int32_t Tokenizer::append_to(Batch& batch, std::string_view text,
+                                  const EncodeOptions& options) const {
+  return text::append(impl_->pipeline, impl_->spec.templates, options, text, std::nullopt, batch,
+                      nullptr);
+}
+
+std::int32_t Tokenizer::append_to(Batch& batch, std::string_view text, std::string_view pair,
+                                  const EncodeOptions& options) const {
+  return text::append(impl_->pipeline, impl_->spec.templates, options, text, pair, batch, nullptr);
+}
+
+std::int32_t Tokenizer::append_to(Batch& batch, Alignment& alignment, std::string_view text,
+                                  const EncodeOptions& options) const {
+  return text::append(impl_->pipeline, impl_->spec.templates, options, text, std::nullopt, batch,
+                      &alignment);
+}
+
+std::int32_t Tokenizer::append_to(Batch& batch, Alignment& alignment, std::string_view text,
+                                  std::string_view pair, const EncodeOptions& options) const {
+  return text::append(impl_->pipeline, impl_->spec.templates, options, text, pair, batch,
+                      &alignment);
+}
+
+std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens,
+                              bool clean_up) const {
+  const auto is_special = [this](std::int32_t id) {
+    return std::any_of(
+        impl_->spec.added.begin(), impl_->spec.added.end(),
+        [id](const text::AddedToken& added) { return added.special && added.id == id; });
+  };
+  std::vector<std::string_view> tokens;
+  for (const auto id : ids) {
+    const auto token = id_to_token(id);
+    if (!skip_special_tokens || !is_special(id)) tokens.push_back(token);
+  }
+  return text::decode_pieces(tokens, impl_->vocabulary().continuing_prefix(),
+                             impl_->spec.decoder_cleanup, clean_up);
+}
+
+std::int32_t Tokenizer::vocab_size() const { return impl_->vocabulary().size(); }
+
+std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const {
+  return impl_->vocabulary().id_of(token);
+}
+
+std::string_view Tokenizer::id_to_token(std::int32_t id) const {
+  if (!impl_->vocabulary().has_id(id)) {
+    throw ArgumentError(
+        fmt::format("no token has id {}; the vocabulary has ids 0 to {}", id, vocab_size() - 1));
+  }
+  return impl_->vocabulary().token(id);
+}
+
+std::int32_t Tokenizer::cls_token_id() const { return impl_->cls_id; }
+std::int32_t Tokenizer::sep_token_id() const { return impl_->sep_id; }
+
+std::int32_t Tokenizer::pad_token_id() const {
+  if (!impl_->pad_id) {
+    throw ModelError(
+        fmt::format("the vocabulary has no padding token \"{}\"; name another as "
+                    "pad_token in tokenizer_config.json",
+                    impl_->spec.pad_token));
+  }
+  return *impl_->pad_id;
+}
+
+std::int32_t Tokenizer::unk_token_id() const { return impl_->pipeline.model().unk_id; }
+std::optional<std::int32_t> Tokenizer::mask_token_id() const { return impl_->mask_id; }
+
+std::optional<std::int64_t> Tokenizer::model_max_length() const {
+  return impl_->spec.model_max_length;
+}
+
+bool Tokenizer::do_lower_case() const { return impl_->spec.rules.lowercase; }
+
+}  // namespace cloze

@@ -1,0 +1,38 @@
+/// \file
+/// What a Tokenizer holds.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "cloze/tokenizer.h"
+#include "text/encode/pipeline.h"
+#include "text/files/tokenizer_files.h"
+
+namespace cloze {
+
+struct Tokenizer::Impl {
+  explicit Impl(text::TokenizerSpec from)
+      : spec(std::move(from)),
+        cls_id(*spec.vocabulary.id_of(spec.cls_token)),
+        sep_id(*spec.vocabulary.id_of(spec.sep_token)),
+        pad_id(spec.vocabulary.id_of(spec.pad_token)),
+        mask_id(spec.vocabulary.id_of(spec.mask_token)),
+        pipeline(take_model(spec), spec.added) {}
+
+  [[nodiscard]] const text::Vocabulary& vocabulary() const { return pipeline.model().vocabulary; }
+
+  text::TokenizerSpec spec;  // its vocabulary has moved into the pipeline
+  std::int32_t cls_id, sep_id;
+  std::optional<std::int32_t> pad_id, mask_id;
+  text::Pipeline pipeline;
+
+ private:
+  static text::Model take_model(text::TokenizerSpec& spec) {
+    const auto unk = *spec.vocabulary.id_of(spec.unk_token);
+    return {std::move(spec.vocabulary), spec.rules, unk, spec.max_chars_per_word};
+  }
+};
+
+}  // namespace cloze

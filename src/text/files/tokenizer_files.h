@@ -1,0 +1,45 @@
+/// \file
+/// The files a tokenizer is read from: `tokenizer.json`, or `vocab.txt`, with
+/// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` where present.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "text/encode/added_tokens.h"
+#include "text/encode/assemble.h"
+#include "text/normalize/char_actions.h"
+#include "text/wordpiece/vocabulary.h"
+
+namespace cloze::text {
+
+/// Everything that the files say, checked and with ids resolved.
+struct TokenizerSpec {
+  Vocabulary vocabulary;
+  NormalizerRules rules;
+  NormalizerRules file_rules;  ///< as the files state them, whatever the mode
+  /// As the file has it; `rules.strip_accents` is what it means.
+  std::optional<bool> strip_accents;
+  std::int32_t max_chars_per_word = 100;
+  std::int32_t file_max_chars_per_word = 100;
+  std::vector<AddedToken> added;  ///< in order of id
+  Templates templates;
+  bool decoder_cleanup = true;
+  std::int32_t base_vocab_size = 0;  ///< tokens of the model, without added ones
+  std::string unk_token = "[UNK]", sep_token = "[SEP]", pad_token = "[PAD]", cls_token = "[CLS]",
+              mask_token = "[MASK]";
+  std::optional<std::int64_t> model_max_length;
+};
+
+/// Reads the files in `directory`. Throws IoError, FormatError, ModelError.
+[[nodiscard]] TokenizerSpec read_tokenizer(const std::filesystem::path& directory);
+
+/// Reads a vocabulary, one token a line; the id is the line, from 0. Line ends may be CRLF; white
+/// space at the end of a line is not part of the token, as in Hugging Face and Google.
+/// Throws FormatError for a token that stands there twice, or bytes that are not UTF-8.
+[[nodiscard]] Vocabulary read_vocab_txt(const std::filesystem::path& path);
+
+}  // namespace cloze::text

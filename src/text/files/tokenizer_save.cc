@@ -1,0 +1,133 @@
+// Tokenizer::save_pretrained: the files as transformers writes and reads them.
+#include <fstream>
+#include <string>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cloze/error.h"
+#include "cloze/tokenizer.h"
+#include "text/encode/tokenizer_impl.h"
+
+namespace cloze {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+void write_file(const fs::path& path, const std::string& content) {
+  const fs::path temporary = path.string() + ".tmp";
+  {
+    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
+    out << content;
+    out.flush();
+    if (!out) {
+      throw IoError(
+          fmt::format("{}: cannot be written; is there room, and permission?", temporary.string()));
+    }
+  }
+  std::error_code error;
+  fs::rename(temporary, path, error);
+  if (error) throw IoError(fmt::format("{}: {}", path.string(), error.message()));
+}
+
+Json added_token(const text::AddedToken& token) {
+  return {{"content", token.content},       {"single_word", token.single_word},
+          {"lstrip", token.lstrip},         {"rstrip", token.rstrip},
+          {"normalized", token.normalized}, {"special", token.special}};
+}
+
+Json template_pieces(const text::Template& pieces, Json& special_tokens) {
+  Json result = Json::array();
+  for (const auto& piece : pieces) {
+    if (piece.sequence >= 0) {
+      result.push_back(
+          {{"Sequence", {{"id", piece.sequence == 0 ? "A" : "B"}, {"type_id", piece.type_id}}}});
+      continue;
+    }
+    const std::string name = piece.tokens.empty() ? "" : piece.tokens.front();
+    result.push_back({{"SpecialToken", {{"id", name}, {"type_id", piece.type_id}}}});
+    special_tokens[name] = {{"id", name}, {"ids", piece.ids}, {"tokens", piece.tokens}};
+  }
+  return result;
+}
+
+// Tokens of the model by id: added tokens that it does not have are listed apart.
+Json model_vocabulary(const text::Vocabulary& vocabulary, std::int32_t size) {
+  // Appended: the object's operator[] would search all that is there for each of them.
+  Json::object_t vocab;
+  for (std::int32_t id = 0; id < size; ++id) {
+    if (vocabulary.has_id(id)) vocab.emplace_back(std::string(vocabulary.token(id)), id);
+  }
+  return vocab;
+}
+
+}  // namespace
+
+void Tokenizer::save_pretrained(const fs::path& directory) const {
+  const auto& spec = impl_->spec;
+  const auto& vocabulary = impl_->vocabulary();
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) throw IoError(fmt::format("{}: {}", directory.string(), error.message()));
+
+  std::string vocab;
+  for (std::int32_t id = 0; id < spec.base_vocab_size; ++id) {
+    if (vocabulary.has_id(id)) vocab.append(vocabulary.token(id));
+    vocab.push_back('\n');
+  }
+  write_file(directory / "vocab.txt", vocab);
+
+  Json added = Json::array();
+  Json decoder = Json::object();
+  for (const auto& token : spec.added) {
+    Json with_id{{"id", token.id}};
+    with_id.update(added_token(token));
+    added.push_back(with_id);
+    decoder[std::to_string(token.id)] = added_token(token);
+  }
+  const Json strip_accents = spec.strip_accents ? Json(*spec.strip_accents) : Json();
+  const auto& rules = spec.file_rules;
+  Json special_tokens = Json::object();
+  Json single = template_pieces(spec.templates.single, special_tokens);
+  Json pair = template_pieces(spec.templates.pair, special_tokens);
+  // Key by key: the vocabulary is large, and an initializer list would copy it several times over.
+  Json file{{"version", "1.0"}, {"truncation", Json()}, {"padding", Json()}};
+  file["added_tokens"] = std::move(added);
+  file["normalizer"] = {{"type", "BertNormalizer"},
+                        {"clean_text", rules.clean_text},
+                        {"handle_chinese_chars", rules.handle_chinese_chars},
+                        {"strip_accents", strip_accents},
+                        {"lowercase", rules.lowercase}};
+  file["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
+  file["post_processor"] = {{"type", "TemplateProcessing"}};
+  file["post_processor"]["single"] = std::move(single);
+  file["post_processor"]["pair"] = std::move(pair);
+  file["post_processor"]["special_tokens"] = std::move(special_tokens);
+  file["decoder"] = {{"type", "WordPiece"},
+                     {"prefix", vocabulary.continuing_prefix()},
+                     {"cleanup", spec.decoder_cleanup}};
+  file["model"] = {{"type", "WordPiece"},
+                   {"unk_token", spec.unk_token},
+                   {"continuing_subword_prefix", vocabulary.continuing_prefix()},
+                   {"max_input_chars_per_word", spec.file_max_chars_per_word}};
+  file["model"]["vocab"] = model_vocabulary(vocabulary, spec.base_vocab_size);
+  write_file(directory / "tokenizer.json", file.dump(2) + '\n');
+
+  Json config{{"added_tokens_decoder", std::move(decoder)},
+              {"clean_up_tokenization_spaces", true},
+              {"cls_token", spec.cls_token},
+              {"do_lower_case", rules.lowercase},
+              {"mask_token", spec.mask_token},
+              {"model_max_length", spec.model_max_length ? Json(*spec.model_max_length)
+                                                         : Json(1000000000000000019884624838656.0)},
+              {"pad_token", spec.pad_token},
+              {"sep_token", spec.sep_token},
+              {"strip_accents", strip_accents},
+              {"tokenize_chinese_chars", rules.handle_chinese_chars},
+              {"tokenizer_class", "BertTokenizer"},
+              {"unk_token", spec.unk_token}};
+  write_file(directory / "tokenizer_config.json", config.dump(2) + '\n');
+}
+
+}  // namespace cloze

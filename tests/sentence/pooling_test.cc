@@ -1,0 +1,70 @@
+#include "sentence/pooling.h"
+
+#include <cmath>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cloze/error.h"
+#include "sentence/similarity.h"
+
+namespace cloze {
+namespace {
+
+using ::testing::ElementsAre;
+
+/// Two sequences of 2 and 1 tokens, two columns.
+class PoolingTest : public ::testing::Test {
+ protected:
+  PoolingTest() {
+    const std::vector<std::int32_t> two{1, 2}, one{3};
+    batch_.append(two);
+    batch_.append(one);
+  }
+  Batch batch_;
+  Tensor hidden_ = Tensor::from<float>({3, 2}, std::vector<float>{1, -4, 3, 2, 7, 8});
+};
+
+TEST_F(PoolingTest, OfEachSequenceAlone) {
+  EXPECT_THAT(pool(hidden_, batch_, Pooling::cls).values<float>(), ElementsAre(1, -4, 7, 8));
+  EXPECT_THAT(pool(hidden_, batch_, Pooling::mean).values<float>(), ElementsAre(2, -1, 7, 8));
+  EXPECT_THAT(pool(hidden_, batch_, Pooling::max).values<float>(), ElementsAre(3, 2, 7, 8));
+  EXPECT_EQ(pool(hidden_, batch_, Pooling::max).shape(), (Shape{2, 2}));
+  EXPECT_THROW(static_cast<void>(pool(hidden_, batch_, Pooling::none)), ArgumentError);
+}
+
+TEST_F(PoolingTest, Names) {
+  for (const auto pooling :
+       {Pooling::none, Pooling::cls, Pooling::mean, Pooling::max, Pooling::pooler}) {
+    EXPECT_EQ(pooling_from(name_of(pooling)), pooling);
+  }
+  EXPECT_THROW(static_cast<void>(pooling_from("average")), ArgumentError);
+}
+
+TEST(NormalizeRows, LengthOneAndZeroStaysZero) {
+  auto rows = Tensor::from<float>({2, 2}, std::vector<float>{3, 4, 0, 0});
+  normalize_rows(rows);
+  EXPECT_THAT(rows.values<float>(), ElementsAre(0.6F, 0.8F, 0, 0));
+}
+
+TEST(Similarity, Cosines) {
+  const std::vector<float> a{1, 0}, b{1, 1}, c{-2, 0}, none{0, 0};
+  EXPECT_DOUBLE_EQ(cosine(a, b), std::sqrt(0.5));
+  EXPECT_DOUBLE_EQ(cosine(a, c), -1.0);
+  EXPECT_DOUBLE_EQ(cosine(a, none), 0.0);
+  EXPECT_THROW(static_cast<void>(cosine(a, std::vector<float>{1, 2, 3})), ArgumentError);
+  const auto vectors = Tensor::from<float>({4, 2}, std::vector<float>{1, 0, 0, 1, 2, 0, 5, 0});
+  EXPECT_THAT(cosines(vectors, a), ElementsAre(1, 0, 1, 1));
+  EXPECT_THAT(pair_cosines(vectors), ElementsAre(0, 1));
+}
+
+TEST(Similarity, Ranking) {
+  const std::vector<double> scores{0.1, 0.9, 0.1, 0.5};
+  EXPECT_THAT(ranking(scores, 4), ElementsAre(1, 3, 0, 2));
+  EXPECT_THAT(ranking(scores, 2), ElementsAre(1, 3));
+  EXPECT_THAT(ranking(scores, 9), ElementsAre(1, 3, 0, 2));
+}
+
+}  // namespace
+}  // namespace cloze
