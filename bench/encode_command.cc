@@ -20,9 +20,9 @@
 #include "cli/profile_table.h"
 #include "cloze/bert.h"
 #include "cloze/config.h"
+#include "cloze/output.h"
 #include "cloze/tokenizer.h"
 #include "core/mapped_file.h"
-#include "core/output.h"
 #include "datasets/batching.h"
 
 namespace cloze::cli {

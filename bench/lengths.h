@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "datasets/text_reader.h"
+#include "cloze/text_reader.h"
 
 namespace cloze {
 

@@ -9,7 +9,7 @@
 #include "bench/load_benchmark.h"
 #include "cli/command.h"
 #include "cli/options.h"
-#include "core/output.h"
+#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {

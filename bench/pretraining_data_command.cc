@@ -11,8 +11,9 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/progress_bar.h"
+#include "cloze/output.h"
 #include "cloze/tokenizer.h"
-#include "core/output.h"
 
 namespace cloze::cli {
 namespace {
@@ -82,7 +83,7 @@ CorpusOptions corpus_options(const Options& options) {
   for (const auto kind : {LineKind::sentence, LineKind::paragraph, LineKind::wrapped}) {
     if (options.lines == name_of(kind)) corpus.lines = kind;
   }
-  corpus.show_progress = true;
+  corpus.progress = terminal_progress();
   return corpus;
 }
 

@@ -11,10 +11,10 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cloze/output.h"
+#include "cloze/threads.h"
 #include "cloze/tokenizer.h"
 #include "core/mapped_file.h"
-#include "core/output.h"
-#include "core/parallel.h"
 
 namespace cloze::cli {
 namespace {

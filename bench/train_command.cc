@@ -17,9 +17,9 @@
 #include "cli/options.h"
 #include "cli/profile_table.h"
 #include "cloze/config.h"
+#include "cloze/output.h"
+#include "cloze/threads.h"
 #include "core/mapped_file.h"
-#include "core/output.h"
-#include "core/parallel.h"
 #include "ops/ops.h"
 
 namespace cloze::cli {

@@ -41,4 +41,11 @@ class ArgumentError : public Error {
   using Error::Error;
 };
 
+/// The caller's progress callback asked for an end (progress.h). What the call had begun is undone
+/// or left as its documentation says.
+class Cancelled : public Error {
+ public:
+  using Error::Error;
+};
+
 }  // namespace cloze

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cloze/progress.h"
+
 namespace cloze {
 
 /// Where the Hub and its cache are, and how patient to be. `from_environment` reads the variables
@@ -31,8 +33,8 @@ struct HubSettings {
   int attempts = 5;                           ///< tries of a request before it fails
   std::chrono::milliseconds backoff{500};     ///< before the second try; doubles with every further
   std::chrono::seconds longest_wait{60};      ///< a server that asks for more patience is given up
-  bool verify = false;         ///< compute the checksums of what is in the cache already, too
-  bool show_progress = false;  ///< a bar on standard error, on a terminal
+  bool verify = false;          ///< compute the checksums of what is in the cache already, too
+  ProgressCallback progress{};  ///< told of the bytes that come
 
   /// Throws ArgumentError for a variable that makes no sense.
   [[nodiscard]] static HubSettings from_environment();
@@ -74,5 +76,15 @@ struct HubModel {
 /// cannot be written), what Python left in the cache, if that is a whole model. Throws as
 /// `pull_model` does.
 [[nodiscard]] HubModel hub_model(std::string_view name, const HubSettings& settings);
+
+/// The model cache: `$CLOZE_CACHE`, else `$XDG_CACHE_HOME/cloze`, else `$HOME/.cache/cloze`.
+[[nodiscard]] std::filesystem::path model_cache();
+
+/// Where a model is: `directory_or_name` if it is a directory, else the directory of that name in
+/// the model cache (of "owner/name", also the last part alone), else the model of that name on the
+/// Hub, fetched unless its cache has it; `progress` is told of a download. Throws IoError saying
+/// where was looked, and as `hub_model` does.
+[[nodiscard]] std::filesystem::path find_model(const std::string& directory_or_name,
+                                               const ProgressCallback& progress = {});
 
 }  // namespace cloze

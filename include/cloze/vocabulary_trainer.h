@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "cloze/progress.h"
+
 namespace cloze {
 
 /// What a vocabulary is trained for; the names and defaults of Hugging Face's WordPiece trainer.
@@ -31,7 +33,7 @@ struct VocabularyOptions {
   /// Distinct words held at most. When there are more, the rarest are forgotten, as often as it
   /// takes: memory stays bounded (about 64 bytes a word) and frequent words lose nothing.
   std::size_t max_words = 8'000'000;
-  bool show_progress = false;  ///< bars on standard error, on a terminal
+  ProgressCallback progress;  ///< told of the bytes read, then of the tokens made
 };
 
 /// The tokens, in order of id: special tokens, the alphabet, its continuations ("##a"), then pieces

@@ -11,8 +11,8 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/task_options.h"
+#include "cloze/output.h"
 #include "core/mapped_file.h"
-#include "core/output.h"
 #include "datasets/squad_reader.h"
 #include "tasks/question_answering.h"
 

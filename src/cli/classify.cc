@@ -11,7 +11,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/task_options.h"
-#include "core/output.h"
+#include "cloze/output.h"
 #include "datasets/batching.h"
 #include "datasets/labels.h"
 #include "tasks/text_classification.h"

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
-#include "core/output.h"
+#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {

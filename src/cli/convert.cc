@@ -9,9 +9,9 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
-#include "core/output.h"
+#include "cloze/hub.h"
+#include "cloze/output.h"
 #include "export/convert_model.h"
-#include "hub/model_path.h"
 
 namespace cloze::cli {
 namespace {

@@ -12,10 +12,10 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/progress_bar.h"
 #include "cloze/bert.h"
+#include "cloze/output.h"
 #include "cloze/tokenizer.h"
-#include "core/output.h"
-#include "core/progress.h"
 #include "datasets/batching.h"
 #include "inspect/embedding_map.h"
 #include "sentence/embedder.h"
@@ -116,7 +116,7 @@ void run_embed_map(Arguments arguments) {
   const Embedder embedder(std::move(model), embed);
   const auto texts = tokenize(tokenizer, items, limit, reader);
   const auto vectors = [&] {
-    Progress progress("encoding", static_cast<std::int64_t>(texts.size()), "texts");
+    ProgressBar progress("encoding", static_cast<std::int64_t>(texts.size()), "texts");
     return embedder.embed(texts, [&](std::span<const std::size_t> done) {
       progress.advance(static_cast<std::int64_t>(done.size()));
     });

@@ -12,9 +12,9 @@
 #include "cli/command.h"
 #include "cli/encode_sink.h"
 #include "cli/options.h"
+#include "cli/progress_bar.h"
 #include "cloze/bert.h"
 #include "cloze/tokenizer.h"
-#include "core/progress.h"
 #include "datasets/batching.h"
 #include "sentence/embedder.h"
 #include "sentence/settings.h"
@@ -108,7 +108,7 @@ std::unique_ptr<EncodeSink> make_sink(const Options& options, const Embedder& em
 
 /// Encodes `items` and hands them to the sink in their order.
 void encode(const Embedder& embedder, const std::vector<TextItem>& items,
-            const std::vector<TokenizedText>& texts, EncodeSink& sink, Progress& progress) {
+            const std::vector<TokenizedText>& texts, EncodeSink& sink, ProgressBar& progress) {
   const auto on_batch = [&](std::span<const std::size_t> indices) {
     std::size_t bytes = 0;
     for (const auto i : indices) {
@@ -166,8 +166,8 @@ void run_encode(Arguments arguments) {
 
   const auto sink = make_sink(options, embedder, tokenizer);
   {
-    Progress progress("encoding", reader.total_bytes(), "bytes",
-                      options.output.empty() ? beside_results() : ProgressOptions{});
+    ProgressBar progress("encoding", reader.total_bytes(), "bytes",
+                         options.output.empty() ? beside_results() : ProgressOptions{});
     const auto bytes = piece_bytes(embed);
     while (true) {
       const auto items = reader.next_items(bytes);

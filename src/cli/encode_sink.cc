@@ -10,9 +10,9 @@
 #include <fmt/format.h>
 
 #include "cli/format.h"
+#include "cloze/array_file.h"
 #include "cloze/error.h"
-#include "core/output.h"
-#include "formats/array_file.h"
+#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {

@@ -8,9 +8,9 @@
 #include <span>
 #include <string>
 
+#include "cloze/text_reader.h"
 #include "cloze/tokenizer.h"
 #include "datasets/batching.h"
-#include "datasets/text_reader.h"
 #include "sentence/pooling.h"
 
 namespace cloze::cli {

@@ -10,9 +10,9 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/progress_bar.h"
 #include "cli/task_options.h"
-#include "core/output.h"
-#include "core/progress.h"
+#include "cloze/output.h"
 #include "tasks/task.h"
 
 namespace cloze::cli {
@@ -129,7 +129,7 @@ void run_evaluate(Arguments arguments) {
 
   std::vector<Tensor> logits;
   {
-    Progress progress("evaluating", static_cast<std::int64_t>(data->size()), "units");
+    ProgressBar progress("evaluating", static_cast<std::int64_t>(data->size()), "units");
     logits = model.predictor.predict(
         *data, [&](std::size_t units) { progress.advance(static_cast<std::int64_t>(units)); });
   }

@@ -9,10 +9,10 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
-#include "core/output.h"
-#include "core/progress.h"
+#include "cli/progress_bar.h"
+#include "cloze/hub.h"
+#include "cloze/output.h"
 #include "export/export_onnx.h"
-#include "hub/model_path.h"
 
 namespace cloze::cli {
 namespace {
@@ -70,11 +70,11 @@ void run_export(Arguments arguments) {
   app.footer(examples);
   if (!parse(app, arguments)) return;
 
-  std::unique_ptr<Progress> progress;
+  std::unique_ptr<ProgressBar> progress;
   options.file.on_weight = [&] { progress->advance(); };
   const auto exported = as_usage([&] {
     return export_onnx(find_model(model), path, options, [&](std::int64_t weights) {
-      progress = std::make_unique<Progress>("exporting", weights, "weights");
+      progress = std::make_unique<ProgressBar>("exporting", weights, "weights");
     });
   });
   progress.reset();

@@ -13,10 +13,10 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/progress_bar.h"
 #include "cloze/bert.h"
+#include "cloze/output.h"
 #include "cloze/tokenizer.h"
-#include "core/output.h"
-#include "core/progress.h"
 #include "datasets/batching.h"
 
 namespace cloze::cli {
@@ -96,7 +96,7 @@ void run_fill_mask(Arguments arguments) {
   fill.batch_tokens = model_options.batch_tokens;
 
   auto out = Output::standard_output();
-  Progress progress("filling", reader.total_bytes(), "bytes", beside_results());
+  ProgressBar progress("filling", reader.total_bytes(), "bytes", beside_results());
   const auto width = terminal_width();
   std::int64_t done = 0;
   std::string line;

@@ -20,14 +20,15 @@
 #include "cli/finetune_options.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/progress_bar.h"
 #include "cli/training_run.h"
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
+#include "cloze/hub.h"
+#include "cloze/output.h"
+#include "cloze/threads.h"
 #include "cloze/tokenizer.h"
-#include "core/output.h"
-#include "core/parallel.h"
 #include "datasets/batching.h"
-#include "hub/model_path.h"
 #include "tasks/task.h"
 #include "train/fine_tuner.h"
 #include "train/model_card.h"
@@ -155,6 +156,7 @@ std::vector<float> class_weights_of(const FinetuneOptions& options, const TaskDa
 
 FineTuneListener listener() {
   FineTuneListener listener;
+  listener.progress = terminal_progress();
   listener.step = [](const FineTuneStep& step) {
     say(fmt::format(
         "step {:>6}  {:3.0f}%  epoch {:.2f}  loss {:.4f}  lr {:.2e}  norm {:.2f}  "

@@ -8,7 +8,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
-#include "core/output.h"
+#include "cloze/output.h"
 #include "inspect/model_info.h"
 
 namespace cloze::cli {

@@ -18,8 +18,8 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
-#include "core/output.h"
-#include "core/progress.h"
+#include "cli/progress_bar.h"
+#include "cloze/output.h"
 #include "inspect/inspection.h"
 #include "inspect/report.h"
 
@@ -138,7 +138,7 @@ class Bars {
   void operator()(std::string_view what, std::int64_t done, std::int64_t total) {
     if (what != what_ || done < done_) {
       bar_.reset();
-      bar_ = std::make_unique<Progress>(std::string(what), total, unit(what), beside_results());
+      bar_ = std::make_unique<ProgressBar>(std::string(what), total, unit(what), beside_results());
       what_ = what;
       done_ = 0;
     }
@@ -152,7 +152,7 @@ class Bars {
   }
   std::string what_;
   std::int64_t done_ = 0;
-  std::unique_ptr<Progress> bar_;
+  std::unique_ptr<ProgressBar> bar_;
 };
 
 /// The words that an answer came from, strongest first.

@@ -11,7 +11,8 @@
 
 #include "cli/command.h"
 #include "cloze/error.h"
-#include "core/output.h"
+#include "cloze/output.h"
+#include "cloze/version.h"
 
 namespace {
 
@@ -34,7 +35,7 @@ int fail(int code, std::string message) {
 void run(Arguments arguments) {
   if (!arguments.empty() && std::string_view(arguments.front()) == "--version") {
     auto out = cloze::Output::standard_output();
-    out.write(fmt::format("cloze {}\n", CLOZE_VERSION));
+    out.write(fmt::format("cloze {}\n", cloze::version()));
     out.finish();
     return;
   }

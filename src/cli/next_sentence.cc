@@ -12,8 +12,8 @@
 #include "cli/options.h"
 #include "cli/task_options.h"
 #include "cloze/bert.h"
+#include "cloze/output.h"
 #include "cloze/tokenizer.h"
-#include "core/output.h"
 #include "datasets/batching.h"
 
 namespace cloze::cli {

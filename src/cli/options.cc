@@ -8,9 +8,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "core/output.h"
-#include "core/parallel.h"
-#include "hub/model_path.h"
+#include "cloze/hub.h"
+#include "cloze/output.h"
+#include "cloze/threads.h"
 #include "sentence/settings.h"
 
 namespace cloze::cli {
@@ -108,7 +108,7 @@ void ModelOptions::add_computation(CLI::App& app) {
       ->check(in_range(1, std::int64_t{1} << 24));
 }
 
-std::filesystem::path ModelOptions::root() const { return find_model(model); }
+std::filesystem::path ModelOptions::root() const { return find_model(model, terminal_progress()); }
 
 std::filesystem::path ModelOptions::directory() const { return transformer_directory(root()); }
 

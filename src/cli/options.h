@@ -12,11 +12,11 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/command.h"
+#include "cli/progress_bar.h"
 #include "cloze/bert.h"
 #include "cloze/error.h"
-#include "core/progress.h"
+#include "cloze/text_reader.h"
 #include "datasets/batching.h"
-#include "datasets/text_reader.h"
 
 namespace cloze::cli {
 

@@ -16,16 +16,17 @@
 #include "cli/format.h"
 #include "cli/options.h"
 #include "cli/pretrain_options.h"
+#include "cli/progress_bar.h"
 #include "cli/training_run.h"
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
+#include "cloze/hub.h"
+#include "cloze/output.h"
+#include "cloze/threads.h"
 #include "cloze/tokenizer.h"
 #include "cloze/vocabulary_trainer.h"
 #include "core/mapped_file.h"
-#include "core/output.h"
-#include "core/parallel.h"
 #include "corpus/pretraining_data.h"
-#include "hub/model_path.h"
 #include "train/pretrainer.h"
 #include "train/run_directory.h"
 
@@ -45,7 +46,7 @@ CorpusOptions corpus_options(const PretrainOptions& options) {
                : options.lines == "paragraph" ? LineKind::paragraph
                : options.lines == "wrapped"   ? LineKind::wrapped
                                               : LineKind::automatic,
-      .show_progress = true};
+      .progress = terminal_progress()};
 }
 
 /// The tokenizer: of --init, of --vocab, or trained on the text. A resumed run has its own.
@@ -72,7 +73,7 @@ Tokenizer tokenizer_of(const PretrainOptions& options, const RunDirectory& run, 
     VocabularyOptions vocabulary;
     vocabulary.size = static_cast<std::size_t>(options.vocab_size);
     vocabulary.lowercase = !options.cased;
-    vocabulary.show_progress = true;
+    vocabulary.progress = terminal_progress();
     const auto files = paths(options.text);
     save_vocabulary(kept / "vocab.txt",
                     as_usage([&] { return train_vocabulary(files, vocabulary); }));

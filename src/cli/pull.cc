@@ -9,8 +9,9 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/progress_bar.h"
 #include "cloze/hub.h"
-#include "core/output.h"
+#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {
@@ -94,7 +95,7 @@ void run_pull(Arguments arguments) {
   settings.offline = settings.offline || offline;
   settings.verify = verify;
   settings.connections = connections;
-  settings.show_progress = true;
+  settings.progress = terminal_progress();
   auto out = Output::standard_output();
   for (const auto& name : names) {
     const auto model = as_usage([&] { return pull_model(name, settings); });

@@ -11,7 +11,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/task_options.h"
-#include "core/output.h"
+#include "cloze/output.h"
 #include "core/top_list.h"
 #include "datasets/batching.h"
 #include "tasks/text_classification.h"

@@ -15,10 +15,10 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/progress_bar.h"
 #include "cloze/bert.h"
+#include "cloze/output.h"
 #include "cloze/tokenizer.h"
-#include "core/output.h"
-#include "core/progress.h"
 #include "core/top_list.h"
 #include "datasets/batching.h"
 #include "sentence/embedder.h"
@@ -90,7 +90,7 @@ Encoder load(const Options& options) {
 template <class Score, class Use>
 void for_each_score(TextReader& reader, std::int64_t bytes, ProgressOptions bar, const Score& score,
                     const Use& use) {
-  Progress progress("comparing", reader.total_bytes(), "bytes", std::move(bar));
+  ProgressBar progress("comparing", reader.total_bytes(), "bytes", std::move(bar));
   std::int64_t done = 0;
   while (true) {
     const auto items = reader.next_items(bytes);
@@ -122,7 +122,7 @@ void rank(const Options& options, const Encoder& encoder, TextReader& reader, st
                                        : std::numeric_limits<std::size_t>::max();
   std::vector<TopList> best(queries.size(), TopList(count));
   std::int64_t index = 0;
-  Progress progress("comparing", reader.total_bytes(), "bytes");
+  ProgressBar progress("comparing", reader.total_bytes(), "bytes");
   std::int64_t done = 0;
   while (true) {
     const auto items = reader.next_items(bytes);

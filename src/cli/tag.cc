@@ -12,7 +12,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/task_options.h"
-#include "core/output.h"
+#include "cloze/output.h"
 #include "tasks/tagger.h"
 
 namespace cloze::cli {

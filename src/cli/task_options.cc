@@ -48,7 +48,7 @@ TaskModelFiles open_task_model(const ModelOptions& options, internal::TaskHead h
 
 void for_each_piece(TextReader& reader, std::int64_t bytes, std::string label,
                     const std::function<void(const std::vector<TextItem>&)>& use) {
-  Progress progress(std::move(label), reader.total_bytes(), "bytes", beside_results());
+  ProgressBar progress(std::move(label), reader.total_bytes(), "bytes", beside_results());
   std::int64_t done = 0;
   while (true) {
     const auto items = reader.next_items(bytes);

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/progress_bar.h"
+#include "cloze/output.h"
 #include "cloze/tokenizer.h"
-#include "core/output.h"
-#include "core/progress.h"
 #include "tasks/task_predictor.h"
 
 namespace cloze::cli {

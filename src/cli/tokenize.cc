@@ -10,9 +10,9 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/progress_bar.h"
+#include "cloze/output.h"
 #include "cloze/tokenizer.h"
-#include "core/output.h"
-#include "core/progress.h"
 
 namespace cloze::cli {
 namespace {
@@ -135,7 +135,7 @@ void run_tokenize(Arguments arguments) {
   auto reader = options.text.reader();
   const auto tokenizer = Tokenizer::from_pretrained(options.model.directory(), mode);
   auto out = Output::standard_output();
-  Progress progress("tokenizing", reader.total_bytes(), "bytes", beside_results());
+  ProgressBar progress("tokenizing", reader.total_bytes(), "bytes", beside_results());
   const auto width = options.json ? 0 : terminal_width();
   std::string text;
   std::int64_t done = 0;

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
-#include "core/output.h"
+#include "cloze/output.h"
 #include "ops/ops.h"
 
 namespace cloze::cli {

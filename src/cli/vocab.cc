@@ -9,9 +9,10 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/progress_bar.h"
+#include "cloze/output.h"
+#include "cloze/threads.h"
 #include "cloze/vocabulary_trainer.h"
-#include "core/output.h"
-#include "core/parallel.h"
 
 namespace cloze::cli {
 namespace {
@@ -94,7 +95,7 @@ void run_vocab(Arguments arguments) {
     vocabulary.strip_accents = options.strip_accents;
   }
   vocabulary.handle_chinese_chars = !options.join_chinese;
-  vocabulary.show_progress = true;
+  vocabulary.progress = terminal_progress();
   set_num_threads(options.threads);
   const std::vector<std::filesystem::path> files(options.texts.begin(), options.texts.end());
   auto file = Output::file(options.output);  // before the work: a bad place is told at once

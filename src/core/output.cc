@@ -1,4 +1,4 @@
-#include "core/output.h"
+#include "cloze/output.h"
 
 #include <cerrno>
 #include <cstdio>

@@ -7,16 +7,9 @@
 #include <cstdint>
 #include <functional>
 
+#include "cloze/threads.h"  // IWYU pragma: export
+
 namespace cloze {
-
-/// Members, the calling thread included, of the team that serves the calling thread: what
-/// `set_num_threads` said on it, or what OpenMP would use (OMP_NUM_THREADS, else all cores that the
-/// process may run on).
-[[nodiscard]] int num_threads();
-
-/// Sets `num_threads()` for the calling thread; 0 means the default again. Throws ArgumentError for
-/// a negative count.
-void set_num_threads(int count);
 
 /// Calls `body(index)` for every index of [0, count), divided dynamically over the team in grains
 /// of `grain`. An exception from `body` is rethrown here after the others have finished. Called

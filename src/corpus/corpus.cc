@@ -14,7 +14,7 @@
 
 #include "cloze/error.h"
 #include "core/fingerprint.h"
-#include "core/progress.h"
+#include "core/progress_counter.h"
 #include "corpus/sentence_splitter.h"
 
 namespace cloze {
@@ -241,8 +241,7 @@ std::shared_ptr<const Corpus> Corpus::open(std::span<const std::filesystem::path
   std::string buffer(chunk, '\0');
   Fingerprint fingerprint;
   fingerprint.add(static_cast<std::uint64_t>(options.documents)).add(options.block_bytes);
-  std::optional<Progress> progress;
-  if (options.show_progress) progress.emplace("reading the text", total, "bytes");
+  ProgressCounter progress(options.progress, "reading the text", total, "bytes");
   Scan scan{*corpus};
   for (const auto& entry : corpus->files_) {
     const InputFile file(entry.path);
@@ -256,7 +255,7 @@ std::shared_ptr<const Corpus> Corpus::open(std::span<const std::filesystem::path
       fingerprint.add(bytes);
       scan.run(bytes);
       at += count;
-      if (progress) progress->advance(count);
+      progress.advance(count);
     }
     fingerprint.add(entry.size);
     if (corpus->documents_ == before) {
@@ -265,7 +264,6 @@ std::shared_ptr<const Corpus> Corpus::open(std::span<const std::filesystem::path
                       entry.size == 0 ? "is empty" : "holds nothing but white space"));
     }
   }
-  progress.reset();
   corpus->index_.shrink_to_fit();
   if (corpus->documents_ == 0) {
     throw FormatError(corpus->files_.size() == 1

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cloze/progress.h"
+
 namespace cloze {
 
 /// What parts documents; the end of a file always does.
@@ -36,7 +38,7 @@ struct CorpusOptions {
   /// A block of the index holds whole documents until it has so many bytes; a document that is
   /// longer than twice that is cut into sections, at the begin of a line where there is one.
   std::int64_t block_bytes = 16384;
-  bool show_progress = false;  ///< a bar on standard error, on a terminal
+  ProgressCallback progress{};  ///< told of the bytes read
 };
 
 /// One document, or a section of a long one.

@@ -10,8 +10,8 @@
 
 #include "cloze/batch.h"
 #include "cloze/config.h"
+#include "cloze/text_reader.h"
 #include "cloze/tokenizer.h"
-#include "datasets/text_reader.h"
 
 namespace cloze {
 

@@ -6,9 +6,9 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "cloze/text_reader.h"
 #include "core/json.h"
 #include "datasets/tag_scheme.h"
-#include "datasets/text_reader.h"
 
 namespace cloze {
 namespace {

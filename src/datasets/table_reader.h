@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "datasets/text_reader.h"
+#include "cloze/text_reader.h"
 
 namespace cloze {
 

@@ -1,4 +1,4 @@
-#include "datasets/text_reader.h"
+#include "cloze/text_reader.h"
 
 #include <cerrno>
 #include <cstddef>

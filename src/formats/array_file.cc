@@ -1,4 +1,4 @@
-#include "formats/array_file.h"
+#include "cloze/array_file.h"
 
 #include <array>
 #include <cstddef>

@@ -15,7 +15,7 @@
 
 #include "cloze/config.h"
 #include "cloze/error.h"
-#include "core/progress.h"
+#include "core/progress_counter.h"
 #include "hub/cache.h"
 #include "hub/client.h"
 #include "hub/download.h"
@@ -40,31 +40,6 @@ std::int64_t size_of_file(const fs::path& path) {
   const auto size = fs::file_size(path, ignored);
   return ignored ? 0 : static_cast<std::int64_t>(size);
 }
-
-/// A bar in kilobytes that is fed bytes; also what turned out to be needed again.
-class Bar {
- public:
-  Bar(const std::string& label, std::int64_t bytes, bool show)
-      : progress_(label, std::max<std::int64_t>(bytes / 1000, 1), "kB", options(show)) {}
-
-  void advance(std::int64_t bytes) {
-    const std::lock_guard lock(mutex_);
-    bytes_ += bytes;
-    const auto steps = bytes_ / 1000 - shown_;
-    shown_ += steps;
-    progress_.advance(steps);
-  }
-
- private:
-  static ProgressOptions options(bool show) {
-    ProgressOptions quiet;
-    if (!show) quiet.sink = [](std::string_view) {};
-    return quiet;
-  }
-  Progress progress_;
-  std::mutex mutex_;
-  std::int64_t bytes_ = 0, shown_ = 0;
-};
 
 /// Runs `work` on every item, `threads` at once, each with a client of its own. The first failure
 /// ends the others and comes out.
@@ -168,11 +143,11 @@ class Pull {
     // The largest first: it is what the end waits for.
     std::sort(files.begin(), files.end(),
               [](const auto& a, const auto& b) { return a.size > b.size; });
-    Bar bar(reference_.name, bytes, settings_.show_progress);
+    ProgressCounter progress(settings_.progress, reference_.name, bytes, "bytes");
     std::mutex mutex;
     at_once([&](hub::Client& client, hub::RemoteFile& file, const std::atomic<bool>* cancelled) {
       const auto received = hub::fetch_blob(
-          client, cache_, commit_, file, [&](std::int64_t count) { bar.advance(count); },
+          client, cache_, commit_, file, [&](std::int64_t count) { progress.advance(count); },
           cancelled);
       cache_.link(commit_, file.name, file.etag);
       const std::lock_guard lock(mutex);

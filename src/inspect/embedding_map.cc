@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
-#include "core/output.h"
+#include "cloze/output.h"
 #include "inspect/page_files.h"
 #include "inspect/page_template.h"
 

@@ -198,7 +198,8 @@ class Run {
     const auto start = Clock::now();
     optimizer_.catch_up();
     internal::TaskLossSum loss;
-    const auto logits = predict_units(inputs_.model, *inputs_.dev, settings_.part_tokens, &loss);
+    const auto logits = predict_units(inputs_.model, *inputs_.dev, settings_.part_tokens, &loss,
+                                      listener_.progress);
     auto report = inputs_.dev->evaluate(logits);
     FineTuneEvaluation evaluation{.step = state_.step,
                                   .epoch = epoch(),

@@ -8,7 +8,7 @@
 
 #include "cloze/error.h"
 #include "core/fingerprint.h"
-#include "core/progress.h"
+#include "core/progress_counter.h"
 #include "datasets/batching.h"
 
 namespace cloze {
@@ -72,12 +72,13 @@ std::vector<std::span<const std::size_t>> divide_by_tokens(const TaskData& data,
 }
 
 std::vector<Tensor> predict_units(internal::TaskModel& model, const TaskData& data,
-                                  std::int64_t batch_tokens, internal::TaskLossSum* loss) {
+                                  std::int64_t batch_tokens, internal::TaskLossSum* loss,
+                                  const ProgressCallback& progress) {
   std::vector<std::int64_t> lengths(data.size());
   for (std::size_t i = 0; i < lengths.size(); ++i) lengths[i] = data.tokens(i);
   std::vector<Tensor> logits(data.size());
   if (loss != nullptr) *loss = {};
-  Progress progress("evaluating", static_cast<std::int64_t>(data.size()), "units");
+  ProgressCounter counter(progress, "evaluating", static_cast<std::int64_t>(data.size()), "units");
   for (const auto& units : plan_batches(lengths, batch_tokens)) {
     const auto batch = data.batch(units);
     internal::TaskLossSum part;
@@ -96,7 +97,7 @@ std::vector<Tensor> predict_units(internal::TaskModel& model, const TaskData& da
       at += to.size();
       logits[units[i]] = std::move(own);
     }
-    progress.advance(static_cast<std::int64_t>(units.size()));
+    counter.advance(static_cast<std::int64_t>(units.size()));
   }
   return logits;
 }

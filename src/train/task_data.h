@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bert/training/task_model.h"
+#include "cloze/progress.h"
 #include "cloze/tensor.h"
 #include "tasks/task.h"
 
@@ -20,11 +21,12 @@ namespace cloze {
     const TaskData& data, std::span<const std::size_t> units, std::int64_t tokens);
 
 /// The logits of every unit, as TaskData::evaluate takes them, by batches of at most `batch_tokens`
-/// tokens, like lengths together. With `loss` (the split must have labels) their loss. Shows its
-/// progress on a terminal.
+/// tokens, like lengths together. With `loss` (the split must have labels) their loss. `progress`
+/// is told of the units done.
 [[nodiscard]] std::vector<Tensor> predict_units(internal::TaskModel& model, const TaskData& data,
                                                 std::int64_t batch_tokens,
-                                                internal::TaskLossSum* loss);
+                                                internal::TaskLossSum* loss,
+                                                const ProgressCallback& progress = {});
 
 /// How often each of `labels` labels occurs (cross entropy over labels).
 [[nodiscard]] std::vector<std::int64_t> label_counts(const TaskData& data, std::int64_t labels);

@@ -10,12 +10,12 @@
 #include <gtest/gtest.h>
 
 #include "bench/lengths.h"
+#include "cloze/array_file.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
-#include "core/output.h"
+#include "cloze/hub.h"
+#include "cloze/output.h"
 #include "core/temp_directory.h"
-#include "formats/array_file.h"
-#include "hub/model_path.h"
 
 namespace cloze {
 namespace {

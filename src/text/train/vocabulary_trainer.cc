@@ -10,7 +10,7 @@
 #include "cloze/error.h"
 #include "core/mapped_file.h"
 #include "core/parallel.h"
-#include "core/progress.h"
+#include "core/progress_counter.h"
 #include "text/train/word_counts.h"
 #include "text/train/word_merger.h"
 #include "text/wordpiece/word_scanner.h"
@@ -66,12 +66,6 @@ text::NormalizerRules rules_of(const VocabularyOptions& options) {
           .lowercase = options.lowercase};
 }
 
-std::unique_ptr<Progress> progress_bar(const VocabularyOptions& options, const char* label,
-                                       std::size_t total, const char* unit) {
-  if (!options.show_progress) return nullptr;
-  return std::make_unique<Progress>(label, static_cast<std::int64_t>(total), unit);
-}
-
 // The words of all files. Blocks are counted apart and added up in order, so that the result does
 // not depend on who was faster.
 text::WordCounts count_words(std::span<const std::filesystem::path> paths,
@@ -91,7 +85,7 @@ text::WordCounts count_words(std::span<const std::filesystem::path> paths,
     }
   }
   const text::CharActions actions(rules_of(options));
-  const auto progress = progress_bar(options, "reading", total, "bytes");
+  ProgressCounter progress(options.progress, "reading", static_cast<std::int64_t>(total), "bytes");
   const auto round = static_cast<std::size_t>(std::max(1, num_threads())) * 2;
   std::vector<text::WordCounts> parts(std::min(round, blocks.size()));
   text::WordCounts words;
@@ -105,7 +99,7 @@ text::WordCounts count_words(std::span<const std::filesystem::path> paths,
       const text::ValidText valid(block.file->text().substr(block.begin, block.end - block.begin));
       text::WordScanner(actions, kMaxChars, valid.text(), 0, OffsetUnit::bytes, counter).run();
       block.file->release(block.file->bytes().subspan(block.begin, block.end - block.begin));
-      if (progress) progress->advance(static_cast<std::int64_t>(block.end - block.begin));
+      progress.advance(static_cast<std::int64_t>(block.end - block.begin));
     });
     for (std::size_t i = 0; i < count; ++i) {
       words.add(parts[i]);
@@ -123,10 +117,10 @@ std::vector<std::string> train_vocabulary(std::span<const std::filesystem::path>
     throw ArgumentError("a vocabulary of size 0, or from fewer than 2 words, holds nothing");
   }
   const auto words = count_words(files, options);
-  const auto progress = progress_bar(options, "merging", options.size, "tokens");
-  return text::merge_words(words, options, [&progress](std::int64_t tokens) {
-    if (progress) progress->advance(tokens);
-  });
+  ProgressCounter progress(options.progress, "merging", static_cast<std::int64_t>(options.size),
+                           "tokens");
+  return text::merge_words(words, options,
+                           [&progress](std::int64_t tokens) { progress.advance(tokens); });
 }
 
 void save_vocabulary(const std::filesystem::path& path, std::span<const std::string> tokens) {

@@ -1,5 +1,3 @@
-#include "hub/model_path.h"
-
 #include <system_error>
 
 #include <fmt/format.h>
@@ -26,7 +24,8 @@ std::filesystem::path model_cache() {
   return std::filesystem::path(environment_variable("HOME").value_or(".")) / ".cache" / "cloze";
 }
 
-std::filesystem::path find_model(const std::string& directory_or_name) {
+std::filesystem::path find_model(const std::string& directory_or_name,
+                                 const ProgressCallback& progress) {
   if (directory_or_name.empty()) {
     throw IoError("the model's name is empty: give a directory, or a name in the model cache");
   }
@@ -50,7 +49,7 @@ std::filesystem::path find_model(const std::string& directory_or_name) {
                   directory_or_name, (cache / given.filename()).string());
   if (!is_hub_name(directory_or_name)) throw IoError(nowhere);
   auto settings = HubSettings::from_environment();
-  settings.show_progress = true;
+  settings.progress = progress;
   try {
     return hub_model(directory_or_name, settings).directory;
   } catch (const IoError& error) {

@@ -17,7 +17,9 @@
 #include <string>
 #include <string_view>
 
-namespace cloze {
+#include "cloze/progress.h"
+
+namespace cloze::cli {
 
 /// What a progress bar is drawn with; the defaults are the terminal and the clock, tests bring
 /// their own.
@@ -30,19 +32,20 @@ struct ProgressOptions {
   int columns = 0;
 };
 
-class Progress {
+class ProgressBar {
  public:
   /// Work called `label`, of `total` steps counted in `unit` ("sentences"). With a total of 0 or
   /// less, which means that nobody knows it, count and rate are shown without a bar.
-  Progress(std::string label, std::int64_t total, std::string unit, ProgressOptions options = {});
+  ProgressBar(std::string label, std::int64_t total, std::string unit,
+              ProgressOptions options = {});
 
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  Progress(Progress&&) = delete;
-  Progress& operator=(Progress&&) = delete;
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+  ProgressBar(ProgressBar&&) = delete;
+  ProgressBar& operator=(ProgressBar&&) = delete;
 
   /// Draws the last state (if anything was drawn before) and ends the line.
-  ~Progress();
+  ~ProgressBar();
 
   /// Counts `steps` more as done. Cheap, and may be called by many threads at once.
   void advance(std::int64_t steps = 1);
@@ -64,4 +67,7 @@ class Progress {
   std::optional<Time> drawn_;  // when the bar was last drawn
 };
 
-}  // namespace cloze
+/// Draws the stages of a call one after another, each as a bar. For callbacks of the library.
+[[nodiscard]] ProgressCallback terminal_progress(ProgressOptions options = {});
+
+}  // namespace cloze::cli

@@ -1,16 +1,17 @@
-#include "core/progress.h"
+#include "cli/progress_bar.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <utility>
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-namespace cloze {
+namespace cloze::cli {
 namespace {
 
 using std::chrono::duration;
@@ -68,7 +69,8 @@ std::string clock_of(double seconds) {
 
 }  // namespace
 
-Progress::Progress(std::string label, std::int64_t total, std::string unit, ProgressOptions options)
+ProgressBar::ProgressBar(std::string label, std::int64_t total, std::string unit,
+                         ProgressOptions options)
     : label_(std::move(label)),
       total_(total),
       unit_(std::move(unit)),
@@ -77,12 +79,12 @@ Progress::Progress(std::string label, std::int64_t total, std::string unit, Prog
   if (!options_.sink && stderr_is_terminal()) options_.sink = write_to_stderr;
 }
 
-Progress::~Progress() {
+ProgressBar::~ProgressBar() {
   const std::lock_guard lock(drawing_);
   if (drawn_) draw(now(), true);
 }
 
-void Progress::advance(std::int64_t steps) {
+void ProgressBar::advance(std::int64_t steps) {
   done_.fetch_add(steps, std::memory_order_relaxed);
   if (!options_.sink) return;
   const Time at = now();
@@ -92,11 +94,11 @@ void Progress::advance(std::int64_t steps) {
   draw(at, false);
 }
 
-Progress::Time Progress::now() const {
+ProgressBar::Time ProgressBar::now() const {
   return options_.now ? options_.now() : std::chrono::steady_clock::now();
 }
 
-void Progress::draw(Time at, bool finished) {
+void ProgressBar::draw(Time at, bool finished) {
   const auto text =
       line(done_.load(std::memory_order_relaxed), duration<double>(at - start_).count(), finished);
   // Carriage return, the line, and "erase to the end of the line" for what the last one left.
@@ -104,7 +106,7 @@ void Progress::draw(Time at, bool finished) {
   drawn_ = at;
 }
 
-std::string Progress::line(std::int64_t done, double seconds, bool finished) const {
+std::string ProgressBar::line(std::int64_t done, double seconds, bool finished) const {
   const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0.0;
   // The last column stays free: many terminals wrap when it is written.
   const int columns = (options_.columns > 0 ? options_.columns : terminal_columns()) - 1;
@@ -141,4 +143,27 @@ std::string Progress::line(std::int64_t done, double seconds, bool finished) con
   return text;
 }
 
-}  // namespace cloze
+ProgressCallback terminal_progress(ProgressOptions options) {
+  struct Bars {
+    ProgressOptions options;
+    std::string stage;
+    std::int64_t done = 0;
+    std::unique_ptr<ProgressBar> bar;
+  };
+  auto bars = std::make_shared<Bars>();
+  bars->options = std::move(options);
+  return [bars](const Progress& progress) {
+    if (!bars->bar || bars->stage != progress.stage || progress.done < bars->done) {
+      bars->bar.reset();  // its line ends before another begins
+      bars->bar = std::make_unique<ProgressBar>(std::string(progress.stage), progress.total,
+                                                std::string(progress.unit), bars->options);
+      bars->stage = progress.stage;
+      bars->done = 0;
+    }
+    bars->bar->advance(progress.done - bars->done);
+    bars->done = progress.done;
+    return true;
+  };
+}
+
+}  // namespace cloze::cli

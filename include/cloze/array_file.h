@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/output.h"
+#include "cloze/output.h"
 
 namespace cloze {
 

@@ -1,4 +1,4 @@
-#include "core/progress.h"
+#include "cli/progress_bar.h"
 
 #include <chrono>
 #include <string>
@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cloze {
+namespace cloze::cli {
 namespace {
 
 using std::chrono::milliseconds;
@@ -34,7 +34,7 @@ struct Stage {
 TEST(Progress, ShowsNothingForWorkUnderASecond) {
   Stage stage;
   {
-    Progress progress("encoding", 100, "sentences", stage.options());
+    ProgressBar progress("encoding", 100, "sentences", stage.options());
     for (int i = 0; i < 99; ++i) {
       stage.time += milliseconds(10);
       progress.advance();
@@ -46,7 +46,7 @@ TEST(Progress, ShowsNothingForWorkUnderASecond) {
 TEST(Progress, ShowsShareRateAndTimeLeft) {
   Stage stage;
   {
-    Progress progress("encoding", 3000, "sentences", stage.options());
+    ProgressBar progress("encoding", 3000, "sentences", stage.options());
     stage.time += milliseconds(2000);
     progress.advance(1200);
     ASSERT_THAT(stage.drawn, SizeIs(1));
@@ -64,7 +64,7 @@ TEST(Progress, ShowsShareRateAndTimeLeft) {
 
 TEST(Progress, RedrawsAtMostTenTimesASecond) {
   Stage stage;
-  Progress progress("training", 100000, "steps", stage.options());
+  ProgressBar progress("training", 100000, "steps", stage.options());
   for (int i = 0; i < 4000; ++i) {
     stage.time += milliseconds(1);
     progress.advance();
@@ -76,7 +76,7 @@ TEST(Progress, RedrawsAtMostTenTimesASecond) {
 TEST(Progress, LeavesTheFinishedLineWhenWorkStopsEarly) {
   Stage stage;
   {
-    Progress progress("encoding", 10, "files", stage.options());
+    ProgressBar progress("encoding", 10, "files", stage.options());
     stage.time += milliseconds(1500);
     progress.advance(3);
   }
@@ -87,7 +87,7 @@ TEST(Progress, LeavesTheFinishedLineWhenWorkStopsEarly) {
 
 TEST(Progress, CountsWithoutAKnownTotal) {
   Stage stage;
-  Progress progress("reading", 0, "lines", stage.options());
+  ProgressBar progress("reading", 0, "lines", stage.options());
   stage.time += milliseconds(4000);
   progress.advance(1234567);
   EXPECT_THAT(stage.drawn, ElementsAre("\rreading 1,234,567 lines, 308,641/s, 0:04\x1b[K"));
@@ -96,7 +96,7 @@ TEST(Progress, CountsWithoutAKnownTotal) {
 TEST(Progress, FitsANarrowTerminal) {
   for (int columns = 1; columns <= 120; ++columns) {
     Stage stage;
-    Progress progress("encoding", 3000, "sentences", stage.options(columns));
+    ProgressBar progress("encoding", 3000, "sentences", stage.options(columns));
     stage.time += milliseconds(2000);
     progress.advance(1200);
     ASSERT_THAT(stage.drawn, SizeIs(1));
@@ -108,7 +108,7 @@ TEST(Progress, FitsANarrowTerminal) {
 TEST(Progress, ManyThreadsLoseNoStep) {
   Stage stage;
   {
-    Progress progress("counting", 40000, "steps", stage.options());
+    ProgressBar progress("counting", 40000, "steps", stage.options());
     stage.time += milliseconds(1200);
     std::vector<std::jthread> threads;
     threads.reserve(4);
@@ -124,7 +124,7 @@ TEST(Progress, ManyThreadsLoseNoStep) {
 
 TEST(Progress, LongTimesReadAsHoursAndDays) {
   Stage stage;
-  Progress progress("training", 1000, "steps", stage.options());
+  ProgressBar progress("training", 1000, "steps", stage.options());
   stage.time += std::chrono::seconds(36);
   progress.advance(10);
   EXPECT_THAT(stage.drawn.back(), HasSubstr("0.28/s, 59:24 left"));
@@ -140,8 +140,8 @@ TEST(Progress, IsSilentWhenStandardErrorIsNoTerminal) {
   testing::internal::CaptureStderr();  // a file from here on
   {
     Stage stage;
-    Progress progress("encoding", 10, "sentences",
-                      {.sink = {}, .now = [&] { return stage.time; }, .columns = 80});
+    ProgressBar progress("encoding", 10, "sentences",
+                         {.sink = {}, .now = [&] { return stage.time; }, .columns = 80});
     stage.time += milliseconds(5000);
     progress.advance(5);
   }
@@ -149,4 +149,4 @@ TEST(Progress, IsSilentWhenStandardErrorIsNoTerminal) {
 }
 
 }  // namespace
-}  // namespace cloze
+}  // namespace cloze::cli

@@ -1,0 +1,18 @@
+/// \file
+/// The version of Cloze: of the headers that a program was compiled with, and of the library that
+/// it runs with.
+#pragma once
+
+#include <string_view>
+
+// The build reads the version from here.
+#define CLOZE_VERSION_MAJOR 0
+#define CLOZE_VERSION_MINOR 1
+#define CLOZE_VERSION_PATCH 0
+
+namespace cloze {
+
+/// The version of the library at run time: "0.1.0".
+[[nodiscard]] std::string_view version();
+
+}  // namespace cloze
