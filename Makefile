@@ -61,7 +61,7 @@ tidy: checks
 	@scripts/tidy
 
 analyze: checks
-	@ANALYZE=1 scripts/tidy
+	@scripts/tidy --analyze
 
 docs:
 	@scripts/install-dependencies docs
