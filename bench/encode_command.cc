@@ -13,7 +13,7 @@
 
 #include "bench/encode_benchmark.h"
 #include "bench/lengths.h"
-#include "checkpoint/model_sizes.h"
+#include "cloze/model_sizes.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"

@@ -11,7 +11,7 @@
 
 #include "bench/lengths.h"
 #include "bench/train_benchmark.h"
-#include "checkpoint/model_sizes.h"
+#include "cloze/model_sizes.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"

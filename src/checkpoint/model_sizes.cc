@@ -1,4 +1,4 @@
-#include "checkpoint/model_sizes.h"
+#include "cloze/model_sizes.h"
 
 #include <array>
 #include <cstdint>

@@ -1,6 +1,7 @@
 /// \file
 /// cloze evaluate: a fine-tuned model's metrics on a file.
-#include <cstddef>
+#include "cloze/evaluate.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,10 +11,9 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/options.h"
 #include "cli/progress_bar.h"
-#include "cli/task_options.h"
 #include "cloze/output.h"
-#include "tasks/task.h"
 
 namespace cloze::cli {
 namespace {
@@ -30,21 +30,22 @@ Examples:
 
 struct Options {
   ModelOptions model;
-  TaskOptions task;
-  std::string data, task_name, predictions;
-  bool no_document_context = false;
+  EvaluateSettings settings;
+  std::string predictions;
   bool json = false;
 };
 
 void add_options(CLI::App& app, Options& options) {
   options.model.add_model(app);
-  app.add_option("--data", options.data, "the file to evaluate on")->type_name("FILE")->required();
-  app.add_option("--task", options.task_name, "the task (default: what the model was made for)")
+  app.add_option("--data", options.settings.data, "the file to evaluate on")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("--task", options.settings.task, "the task (default: what the model was made for)")
       ->type_name("NAME");
   app.add_option("--predictions", options.predictions,
                  "write what was predicted of each example to FILE, a JSON object a line")
       ->type_name("FILE");
-  auto& task = options.task;
+  auto& task = options.settings.options;
   app.add_option("--max-length", task.max_length, "most tokens of a sequence (default: the task's)")
       ->type_name("N")
       ->check(in_range(1, std::int64_t{1} << 30));
@@ -59,8 +60,9 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("N")
       ->capture_default_str()
       ->check(in_range(0, std::int64_t{1} << 20));
-  app.add_flag("--no-document-context", options.no_document_context,
-               "read every sentence of a document alone (token classification)");
+  app.add_flag_callback(
+      "--no-document-context", [&task] { task.document_context = false; },
+      "read every sentence of a document alone (token classification)");
   app.add_flag("--version-2", task.version_2, "some questions have no answer (SQuAD 2.0)");
   app.add_option("--max-samples", task.max_samples, "the first N examples alone")
       ->type_name("N")
@@ -70,40 +72,38 @@ void add_options(CLI::App& app, Options& options) {
   app.footer(examples);
 }
 
-void append_report(std::string& text, const Options& options, const Task& task,
-                   const TaskData& data, const TaskReport& report) {
+void append_report(std::string& text, const Options& options, const EvaluateResult& result) {
   text += "{\"task\":";
-  append_json(text, std::string(task.name()));
+  append_json(text, result.task);
   text += ",\"model\":";
   append_json(text, options.model.model);
   text += ",\"data\":";
-  append_json(text, options.data);
-  text += fmt::format(",\"examples\":{},\"metrics\":{{", data.examples());
+  append_json(text, options.settings.data.string());
+  text += fmt::format(",\"examples\":{},\"metrics\":{{", result.examples);
   bool first = true;
-  for (const auto& [name, value] : report.metrics) {
+  for (const auto& [name, value] : result.metrics) {
     if (!std::exchange(first, false)) text += ',';
     append_json(text, name);
     text += ':';
     append_json(text, value);
   }
-  text += "},\"details\":" + (report.details_json.empty() ? "{}" : report.details_json);
-  text += ",\"notes\":[";
+  text += "},\"details\":" + result.details_json + ",\"notes\":[";
   first = true;
-  for (const auto& note : data.notes()) {
+  for (const auto& note : result.notes) {
     if (!std::exchange(first, false)) text += ',';
     append_json(text, note);
   }
   text += "]}\n";
 }
 
-void append_table(std::string& text, const Task& task, const TaskData& data,
-                  const TaskReport& report) {
-  text += fmt::format("{}, {} examples\n", task.name(),
-                      grouped(static_cast<std::int64_t>(data.examples())));
-  for (const auto& [name, value] : report.metrics)
+void append_table(std::string& text, const EvaluateResult& result) {
+  text += fmt::format("{}, {} examples\n", result.task,
+                      grouped(static_cast<std::int64_t>(result.examples)));
+  for (const auto& [name, value] : result.metrics) {
     text += fmt::format("  {:<24}{:10.4f}\n", name, value);
-  if (!report.details.empty()) text += '\n' + report.details;
-  for (const auto& note : data.notes()) text += "\nnote: " + note + '\n';
+  }
+  if (!result.details.empty()) text += '\n' + result.details;
+  for (const auto& note : result.notes) text += "\nnote: " + note + '\n';
 }
 
 }  // namespace
@@ -114,35 +114,24 @@ void run_evaluate(Arguments arguments) {
   Options options;
   add_options(app, options);
   if (!parse(app, arguments)) return;
-  options.task.document_context = !options.no_document_context;
 
-  const auto directory = options.model.directory();
-  const auto config = BertConfig::from_pretrained(directory);
-  const auto name = options.task_name.empty() ? task_of(config, directory) : options.task_name;
-  const auto tokenizer = Tokenizer::from_pretrained(directory);
-  const auto task =
-      as_usage([&] { return make_task(name, tokenizer, config, options.task, true); });
-  const auto data = as_usage([&] { return task->read_eval(options.data); });
-  const auto model = open_task_model(options.model, task->head());
-  std::optional<Output> predictions;
-  if (!options.predictions.empty()) predictions.emplace(Output::file(options.predictions));
-
-  std::vector<Tensor> logits;
-  {
-    ProgressBar progress("evaluating", static_cast<std::int64_t>(data->size()), "units");
-    logits = model.predictor.predict(
-        *data, [&](std::size_t units) { progress.advance(static_cast<std::int64_t>(units)); });
-  }
-  const auto report = data->evaluate(logits);
+  auto& settings = options.settings;
+  settings.model = options.model.model;
+  settings.load = options.model.load_options();
+  settings.batch_tokens = options.model.batch_tokens;
+  settings.predictions = !options.predictions.empty();
+  std::optional<Output> predictions;  // before the work: a bad place is told at once
+  if (settings.predictions) predictions.emplace(Output::file(options.predictions));
+  const auto result = as_usage([&] { return evaluate(settings, terminal_progress()); });
   if (predictions) {
-    for (const auto& line : data->predictions(logits)) predictions->write(line + '\n');
+    for (const auto& line : result.predictions) predictions->write(line + '\n');
     predictions->finish();
   }
   std::string text;
   if (options.json) {
-    append_report(text, options, *task, *data, report);
+    append_report(text, options, result);
   } else {
-    append_table(text, *task, *data, report);
+    append_table(text, result);
   }
   auto out = Output::standard_output();
   out.write(text);

@@ -1,17 +1,13 @@
 /// \file
-/// What the commands that train share: how they speak, stop on a signal, and take up a run.
+/// What the commands that train share: how they speak, and stop on a signal.
 #pragma once
 
 #include <array>
 #include <csignal>
-#include <cstdint>
-#include <filesystem>
-#include <optional>
 #include <string>
 
-#include "cloze/tensor.h"
-#include "cloze/tokenizer.h"
-#include "train/run_directory.h"
+#include "cli/options.h"
+#include "cloze/training.h"
 
 namespace cloze::cli {
 
@@ -35,21 +31,29 @@ class StopOnSignal {
   std::array<struct sigaction, 2> before_{};
 };
 
-/// What `--dtype` (f32, bf16, auto) means on this machine.
-[[nodiscard]] DType training_dtype(const std::string& dtype);
-
-/// What --resume and --overwrite say of an output that is there.
-[[nodiscard]] ExistingRun existing_run(bool resume, bool overwrite);
-
-/// The newest whole checkpoint of a resumed run; complaints about others are printed.
-[[nodiscard]] std::optional<std::int64_t> checkpoint_to_resume(const RunDirectory& run);
-
-/// The tokenizer of a vocabulary: a `vocab.txt`, or a directory with one. Throws as
-/// Tokenizer::from_pretrained does.
-[[nodiscard]] Tokenizer tokenizer_of_vocabulary(const std::filesystem::path& vocabulary,
-                                                bool cased);
+/// Messages and progress go to standard error; a signal stops the run.
+void speak(TrainingCallbacks& callbacks);
 
 /// 75 → "1:15".
 [[nodiscard]] std::string clock_text(double seconds);
+
+/// Reads the command line into `options`, by `add_options(app, options)`; where it says --resume,
+/// on top of the settings that `settings_of` finds in the run's directory. False when it asked for
+/// help. Throws UsageError.
+template <class Options, class AddOptions, class SettingsOf>
+bool parse_training(const char* about, const char* name, Arguments arguments, Options& options,
+                    const AddOptions& add_options, const SettingsOf& settings_of) {
+  const auto read = [&] {
+    CLI::App app(about, name);
+    add_options(app, options);
+    return parse(app, arguments);
+  };
+  if (!read()) return false;
+  auto& settings = options.settings;
+  if (settings.output.empty()) throw UsageError("--output is missing: the directory of the run");
+  if (!settings.resume) return true;
+  settings = as_usage([&] { return settings_of(settings.output); });
+  return read();
+}
 
 }  // namespace cloze::cli

@@ -108,20 +108,6 @@ void require_text(std::string_view begin, const std::string& path) {
 
 }  // namespace
 
-std::string_view name_of(LineKind kind) {
-  switch (kind) {
-    case LineKind::automatic:
-      return "automatic";
-    case LineKind::sentence:
-      return "sentence";
-    case LineKind::paragraph:
-      return "paragraph";
-    case LineKind::wrapped:
-      return "wrapped";
-  }
-  return "";
-}
-
 // Goes over the bytes of all files once and notes where blocks begin. `read` finds the documents of
 // a block by the same rules: a document begins at the first byte of text after a break.
 struct Corpus::Scan {

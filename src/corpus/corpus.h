@@ -12,25 +12,9 @@
 #include <vector>
 
 #include "cloze/progress.h"
+#include "cloze/text_corpus.h"
 
 namespace cloze {
-
-/// What parts documents; the end of a file always does.
-enum class DocumentBreak : std::uint8_t {
-  blank_line,  ///< as google-research/bert's input
-  file,        ///< each file is one document; blank lines part its paragraphs
-};
-
-/// What a line of text is.
-enum class LineKind : std::uint8_t {
-  automatic,  ///< found out from a sample of the lines
-  sentence,   ///< one sentence, as google-research/bert's input
-  paragraph,  ///< a paragraph, to be split into sentences
-  wrapped,    ///< a part of a paragraph that goes on over line ends until a blank line
-};
-
-/// "automatic", "sentence", "paragraph", "wrapped".
-[[nodiscard]] std::string_view name_of(LineKind kind);
 
 struct CorpusOptions {
   DocumentBreak documents = DocumentBreak::blank_line;

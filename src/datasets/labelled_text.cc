@@ -72,12 +72,62 @@ bool looks_like_labels(const TableReader& table, std::size_t a, std::size_t b) {
 
 }  // namespace
 
-LabelledTextReader::LabelledTextReader(const std::filesystem::path& path,
-                                       const LabelledTextOptions& options)
-    : table_(path, {.wanted = {options.text_column, options.pair_column, options.label_column},
-                    .known = known_names()}),
-      multi_label_(options.multi_label) {
-  if (table_.names().empty()) {
+LabelledTextReader::LabelledTextReader(const DataSource& source, const LabelledTextOptions& options)
+    : multi_label_(options.multi_label) {
+  if (source.in_memory()) {
+    examples_ = source.examples();
+    look_at_examples(options);
+    return;
+  }
+  table_.emplace(source.file(), TableOptions{.wanted = {options.text_column, options.pair_column,
+                                                        options.label_column},
+                                             .known = known_names()});
+  find_columns(options);
+  has_pairs_ = pair_.has_value();
+  has_labels_ = label_.has_value();
+}
+
+std::string LabelledTextReader::place(std::int64_t line) const {
+  return table_ ? table_->place(line) : fmt::format("example {}", line);
+}
+
+void LabelledTextReader::look_at_examples(const LabelledTextOptions& options) {
+  if (examples_.empty()) throw FormatError("there are no examples: give one at least");
+  has_pairs_ = !examples_.front().pair.empty();
+  has_labels_ = !examples_.front().labels.empty() || !options.may_lack_labels;
+  if (options.require_pairs && !has_pairs_) {
+    throw FormatError("example 1 has one text, where two are needed");
+  }
+}
+
+std::optional<LabelledText> LabelledTextReader::next_example() {
+  if (next_example_ == examples_.size()) return std::nullopt;
+  const auto& example = examples_[next_example_++];
+  LabelledText result;
+  result.text = example.text;
+  result.labels = example.labels;
+  result.line = static_cast<std::int64_t>(next_example_);
+  const auto fail = [&](std::string_view what) {
+    throw FormatError(fmt::format("{} {}", place(result.line), what));
+  };
+  if (example.text.empty()) fail("has an empty text");
+  if (example.pair.empty() == has_pairs_) {
+    fail(has_pairs_ ? "has one text, where the first has two"
+                    : "has two texts, where the first has one");
+  }
+  if (has_pairs_) result.pair = example.pair;
+  if (!has_labels_ && !example.labels.empty()) fail("has a label, and the first has none");
+  if (has_labels_ && !multi_label_ && example.labels.size() != 1) {
+    fail(fmt::format("has {} labels, where one must be", example.labels.size()));
+  }
+  for (const auto& label : example.labels) {
+    if (trimmed(label).empty()) fail("has an empty label");
+  }
+  return result;
+}
+
+void LabelledTextReader::find_columns(const LabelledTextOptions& options) {
+  if (table_->names().empty()) {
     find_unnamed(options);
   } else {
     find_named(options);
@@ -86,13 +136,13 @@ LabelledTextReader::LabelledTextReader(const std::filesystem::path& path,
     throw FormatError(fmt::format(
         "{} has one text a row, where two are needed: it has {}; name the second text's column "
         "with --pair-column",
-        path.string(), table_.describe_columns()));
+        table_->path().string(), table_->describe_columns()));
   }
   if (text_ == label_ || (pair_ && (*pair_ == text_ || *pair_ == label_))) {
     throw FormatError(fmt::format(
         "{}: one column cannot be two things; it has {}: choose them with --text-column, "
         "--pair-column and --label-column",
-        path.string(), table_.describe_columns()));
+        table_->path().string(), table_->describe_columns()));
   }
 }
 
@@ -100,27 +150,27 @@ void LabelledTextReader::find_named(const LabelledTextOptions& options) {
   const auto missing = [&](std::string_view what, std::string_view option) {
     return FormatError(
         fmt::format("{}: which column holds the {} cannot be told; it has {}: name it with {}",
-                    table_.path().string(), what, table_.describe_columns(), option));
+                    table_->path().string(), what, table_->describe_columns(), option));
   };
   const auto first_of = [&](std::span<const std::string_view> names) -> std::optional<std::size_t> {
     for (const auto name : names) {
-      if (const auto found = table_.find(name)) return found;
+      if (const auto found = table_->find(name)) return found;
     }
     return std::nullopt;
   };
   auto label = options.label_column.empty()
                    ? first_of(label_names)
-                   : std::optional(table_.column(options.label_column, "--label-column"));
+                   : std::optional(table_->column(options.label_column, "--label-column"));
   if (!label && !options.may_lack_labels) throw missing("labels", "--label-column");
   label_ = label;
-  if (!options.pair_column.empty()) pair_ = table_.column(options.pair_column, "--pair-column");
+  if (!options.pair_column.empty()) pair_ = table_->column(options.pair_column, "--pair-column");
   if (!options.text_column.empty()) {
-    text_ = table_.column(options.text_column, "--text-column");
+    text_ = table_->column(options.text_column, "--text-column");
     return;
   }
   std::optional<std::size_t> text;
   for (const auto& [first, second] : pair_names) {
-    const auto a = table_.find(first), b = table_.find(second);
+    const auto a = table_->find(first), b = table_->find(second);
     if (!a || !b || a == label_ || b == label_ || (pair_ && *b != *pair_)) continue;
     text = a;
     pair_ = b;
@@ -129,7 +179,7 @@ void LabelledTextReader::find_named(const LabelledTextOptions& options) {
   if (!text) text = first_of(text_names);
   if (!text) {  // the only one that is left
     std::vector<std::size_t> left;
-    for (std::size_t c = 0; c < table_.width(); ++c) {
+    for (std::size_t c = 0; c < table_->width(); ++c) {
       if (c != label_ && c != pair_) left.push_back(c);
     }
     if (left.size() == 1) text = left.front();
@@ -140,12 +190,12 @@ void LabelledTextReader::find_named(const LabelledTextOptions& options) {
 
 void LabelledTextReader::find_unnamed(const LabelledTextOptions& options) {
   constexpr std::size_t most_to_guess = 3;
-  const auto width = table_.width();
+  const auto width = table_->width();
   if (width == 1) {
     throw FormatError(
         fmt::format("{} has a single column: an example is a text, a tab, and its label (or CSV, "
                     "or JSON lines)",
-                    table_.path().string()));
+                    table_->path().string()));
   }
   std::vector<bool> taken(width);
   const auto take = [&](std::size_t column) {
@@ -153,14 +203,14 @@ void LabelledTextReader::find_unnamed(const LabelledTextOptions& options) {
     return column;
   };
   const auto given = [&](const std::string& wanted, std::string_view option) {
-    return take(table_.column(wanted, option));
+    return take(table_->column(wanted, option));
   };
   const auto guessable = [&](std::string_view option) {
     if (width <= most_to_guess) return;
     throw FormatError(fmt::format(
         "{} has {}: say which holds what with --text-column, --label-column and, for pairs, "
         "--pair-column (numbers from 1); {} is missing",
-        table_.path().string(), table_.describe_columns(), option));
+        table_->path().string(), table_->describe_columns(), option));
   };
   if (!options.text_column.empty()) text_ = given(options.text_column, "--text-column");
   if (!options.pair_column.empty()) pair_ = given(options.pair_column, "--pair-column");
@@ -170,10 +220,10 @@ void LabelledTextReader::find_unnamed(const LabelledTextOptions& options) {
     guessable("--label-column");
     std::optional<std::size_t> label;
     for (std::size_t c = 0; c < width; ++c) {
-      if (!taken[c] && (!label || looks_like_labels(table_, c, *label))) label = c;
+      if (!taken[c] && (!label || looks_like_labels(*table_, c, *label))) label = c;
     }
     if (!label) {
-      throw FormatError(fmt::format("{} has no column left for labels", table_.path().string()));
+      throw FormatError(fmt::format("{} has no column left for labels", table_->path().string()));
     }
     label_ = take(*label);
   }
@@ -186,7 +236,7 @@ void LabelledTextReader::find_unnamed(const LabelledTextOptions& options) {
   guessable("--text-column");
   const auto text = next_free();
   if (!text)
-    throw FormatError(fmt::format("{} has no column left for texts", table_.path().string()));
+    throw FormatError(fmt::format("{} has no column left for texts", table_->path().string()));
   text_ = take(*text);
   if (pair_) return;
   if (const auto pair = next_free()) pair_ = take(*pair);
@@ -201,7 +251,7 @@ std::vector<std::string> LabelledTextReader::labels(const TableRow& row) const {
       throw FormatError(
           fmt::format("{} has a list of labels: read several with --multi-label", place(row.line)));
     }
-    labels.emplace_back(trimmed(required_text(row, *label_, table_, "label")));
+    labels.emplace_back(trimmed(required_text(row, *label_, *table_, "label")));
     return labels;
   }
   for (const auto& item : cell.list) add_label(labels, item);
@@ -216,12 +266,13 @@ std::vector<std::string> LabelledTextReader::labels(const TableRow& row) const {
 }
 
 std::optional<LabelledText> LabelledTextReader::next() {
-  auto row = table_.next();
+  if (!table_) return next_example();
+  auto row = table_->next();
   if (!row) return std::nullopt;
   LabelledText example;
   example.line = row->line;
-  example.text = required_text(*row, text_, table_, "text");
-  if (pair_) example.pair = required_text(*row, *pair_, table_, "second text");
+  example.text = required_text(*row, text_, *table_, "text");
+  if (pair_) example.pair = required_text(*row, *pair_, *table_, "second text");
   example.labels = labels(*row);
   return example;
 }

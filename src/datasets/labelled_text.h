@@ -1,13 +1,16 @@
 /// \file
-/// Texts and pairs with their labels, from tables whose columns are named, numbered or guessed.
+/// Texts and pairs with their labels, from memory or from tables whose columns are named, numbered
+/// or guessed.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "datasets/data_source.h"
 #include "datasets/table_reader.h"
 
 namespace cloze {
@@ -16,8 +19,8 @@ struct LabelledText {
   std::string text;
   std::optional<std::string> pair;
   std::vector<std::string>
-      labels;  ///< one; with `multi_label` any number; of a table without, none
-  std::int64_t line = 0;
+      labels;             ///< one; with `multi_label` any number; of a table without, none
+  std::int64_t line = 0;  ///< in memory: its number, from 1
 };
 
 struct LabelledTextOptions {
@@ -34,23 +37,30 @@ class LabelledTextReader {
  public:
   /// Throws IoError; FormatError when the columns cannot be found: which there are, and the option
   /// that names one.
-  LabelledTextReader(const std::filesystem::path& path, const LabelledTextOptions& options);
+  /// In memory all examples or none have a second text, and labels; FormatError otherwise.
+  LabelledTextReader(const DataSource& source, const LabelledTextOptions& options);
 
   /// The next example; nothing at the end. Throws FormatError as TableReader, and for an empty text
   /// or (but with `multi_label`) an empty label.
   [[nodiscard]] std::optional<LabelledText> next();
 
-  [[nodiscard]] std::string place(std::int64_t line) const { return table_.place(line); }
-  [[nodiscard]] bool has_pairs() const { return pair_.has_value(); }
-  [[nodiscard]] bool has_labels() const { return label_.has_value(); }
+  /// "line 12 of FILE", "example 12".
+  [[nodiscard]] std::string place(std::int64_t line) const;
+  [[nodiscard]] bool has_pairs() const { return has_pairs_; }
+  [[nodiscard]] bool has_labels() const { return has_labels_; }
 
  private:
+  void find_columns(const LabelledTextOptions& options);
   void find_named(const LabelledTextOptions& options);
   void find_unnamed(const LabelledTextOptions& options);
+  void look_at_examples(const LabelledTextOptions& options);
+  [[nodiscard]] std::optional<LabelledText> next_example();
   [[nodiscard]] std::vector<std::string> labels(const TableRow& row) const;
 
-  TableReader table_;
-  bool multi_label_;
+  std::optional<TableReader> table_;  // none: the examples
+  std::span<const TextExample> examples_;
+  std::size_t next_example_ = 0;
+  bool multi_label_, has_pairs_ = false, has_labels_ = false;
   std::size_t text_ = 0;
   std::optional<std::size_t> pair_, label_;
 };

@@ -88,15 +88,14 @@ class MultipleChoice : public Task {
     return internal::TaskLoss::cross_entropy;
   }
   [[nodiscard]] std::string_view best_metric() const override { return "accuracy"; }
-  [[nodiscard]] std::unique_ptr<TaskData> read_train(const std::filesystem::path& file) override {
-    return read_eval(file);
+  [[nodiscard]] std::unique_ptr<TaskData> read_train(const DataSource& source) override {
+    return read_eval(source);
   }
-  [[nodiscard]] std::unique_ptr<TaskData> read_eval(
-      const std::filesystem::path& file) const override {
+  [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
     const auto& options = setup_.options;
-    const auto rows = read_choices(file, {.text_column = options.text_column,
-                                          .label_column = options.label_column,
-                                          .max_samples = options.max_samples});
+    const auto rows = read_choices(source.file(), {.text_column = options.text_column,
+                                                   .label_column = options.label_column,
+                                                   .max_samples = options.max_samples});
     EncodeOptions encode;
     encode.truncation = Truncation::longest_first;
     encode.max_length = static_cast<std::int32_t>(setup_.max_length());

@@ -188,15 +188,15 @@ class QuestionAnswering : public Task {
   }
   [[nodiscard]] std::string_view best_metric() const override { return "f1"; }
 
-  [[nodiscard]] std::unique_ptr<TaskData> read_train(const std::filesystem::path& file) override {
-    auto squad = read_squad(file, setup_.options.max_samples);
+  [[nodiscard]] std::unique_ptr<TaskData> read_train(const DataSource& source) override {
+    auto squad = read_squad(source.file(), setup_.options.max_samples);
     const auto impossible =
         std::find_if(squad.questions.begin(), squad.questions.end(),
                      [](const Question& question) { return question.answers.empty(); });
     if (impossible != squad.questions.end() && !setup_.options.version_2) {
       throw FormatError(
           fmt::format("{}: question {} has no answer: train for such questions with --version-2",
-                      file.string(), impossible->id));
+                      source.name(), impossible->id));
     }
     // Nothing can be learned where the answer is not in the text.
     std::erase_if(squad.questions, [](const Question& question) {
@@ -206,14 +206,13 @@ class QuestionAnswering : public Task {
     });
     if (squad.questions.empty()) {
       throw FormatError(fmt::format("{}: no answer is in its context, so there is nothing to learn",
-                                    file.string()));
+                                    source.name()));
     }
     return make_data(std::move(squad), setup_.options.version_2, false);
   }
 
-  [[nodiscard]] std::unique_ptr<TaskData> read_eval(
-      const std::filesystem::path& file) const override {
-    auto squad = read_squad(file, setup_.options.max_samples);
+  [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
+    auto squad = read_squad(source.file(), setup_.options.max_samples);
     const bool version_2 =
         setup_.options.version_2 ||
         std::any_of(squad.questions.begin(), squad.questions.end(),

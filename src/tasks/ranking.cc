@@ -93,12 +93,11 @@ class Ranking : public Task {
     return internal::TaskLoss::binary_cross_entropy;
   }
   [[nodiscard]] std::string_view best_metric() const override { return "mrr"; }
-  [[nodiscard]] std::unique_ptr<TaskData> read_train(const std::filesystem::path& file) override {
-    return read(file, true);
+  [[nodiscard]] std::unique_ptr<TaskData> read_train(const DataSource& source) override {
+    return read(source, true);
   }
-  [[nodiscard]] std::unique_ptr<TaskData> read_eval(
-      const std::filesystem::path& file) const override {
-    return read(file, false);
+  [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
+    return read(source, false);
   }
   void configure(BertConfig& config) const override {
     config.id2label = {"relevant"};
@@ -107,9 +106,8 @@ class Ranking : public Task {
   }
 
  private:
-  [[nodiscard]] std::unique_ptr<TaskData> read(const std::filesystem::path& file,
-                                               bool needs_both) const {
-    auto reader = open_table(file, setup_.options, {.require_pairs = true});
+  [[nodiscard]] std::unique_ptr<TaskData> read(const DataSource& source, bool needs_both) const {
+    auto reader = open_table(source, setup_.options, {.require_pairs = true});
     auto candidates = std::make_unique<Candidates>();
     std::map<std::string, std::size_t> queries;
     auto units = read_text_units(
@@ -121,7 +119,7 @@ class Ranking : public Task {
     if (needs_both && candidates->alike()) {
       throw FormatError(fmt::format(
           "{}: every candidate has the label {}, so there is nothing to learn; give both kinds",
-          file.string(), candidates->suitable() == 0 ? 0 : 1));
+          source.name(), candidates->suitable() == 0 ? 0 : 1));
     }
     return text_data(std::move(units), std::move(candidates), "pairs");
   }

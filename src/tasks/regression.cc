@@ -66,13 +66,15 @@ class Regression : public Task {
     return internal::TaskLoss::mean_squared_error;
   }
   [[nodiscard]] std::string_view best_metric() const override { return "pearson"; }
-
-  [[nodiscard]] std::unique_ptr<TaskData> read_train(const std::filesystem::path& file) override {
-    return read_eval(file);
+  [[nodiscard]] bool greater_is_better(std::string_view metric) const override {
+    return metric != "mse";
   }
-  [[nodiscard]] std::unique_ptr<TaskData> read_eval(
-      const std::filesystem::path& file) const override {
-    auto reader = open_table(file, setup_.options);
+
+  [[nodiscard]] std::unique_ptr<TaskData> read_train(const DataSource& source) override {
+    return read_eval(source);
+  }
+  [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
+    auto reader = open_table(source, setup_.options);
     std::vector<double> values;
     auto units =
         read_text_units(reader, *setup_.tokenizer, setup_.max_length(), setup_.options.max_samples,

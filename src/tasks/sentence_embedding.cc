@@ -115,25 +115,24 @@ class SentenceEmbedding : public Task {
   [[nodiscard]] internal::TaskLoss loss() const override { return loss_; }
   [[nodiscard]] std::string_view best_metric() const override { return "spearman"; }
 
-  [[nodiscard]] std::unique_ptr<TaskData> read_train(const std::filesystem::path& file) override {
-    auto pairs = read(file);
+  [[nodiscard]] std::unique_ptr<TaskData> read_train(const DataSource& source) override {
+    auto pairs = read(source);
     loss_ = pairs.scores.empty() ? internal::TaskLoss::in_batch_negatives
                                  : internal::TaskLoss::cosine_error;
     if (pairs.scores.empty() && pairs.units.lines.size() < 2) {
       throw FormatError(fmt::format(
           "{} has a single pair: pairs without scores learn from one another, give more",
-          file.string()));
+          source.name()));
     }
     return std::make_unique<SentencePairData>(std::move(pairs));
   }
-  [[nodiscard]] std::unique_ptr<TaskData> read_eval(
-      const std::filesystem::path& file) const override {
-    auto pairs = read(file);
+  [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
+    auto pairs = read(source);
     if (pairs.scores.empty()) {
       throw FormatError(
           fmt::format("{} has pairs without scores, and an evaluation compares with scores: add "
                       "them, or name their column with --label-column",
-                      file.string()));
+                      source.name()));
     }
     return std::make_unique<SentencePairData>(std::move(pairs));
   }
@@ -170,9 +169,9 @@ class SentenceEmbedding : public Task {
   }
 
  private:
-  [[nodiscard]] Pairs read(const std::filesystem::path& file) const {
+  [[nodiscard]] Pairs read(const DataSource& source) const {
     auto reader =
-        open_table(file, setup_.options, {.require_pairs = true, .may_lack_labels = true});
+        open_table(source, setup_.options, {.require_pairs = true, .may_lack_labels = true});
     Pairs pairs;
     pairs.units = read_text_units(
         reader, *setup_.tokenizer, setup_.max_length(), setup_.options.max_samples,

@@ -15,8 +15,10 @@
 
 #include "bert/training/task_model.h"
 #include "cloze/config.h"
+#include "cloze/task_options.h"
 #include "cloze/tensor.h"
 #include "cloze/tokenizer.h"
+#include "datasets/data_source.h"
 
 namespace cloze {
 
@@ -61,21 +63,6 @@ class TaskData {
   [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 };
 
-/// How a task reads its files and texts; members that mean nothing to a task are ignored by it,
-/// and `make_task` refuses those that were set and would be.
-struct TaskOptions {
-  std::int64_t max_length =
-      0;  ///< tokens of a sequence; 0: the task's default, the model's at most
-  // Tables (TSV, CSV, JSONL): names of columns, or numbers from 1; empty: found by the header, or
-  // by what the file looks like.
-  std::string text_column, pair_column, label_column;
-  bool multi_label = false;      ///< labels of a row are several, parted by commas or a JSON list
-  std::int64_t stride = 128;     ///< question answering, long texts: tokens that windows share
-  bool document_context = true;  ///< token classification: neighbouring sentences fill the window
-  bool version_2 = false;        ///< question answering: some questions have no answer
-  std::int64_t max_samples = 0;  ///< the first so many examples alone; 0: all
-};
-
 class Task {
  public:
   Task() = default;
@@ -88,18 +75,21 @@ class Task {
   [[nodiscard]] virtual std::string_view name() const = 0;  ///< as `--task` has it
   [[nodiscard]] virtual internal::TaskHead head() const = 0;
   [[nodiscard]] virtual internal::TaskLoss loss() const = 0;
-  /// The metric that "best model" goes by, and whether more of it is better.
+  /// The metric that "best model" goes by.
   [[nodiscard]] virtual std::string_view best_metric() const = 0;
-  [[nodiscard]] virtual bool greater_is_better() const { return true; }
+  /// Whether more of one of its metrics is better.
+  [[nodiscard]] virtual bool greater_is_better(std::string_view metric) const {
+    (void)metric;
+    return true;
+  }
 
-  /// Reads a training file: labels are discovered, in the order that transformers' run_glue has
+  /// Reads training data: labels are discovered, in the order that transformers' run_glue has
   /// them (sorted), unless `configure`d from a model that has them. Throws IoError, FormatError
-  /// (file, line, what, what to do).
-  [[nodiscard]] virtual std::unique_ptr<TaskData> read_train(const std::filesystem::path& file) = 0;
-  /// Reads a file to evaluate on; a label that training does not know is an error that names the
+  /// (file, line, what, what to do), ArgumentError for examples in memory where files are needed.
+  [[nodiscard]] virtual std::unique_ptr<TaskData> read_train(const DataSource& source) = 0;
+  /// Reads data to evaluate on; a label that training does not know is an error that names the
   /// line.
-  [[nodiscard]] virtual std::unique_ptr<TaskData> read_eval(
-      const std::filesystem::path& file) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<TaskData> read_eval(const DataSource& source) const = 0;
 
   /// Writes what the task decided into the config of the model to be: id2label, problem_type,
   /// architectures.
@@ -108,9 +98,6 @@ class Task {
   /// Writes what a model's directory needs besides config, weights and tokenizer.
   virtual void write_files(const std::filesystem::path& directory) const { (void)directory; }
 };
-
-/// Names that `make_task` knows, with a sentence each.
-[[nodiscard]] std::span<const std::pair<std::string_view, std::string_view>> task_names();
 
 /// The task `name`. With `trained` (a fine-tuned model's config) its labels are taken from there.
 /// The tokenizer must outlive it. Throws ArgumentError for an unknown name, or options that the

@@ -17,31 +17,40 @@ struct Heeds {
 };
 
 struct Entry {
-  std::string_view name, about;
+  TaskInfo info;
   std::unique_ptr<Task> (*make)(TaskSetup setup);
   Heeds heeds;
 };
 
 constexpr std::array entries{
-    Entry{"text-classification", "a label for a text or a pair of texts, or several labels",
-          make_text_classification, Heeds{true, true, false, false}},
-    Entry{"regression", "a value for a text or a pair of texts", make_regression,
+    Entry{{"text-classification", "a label for a text or a pair of texts, or several labels",
+           "classify"},
+          make_text_classification,
+          Heeds{true, true, false, false}},
+    Entry{{"regression", "a value for a text or a pair of texts", "classify"},
+          make_regression,
           Heeds{true, false, false, false}},
-    Entry{"ranking", "which candidates suit a query: responses, passages", make_ranking,
+    Entry{{"ranking", "which candidates suit a query: responses, passages", "rank"},
+          make_ranking,
           Heeds{true, false, false, false}},
-    Entry{"token-classification", "a label for every word: entities, parts of speech",
-          make_token_classification, Heeds{true, false, true, false}},
-    Entry{"question-answering", "where in a text a question is answered, if it is",
-          make_question_answering, Heeds{false, false, true, true}},
-    Entry{"multiple-choice", "which of several continuations is right", make_multiple_choice,
+    Entry{{"token-classification", "a label for every word: entities, parts of speech", "tag"},
+          make_token_classification,
+          Heeds{true, false, true, false}},
+    Entry{{"question-answering", "where in a text a question is answered, if it is", "answer"},
+          make_question_answering,
+          Heeds{false, false, true, true}},
+    Entry{{"multiple-choice", "which of several continuations is right", "choose"},
+          make_multiple_choice,
           Heeds{true, false, false, false}},
-    Entry{"sentence-embedding", "vectors of texts that are alike where the texts are",
-          make_sentence_embedding, Heeds{true, false, false, false}},
+    Entry{
+        {"sentence-embedding", "vectors of texts that are alike where the texts are", "similarity"},
+        make_sentence_embedding,
+        Heeds{true, false, false, false}},
 };
 
-constexpr auto names = [] {
-  std::array<std::pair<std::string_view, std::string_view>, entries.size()> result{};
-  for (std::size_t i = 0; i < entries.size(); ++i) result[i] = {entries[i].name, entries[i].about};
+constexpr auto infos = [] {
+  std::array<TaskInfo, entries.size()> result{};
+  for (std::size_t i = 0; i < entries.size(); ++i) result[i] = entries[i].info;
   return result;
 }();
 
@@ -49,7 +58,7 @@ void refuse_ignored(const Entry& entry, const TaskOptions& options) {
   const TaskOptions plain;
   const auto refuse = [&](bool set, std::string_view what) {
     if (!set) return;
-    throw ArgumentError(fmt::format("the task {} knows no {}", entry.name, what));
+    throw ArgumentError(fmt::format("the task {} knows no {}", entry.info.name, what));
   };
   if (!entry.heeds.columns) {
     refuse(!options.text_column.empty(), "text column");
@@ -63,17 +72,17 @@ void refuse_ignored(const Entry& entry, const TaskOptions& options) {
 
 }  // namespace
 
-std::span<const std::pair<std::string_view, std::string_view>> task_names() { return names; }
+std::span<const TaskInfo> tasks() { return infos; }
 
 std::unique_ptr<Task> make_task(std::string_view name, const Tokenizer& tokenizer,
                                 const BertConfig& config, const TaskOptions& options,
                                 bool trained) {
   const auto* entry = std::find_if(entries.begin(), entries.end(),
-                                   [&](const Entry& each) { return each.name == name; });
+                                   [&](const Entry& each) { return each.info.name == name; });
   if (entry == entries.end()) {
     std::string known;
     for (const auto& each : entries)
-      known += fmt::format("{}{}", known.empty() ? "" : ", ", each.name);
+      known += fmt::format("{}{}", known.empty() ? "" : ", ", each.info.name);
     throw ArgumentError(fmt::format("there is no task {}: there are {}", name, known));
   }
   refuse_ignored(*entry, options);

@@ -250,18 +250,18 @@ class TextClassification : public Task {
     return multi_label_ ? "micro_f1" : "accuracy";
   }
 
-  [[nodiscard]] std::unique_ptr<TaskData> read_train(const std::filesystem::path& file) override {
-    if (!labels_.empty()) return read_eval(file);
+  [[nodiscard]] std::unique_ptr<TaskData> read_train(const DataSource& source) override {
+    if (!labels_.empty()) return read_eval(source);
     LabelDiscovery discovery;
     std::vector<std::vector<std::int32_t>> labels;
-    auto reader = open_table(file, setup_.options, {.multi_label = multi_label_});
+    auto reader = open_table(source, setup_.options, {.multi_label = multi_label_});
     auto units = read(reader, [&](const LabelledText& row) {
       labels.emplace_back();
       for (const auto& label : row.labels) labels.back().push_back(discovery.number(label));
     });
     if (discovery.seen().empty() || (!multi_label_ && discovery.seen().size() == 1)) {
       throw FormatError(fmt::format(
-          "{}: {}, so there is nothing to learn; give examples of every label", file.string(),
+          "{}: {}, so there is nothing to learn; give examples of every label", source.name(),
           discovery.seen().empty()
               ? "no row has a label"
               : fmt::format("every row has the label {}", in_quotes(discovery.seen().front()))));
@@ -269,17 +269,16 @@ class TextClassification : public Task {
     labels_ = LabelSet::discovered(discovery.seen());
     for (auto& row : labels) {
       for (auto& label : row) {
-        label = labels_.id(discovery.seen()[static_cast<std::size_t>(label)], file.string());
+        label = labels_.id(discovery.seen()[static_cast<std::size_t>(label)], source.name());
       }
     }
     return make_data(std::move(units), std::move(labels));
   }
 
-  [[nodiscard]] std::unique_ptr<TaskData> read_eval(
-      const std::filesystem::path& file) const override {
+  [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
     if (labels_.empty()) throw ArgumentError("training data must be read before other data");
     std::vector<std::vector<std::int32_t>> labels;
-    auto reader = open_table(file, setup_.options, {.multi_label = multi_label_});
+    auto reader = open_table(source, setup_.options, {.multi_label = multi_label_});
     auto units = read(reader, [&](const LabelledText& row) {
       labels.emplace_back();
       for (const auto& label : row.labels) {

@@ -63,12 +63,12 @@ std::unique_ptr<TaskData> text_data(TextUnits units, std::unique_ptr<TextTruths>
   return std::make_unique<TextData>(std::move(units), std::move(truths), what);
 }
 
-LabelledTextReader open_table(const std::filesystem::path& file, const TaskOptions& options,
+LabelledTextReader open_table(const DataSource& source, const TaskOptions& options,
                               LabelledTextOptions table) {
   table.text_column = options.text_column;
   table.pair_column = options.pair_column;
   table.label_column = options.label_column;
-  return {file, table};
+  return {source, table};
 }
 
 void require_one_output(const TaskSetup& setup, std::string_view task) {

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,9 +42,8 @@ class TextTruths {
                                                   std::unique_ptr<TextTruths> truths,
                                                   std::string_view what);
 
-/// The reader of a table whose columns the task's options name.
-[[nodiscard]] LabelledTextReader open_table(const std::filesystem::path& file,
-                                            const TaskOptions& options,
+/// The reader of examples in memory, or of a table whose columns the task's options name.
+[[nodiscard]] LabelledTextReader open_table(const DataSource& source, const TaskOptions& options,
                                             LabelledTextOptions table = {});
 
 /// Throws ModelError for a trained model with several outputs.

@@ -211,8 +211,8 @@ class TokenClassification : public Task {
   }
   [[nodiscard]] std::string_view best_metric() const override { return "f1"; }
 
-  [[nodiscard]] std::unique_ptr<TaskData> read_train(const std::filesystem::path& file) override {
-    auto texts = read_conll(file, conll_options());
+  [[nodiscard]] std::unique_ptr<TaskData> read_train(const DataSource& source) override {
+    auto texts = read_conll(source.file(), conll_options());
     if (labels_.empty()) {
       std::set<std::string> seen;
       for (const auto& sentence : texts.sentences) {
@@ -222,17 +222,16 @@ class TokenClassification : public Task {
         throw FormatError(
             fmt::format("{}: every word has the tag {}, so there is nothing to learn; give "
                         "sentences with others",
-                        file.string(), *seen.begin()));
+                        source.name(), *seen.begin()));
       }
       labels_ = LabelSet::discovered({seen.begin(), seen.end()});
     }
-    return make_data(std::move(texts), file);
+    return make_data(std::move(texts), source);
   }
 
-  [[nodiscard]] std::unique_ptr<TaskData> read_eval(
-      const std::filesystem::path& file) const override {
+  [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
     if (labels_.empty()) throw ArgumentError("training data must be read before other data");
-    return make_data(read_conll(file, conll_options()), file);
+    return make_data(read_conll(source.file(), conll_options()), source);
   }
 
   void configure(BertConfig& config) const override {
@@ -269,7 +268,7 @@ class TokenClassification : public Task {
   }
 
   [[nodiscard]] std::unique_ptr<TaskData> make_data(TaggedTexts texts,
-                                                    const std::filesystem::path& file) const {
+                                                    const DataSource& source) const {
     const auto& options = setup_.options;
     TokenWindows windows(
         *setup_.tokenizer,
@@ -285,7 +284,7 @@ class TokenClassification : public Task {
       windows.add_sentence(words);
       for (const auto& tag : sentence.tags) {
         tags.push_back(tag_id(
-            tag, fmt::format("the sentence on line {} of {}", sentence.line, file.string())));
+            tag, fmt::format("the sentence on line {} of {}", sentence.line, source.name())));
       }
     }
     windows.finish();

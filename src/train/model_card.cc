@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "train/schedule.h"
+
 namespace cloze {
 namespace {
 
@@ -54,7 +56,7 @@ std::string class_weights_text(const std::vector<float>& weights) {
   return text;
 }
 
-std::vector<Row> settings_rows(const FineTuneInputs& inputs, const FineTuneSettings& settings) {
+std::vector<Row> settings_rows(const FinetuneInputs& inputs, const FinetuneSettings& settings) {
   const auto& options = inputs.model.options();
   std::vector<Row> rows{{"setting", "value"}};
   const auto add = [&](std::string name, std::string value) {
@@ -68,7 +70,8 @@ std::vector<Row> settings_rows(const FineTuneInputs& inputs, const FineTuneSetti
   add("batch size", fmt::format("{}", settings.batch_size));
   if (settings.accumulation > 1) add("accumulation", fmt::format("{}", settings.accumulation));
   add("learning rate", fmt::format("{:g}", settings.learning_rate));
-  add("schedule", fmt::format("{}, warm-up {:g}", name_of(settings.schedule), settings.warmup));
+  add("schedule", fmt::format("{}, warm-up {:g}", name_of(settings.schedule),
+                              warmup_share(settings, total_steps(inputs.train.size(), settings))));
   add("optimizer", fmt::format("{}, betas {:g} and {:g}, epsilon {:g}, weight decay {:g}",
                                name_of(settings.optimizer.kind), settings.optimizer.beta1,
                                settings.optimizer.beta2, settings.optimizer.epsilon,
@@ -113,27 +116,28 @@ std::string_view command_of(const Task& task) {
   return task.name() == "ranking" ? "rank" : command_of(task.head());
 }
 
-std::string results_table(const FineTuneState& state) {
-  if (state.evaluations.empty()) return "";
+std::string results_table(std::span<const FinetuneEvaluation> evaluations) {
+  if (evaluations.empty()) return "";
   Row header{"epoch", "step", "train loss", "dev loss"};
-  for (const auto& [name, value] : state.evaluations.front().metrics) header.push_back(name);
+  for (const auto& [name, value] : evaluations.front().metrics) header.push_back(name);
   header.emplace_back("");
   std::vector<Row> rows{header};
-  const auto* best = state.best();
-  for (const auto& evaluation : state.evaluations) {
+  const auto best = std::find_if(evaluations.rbegin(), evaluations.rend(),
+                                 [](const auto& evaluation) { return evaluation.best; });
+  for (const auto& evaluation : evaluations) {
     Row row{fmt::format("{:.2f}", evaluation.epoch), fmt::format("{}", evaluation.step),
             fmt::format("{:.4f}", evaluation.train_loss), fmt::format("{:.4f}", evaluation.loss)};
     for (const auto& [name, value] : evaluation.metrics)
       row.push_back(fmt::format("{:.4f}", value));
-    row.emplace_back(&evaluation == best ? "best" : "");
+    row.emplace_back(best != evaluations.rend() && &evaluation == &*best ? "best" : "");
     row.resize(header.size());
     rows.push_back(std::move(row));
   }
   return table_of(rows);
 }
 
-std::string model_card(const FineTuneInputs& inputs, const FineTuneSettings& settings,
-                       const FineTuneState& state) {
+std::string model_card(const FinetuneInputs& inputs, const FinetuneSettings& settings,
+                       const FinetuneState& state) {
   const auto& config = inputs.model.config();
   const auto head = inputs.model.options().head;
   std::string text = fmt::format(
@@ -166,7 +170,7 @@ std::string model_card(const FineTuneInputs& inputs, const FineTuneSettings& set
     text += "Not evaluated.\n\n";
   } else {
     const auto* best = state.best();
-    text += results_table(state) + '\n';
+    text += results_table(state.evaluations) + '\n';
     text += fmt::format("The model is that of step {}{}.\n\n",
                         best == nullptr ? state.step : best->step,
                         state.stopped_early ? "; training stopped early" : "");

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "train/fine_tuner.h"
+#include "train/finetune_objective.h"
 
 namespace cloze {
 
@@ -14,11 +14,8 @@ namespace cloze {
 [[nodiscard]] std::string_view command_of(internal::TaskHead head);
 [[nodiscard]] std::string_view command_of(const Task& task);
 
-/// The evaluations as a Markdown table; columns are lined up, so that it reads on a terminal, too.
-[[nodiscard]] std::string results_table(const FineTuneState& state);
-
 /// The card: what the model is, how to use it, data, settings, figures.
-[[nodiscard]] std::string model_card(const FineTuneInputs& inputs, const FineTuneSettings& settings,
-                                     const FineTuneState& state);
+[[nodiscard]] std::string model_card(const FinetuneInputs& inputs, const FinetuneSettings& settings,
+                                     const FinetuneState& state);
 
 }  // namespace cloze

@@ -125,11 +125,18 @@ void Optimizer::load_state(const Checkpoint& state) {
     take(trained_[i]->name + ".exp_avg", trained_[i]->shape, arrays_[i].exp_avg);
     take(trained_[i]->name + ".exp_avg_sq", trained_[i]->shape, arrays_[i].exp_avg_sq);
   }
+  const auto fail = [&](std::string_view what) {
+    throw ModelError(fmt::format("{}: {} in the optimizer's state", state.path().string(), what));
+  };
   if (!state.contains("step") || state.info("step").dtype != DType::i64) {
-    throw ModelError(
-        fmt::format("{}: no count of steps in the optimizer's state", state.path().string()));
+    fail("no count of steps");
   }
-  std::memcpy(&steps_, state.tensor("step").bytes().data(), sizeof steps_);
+  const auto steps = state.tensor("step");
+  if (steps.numel() != 1) fail(fmt::format("{} counts of steps", steps.numel()));
+  std::int64_t count = 0;
+  std::memcpy(&count, steps.bytes().data(), sizeof count);
+  if (count < 0) fail(fmt::format("a count of {} steps", count));
+  steps_ = count;
   if (lazy_) lazy_->restored();
 }
 

@@ -10,26 +10,11 @@
 
 #include "bert/training/parameters.h"
 #include "cloze/checkpoint.h"
+#include "cloze/training.h"
 #include "ops/optimizer.h"
 #include "train/lazy_rows.h"
 
 namespace cloze {
-
-enum class OptimizerKind : std::uint8_t { adamw, lamb };
-
-/// Throws ArgumentError for another name than "adamw", "lamb".
-[[nodiscard]] OptimizerKind optimizer_from(std::string_view name);
-[[nodiscard]] std::string_view name_of(OptimizerKind kind);
-
-struct OptimizerSettings {
-  OptimizerKind kind = OptimizerKind::adamw;
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double epsilon = 1e-6;
-  double weight_decay = 0.01;
-  bool bias_correction = true;  ///< PyTorch's AdamW; Google's has none
-  double max_grad_norm = 1;     ///< of all gradients together; 0: no clipping
-};
 
 class Optimizer {
  public:

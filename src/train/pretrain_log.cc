@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "core/parallel.h"
+#include "train/schedule.h"
 
 namespace cloze {
 namespace {
@@ -38,7 +38,7 @@ HyperParameters hyper_parameters(const PretrainInputs& inputs, const PretrainSet
       {"vocabulary", static_cast<double>(config.vocab_size)},
       {"dropout", config.hidden_dropout_prob},
       {"learning_rate", settings.learning_rate},
-      {"warmup", settings.warmup},
+      {"warmup", warmup_share(settings, settings.steps)},
       {"schedule", std::string(name_of(settings.schedule))},
       {"optimizer", std::string(name_of(settings.optimizer.kind))},
       {"weight_decay", settings.optimizer.weight_decay},
@@ -77,15 +77,15 @@ PretrainLog::PretrainLog(const std::filesystem::path& directory, const PretrainI
 }
 
 void PretrainLog::step(const PretrainStep& step) {
-  writer_.scalar("train/masked_lm_loss", step.loss.masked_lm_loss(), step.step);
-  writer_.scalar("train/masked_lm_accuracy", share(step.loss.masked_correct, step.loss.masked),
-                 step.step);
-  if (step.loss.sequences > 0) {
-    writer_.scalar("train/next_sentence_loss", step.loss.next_sentence_loss(), step.step);
+  writer_.scalar("train/masked_lm_loss", step.metrics.masked_lm_loss, step.step);
+  writer_.scalar("train/masked_lm_accuracy",
+                 share(step.metrics.masked_correct, step.metrics.masked), step.step);
+  if (step.metrics.sequences > 0) {
+    writer_.scalar("train/next_sentence_loss", step.metrics.next_sentence_loss, step.step);
     writer_.scalar("train/next_sentence_accuracy",
-                   share(step.loss.next_sentence_correct, step.loss.sequences), step.step);
+                   share(step.metrics.next_sentence_correct, step.metrics.sequences), step.step);
   }
-  writer_.scalar("train/loss", step.loss.loss(), step.step);
+  writer_.scalar("train/loss", step.metrics.loss(), step.step);
   writer_.scalar("train/learning_rate", step.learning_rate, step.step);
   writer_.scalar("train/gradient_norm", step.gradient_norm, step.step);
   writer_.scalar("speed/tokens_per_s", step.tokens_per_s, step.step);
@@ -95,13 +95,13 @@ void PretrainLog::step(const PretrainStep& step) {
 }
 
 void PretrainLog::evaluation(const PretrainEvaluation& evaluation) {
-  const auto& loss = evaluation.loss;
-  writer_.scalar("evaluation/masked_lm_loss", loss.masked_lm_loss(), evaluation.step);
-  writer_.scalar("evaluation/perplexity", std::exp(loss.masked_lm_loss()), evaluation.step);
+  const auto& loss = evaluation.metrics;
+  writer_.scalar("evaluation/masked_lm_loss", loss.masked_lm_loss, evaluation.step);
+  writer_.scalar("evaluation/perplexity", loss.perplexity(), evaluation.step);
   writer_.scalar("evaluation/masked_lm_accuracy", share(loss.masked_correct, loss.masked),
                  evaluation.step);
   if (loss.sequences > 0) {
-    writer_.scalar("evaluation/next_sentence_loss", loss.next_sentence_loss(), evaluation.step);
+    writer_.scalar("evaluation/next_sentence_loss", loss.next_sentence_loss, evaluation.step);
     writer_.scalar("evaluation/next_sentence_accuracy",
                    share(loss.next_sentence_correct, loss.sequences), evaluation.step);
   }

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "train/pretrainer.h"
+#include "train/pretrain_objective.h"
 #include "train/tensorboard.h"
 
 namespace cloze {

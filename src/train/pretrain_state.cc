@@ -5,7 +5,7 @@
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
 #include "core/json.h"
-#include "train/pretrainer.h"
+#include "train/pretrain_objective.h"
 
 namespace cloze {
 

@@ -24,10 +24,12 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kSettingsFile = "run.json";
 constexpr std::string_view kPrefix = "checkpoint-";
-// What `publish` puts beside the checkpoints, and `overwrite` removes.
-constexpr std::array kModelFiles{"config.json",    "model.safetensors",        "vocab.txt",
-                                 "tokenizer.json", "tokenizer_config.json",    "README.md",
-                                 "modules.json",   "sentence_bert_config.json"};
+constexpr std::string_view kBegunFile = ".run-begun";
+// What a run puts beside the checkpoints, and `overwrite` removes.
+constexpr std::array kModelFiles{
+    "config.json",    "model.safetensors",     "vocab.txt", "model.safetensors.index.json",
+    "tokenizer.json", "tokenizer_config.json", "README.md", "modules.json",
+    "1_Pooling",      "2_Normalize",           "tokenizer", "sentence_bert_config.json"};
 
 [[noreturn]] void fail(const fs::path& path, std::string_view what, const std::error_code& error) {
   throw IoError(fmt::format("cannot {} {}: {}", what, path.string(), error.message()));
@@ -40,7 +42,8 @@ void sync(const fs::path& path) {
     const std::error_code error(errno, std::generic_category());
     if (fd >= 0) ::close(fd);
     // Some file systems refuse to sync a directory; what is in it is in place all the same.
-    if (fs::is_directory(path)) return;
+    std::error_code ignored;
+    if (fs::is_directory(path, ignored)) return;
     fail(path, "sync", error);
   }
   ::close(fd);
@@ -74,8 +77,11 @@ std::uint32_t checksum_of(const fs::path& file) {
 void write_checksums(const fs::path& directory) {
   nlohmann::ordered_json files;
   for (const auto& file : files_of(directory)) {
+    std::error_code error;
+    const auto bytes = fs::file_size(file, error);
+    if (error) fail(file, "read", error);
     files[file.lexically_relative(directory).string()] = {
-        {"bytes", fs::file_size(file)}, {"crc32c", fmt::format("{:08x}", checksum_of(file))}};
+        {"bytes", bytes}, {"crc32c", fmt::format("{:08x}", checksum_of(file))}};
   }
   AtomicFile out(directory / kChecksumFile);
   out.write(nlohmann::ordered_json{{"files", files}}.dump(2) + '\n');
@@ -127,6 +133,37 @@ void remove_tree(const fs::path& path) {
   if (error) fail(path, "remove", error);
 }
 
+/// "model-00001-of-00002.safetensors", as `save_checkpoint` names the parts of a large model.
+bool is_shard(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with("model-") && name.ends_with(".safetensors") &&
+         name.find("-of-") != std::string::npos;
+}
+
+/// The entries of a directory.
+std::vector<fs::path> entries_of(const fs::path& directory) {
+  std::vector<fs::path> entries;
+  std::error_code error;
+  for (auto it = fs::directory_iterator(directory, error); !error && it != fs::directory_iterator();
+       it.increment(error)) {
+    entries.push_back(it->path());
+  }
+  if (error) fail(directory, "list", error);
+  return entries;
+}
+
+/// A copy of `from` that has its name once it is whole and on the disk.
+void copy_whole(const fs::path& from, const fs::path& to) {
+  make_directory(to.parent_path());
+  const auto temporary = to.parent_path() / fmt::format(".{}.tmp", to.filename().string());
+  std::error_code error;
+  fs::copy_file(from, temporary, fs::copy_options::overwrite_existing, error);
+  if (error) fail(temporary, "write", error);
+  sync(temporary);
+  fs::rename(temporary, to, error);
+  if (error) fail(to, "write", error);
+}
+
 /// What a run that was killed while it saved has left behind.
 bool is_leftover(const fs::path& path) {
   const std::string name = path.filename().string();
@@ -141,38 +178,54 @@ RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
   run.path_ = path;
   std::error_code error;
   const bool has_run = fs::exists(path / kSettingsFile, error);
-  const bool empty = fs::is_empty(path, error);
+  if (existing == ExistingRun::resume) run.settings_ = read_run_settings(path);
+  const auto entries = entries_of(path);
   if (existing == ExistingRun::refuse && has_run) {
     throw ArgumentError(fmt::format(
         "{} holds another run: continue it with --resume, replace it with --overwrite, or give "
         "another directory",
         path.string()));
   }
-  if (existing == ExistingRun::refuse && !empty) {
-    throw ArgumentError(
-        fmt::format("{} is not empty: give a directory that is, or --overwrite", path.string()));
+  if (existing == ExistingRun::refuse && !entries.empty()) {
+    throw ArgumentError(fmt::format("{} is not empty: give a directory that is", path.string()));
   }
-  if (existing == ExistingRun::resume) {
-    if (!has_run) {
-      throw ArgumentError(
-          fmt::format("{} holds no run to resume ({} is missing)", path.string(), kSettingsFile));
-    }
-    run.settings_ = std::string(MappedFile::open(path / kSettingsFile)->text());
+  const bool begun = has_run || fs::exists(path / kBegunFile, error);
+  if (existing == ExistingRun::overwrite && !begun && !entries.empty()) {
+    throw ArgumentError(
+        fmt::format("{} is not empty and holds no run, and --overwrite replaces only what a run "
+                    "wrote: give a directory that is empty, or a run's",
+                    path.string()));
   }
   std::vector<fs::path> leftovers;
-  for (const auto& entry : fs::directory_iterator(path)) {
-    const bool checkpoint = step_of(entry.path()).has_value();
-    if (is_leftover(entry.path()) || (existing == ExistingRun::overwrite && checkpoint)) {
-      leftovers.push_back(entry.path());
-    }
+  for (const auto& entry : entries) {
+    const bool overwritten =
+        existing == ExistingRun::overwrite && (step_of(entry).has_value() || is_shard(entry));
+    if (is_leftover(entry) || overwritten) leftovers.push_back(entry);
   }
   if (existing == ExistingRun::overwrite) {
-    leftovers.push_back(path / kSettingsFile);
     leftovers.push_back(run.tensorboard());
     for (const auto* name : kModelFiles) leftovers.push_back(path / name);
+    // Last, so that what is left of a removal that was interrupted can be removed again.
+    leftovers.push_back(path / kSettingsFile);
+    leftovers.push_back(path / kBegunFile);
   }
   for (const auto& leftover : leftovers) remove_tree(leftover);
   return run;
+}
+
+std::string read_run_settings(const fs::path& directory) {
+  std::error_code error;
+  if (!fs::exists(directory / kSettingsFile, error)) {
+    throw ArgumentError(fmt::format("{} holds no run to resume ({} is missing)", directory.string(),
+                                    kSettingsFile));
+  }
+  return std::string(MappedFile::open(directory / kSettingsFile)->text());
+}
+
+void RunDirectory::mark_begun() const {
+  AtomicFile file(path_ / kBegunFile);
+  file.write("A run of Cloze that has no run.json yet.\n");
+  file.commit();
 }
 
 void RunDirectory::write_settings(std::string_view json) {
@@ -180,13 +233,13 @@ void RunDirectory::write_settings(std::string_view json) {
   file.write(json);
   file.commit();
   settings_ = std::string(json);
+  remove_tree(path_ / kBegunFile);
 }
 
 std::vector<std::int64_t> RunDirectory::checkpoints() const {
   std::vector<std::int64_t> steps;
-  for (const auto& entry : fs::directory_iterator(path_)) {
-    const auto step = step_of(entry.path());
-    if (step) steps.push_back(*step);
+  for (const auto& entry : entries_of(path_)) {
+    if (const auto step = step_of(entry)) steps.push_back(*step);
   }
   std::sort(steps.begin(), steps.end());
   return steps;
@@ -234,16 +287,9 @@ void RunDirectory::save(std::int64_t step,
 void RunDirectory::publish(std::int64_t step) const {
   const auto from = checkpoint(step);
   for (const auto& file : files_of(from)) {
-    const auto name = file.filename().string();
+    const auto name = file.lexically_relative(from);
     if (name == kOptimizerFile || name == kTrainerStateFile || name == kChecksumFile) continue;
-    const auto temporary = path_ / fmt::format(".{}.tmp", name);
-    std::error_code error;
-    fs::remove(temporary, error);
-    fs::create_hard_link(file, temporary, error);
-    if (error) fs::copy_file(file, temporary, error);  // a file system without links
-    if (error) fail(temporary, "write", error);
-    fs::rename(temporary, path_ / name, error);
-    if (error) fail(path_ / name, "write", error);
+    copy_whole(file, path_ / name);
   }
   sync(path_);
 }

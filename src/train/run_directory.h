@@ -2,10 +2,10 @@
 /// The directory of a training run: its checkpoints, written so that a kill at any moment leaves a
 /// whole one, and the settings that a resumed run must share.
 ///
-///     OUTPUT/run.json               what was asked for
-///     OUTPUT/checkpoint-500/        a model directory, the optimizer's and trainer's state,
-///     checksums OUTPUT/config.json, ...       the best (or last) model, as a model directory of
-///     its own OUTPUT/tensorboard/           event files
+///     OUTPUT/run.json           what was asked for
+///     OUTPUT/checkpoint-500/    a model directory, the optimizer's and trainer's state, checksums
+///     OUTPUT/config.json, ...   the best (or last) model, as a model directory of its own
+///     OUTPUT/tensorboard/       event files
 #pragma once
 
 #include <cstdint>
@@ -22,14 +22,16 @@ namespace cloze {
 /// What to do with an output directory that holds something.
 enum class ExistingRun : std::uint8_t {
   refuse,
-  resume,     ///< go on from its newest whole checkpoint
-  overwrite,  ///< remove what the earlier run left, and nothing else
+  resume,  ///< go on from its newest whole checkpoint
+  /// Remove what the earlier run left, and nothing else. A directory that holds something but no
+  /// run is refused: what is in it is somebody else's.
+  overwrite,
 };
 
 class RunDirectory {
  public:
   /// Makes the directory, or takes it up. Throws ArgumentError for one that is not empty (refuse),
-  /// or holds no run (resume), and IoError.
+  /// holds no run (resume), or is not empty and holds no run (overwrite), and IoError.
   static RunDirectory open(const std::filesystem::path& path, ExistingRun existing);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
@@ -38,6 +40,10 @@ class RunDirectory {
   /// `run.json`: the settings that this run began with; empty for a new one.
   [[nodiscard]] const std::string& settings() const { return settings_; }
   void write_settings(std::string_view json);
+
+  /// Marks the directory as a run's before `run.json` can be written, so that a run which ends
+  /// before that can be overwritten. `write_settings` removes the mark.
+  void mark_begun() const;
 
   /// The steps of the checkpoints there are, ascending.
   [[nodiscard]] std::vector<std::int64_t> checkpoints() const;
@@ -53,7 +59,8 @@ class RunDirectory {
   void save(std::int64_t step,
             const std::function<void(const std::filesystem::path&)>& write) const;
 
-  /// Puts the model of a checkpoint (all but the training state) into OUTPUT itself, file by file.
+  /// Puts copies of the model of a checkpoint (all but the training state) into OUTPUT itself, file
+  /// by file, each whole and synced before it has its name.
   void publish(std::int64_t step) const;
 
   /// Removes all checkpoints but the newest `keep` and those of `others`.
@@ -64,6 +71,9 @@ class RunDirectory {
   std::filesystem::path path_;
   std::string settings_;
 };
+
+/// The `run.json` of a directory. Throws ArgumentError where there is no run, IoError.
+[[nodiscard]] std::string read_run_settings(const std::filesystem::path& directory);
 
 /// Names of the files of a checkpoint that are no part of the model.
 inline constexpr std::string_view kOptimizerFile = "optimizer.safetensors";

@@ -63,4 +63,19 @@ double learning_rate_share(ScheduleKind kind, double progress, double warmup) {
   }
 }
 
+double warmup_share(const TrainingSettings& settings, std::int64_t steps) {
+  const double counted = settings.warmup_steps, share = settings.warmup_ratio;
+  if (!(counted >= 0) || !std::isfinite(counted) || !(share >= 0 && share < 1)) {
+    throw ArgumentError(
+        fmt::format("the warm-up is a share of the run below 1 or a number of steps, not {}",
+                    counted != 0 ? counted : share));
+  }
+  if (counted == 0) return share;
+  if (steps <= 0) {
+    throw ArgumentError(
+        "--warmup counts steps from 1 on, and without --steps nobody knows their share");
+  }
+  return std::min(1.0, counted / static_cast<double>(steps));
+}
+
 }  // namespace cloze

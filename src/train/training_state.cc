@@ -22,7 +22,7 @@ void save_training_state(const RunDirectory& directory, std::int64_t step,
 TrainerStateText load_training_state(const RunDirectory& directory, std::int64_t step,
                                      internal::Parameters& parameters, Optimizer& optimizer) {
   const auto from = directory.checkpoint(step);
-  internal::CheckpointWeights weights(Checkpoint::open(from / "model.safetensors"));
+  internal::CheckpointWeights weights(Checkpoint::open(from));
   parameters.load(weights);
   optimizer.load_state(Checkpoint::open(from / kOptimizerFile));
   const auto file = from / kTrainerStateFile;

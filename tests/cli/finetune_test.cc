@@ -173,6 +173,25 @@ TEST_F(FinetuneCommand, AnExistingRunIsNotOverwrittenUnasked) {
   EXPECT_EQ(cloze_command(arguments("refuse", {"--steps", "1", "--overwrite"})).code, 0);
 }
 
+TEST_F(FinetuneCommand, WhatNoRunWroteIsNotOverwritten) {
+  fs::create_directory(folder / "mine");
+  for (const auto* name : {"README.md", "model.safetensors"}) {
+    write_file(folder / "mine" / name, "mine");
+  }
+  const auto done = cloze_command(arguments("mine", {"--steps", "1", "--overwrite"}));
+  EXPECT_EQ(done.code, 2);
+  EXPECT_THAT(done.err, HasSubstr("holds no run"));
+  EXPECT_EQ(read_file(folder / "mine" / "model.safetensors"), "mine");
+}
+
+TEST_F(FinetuneCommand, AnyNameOfAFileIsGoodForAResult) {
+  const auto done = cloze_command(arguments("run \xff", {"--steps", "1", "--json"}));
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(nlohmann::json::parse(done.out).at("output"), path("run \xEF\xBF\xBD"));
+  const auto resumed = cloze_command({"finetune", "--resume", "--output", path("run \xff")});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+}
+
 TEST_F(FinetuneCommand, OptionsOfTrainingDoWhatTheySay) {
   const auto done = cloze_command(arguments(
       "options",
@@ -201,6 +220,9 @@ TEST_F(FinetuneCommand, MistakesAreToldBeforeAnythingIsMade) {
   expect_refused(arguments("refused", {"--freeze-layers", "3"}), 2, "layers");
   expect_refused(arguments("refused", {"--schedule", "square"}), 2, "square");
   expect_refused(arguments("refused", {"--label-smoothing", "1"}), 2, "--label-smoothing");
+  expect_refused(arguments("refused", {"--learning-rate", "nan"}), 2, "learning rate");
+  expect_refused(arguments("refused", {"--epochs", "inf"}), 2, "--epochs");
+  EXPECT_FALSE(fs::exists(path("refused")));
   expect_refused({"finetune", "--resume", "--output", path("nothing")}, 2, "no run to resume");
   write_file(path("new.tsv"), "calm sea\tnever seen\n");
   expect_refused(arguments("refused", {"--dev", path("new.tsv")}), 1, "new.tsv");

@@ -99,6 +99,9 @@ TEST_F(PretrainCommand, WhatIsRefusedIsNamed) {
     return words;
   };
   expect_failure(cloze_command(with(good, {"--max-time", "soon"})), 2, {"soon"});
+  for (const auto* endless : {"nan", "inf", "-inf", "1e308h", "0", "-5m"}) {
+    expect_failure(cloze_command(with(good, {"--max-time", endless})), 2, {"--max-time"});
+  }
   expect_failure(cloze_command(with(good, {"--schedule", "steep"})), 2, {"steep", "cosine"});
   expect_failure(cloze_command(with(good, {"--optimizer", "sgd"})), 2, {"sgd"});
   expect_failure(cloze_command(with(good, {"--resume"})), 2, {"no run to resume"});

@@ -172,5 +172,42 @@ TEST_F(LabelledTextTest, AMissingFileIsAnIoError) {
   EXPECT_THROW(LabelledTextReader(folder_.path(), {}), IoError);
 }
 
+TEST(ExamplesInMemory, AreReadAsATableIs) {
+  const std::vector<TextExample> examples{{"a calm sea", "", {"good"}}, {"a storm", "", {"poor"}}};
+  LabelledTextReader reader(DataSource(examples), {});
+  EXPECT_FALSE(reader.has_pairs());
+  EXPECT_TRUE(reader.has_labels());
+  const auto first = reader.next(), second = reader.next();
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->text, "a calm sea");
+  EXPECT_FALSE(first->pair);
+  EXPECT_EQ(second->labels, (std::vector<std::string>{"poor"}));
+  EXPECT_EQ(reader.place(second->line), "example 2");
+  EXPECT_FALSE(reader.next());
+}
+
+TEST(ExamplesInMemory, OnesThatDoNotFitAreNamed) {
+  const auto refused = [](const std::vector<TextExample>& examples,
+                          const LabelledTextOptions& options, const std::string& what) {
+    try {
+      LabelledTextReader reader(DataSource(examples), options);
+      while (reader.next()) {
+      }
+      ADD_FAILURE() << what;
+    } catch (const FormatError& error) {
+      EXPECT_NE(std::string(error.what()).find(what), std::string::npos) << error.what();
+    }
+  };
+  refused({}, {}, "no examples");
+  refused({{"a", "", {"x"}}, {"", "", {"x"}}}, {}, "example 2 has an empty text");
+  refused({{"a", "b", {"x"}}, {"a", "", {"x"}}}, {}, "example 2 has one text");
+  refused({{"a", "", {"x"}}, {"a", "b", {"x"}}}, {}, "example 2 has two texts");
+  refused({{"a", "", {}}}, {}, "example 1 has 0 labels");
+  refused({{"a", "", {"x", "y"}}}, {}, "example 1 has 2 labels");
+  refused({{"a", "", {" "}}}, {}, "an empty label");
+  refused({{"a", "", {"x"}}}, {.require_pairs = true}, "two are needed");
+  refused({{"a", "b", {}}, {"a", "b", {"1"}}}, {.may_lack_labels = true}, "the first has none");
+}
+
 }  // namespace
 }  // namespace cloze

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "bench/encode_benchmark.h"
-#include "checkpoint/model_sizes.h"
+#include "cloze/model_sizes.h"
 #include "cloze/error.h"
 #include "goldens/golden.h"
 #include "inspect/model_info.h"

@@ -234,6 +234,24 @@ TEST(Optimizer, ItsStateGoesOnWhereItWas) {
   EXPECT_THROW(refused.load_state(Checkpoint::open(file)), ModelError);
 }
 
+TEST(Optimizer, ACountOfStepsThatIsNoneIsRefused) {
+  const testing::TempDirectory directory;
+  const auto file = directory.path() / "optimizer.safetensors";
+  Parameters parameters(shapes);
+  Optimizer optimizer(parameters, {});
+  auto state = optimizer.state();
+  const auto refused = [&](const Tensor& step) {
+    state.insert_or_assign("step", step);
+    save_safetensors(file, state);
+    EXPECT_THROW(optimizer.load_state(Checkpoint::open(file)), ModelError);
+  };
+  refused(Tensor::zeros(DType::i64, {0}));
+  refused(Tensor::zeros(DType::i64, {2}));
+  const std::int64_t negative = -1;
+  refused(Tensor::from<std::int64_t>({1}, std::span(&negative, 1)));
+  EXPECT_EQ(optimizer.steps(), 0);
+}
+
 /// Gradients of the table b.weight in a few rows alone, which are returned.
 std::vector<std::int32_t> fill_some_rows(Parameters& parameters, std::mt19937_64& random) {
   fill_gradients(parameters, random);

@@ -126,6 +126,54 @@ TEST_F(Run, PublishingPutsTheModelAndNotTheStateIntoTheDirectory) {
   EXPECT_EQ(read_file(path / "model.safetensors"), "weights of step 1");
 }
 
+TEST_F(Run, PublishedFilesAreCopiesAndKeepTheirDirectories) {
+  auto run = RunDirectory::open(path, ExistingRun::refuse);
+  run.save(1, [](const fs::path& to) {
+    write_file(to / "config.json", "the model's");
+    fs::create_directory(to / "1_Pooling");
+    write_file(to / "1_Pooling" / "config.json", "the pooling's");
+  });
+  run.publish(1);
+  EXPECT_EQ(read_file(path / "config.json"), "the model's");
+  EXPECT_EQ(read_file(path / "1_Pooling" / "config.json"), "the pooling's");
+  // Editing one in place leaves the checkpoint as it was saved.
+  std::ofstream(path / "config.json", std::ios::app) << " edited";
+  EXPECT_EQ(run.newest_whole(complaints), 1);
+  EXPECT_TRUE(complaints.empty());
+}
+
+TEST_F(Run, OverwritingTakesARun) {
+  // A model that no run wrote, and a project.
+  const std::vector<std::string> mine{"README.md", "config.json", "model.safetensors"};
+  fs::create_directories(path / "checkpoint-7");
+  for (const auto& name : mine) write_file(path / name, "mine");
+  EXPECT_THROW(RunDirectory::open(path, ExistingRun::overwrite), ArgumentError);
+  for (const auto& name : mine) EXPECT_EQ(read_file(path / name), "mine");
+  EXPECT_TRUE(fs::exists(path / "checkpoint-7"));
+  // With the settings of a run all of it is the run's, large models' parts included.
+  write_file(path / "run.json", "{}");
+  for (const auto* name : {"model-00001-of-00002.safetensors", "model.safetensors.index.json",
+                           "model-of-ships.txt", "notes.txt"}) {
+    write_file(path / name, "");
+  }
+  static_cast<void>(RunDirectory::open(path, ExistingRun::overwrite));
+  std::vector<std::string> left;
+  for (const auto& entry : fs::directory_iterator(path)) left.push_back(entry.path().filename());
+  std::sort(left.begin(), left.end());
+  EXPECT_EQ(left, (std::vector<std::string>{"model-of-ships.txt", "notes.txt"}));
+}
+
+TEST_F(Run, ARunThatEndedBeforeItsSettingsWereWrittenIsOverwritten) {
+  const auto run = RunDirectory::open(path, ExistingRun::refuse);
+  run.mark_begun();
+  fs::create_directory(path / "tokenizer");
+  auto again = RunDirectory::open(path, ExistingRun::overwrite);
+  EXPECT_TRUE(fs::is_empty(path));
+  again.mark_begun();
+  again.write_settings("{}");
+  EXPECT_EQ(std::distance(fs::directory_iterator(path), fs::directory_iterator()), 1);
+}
+
 TEST_F(Run, ADirectoryWithSomethingInItIsRefused) {
   auto run = RunDirectory::open(path, ExistingRun::refuse);
   run.write_settings(R"({"seed": 3})");

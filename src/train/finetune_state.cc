@@ -6,14 +6,14 @@
 
 #include "cloze/error.h"
 #include "core/json.h"
-#include "train/fine_tuner.h"
+#include "train/finetune_objective.h"
 
 namespace cloze {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json json_of(const FineTuneEvaluation& evaluation) {
+Json json_of(const FinetuneEvaluation& evaluation) {
   Json metrics = Json::array();  // pairs: their order is that of the table
   for (const auto& [name, value] : evaluation.metrics) metrics.push_back({name, value});
   return {
@@ -21,8 +21,8 @@ Json json_of(const FineTuneEvaluation& evaluation) {
       {"loss", evaluation.loss}, {"metrics", metrics},        {"best", evaluation.best}};
 }
 
-FineTuneEvaluation evaluation_of(const nlohmann::json& json) {
-  FineTuneEvaluation evaluation;
+FinetuneEvaluation evaluation_of(const nlohmann::json& json) {
+  FinetuneEvaluation evaluation;
   json.at("step").get_to(evaluation.step);
   json.at("epoch").get_to(evaluation.epoch);
   json.at("train_loss").get_to(evaluation.train_loss);
@@ -39,14 +39,14 @@ FineTuneEvaluation evaluation_of(const nlohmann::json& json) {
 
 }  // namespace
 
-const FineTuneEvaluation* FineTuneState::best() const {
+const FinetuneEvaluation* FinetuneState::best() const {
   for (std::size_t i = evaluations.size(); i-- > 0;) {
     if (evaluations[i].best) return &evaluations[i];
   }
   return nullptr;
 }
 
-std::string FineTuneState::to_json() const {
+std::string FinetuneState::to_json() const {
   Json history = Json::array();
   for (const auto& evaluation : evaluations) history.push_back(json_of(evaluation));
   const Json json{{"step", step},
@@ -66,9 +66,9 @@ std::string FineTuneState::to_json() const {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
-FineTuneState FineTuneState::from_json(std::string_view json, const std::string& origin) {
+FinetuneState FinetuneState::from_json(std::string_view json, const std::string& origin) {
   const auto found = parse_json_object(json, origin);
-  FineTuneState state;
+  FinetuneState state;
   try {
     found.at("step").get_to(state.step);
     found.at("passes").get_to(state.passes);

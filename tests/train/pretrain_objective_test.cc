@@ -1,5 +1,5 @@
 // Whole runs of pre-training on a text that can be learnt in seconds.
-#include "train/pretrainer.h"
+#include "train/pretrain_objective.h"
 
 #include <algorithm>
 #include <cmath>
@@ -82,7 +82,7 @@ class Pretraining : public ::testing::Test {
     PretrainSettings settings;
     settings.steps = steps;
     settings.learning_rate = 5e-3;
-    settings.warmup = 0.1;
+    settings.warmup_ratio = 0.1;
     settings.seed = 3;
     settings.log_every = 5;
     settings.evaluate_every = 10;
@@ -100,18 +100,18 @@ class Pretraining : public ::testing::Test {
   PretrainResult run(internal::PretrainingModel& trained, const RunDirectory& directory,
                      const PretrainSettings& chosen, std::optional<std::int64_t> resume = {},
                      std::vector<PretrainPhase> phases = {{1, data(32)}}) {
-    PretrainListener listener;
-    listener.note = [&](const std::string& note) { notes.push_back(note); };
+    std::int64_t looks = 0;
+    PretrainCallbacks listener;
+    listener.message = [&](MessageKind, const std::string& note) { notes.push_back(note); };
+    listener.should_stop = [&] { return stop_at >= 0 && looks++ >= stop_at; };
     listener.step = [&](const PretrainStep& step) { logged.push_back(step); };
     listener.evaluation = [&](const PretrainEvaluation& one) { evaluations.push_back(one); };
-    std::int64_t looks = 0;
-    return pretrain({.model = trained,
-                     .tokenizer = tokenizer,
-                     .corpus = corpus,
-                     .phases = std::move(phases),
-                     .evaluation = evaluation_set(corpus, tokenizer, data(32))},
-                    directory, chosen, resume, listener,
-                    [&] { return stop_at >= 0 && looks++ >= stop_at; });
+    return run_pretraining({.model = trained,
+                            .tokenizer = tokenizer,
+                            .corpus = corpus,
+                            .phases = std::move(phases),
+                            .evaluation = evaluation_set(corpus, tokenizer, data(32))},
+                           directory, chosen, resume, listener);
   }
 
   RunDirectory directory(const std::string& name) {
@@ -135,8 +135,8 @@ TEST_F(Pretraining, LearnsWhatStandsBesideTheMask) {
   EXPECT_NEAR(logged.back().progress, 1, 1e-12);
   EXPECT_GT(logged.front().tokens_per_s, 0);
   // Twelve words, in a text of one each: nothing learnt is near log 12 = 2.5, all learnt near 0.
-  EXPECT_GT(evaluations.front().loss.masked_lm_loss(), 1.2);
-  EXPECT_LT(result.last.masked_lm_loss(), 0.5);
+  EXPECT_GT(evaluations.front().metrics.masked_lm_loss, 1.2);
+  EXPECT_LT(result.last.masked_lm_loss, 0.5);
   EXPECT_GT(result.last.masked_correct, result.last.masked * 3 / 4);
   EXPECT_TRUE(fs::exists(run_directory.path() / "model.safetensors"));
   EXPECT_FALSE(fs::is_empty(run_directory.tensorboard()));
@@ -238,7 +238,7 @@ TEST_F(Pretraining, ALossThatLeapsStopsTheRun) {
   const auto run_directory = directory("run");
   auto chosen = settings(400);
   chosen.learning_rate = 30;  // certain to leap
-  chosen.warmup = 0.5;
+  chosen.warmup_ratio = 0.5;
   chosen.loss_spike = 1.5;
   chosen.evaluate_every = 0;
   try {
@@ -280,7 +280,7 @@ TEST_F(Pretraining, SettingsThatMakeNoSenseAreRefused) {
   refused([](auto& s) { s.steps = 0; });
   refused([](auto& s) { s.accumulation = 0; });
   refused([](auto& s) { s.learning_rate = -1; });
-  refused([](auto& s) { s.warmup = 2; });
+  refused([](auto& s) { s.warmup_ratio = 2; });
   refused([](auto& s) { s.keep = 0; });
   refused([](auto& s) { s.log_every = 0; });
   EXPECT_THROW(static_cast<void>(run(trained, run_directory, settings(5), {}, {{0.5, data(32)}})),
@@ -288,6 +288,18 @@ TEST_F(Pretraining, SettingsThatMakeNoSenseAreRefused) {
   // Longer than the model reads.
   EXPECT_THROW(static_cast<void>(run(trained, run_directory, settings(5), {}, {{1, data(128)}})),
                ModelError);
+}
+
+TEST_F(Pretraining, EvaluationsThatAreMoreThan32BitsApartAreNeverDue) {
+  auto trained = model();
+  const auto run_directory = directory("run");
+  auto chosen = settings(3);
+  chosen.evaluate_every = (std::int64_t{1} << 32) + 1;
+  static_cast<void>(run(trained, run_directory, chosen));
+  ASSERT_EQ(evaluations.size(), 1U);  // at the end
+  for (const auto& entry : fs::directory_iterator(run_directory.tensorboard())) {
+    EXPECT_EQ(testing::read_file(entry.path()).find("gradients/"), std::string::npos);
+  }
 }
 
 TEST_F(Pretraining, StatesAreReadBackAndBadOnesRefused) {

@@ -1,11 +1,13 @@
-#include "train/fine_tune_log.h"
+#include "train/finetune_log.h"
 
 #include <string>
+
+#include "train/schedule.h"
 
 namespace cloze {
 namespace {
 
-HyperParameters hyper_parameters(const FineTuneInputs& inputs, const FineTuneSettings& settings) {
+HyperParameters hyper_parameters(const FinetuneInputs& inputs, const FinetuneSettings& settings) {
   const auto& options = inputs.model.options();
   const auto& config = inputs.model.config();
   return {{"task", std::string(inputs.task.name())},
@@ -14,7 +16,7 @@ HyperParameters hyper_parameters(const FineTuneInputs& inputs, const FineTuneSet
           {"hidden", static_cast<double>(config.hidden_size)},
           {"dropout", config.hidden_dropout_prob},
           {"learning_rate", settings.learning_rate},
-          {"warmup", settings.warmup},
+          {"warmup", warmup_share(settings, total_steps(inputs.train.size(), settings))},
           {"schedule", std::string(name_of(settings.schedule))},
           {"optimizer", std::string(name_of(settings.optimizer.kind))},
           {"weight_decay", settings.optimizer.weight_decay},
@@ -29,23 +31,23 @@ HyperParameters hyper_parameters(const FineTuneInputs& inputs, const FineTuneSet
 
 }  // namespace
 
-FineTuneLog::FineTuneLog(const std::filesystem::path& directory, const FineTuneInputs& inputs,
-                         const FineTuneSettings& settings)
+FinetuneLog::FinetuneLog(const std::filesystem::path& directory, const FinetuneInputs& inputs,
+                         const FinetuneSettings& settings)
     : writer_(directory) {
   writer_.hyper_parameters(
       hyper_parameters(inputs, settings),
       {"evaluation/loss", "evaluation/" + std::string(inputs.task.best_metric())});
 }
 
-void FineTuneLog::step(const FineTuneStep& step) {
-  writer_.scalar("train/loss", step.loss.loss(), step.step);
+void FinetuneLog::step(const FinetuneStep& step) {
+  writer_.scalar("train/loss", step.loss, step.step);
   writer_.scalar("train/learning_rate", step.learning_rate, step.step);
   writer_.scalar("train/gradient_norm", step.gradient_norm, step.step);
   writer_.scalar("train/epoch", step.epoch, step.step);
   writer_.scalar("speed/tokens_per_s", step.tokens_per_s, step.step);
 }
 
-void FineTuneLog::evaluation(const FineTuneEvaluation& evaluation) {
+void FinetuneLog::evaluation(const FinetuneEvaluation& evaluation) {
   writer_.scalar("evaluation/loss", evaluation.loss, evaluation.step);
   for (const auto& [name, value] : evaluation.metrics) {
     writer_.scalar("evaluation/" + name, value, evaluation.step);

@@ -4,20 +4,20 @@
 
 #include <filesystem>
 
-#include "train/fine_tuner.h"
+#include "train/finetune_objective.h"
 #include "train/tensorboard.h"
 
 namespace cloze {
 
-class FineTuneLog {
+class FinetuneLog {
  public:
-  FineTuneLog(const std::filesystem::path& directory, const FineTuneInputs& inputs,
-              const FineTuneSettings& settings);
+  FinetuneLog(const std::filesystem::path& directory, const FinetuneInputs& inputs,
+              const FinetuneSettings& settings);
 
   /// Loss, learning rate, gradient norm, throughput.
-  void step(const FineTuneStep& step);
+  void step(const FinetuneStep& step);
   /// The dev set's loss and metrics.
-  void evaluation(const FineTuneEvaluation& evaluation);
+  void evaluation(const FinetuneEvaluation& evaluation);
 
  private:
   EventWriter writer_;

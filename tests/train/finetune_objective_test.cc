@@ -1,5 +1,5 @@
 // Whole runs of fine-tuning on a task that can be learnt in seconds.
-#include "train/fine_tuner.h"
+#include "train/finetune_objective.h"
 
 #include <algorithm>
 #include <cmath>
@@ -62,8 +62,8 @@ class FineTuning : public ::testing::Test {
   std::unique_ptr<Task> task = make_task("text-classification", tokenizer, config, {}, false);
   std::unique_ptr<TaskData> train = task->read_train(train_file);
   std::unique_ptr<TaskData> dev = task->read_eval(dev_file);
-  std::vector<FineTuneStep> logged;
-  std::vector<FineTuneEvaluation> evaluations;
+  std::vector<FinetuneStep> logged;
+  std::vector<FinetuneEvaluation> evaluations;
   std::vector<std::string> notes;
   std::int64_t stop_at = -1;
 
@@ -79,8 +79,8 @@ class FineTuning : public ::testing::Test {
     return small;
   }
 
-  static FineTuneSettings settings() {
-    FineTuneSettings settings;
+  static FinetuneSettings settings() {
+    FinetuneSettings settings;
     settings.epochs = 5;
     settings.batch_size = 8;
     settings.learning_rate = 5e-3;
@@ -95,24 +95,24 @@ class FineTuning : public ::testing::Test {
     return {config, weights, options, 1};
   }
 
-  FineTuneResult run(internal::TaskModel& trained, const RunDirectory& directory,
-                     const FineTuneSettings& chosen, std::optional<std::int64_t> resume = {},
+  FinetuneResult run(internal::TaskModel& trained, const RunDirectory& directory,
+                     const FinetuneSettings& chosen, std::optional<std::int64_t> resume = {},
                      bool evaluated = true) {
-    FineTuneListener listener;
-    listener.step = [&](const FineTuneStep& step) { logged.push_back(step); };
-    listener.evaluation = [&](const FineTuneEvaluation& one) { evaluations.push_back(one); };
-    listener.note = [&](const std::string& note) { notes.push_back(note); };
     std::int64_t looks = 0;
-    return fine_tune({.model = trained,
-                      .task = *task,
-                      .tokenizer = tokenizer,
-                      .train = *train,
-                      .dev = evaluated ? dev.get() : nullptr,
-                      .base_model = "nothing",
-                      .train_name = "train.tsv",
-                      .dev_name = "dev.tsv"},
-                     directory, chosen, resume, listener,
-                     [&] { return stop_at >= 0 && looks++ >= stop_at; });
+    FinetuneCallbacks listener;
+    listener.step = [&](const FinetuneStep& step) { logged.push_back(step); };
+    listener.evaluation = [&](const FinetuneEvaluation& one) { evaluations.push_back(one); };
+    listener.message = [&](MessageKind, const std::string& note) { notes.push_back(note); };
+    listener.should_stop = [&] { return stop_at >= 0 && looks++ >= stop_at; };
+    return run_finetuning({.model = trained,
+                           .task = *task,
+                           .tokenizer = tokenizer,
+                           .train = *train,
+                           .dev = evaluated ? dev.get() : nullptr,
+                           .base_model = "nothing",
+                           .train_name = "train.tsv",
+                           .dev_name = "dev.tsv"},
+                          directory, chosen, resume, listener);
   }
 
   RunDirectory directory(const std::string& name) {
@@ -130,15 +130,15 @@ TEST_F(FineTuning, LearnsTheTaskAndSavesTheBest) {
   const auto output = directory("run");
   const auto result = run(trained, output, settings());
   EXPECT_TRUE(result.finished);
-  EXPECT_EQ(result.state.step, 40);  // 60 examples in batches of 8, five times
+  EXPECT_EQ(result.steps, 40);  // 60 examples in batches of 8, five times
   EXPECT_NEAR(result.epochs, 5, 1e-12);
   ASSERT_EQ(evaluations.size(), 5U);
-  const auto* best = result.state.best();
+  const auto* best = result.best();
   ASSERT_NE(best, nullptr);
   EXPECT_EQ(best->metrics.front().first, "accuracy");
   EXPECT_EQ(best->metrics.front().second, 1.0);
   EXPECT_EQ(logged.back().step, 40);
-  EXPECT_LT(logged.back().loss.loss(), 0.2);
+  EXPECT_LT(logged.back().loss, 0.2);
   EXPECT_NEAR(logged.back().progress, 1, 1e-12);
   EXPECT_FALSE(fs::is_empty(output.tensorboard()));
 
@@ -169,10 +169,10 @@ TEST_F(FineTuning, StoppedAndResumedEndsWithTheSameBits) {
     const auto result = run(second, output, settings(), step);
     EXPECT_TRUE(result.finished);
     EXPECT_EQ(values_of(second), values_of(whole));
-    ASSERT_EQ(result.state.evaluations.size(), straight.state.evaluations.size());
-    for (std::size_t i = 0; i < result.state.evaluations.size(); ++i) {
-      const auto& got = result.state.evaluations[i];
-      const auto& wanted = straight.state.evaluations[i];
+    ASSERT_EQ(result.evaluations.size(), straight.evaluations.size());
+    for (std::size_t i = 0; i < result.evaluations.size(); ++i) {
+      const auto& got = result.evaluations[i];
+      const auto& wanted = straight.evaluations[i];
       EXPECT_EQ(got.loss, wanted.loss);
       EXPECT_EQ(got.train_loss, wanted.train_loss);
       EXPECT_EQ(got.metrics, wanted.metrics);
@@ -181,14 +181,54 @@ TEST_F(FineTuning, StoppedAndResumedEndsWithTheSameBits) {
   }
 }
 
+TEST_F(FineTuning, ARunResumesFromAModelInSeveralFiles) {
+  auto whole = model();
+  static_cast<void>(run(whole, directory("whole"), settings()));
+  auto first = model();
+  const auto output = directory("stopped");
+  stop_at = 3;
+  static_cast<void>(run(first, output, settings()));
+  stop_at = -1;
+  const auto checkpoint = output.checkpoint(3);
+  save_checkpoint(checkpoint, first.parameters().tensors(), 4096);
+  ASSERT_FALSE(fs::exists(checkpoint / "model.safetensors"));
+  auto second = model();
+  static_cast<void>(run(second, output, settings(), 3));
+  EXPECT_EQ(values_of(second), values_of(whole));
+}
+
+TEST_F(FineTuning, AnErrorIsBetterWhereThereIsLessOfIt) {
+  std::string rows;
+  for (std::size_t i = 0; i < 24; ++i) {
+    rows += (i % 3 == 0 ? "calm " : "wild ") + neutral[i % neutral.size()] + '\t' +
+            std::to_string(i % 3 == 0 ? 1.0 : -1.0) + '\n';
+  }
+  const auto file = temporary.write("values.tsv", rows);
+  task = make_task("regression", tokenizer, config, {}, false);
+  train = task->read_train(file);
+  dev = task->read_eval(file);
+  auto trained = model({.loss = internal::TaskLoss::mean_squared_error});
+  auto chosen = settings();
+  chosen.best_metric = "mse";
+  const auto result = run(trained, directory("mse"), chosen);
+  double least = std::numeric_limits<double>::infinity();
+  for (const auto& evaluation : result.evaluations) {
+    const auto mse = evaluation.metrics.at(2);
+    ASSERT_EQ(mse.first, "mse");
+    EXPECT_EQ(evaluation.best, mse.second < least);
+    least = std::min(least, mse.second);
+  }
+  EXPECT_LT(result.best()->metrics.at(2).second, result.evaluations.front().metrics.at(2).second);
+}
+
 TEST_F(FineTuning, AccumulationAndPartsAreOneLargeBatch) {
   auto chosen = settings();
-  chosen.dropout = false;
+  config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0;
   chosen.steps = 6;
   const auto values_with = [&](std::int64_t batch, std::int64_t accumulation, std::int64_t tokens) {
     chosen.batch_size = batch;
     chosen.accumulation = accumulation;
-    chosen.part_tokens = tokens;
+    chosen.batch_tokens = tokens;
     auto trained = model();
     static std::int64_t number = 0;
     static_cast<void>(
@@ -264,18 +304,18 @@ TEST_F(FineTuning, StopsEarly) {
   const auto output = directory("early");
   const auto result = run(trained, output, chosen);
   EXPECT_TRUE(result.finished);
-  EXPECT_TRUE(result.state.stopped_early);
+  EXPECT_TRUE(result.stopped_early);
   EXPECT_LT(result.epochs, 50);
   ASSERT_EQ(notes.size(), 1U);
   EXPECT_NE(notes.front().find("stopped early"), std::string::npos);
-  const auto* best = result.state.best();
-  EXPECT_EQ(result.state.evaluations.size(),
-            static_cast<std::size_t>(best - result.state.evaluations.data()) + 3);
+  const auto* best = result.best();
+  EXPECT_EQ(result.evaluations.size(),
+            static_cast<std::size_t>(best - result.evaluations.data()) + 3);
   // It is at its end: to resume changes nothing.
   auto again = model();
-  const auto resumed = run(again, output, chosen, result.state.step);
+  const auto resumed = run(again, output, chosen, result.steps);
   EXPECT_TRUE(resumed.finished);
-  EXPECT_EQ(resumed.state.step, result.state.step);
+  EXPECT_EQ(resumed.steps, result.steps);
 }
 
 TEST_F(FineTuning, TheBestCanBeThatOfTheLeastLoss) {
@@ -288,7 +328,7 @@ TEST_F(FineTuning, TheBestCanBeThatOfTheLeastLoss) {
     EXPECT_EQ(evaluation.best, evaluation.loss < least);
     least = std::min(least, evaluation.loss);
   }
-  EXPECT_EQ(result.state.best()->loss, least);
+  EXPECT_EQ(result.best()->loss, least);
   chosen.best_metric = "beauty";
   auto other = model();
   EXPECT_THROW(static_cast<void>(run(other, directory("beauty"), chosen)), ArgumentError);
@@ -311,7 +351,7 @@ TEST_F(FineTuning, SettingsThatMakeNoRunAreRefused) {
   refused([](auto& s) { s.epochs = 0; });
   refused([](auto& s) { s.batch_size = 0; });
   refused([](auto& s) { s.learning_rate = 0; });
-  refused([](auto& s) { s.warmup = 2; });
+  refused([](auto& s) { s.warmup_ratio = 2; });
   refused([](auto& s) { s.layer_decay = 0; });
   auto patient = settings();
   patient.patience = 1;
@@ -322,7 +362,7 @@ TEST_F(FineTuning, WithoutDevDataTheLastModelCounts) {
   auto trained = model();
   const auto output = directory("no-dev");
   const auto result = run(trained, output, settings(), {}, false);
-  EXPECT_TRUE(result.state.evaluations.empty());
+  EXPECT_TRUE(result.evaluations.empty());
   const auto saved = Checkpoint::open(output.path());
   const auto bias = saved.tensor("classifier.bias").values<float>();
   const auto& last = trained.parameters().at("classifier.bias").value;
@@ -348,8 +388,8 @@ TEST_F(FineTuning, TheFingerprintIsThatOfTextsLabelsAndOrder) {
   EXPECT_NE(of("calm sea\tgood\nwild\tpoor\n"), of("calm ship\tgood\nwild\tpoor\n"));
 }
 
-TEST(FineTuneState, IsWhatItWasAfterJson) {
-  FineTuneState state;
+TEST(FinetuneState, IsWhatItWasAfterJson) {
+  FinetuneState state;
   state.step = 7;
   state.passes = 9;
   state.tokens = 100;
@@ -363,11 +403,11 @@ TEST(FineTuneState, IsWhatItWasAfterJson) {
                                .metrics = {{"f1", 0.25}, {"accuracy", std::nan("")}},
                                .best = true});
   state.best_details = "a table\n";
-  const auto again = FineTuneState::from_json(state.to_json(), "here");
+  const auto again = FinetuneState::from_json(state.to_json(), "here");
   EXPECT_EQ(again.to_json(), state.to_json());
   EXPECT_EQ(again.since_evaluated.sum, 1.0 / 3);
   EXPECT_TRUE(std::isnan(again.best()->metrics[1].second));
-  EXPECT_THROW(static_cast<void>(FineTuneState::from_json("{}", "here")), FormatError);
+  EXPECT_THROW(static_cast<void>(FinetuneState::from_json("{}", "here")), FormatError);
 }
 
 }  // namespace

@@ -1,0 +1,93 @@
+// `evaluate`: a model's answers on labelled data, and what they are worth.
+#include "cloze/evaluate.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cloze/config.h"
+#include "cloze/error.h"
+#include "cloze/hub.h"
+#include "cloze/tokenizer.h"
+#include "core/progress_counter.h"
+#include "datasets/batching.h"
+#include "sentence/settings.h"
+#include "tasks/task.h"
+#include "tasks/task_predictor.h"
+
+namespace cloze {
+namespace {
+
+/// Heads share the names of their tensors: what a model was fine-tuned for stands in its config
+/// alone. Throws ModelError for one that was made for another task.
+void require_made_for(internal::TaskHead head, const BertConfig& config,
+                      const std::filesystem::path& directory) {
+  using internal::TaskHead;
+  constexpr std::array heads{std::pair{TaskHead::sequence, "classify"},
+                             std::pair{TaskHead::token, "tag"}, std::pair{TaskHead::span, "answer"},
+                             std::pair{TaskHead::choice, "choose"}};
+  const auto has = [&](TaskHead each) {
+    const auto& names = config.architectures;
+    return std::find(names.begin(), names.end(), internal::architecture_of(each)) != names.end();
+  };
+  if (has(head)) return;
+  for (const auto& [other, command] : heads) {
+    if (!has(other)) continue;
+    throw ModelError(fmt::format("{} is a {}, which answers by cloze {}; this needs a {}",
+                                 directory.string(), internal::architecture_of(other), command,
+                                 internal::architecture_of(head)));
+  }
+}
+
+EvaluateResult evaluate_on(const EvaluateSettings& settings, const DataSource& source,
+                           const ProgressCallback& progress) {
+  const auto directory = transformer_directory(find_model(settings.model, progress));
+  const auto config = BertConfig::from_pretrained(directory);
+  const auto name = settings.task.empty() ? task_of(config, directory) : settings.task;
+  const auto tokenizer = Tokenizer::from_pretrained(directory);
+  const auto task = make_task(name, tokenizer, config, settings.options, true);
+  const auto data = task->read_eval(source);
+  require_made_for(task->head(), config, directory);
+  const TaskPredictor predictor(directory, task->head(), settings.load, settings.batch_tokens);
+  require_same_vocabulary(tokenizer, predictor.config());
+
+  ProgressCounter counter(progress, "evaluating", static_cast<std::int64_t>(data->size()), "units");
+  const auto logits = predictor.predict(
+      *data, [&](std::size_t units) { counter.advance(static_cast<std::int64_t>(units)); });
+  auto report = data->evaluate(logits);
+  EvaluateResult result;
+  result.task = task->name();
+  result.examples = data->examples();
+  result.metrics = std::move(report.metrics);
+  result.details = std::move(report.details);
+  result.details_json = report.details_json.empty() ? "{}" : std::move(report.details_json);
+  result.notes = data->notes();
+  if (settings.predictions) result.predictions = data->predictions(logits);
+  return result;
+}
+
+}  // namespace
+
+double EvaluateResult::metric(std::string_view name) const {
+  for (const auto& [known, value] : metrics) {
+    if (known == name) return value;
+  }
+  throw ArgumentError(fmt::format("the task {} has no metric {}", task, name));
+}
+
+EvaluateResult evaluate(const EvaluateSettings& settings, const ProgressCallback& progress) {
+  return evaluate_on(settings, settings.data, progress);
+}
+
+EvaluateResult evaluate(const EvaluateSettings& settings, std::span<const TextExample> examples,
+                        const ProgressCallback& progress) {
+  if (!settings.data.empty()) {
+    throw ArgumentError("examples are given both as a file and in memory: give one of them");
+  }
+  return evaluate_on(settings, DataSource(examples), progress);
+}
+
+}  // namespace cloze

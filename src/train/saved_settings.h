@@ -1,0 +1,215 @@
+/// \file
+/// Settings as `run.json` keeps them, under the names of the command's options.
+///
+/// The settings of a kind of training are listed once, by a function template
+///
+///     template <class Settings, class Visit> void visit(Settings& settings, Visit& visit) {
+///       visit("seed", settings.seed);                     // may not change when a run is resumed
+///       visit("keep", settings.keep, kMayChange);
+///     }
+///
+/// and written, read and compared by that list.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cloze/error.h"
+#include "cloze/text_corpus.h"
+#include "cloze/training.h"
+#include "core/json.h"
+
+namespace cloze::internal {
+
+inline constexpr bool kMayChange = true;
+
+/// The name under which `run.json` has the fingerprint of the training data.
+inline constexpr const char* kFingerprint = "data-fingerprint";
+
+struct SavedSetting {
+  std::string name;
+  bool may_change = false;
+  nlohmann::json value;
+};
+
+// How each type of setting stands in JSON.
+template <class T>
+requires std::is_arithmetic_v<T> || std::same_as<T, std::string> nlohmann::json setting_json(
+    const T& value) {
+  return value;
+}
+template <class T>
+requires std::is_arithmetic_v<T> || std::same_as<T, std::string>
+void read_setting(const nlohmann::json& json, T& value) { json.get_to(value); }
+
+inline nlohmann::json setting_json(const std::filesystem::path& path) { return path.string(); }
+inline void read_setting(const nlohmann::json& json, std::filesystem::path& path) {
+  path = json.get<std::string>();
+}
+
+inline nlohmann::json setting_json(const std::vector<std::filesystem::path>& paths) {
+  auto json = nlohmann::json::array();
+  for (const auto& path : paths) json.push_back(path.string());
+  return json;
+}
+inline void read_setting(const nlohmann::json& json, std::vector<std::filesystem::path>& paths) {
+  const auto names = json.get<std::vector<std::string>>();
+  paths.assign(names.begin(), names.end());
+}
+
+/// A probability that may be left to the configuration: -1.
+inline nlohmann::json setting_json(const std::optional<double>& value) {
+  return value.value_or(-1.0);
+}
+inline void read_setting(const nlohmann::json& json, std::optional<double>& value) {
+  const auto found = json.get<double>();
+  value = found < 0 ? std::nullopt : std::optional(found);
+}
+
+/// An enumeration is its name.
+template <class T>
+requires std::is_enum_v<T> nlohmann::json setting_json(const T& value) {
+  return std::string(name_of(value));
+}
+inline void read_setting(const nlohmann::json& json, OptimizerKind& value) {
+  value = optimizer_from(json.get<std::string>());
+}
+inline void read_setting(const nlohmann::json& json, ScheduleKind& value) {
+  value = schedule_from(json.get<std::string>());
+}
+inline void read_setting(const nlohmann::json& json, Precision& value) {
+  value = precision_from(json.get<std::string>());
+}
+inline void read_setting(const nlohmann::json& json, DocumentBreak& value) {
+  value = document_break_from(json.get<std::string>());
+}
+inline void read_setting(const nlohmann::json& json, LineKind& value) {
+  value = line_kind_from(json.get<std::string>());
+}
+
+/// A switch that the command has the other way round: `--no-...`.
+template <class Bool>
+struct Negated {
+  Bool& value;
+};
+template <class Bool>
+Negated(Bool&) -> Negated<Bool>;
+template <class Bool>
+nlohmann::json setting_json(const Negated<Bool>& negated) {
+  return !negated.value;
+}
+inline void read_setting(const nlohmann::json& json, Negated<bool> negated) {
+  negated.value = !json.get<bool>();
+}
+
+/// One number: a share of the run below 1, steps from there on.
+template <class Settings>
+struct Warmup {
+  Settings& settings;
+};
+template <class Settings>
+Warmup(Settings&) -> Warmup<Settings>;
+template <class Settings>
+nlohmann::json setting_json(const Warmup<Settings>& warmup) {
+  const auto& settings = warmup.settings;
+  return settings.warmup_steps > 0 ? settings.warmup_steps : settings.warmup_ratio;
+}
+template <class Settings>
+void read_setting(const nlohmann::json& json, Warmup<Settings> warmup) {
+  const auto value = json.get<double>();
+  warmup.settings.warmup_steps = value >= 1 ? value : 0;
+  warmup.settings.warmup_ratio = value >= 1 ? 0 : value;
+}
+
+/// The settings of a list, for `run.json`. Bytes that are not UTF-8 are replaced, as a file of JSON
+/// cannot hold them.
+class SettingsWriter {
+ public:
+  template <class T>
+  void operator()(std::string_view name, const T& value, bool may_change = false) {
+    const auto text =
+        setting_json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    settings_.push_back({std::string(name), may_change, nlohmann::json::parse(text)});
+  }
+  [[nodiscard]] const std::vector<SavedSetting>& settings() const { return settings_; }
+
+ private:
+  std::vector<SavedSetting> settings_;
+};
+
+/// Takes over what a `run.json` has of a list; what it lacks stays as it is. Throws FormatError.
+class SettingsReader {
+ public:
+  SettingsReader(const nlohmann::json& saved, std::string origin)
+      : saved_(saved), origin_(std::move(origin)) {}
+
+  template <class T>
+  void operator()(std::string_view name, T&& value, bool /*may_change*/ = false) {
+    const auto found = saved_.find(name);
+    if (found == saved_.end()) return;
+    const auto fail = [&](const char* cause) {
+      throw FormatError(fmt::format("{}: {} is not what it should be ({})", origin_, name, cause));
+    };
+    try {
+      read_setting(*found, std::forward<T>(value));
+    } catch (const nlohmann::json::exception& error) {
+      fail(error.what());
+    } catch (const ArgumentError& error) {
+      fail(error.what());
+    }
+  }
+
+ private:
+  const nlohmann::json& saved_;
+  std::string origin_;
+};
+
+/// The settings that fine-tuning and pre-training share. What changes the arithmetic of a step may
+/// not change when a run is resumed; what a run costs and what it tells may.
+template <class Settings, class Visit>
+void visit_training_settings(Settings& s, Visit& visit) {
+  visit("dtype", s.precision);
+  visit("schedule", s.schedule);
+  visit("optimizer", s.optimizer.kind);
+  visit("learning-rate", s.learning_rate);
+  visit("warmup", Warmup{s});
+  visit("weight-decay", s.optimizer.weight_decay);
+  visit("max-grad-norm", s.optimizer.max_grad_norm);
+  visit("beta1", s.optimizer.beta1);
+  visit("beta2", s.optimizer.beta2);
+  visit("epsilon", s.optimizer.epsilon);
+  visit("no-bias-correction", Negated{s.optimizer.bias_correction});
+  visit("recompute", s.recompute, kMayChange);
+  visit("seed", s.seed);
+  visit("threads", s.threads, kMayChange);
+  visit("log-every", s.log_every, kMayChange);
+  visit("evaluate-every", s.evaluate_every, kMayChange);
+  visit("save-every", s.save_every, kMayChange);
+  visit("keep", s.keep, kMayChange);
+}
+
+/// `run.json`: the settings, and the fingerprint of the training data.
+[[nodiscard]] std::string run_json(const std::vector<SavedSetting>& settings,
+                                   std::uint64_t fingerprint);
+
+/// Whether a run began with the data of this fingerprint. Throws FormatError.
+[[nodiscard]] bool began_with(const std::string& run_json, std::uint64_t fingerprint);
+
+/// Compares the settings that a run is resumed with to those it `began` with, as far as its
+/// `run.json` has them. Throws ArgumentError naming the setting that may not change; a note tells
+/// of each other change.
+void require_unchanged(const std::vector<SavedSetting>& given,
+                       const std::vector<SavedSetting>& began, const std::string& run_json,
+                       const TrainingCallbacks& callbacks);
+
+}  // namespace cloze::internal

@@ -1,0 +1,227 @@
+// Fine-tuning and evaluation by the public functions, as a program calls them.
+#include "cloze/finetune.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cloze/bert.h"
+#include "cloze/error.h"
+#include "cloze/evaluate.h"
+#include "cloze/tokenizer.h"
+#include "core/temp_directory.h"
+
+namespace cloze {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using testing::read_file;
+
+const std::vector<std::string> words{"sea", "ship", "storm", "night", "sail", "wind", "crew"};
+
+/// Sentences whose first word decides the label.
+std::vector<TextExample> make_examples(std::size_t count, std::size_t shift) {
+  std::vector<TextExample> examples;
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool good = (i * 7 + shift) % 3 == 0;
+    examples.push_back({.text = std::string(good ? "calm " : "wild ") + words[i % words.size()],
+                        .labels = {good ? "good" : "poor"}});
+  }
+  return examples;
+}
+
+std::string table_of(const std::vector<TextExample>& examples) {
+  std::string text;
+  for (const auto& example : examples) text += example.text + '\t' + example.labels[0] + '\n';
+  return text;
+}
+
+class Finetune : public ::testing::Test {
+ protected:
+  Finetune() {
+    std::string vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ncalm\nwild\n";
+    for (const auto& word : words) vocabulary += word + '\n';
+    settings.task = "text-classification";
+    settings.size = "tiny";
+    settings.vocab = folder.write("vocab.txt", vocabulary);
+    settings.output = folder / "run";
+    settings.precision = Precision::f32;
+    settings.learning_rate = 1e-3;
+    settings.batch_size = 8;
+    settings.epochs = 2;
+    settings.threads = 1;
+    callbacks.message = [&](MessageKind, const std::string& text) { messages.push_back(text); };
+  }
+
+  /// What `body` throws says; it must be of the class.
+  template <class Exception, class Body>
+  static std::string message_of(const Body& body) {
+    try {
+      body();
+    } catch (const Exception& error) {
+      return error.what();
+    }
+    ADD_FAILURE() << "nothing was thrown";
+    return "";
+  }
+
+  testing::TempDirectory folder;
+  std::vector<TextExample> train = make_examples(40, 0), dev = make_examples(12, 1);
+  FinetuneSettings settings;
+  FinetuneCallbacks callbacks;
+  std::vector<std::string> messages;
+};
+
+TEST_F(Finetune, LearnsFromExamplesInMemory) {
+  FinetuneStart started;
+  std::vector<FinetuneStep> steps;
+  callbacks.start = [&](const FinetuneStart& start) { started = start; };
+  callbacks.step = [&](const FinetuneStep& step) { steps.push_back(step); };
+  settings.epochs = 8;
+  const auto result = finetune(settings, {.train = train, .dev = dev}, callbacks);
+  EXPECT_TRUE(result.finished);
+  EXPECT_EQ(result.steps, 40);
+  EXPECT_EQ(started.examples, 40U);
+  EXPECT_EQ(started.dev_examples, 12U);
+  EXPECT_EQ(started.new_head, true);
+  EXPECT_EQ(steps.back().step, 40);
+  ASSERT_EQ(result.evaluations.size(), 8U);
+  ASSERT_NE(result.best(), nullptr);
+  EXPECT_EQ(result.best()->metrics.front(), (std::pair<std::string, double>{"accuracy", 1.0}));
+  EXPECT_THAT(results_table(result.evaluations), HasSubstr("| best |"));
+  EXPECT_EQ(nlohmann::json::parse(result.details_json).at("labels").size(), 2U);
+
+  // Measured from memory and from a file it is the same, and what training said.
+  EvaluateSettings evaluation{.model = (folder / "run").string(), .predictions = true};
+  const auto memory = evaluate(evaluation, dev);
+  EXPECT_EQ(memory.task, "text-classification");
+  EXPECT_EQ(memory.examples, 12U);
+  EXPECT_EQ(memory.metric("accuracy"), 1.0);
+  ASSERT_EQ(memory.predictions.size(), 12U);
+  EXPECT_EQ(nlohmann::json::parse(memory.predictions[0]).at("predicted"), dev[0].labels[0]);
+  EXPECT_THROW(static_cast<void>(memory.metric("beauty")), ArgumentError);
+  evaluation.data = folder.write("dev.tsv", table_of(dev));
+  const auto file = evaluate(evaluation);
+  EXPECT_EQ(file.metrics, memory.metrics);
+  EXPECT_EQ(file.details, memory.details);
+  EXPECT_THROW(static_cast<void>(evaluate(evaluation, dev)), ArgumentError);
+}
+
+TEST_F(Finetune, MemoryAndFilesGiveTheSameModel) {
+  static_cast<void>(finetune(settings, {.train = train, .dev = dev}));
+  auto from_files = settings;
+  from_files.output = folder / "files";
+  from_files.train = folder.write("train.tsv", table_of(train));
+  from_files.dev = folder.write("dev.tsv", table_of(dev));
+  static_cast<void>(finetune(from_files));
+  EXPECT_EQ(read_file(folder / "run" / "model.safetensors"),
+            read_file(folder / "files" / "model.safetensors"));
+  EXPECT_THROW(static_cast<void>(finetune(from_files, FinetuneExamples{.train = train})),
+               ArgumentError);
+}
+
+TEST_F(Finetune, AStoppedRunGoesOnWithItsSettings) {
+  const FinetuneExamples examples{.train = train, .dev = dev};
+  static_cast<void>(finetune(settings, examples));
+  auto stopped = settings;
+  stopped.output = folder / "stopped";
+  std::int64_t looks = 0;
+  callbacks.should_stop = [&] { return looks++ == 3; };
+  EXPECT_FALSE(finetune(stopped, examples, callbacks).finished);
+
+  auto saved = finetune_settings_of(stopped.output);
+  EXPECT_TRUE(saved.resume);
+  EXPECT_EQ(saved.output, stopped.output);
+  EXPECT_EQ(saved.learning_rate, 1e-3);
+  EXPECT_EQ(saved.warmup_ratio, 0.1);
+  EXPECT_EQ(saved.size, "tiny");
+  EXPECT_EQ(saved.precision, Precision::f32);
+  EXPECT_FALSE(saved.dropout);
+  callbacks.should_stop = nullptr;
+
+  auto changed = saved;
+  changed.data.multi_label = true;
+  const auto refused =
+      message_of<ArgumentError>([&] { static_cast<void>(finetune(changed, examples)); });
+  EXPECT_THAT(refused, HasSubstr("multi-label was false"));
+  EXPECT_THAT(refused, HasSubstr("cannot become true"));
+  const auto others = make_examples(40, 2);
+  EXPECT_THAT(message_of<ModelError>(
+                  [&] { static_cast<void>(finetune(saved, {.train = others, .dev = dev})); }),
+              HasSubstr("not what the run began with"));
+
+  saved.keep = 3;
+  const auto result = finetune(saved, examples, callbacks);
+  EXPECT_TRUE(result.finished);
+  EXPECT_THAT(messages, ::testing::Contains(HasSubstr("--keep was 1, is 3")));
+  EXPECT_THAT(messages, ::testing::Contains(HasSubstr("resuming from")));
+  EXPECT_EQ(read_file(folder / "stopped" / "model.safetensors"),
+            read_file(folder / "run" / "model.safetensors"));
+}
+
+TEST_F(Finetune, SettingsAreRememberedAsTheyWere) {
+  settings.steps = 1;
+  settings.data.document_context = true;
+  settings.warmup_steps = 3;
+  settings.dropout = 0.25;
+  settings.optimizer.kind = OptimizerKind::lamb;
+  settings.optimizer.bias_correction = false;
+  settings.schedule = ScheduleKind::one_cycle;
+  settings.set_class_weights("1,2.5");
+  static_cast<void>(finetune(settings, FinetuneExamples{.train = train}));
+  const auto json = nlohmann::json::parse(read_file(folder / "run" / "run.json"));
+  EXPECT_EQ(json.at("warmup"), 3);
+  EXPECT_EQ(json.at("dropout"), 0.25);
+  EXPECT_EQ(json.at("classifier-dropout"), -1);
+  EXPECT_EQ(json.at("optimizer"), "lamb");
+  EXPECT_EQ(json.at("no-bias-correction"), true);
+  EXPECT_EQ(json.at("no-document-context"), false);
+  EXPECT_EQ(json.at("class-weights"), "1,2.5");
+  EXPECT_EQ(json.at("dtype"), "f32");
+  EXPECT_EQ(json.at("data-fingerprint").get<std::string>().size(), 16U);
+  const auto saved = finetune_settings_of(folder / "run");
+  EXPECT_EQ(saved.warmup_steps, 3);
+  EXPECT_EQ(saved.dropout, 0.25);
+  EXPECT_EQ(saved.optimizer.kind, OptimizerKind::lamb);
+  EXPECT_FALSE(saved.optimizer.bias_correction);
+  EXPECT_EQ(saved.schedule, ScheduleKind::one_cycle);
+  EXPECT_EQ(saved.class_weights, (std::vector<float>{1, 2.5F}));
+  EXPECT_THROW(settings.set_class_weights("1,x"), ArgumentError);
+  EXPECT_THROW(settings.set_class_weights("1,nan"), ArgumentError);
+}
+
+TEST_F(Finetune, WhatMakesNoRunIsRefused) {
+  const FinetuneExamples examples{.train = train};
+  const auto refused = [&](auto change, const std::string& what) {
+    auto chosen = settings;
+    change(chosen);
+    EXPECT_THAT(message_of<ArgumentError>([&] { static_cast<void>(finetune(chosen, examples)); }),
+                HasSubstr(what));
+  };
+  refused([](auto& s) { s.output.clear(); }, "--output");
+  refused([](auto& s) { s.task.clear(); }, "--task");
+  refused([](auto& s) { s.task = "poetry"; }, "no task poetry");
+  refused([](auto& s) { s.task = "token-classification"; }, "from a file");
+  refused([](auto& s) { s.size.clear(); }, "a model is missing");
+  refused([](auto& s) { s.size = "huge"; }, "huge");
+  refused([](auto& s) { s.vocab.clear(); }, "--vocab");
+  refused([](auto& s) { s.patience = 1; }, "--patience");
+  refused([](auto& s) { s.precision = Precision::int8; }, "int8");
+  EXPECT_THAT(message_of<ArgumentError>([&] { static_cast<void>(finetune(settings)); }),
+              HasSubstr("--train"));
+  EXPECT_THROW(static_cast<void>(finetune_settings_of(folder / "nothing")), ArgumentError);
+  EXPECT_FALSE(fs::exists(folder / "run" / "run.json"));
+  fs::create_directories(folder / "damaged");
+  folder.write("damaged/run.json", R"({"seed": "three"})");
+  EXPECT_THAT(
+      message_of<FormatError>([&] { static_cast<void>(finetune_settings_of(folder / "damaged")); }),
+      HasSubstr("seed"));
+}
+
+}  // namespace
+}  // namespace cloze
