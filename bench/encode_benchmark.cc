@@ -10,18 +10,13 @@
 #include <string>
 
 #include "cloze/error.h"
+#include "core/clock.h"
 #include "core/parallel.h"
 #include "core/quantiles.h"
 #include "ops/ops.h"
 
 namespace cloze {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 std::vector<std::int64_t> lengths_of(std::span<const TokenizedText> texts) {
   std::vector<std::int64_t> lengths(texts.size());

@@ -10,17 +10,12 @@
 
 #include "cloze/batch.h"
 #include "cloze/checkpoint.h"
+#include "core/clock.h"
 #include "core/parallel.h"
 #include "core/quantiles.h"
 
 namespace cloze {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 /// Whether the tensor is mapped as it lies in its file: another is copied whenever it is read.
 bool is_mapped(const Checkpoint& checkpoint, const std::string& name) {
@@ -40,7 +35,7 @@ double open_and_touch(const std::filesystem::path& directory,
   }
   volatile const unsigned char used = all;
   static_cast<void>(used);
-  return since(start);
+  return milliseconds_since(start);
 }
 
 /// Copies `bytes` from memory that is there to memory that is new, as loading must.
@@ -53,7 +48,7 @@ double copy(std::int64_t bytes) {
     const auto size = std::min(kBlock, bytes - block * kBlock);
     std::memcpy(to.get() + block * kBlock, from.data(), static_cast<std::size_t>(size));
   });
-  return since(start);
+  return milliseconds_since(start);
 }
 
 Batch one_text(const BertConfig& config) {
@@ -75,7 +70,8 @@ LoadBenchmark benchmark_load(const std::filesystem::path& directory, std::int64_
   const auto checkpoint = Checkpoint::open(directory);
   std::vector<std::string> mapped;
   for (const auto& name : checkpoint.names()) {
-    result.bytes += static_cast<std::int64_t>(checkpoint.tensor(name).bytes().size());
+    const auto tensor = checkpoint.tensor(name);
+    result.bytes += static_cast<std::int64_t>(tensor.bytes().size());
     if (is_mapped(checkpoint, name)) mapped.push_back(name);
   }
   const auto batch = one_text(BertConfig::from_pretrained(directory));
@@ -84,10 +80,10 @@ LoadBenchmark benchmark_load(const std::filesystem::path& directory, std::int64_
     const auto open_ms = open_and_touch(directory, mapped);
     const auto start = Clock::now();
     std::optional model(BertModel::from_pretrained(directory, options));
-    const auto load_ms = since(start);
+    const auto load_ms = milliseconds_since(start);
     const auto call = Clock::now();
     static_cast<void>((*model)(batch));
-    const auto first_ms = since(call);
+    const auto first_ms = milliseconds_since(call);
     model.reset();
     const auto copy_ms = copy(result.bytes);
     if (round == 0) continue;

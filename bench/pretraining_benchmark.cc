@@ -5,18 +5,9 @@
 #include <cstddef>
 
 #include "bench/encode_benchmark.h"
+#include "core/clock.h"
 
 namespace cloze {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point then) {
-  return std::chrono::duration<double>(Clock::now() - then).count();
-}
-
-}  // namespace
-
 void PretrainingStatistics::add(const internal::PretrainingBatch& batch, std::int32_t mask_id) {
   ++batches;
   sequences += batch.inputs.sequences();

@@ -1,7 +1,6 @@
 /// \file
 /// cloze bench quantize: what a lower precision costs on the user's own texts, and what it gains.
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <string>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "cloze/bert.h"
 #include "cloze/output.h"
 #include "cloze/tokenizer.h"
+#include "core/clock.h"
 #include "datasets/batching.h"
 #include "sentence/embedder.h"
 #include "sentence/quantization_cost.h"
@@ -50,10 +50,10 @@ Run encode(const Options& options, const std::vector<TokenizedText>& texts, Pool
            const LoadOptions& load_options) {
   const Embedder embedder(BertModel::from_pretrained(options.model.directory(), load_options),
                           {.pooling = pooling, .batch_tokens = options.model.batch_tokens});
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   Run run;
   run.vectors = embedder.embed(texts);
-  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  run.seconds = seconds_since(start);
   return run;
 }
 

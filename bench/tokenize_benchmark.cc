@@ -7,15 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/parallel.h"
 
 namespace cloze {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-}  // namespace
-
 TokenizeBenchmark benchmark_tokenize(const Tokenizer& tokenizer,
                                      std::span<const std::string_view> texts,
                                      const TokenizeBenchmarkOptions& options) {

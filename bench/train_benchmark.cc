@@ -5,22 +5,13 @@
 #include <random>
 
 #include "bench/encode_benchmark.h"
+#include "core/clock.h"
 #include "core/parallel.h"
 #include "core/quantiles.h"
 #include "train/matrix_rate.h"
 #include "train/optimizer.h"
 
 namespace cloze {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
-}  // namespace
-
 double TrainBenchmark::percentile(double share) const { return cloze::percentile(ms, share); }
 
 double TrainBenchmark::tokens_per_s() const {

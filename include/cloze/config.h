@@ -20,6 +20,9 @@ enum class Activation : std::uint8_t {
   silu,       ///< "silu", "swish"
 };
 
+/// The name that transformers writes: "gelu", "gelu_new", "relu", "silu".
+[[nodiscard]] std::string_view name_of(Activation activation);
+
 /// The fields of `config.json`; what is not stated there has the value given here.
 struct BertConfig {
   std::int64_t vocab_size = 30522;

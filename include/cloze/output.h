@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,13 +20,17 @@ class ClosedPipe : public IoError {
   using IoError::IoError;
 };
 
-/// Buffered bytes to a descriptor. Every failure is an IoError (a full disk too), never lost.
+class AtomicFile;
+
+/// Buffered bytes to standard output or a file. Every failure is an IoError (a full disk too),
+/// never lost.
 class Output {
  public:
   [[nodiscard]] static Output standard_output();
 
-  /// A file at `path`, written under a temporary name beside it until `finish`. Throws IoError when
-  /// that cannot be made.
+  /// A file at `path`, written under a temporary name beside it until `finish`. Links are followed,
+  /// and an existing file's mode is kept. Devices, FIFOs and /dev/stdout are written directly.
+  /// Throws IoError when the file cannot be made.
   [[nodiscard]] static Output file(const std::filesystem::path& path);
 
   Output(const Output&) = delete;
@@ -42,7 +47,11 @@ class Output {
   /// Writes the buffer out now.
   void flush();
 
-  /// Overwrites `bytes` at `offset` of a file: a header whose counts were not known before.
+  /// Whether `write_at` works: on regular files, not on pipes and standard output.
+  [[nodiscard]] bool seekable() const;
+
+  /// Overwrites `bytes` at `offset` of a file: a header whose counts were not known before. Throws
+  /// IoError where that is not possible.
   void write_at(std::int64_t offset, std::span<const std::byte> bytes);
 
   /// Flushes; gives a file its name. Nothing may be written afterwards.
@@ -52,13 +61,11 @@ class Output {
   [[nodiscard]] std::int64_t size() const { return size_; }
 
  private:
-  Output(int descriptor, std::filesystem::path path, std::filesystem::path temporary);
-  [[noreturn]] void fail(int error) const;
-  void write_out(const char* data, std::size_t count);
+  explicit Output(std::unique_ptr<AtomicFile> file);
+  void write_out(std::string_view text);
 
-  int descriptor_;
-  std::filesystem::path path_;       // empty for standard output
-  std::filesystem::path temporary_;  // empty once finished
+  std::unique_ptr<AtomicFile> file_;  // null for standard output
+  bool open_ = true;                  // false once finished, or moved from
   std::string buffer_;
   std::int64_t size_ = 0;
 };

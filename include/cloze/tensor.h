@@ -1,7 +1,11 @@
 /// \file
 /// Tensors: typed, row-major views over shared storage. No gradients, no operations: those live in
-/// the library's `ops`. A `Tensor` is cheap to copy (copies share the bytes) and can own its
-/// memory, or look into memory that something else owns, such as a mapped checkpoint.
+/// the library's `ops`. A `Tensor` is cheap to copy and can own its memory, or look into memory
+/// that something else owns, such as a mapped checkpoint.
+///
+/// **Copies share the bytes**, as those of a `std::shared_ptr` or of a tensor of PyTorch do:
+/// writing through one is seen through all of them, and a copy of a `const Tensor` can be written
+/// to. What must not change is made by `Tensor::view`, which is read-only for good.
 #pragma once
 
 #include <algorithm>
@@ -97,15 +101,28 @@ class Tensor {
   [[nodiscard]] std::int64_t dim(int index) const;
   [[nodiscard]] std::int64_t numel() const { return numel_; }
   [[nodiscard]] bool empty() const { return numel_ == 0; }
-  [[nodiscard]] std::span<const std::byte> bytes() const;
-  [[nodiscard]] std::span<std::byte> mutable_bytes();  ///< throws ArgumentError if read-only
+
+  // The spans below are valid as long as a tensor keeps the storage, and so cannot be taken from a
+  // temporary: give the tensor a name first.
+
+  [[nodiscard]] std::span<const std::byte> bytes() const&;
+  [[nodiscard]] std::span<std::byte> mutable_bytes() &;  ///< throws ArgumentError if read-only
 
   /// The elements. Throws ArgumentError when T is not the tensor's dtype, or the view is not
   /// aligned.
   template <class T>
-  [[nodiscard]] std::span<const T> values() const;
+  [[nodiscard]] std::span<const T> values() const&;
   template <class T>
-  [[nodiscard]] std::span<T> mutable_values();
+  [[nodiscard]] std::span<T> mutable_values() &;
+
+  /// \cond
+  std::span<const std::byte> bytes() const&& = delete;
+  std::span<std::byte> mutable_bytes() && = delete;
+  template <class T>
+  std::span<const T> values() const&& = delete;
+  template <class T>
+  std::span<T> mutable_values() && = delete;
+  /// \endcond
 
   /// The rows [begin, end) of the first dimension, sharing storage.
   [[nodiscard]] Tensor rows(std::int64_t begin, std::int64_t end) const;
@@ -138,13 +155,13 @@ Tensor Tensor::from(Shape shape, std::span<const T> values) {
 }
 
 template <class T>
-std::span<const T> Tensor::values() const {
+std::span<const T> Tensor::values() const& {
   require(dtype_of<T>, alignof(T));
   return {reinterpret_cast<const T*>(data_), static_cast<std::size_t>(numel_)};
 }
 
 template <class T>
-std::span<T> Tensor::mutable_values() {
+std::span<T> Tensor::mutable_values() & {
   require(dtype_of<T>, alignof(T));
   const auto writable = mutable_bytes();
   return {reinterpret_cast<T*>(writable.data()), static_cast<std::size_t>(numel_)};

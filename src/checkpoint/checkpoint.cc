@@ -8,6 +8,7 @@
 #include "checkpoint/find_weights.h"
 #include "checkpoint/google_names.h"
 #include "cloze/error.h"
+#include "core/files.h"
 #include "core/json.h"
 #include "core/mapped_file.h"
 #include "formats/safetensors.h"
@@ -34,11 +35,6 @@ struct Checkpoint::Contents {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
 
 }  // namespace
 
@@ -92,7 +88,7 @@ void Checkpoint::Contents::add_shards(const fs::path& index_path) {
   for (const auto& [name, shard] : weight_map) ++shards[shard];
   for (const auto& [shard, count] : shards) {
     const auto file = index_path.parent_path() / shard;
-    if (!is_there(file)) {
+    if (!files::exists(file)) {
       throw IoError(
           fmt::format("{} names the shard {}, which is not there; download the model again", origin,
                       in_quotes(shard)));

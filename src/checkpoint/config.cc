@@ -12,7 +12,7 @@
 
 #include "checkpoint/find_weights.h"
 #include "cloze/error.h"
-#include "core/atomic_file.h"
+#include "core/files.h"
 #include "core/json.h"
 #include "core/mapped_file.h"
 #include "formats/tensorflow/tensor_bundle.h"
@@ -43,13 +43,6 @@ constexpr auto kGoogleConfig = "bert_config.json";
 
 constexpr std::array<std::string_view, 3> kProblemTypes{"regression", "single_label_classification",
                                                         "multi_label_classification"};
-
-std::string_view name_of(Activation activation) {
-  for (const auto& entry : kActivations) {
-    if (entry.activation == activation) return entry.name;
-  }
-  throw ArgumentError("not an activation");
-}
 
 /// Takes fields out of a configuration's object, each as the type that it must have; what is left
 /// at the end is what Cloze does not know.
@@ -348,15 +341,21 @@ std::vector<std::string> take_labels(Fields& fields) {
 
 }  // namespace
 
+std::string_view name_of(Activation activation) {
+  for (const auto& entry : kActivations) {
+    if (entry.activation == activation) return entry.name;
+  }
+  throw ArgumentError("not an activation");
+}
+
 BertConfig BertConfig::from_pretrained(const std::filesystem::path& directory) {
-  std::error_code ignored;
   auto path = directory / "config.json";
-  if (!std::filesystem::exists(path, ignored)) {
+  if (!files::exists(path)) {
     const auto google = directory / kGoogleConfig;
-    if (!std::filesystem::is_directory(directory, ignored)) {
+    if (!files::is_directory(directory)) {
       throw IoError(fmt::format("there is no model directory {}", directory.string()));
     }
-    if (!std::filesystem::exists(google, ignored)) {
+    if (!files::exists(google)) {
       throw IoError(
           fmt::format("{} has no config.json, which describes the model", directory.string()));
     }
@@ -517,9 +516,7 @@ std::string BertConfig::to_json() const {
 void BertConfig::save_pretrained(const std::filesystem::path& directory) const {
   const auto text = to_json();
   make_directory(directory);
-  AtomicFile file(directory / "config.json");
-  file.write(text);
-  file.commit();
+  files::write_text(directory / "config.json", text);
 }
 
 }  // namespace cloze

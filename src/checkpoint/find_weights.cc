@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "cloze/error.h"
+#include "core/files.h"
 #include "formats/tensorflow/tensor_bundle.h"
 
 namespace cloze {
@@ -20,16 +21,11 @@ constexpr std::array<std::string_view, 4> kFiles{
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
     "pytorch_model.bin.index.json"};
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 }  // namespace
 
 std::optional<fs::path> find_weights(const fs::path& directory) {
   for (const auto& name : kFiles) {
-    if (auto file = directory / name; is_there(file)) return file;
+    if (auto file = directory / name; files::exists(file)) return file;
   }
   return find_bundle(directory);
 }
@@ -38,7 +34,7 @@ fs::path require_weights(const fs::path& directory) {
   if (auto found = find_weights(directory)) return *std::move(found);
   for (const auto& [name, source] :
        {std::pair{"tf_model.h5", "from_tf"}, {"flax_model.msgpack", "from_flax"}}) {
-    if (!is_there(directory / name)) continue;
+    if (!files::exists(directory / name)) continue;
     throw FormatError(fmt::format(
         "{} has its weights as {} only, which Cloze does not read; load it with transformers 4 "
         "({}=True) and save_pretrained",

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <set>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -9,7 +8,7 @@
 
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
-#include "core/atomic_file.h"
+#include "core/files.h"
 
 namespace cloze {
 namespace {
@@ -40,15 +39,6 @@ std::vector<TensorMap> divide(const TensorMap& tensors, std::int64_t max_shard_b
   return shards;
 }
 
-void remove_file(const fs::path& path) {
-  std::error_code error;
-  fs::remove(path, error);
-  if (error) {
-    throw IoError(fmt::format("cannot remove {}, a file of the checkpoint saved there before: {}",
-                              path.string(), error.message()));
-  }
-}
-
 /// Whether a file is a shard by its name: model-00001-of-00002.safetensors.
 bool is_shard(std::string name) {
   std::replace_if(
@@ -58,9 +48,9 @@ bool is_shard(std::string name) {
 
 /// Removes an earlier save's shards that are not among `kept`.
 void remove_shards(const fs::path& directory, const std::set<std::string>& kept) {
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    const auto name = entry.path().filename().string();
-    if (is_shard(name) && !kept.contains(name)) remove_file(entry.path());
+  for (const auto& path : files::list(directory)) {
+    const auto name = path.filename().string();
+    if (is_shard(name) && !kept.contains(name)) files::remove(path);
   }
 }
 
@@ -78,20 +68,20 @@ void save_checkpoint(const fs::path& directory, const TensorMap& tensors,
   const auto shards = divide(tensors, max_shard_bytes);
   if (shards.size() == 1) {
     save_safetensors(single, shards[0]);  // from here on readers take this file
-    remove_file(index_path);
+    files::remove(index_path);
     remove_shards(directory, {});
     return;
   }
 
   // Without its index an earlier save cannot be read, so nobody mixes its shards with the new ones.
-  remove_file(index_path);
-  std::set<std::string> files;
+  files::remove(index_path);
+  std::set<std::string> names;
   std::int64_t total_size = 0, total_parameters = 0;
   auto weight_map = nlohmann::json::object();
   for (std::size_t i = 0; i < shards.size(); ++i) {
     const auto file = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
     save_safetensors(directory / file, shards[i]);
-    files.insert(file);
+    names.insert(file);
     for (const auto& [name, tensor] : shards[i]) {
       weight_map[name] = file;
       total_size += static_cast<std::int64_t>(tensor.bytes().size());
@@ -101,11 +91,9 @@ void save_checkpoint(const fs::path& directory, const TensorMap& tensors,
   const nlohmann::json index = {
       {"metadata", {{"total_parameters", total_parameters}, {"total_size", total_size}}},
       {"weight_map", weight_map}};
-  AtomicFile file(index_path);
-  file.write(index.dump(2, ' ', true) + "\n");
-  file.commit();
-  remove_file(single);  // readers would prefer it to the index
-  remove_shards(directory, files);
+  files::write_text(index_path, index.dump(2, ' ', true) + "\n");
+  files::remove(single);  // readers would prefer it to the index
+  remove_shards(directory, names);
 }
 
 }  // namespace cloze

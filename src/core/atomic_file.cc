@@ -1,72 +1,144 @@
 #include "core/atomic_file.h"
 
 #include <cerrno>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cloze/error.h"
+#include "cloze/output.h"
+#include "core/numbers.h"
 
 namespace cloze {
+namespace {
 
-AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-  // The name has the process's id; a number finds a free one beside what a killed run left behind.
-  for (int attempt = 0; attempt < 1000 && fd_ < 0; ++attempt) {
-    temporary_ = path_.parent_path() /
-                 fmt::format(".{}.{}-{}.tmp", path_.filename().string(), ::getpid(), attempt);
-    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd_ < 0 && errno != EEXIST) break;
+namespace fs = std::filesystem;
+
+/// N of /dev/fd/N and /proc/self/fd/N: the number of an open descriptor of this process.
+std::optional<int> descriptor_of(const fs::path& path) {
+  const auto folder = path.parent_path();
+  if (folder != "/proc/self/fd" && folder != "/dev/fd") return std::nullopt;
+  const auto number = whole_number<int>(path.filename().string());
+  return number && *number >= 0 ? number : std::nullopt;
+}
+
+/// The name that the links of `path` lead to: of a file, or of one that is not there yet. Stops at
+/// the name of a descriptor, whose link tells what it was opened as. Empty for links that lead
+/// round in a circle.
+fs::path follow_links(fs::path path) {
+  constexpr int kMostLinks = 40;  // as Linux has it
+  for (int links = 0; links < kMostLinks; ++links) {
+    if (descriptor_of(path)) return path;
+    std::error_code error;
+    const auto link = fs::read_symlink(path, error);
+    if (error) return path;
+    path = link.is_absolute() ? link : path.parent_path() / link;
   }
-  if (fd_ < 0) fail(errno);
+  return {};
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)), target_(follow_links(path_)) {
+  if (target_.empty()) fail(path_.empty() ? ENOENT : ELOOP);
+  if (const auto descriptor = descriptor_of(target_)) {
+    file_ = Descriptor(::fcntl(*descriptor, F_DUPFD_CLOEXEC, 0));
+    if (!file_) fail(errno);
+    struct stat status {};
+    if (::fstat(file_.get(), &status) != 0) fail(errno);
+    // Where the descriptor's own writes go in a regular file is not for this class to say.
+    seekable_ = !S_ISREG(status.st_mode) && ::lseek(file_.get(), 0, SEEK_CUR) >= 0;
+    return;
+  }
+  struct stat status {};
+  if (::stat(target_.c_str(), &status) != 0) {
+    if (errno != ENOENT) fail(errno);
+    open_temporary();
+  } else if (S_ISDIR(status.st_mode)) {
+    fail(EISDIR);
+  } else if (!S_ISREG(status.st_mode)) {
+    file_ = Descriptor(::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+    if (!file_) fail(errno);
+    seekable_ = ::lseek(file_.get(), 0, SEEK_CUR) >= 0;
+  } else {
+    open_temporary();
+    // The owner first: changing it takes away set-user-ID bits of the mode.
+    struct stat made {};
+    const bool owned = ::fstat(file_.get(), &made) == 0 &&
+                       ((made.st_uid == status.st_uid && made.st_gid == status.st_gid) ||
+                        ::fchown(file_.get(), status.st_uid, status.st_gid) == 0);
+    // Bits that give rights to the owner or group mean something else for another one.
+    const mode_t kept = owned ? 07777U : 0777U;
+    if (::fchmod(file_.get(), status.st_mode & kept) != 0) {
+      const int cause = errno;
+      ::unlink(temporary_.c_str());  // a constructor that throws has no destructor
+      fail(cause);
+    }
+  }
+}
+
+void AtomicFile::open_temporary() {
+  // The process's id and a number make a name that is free unless a killed process of that id left
+  // it behind: then the next number is. A long name is cut so that the temporary's fits.
+  constexpr std::size_t kLongestName = 200;
+  constexpr int kAttempts = 1000;
+  const auto name = target_.filename().string().substr(0, kLongestName);
+  for (int attempt = 0; attempt < kAttempts && !file_; ++attempt) {
+    temporary_ = target_.parent_path() / fmt::format(".{}.{}-{}.tmp", name, ::getpid(), attempt);
+    file_ = Descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (!file_ && errno != EEXIST) break;
+  }
+  if (!file_) {
+    temporary_.clear();
+    fail(errno);
+  }
 }
 
 AtomicFile::~AtomicFile() {
-  if (fd_ < 0) return;
-  ::close(fd_);
-  ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const auto written = ::write(fd_, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) fail(written < 0 ? errno : ENOSPC);
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
+  if (const int error = write_fully(file_.get(), bytes)) fail(error);
+}
+
+void AtomicFile::write_at(std::int64_t offset, std::span<const std::byte> bytes) {
+  if (!seekable_) fail(ESPIPE);
+  const auto write = [&](std::span<const std::byte> rest) -> std::int64_t {
+    const auto written = ::pwrite(file_.get(), rest.data(), rest.size(), offset);
+    if (written > 0) offset += written;
+    return written;
+  };
+  if (const int error = write_fully(bytes, write)) fail(error);
 }
 
 void AtomicFile::commit() {
-  if (::fsync(fd_) != 0) fail(errno);
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
-  // An error of close after a successful fsync has no meaning for the bytes.
-  ::close(std::exchange(fd_, -1));
+  if (temporary_.empty()) {
+    if (::close(file_.release()) != 0) fail(errno);
+    return;
+  }
+  if (::fsync(file_.get()) != 0) fail(errno);
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
+  temporary_.clear();
+  file_.reset();  // an error of close after a successful fsync has no meaning for the bytes
   // The rename itself survives a power cut once the directory is synced. Some file systems refuse
   // to sync a directory; the file is in place all the same.
-  const auto parent = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
-  const int directory = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory >= 0) {
-    ::fsync(directory);
-    ::close(directory);
-  }
+  const auto parent = target_.has_parent_path() ? target_.parent_path() : fs::path(".");
+  const Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory) ::fsync(directory.get());
 }
 
 void AtomicFile::fail(int cause) const {
-  throw IoError(
-      fmt::format("cannot write {}: {}", path_.string(), std::generic_category().message(cause)));
-}
-
-void make_directory(const std::filesystem::path& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (!error && !std::filesystem::is_directory(directory, error)) {
-    error = std::make_error_code(std::errc::not_a_directory);
-  }
-  if (error) {
-    throw IoError(fmt::format("cannot make directory {}: {}", directory.string(), error.message()));
-  }
+  if (cause == EPIPE) throw ClosedPipe(fmt::format("{} is closed", path_.string()));
+  throw IoError(fmt::format("cannot write {}: {}", path_.string(),
+                            cause == EISDIR   ? "it is a directory"
+                            : cause == ESPIPE ? "a pipe cannot be written out of order: name a file"
+                                              : std::generic_category().message(cause)));
 }
 
 }  // namespace cloze

@@ -1,17 +1,32 @@
 /// \file
-/// A file that appears whole or not at all.
+/// A file that appears whole or not at all: the one way in which Cloze writes files.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string_view>
 
+#include "core/descriptor.h"
+#include "core/files.h"
+
 namespace cloze {
 
-/// Writes to a temporary beside `path`; `commit` syncs it and renames it into place. Without a
-/// commit (an exception on the way) the temporary is removed and `path` stays as it was. Every
-/// member throws IoError, which names the file and the cause.
+/// Writes to a temporary file beside the target; `commit` syncs it and renames it into place.
+/// Without a commit (an exception on the way) the temporary is removed and the target stays as it
+/// was.
+///
+/// * Symbolic links are followed: the file that they lead to is replaced, not the link.
+/// * An existing file's mode is kept, and its owner where the system allows that. A new file has
+///   the mode that the umask gives.
+/// * The temporary's name is one that nobody else uses, whatever a killed process left behind.
+/// * `commit` returns when the bytes and the name are on the disk.
+/// * What is no regular file (a device such as /dev/null, a FIFO) is opened and written directly.
+///   /dev/stdout, /dev/fd/N and /proc/self/fd/N mean the open descriptor itself.
+///
+/// Every member throws IoError, which names the file and the cause; ClosedPipe (cloze/output.h)
+/// when it is a pipe that nobody reads.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -23,16 +38,27 @@ class AtomicFile {
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+  /// Overwrites bytes at `offset`. Not where `seekable()` is false.
+  void write_at(std::int64_t offset, std::span<const std::byte> bytes);
+
+  /// Whether `write_at` works: not on a pipe, a terminal or a descriptor of the caller's.
+  [[nodiscard]] bool seekable() const { return seekable_; }
+
+  /// Gives the file its name. Nothing may be written afterwards.
   void commit();
 
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
  private:
+  void open_temporary();
   [[noreturn]] void fail(int cause) const;
 
-  std::filesystem::path path_, temporary_;
-  int fd_ = -1;
+  std::filesystem::path path_;       ///< as the caller named it
+  std::filesystem::path target_;     ///< where its links lead
+  std::filesystem::path temporary_;  ///< empty when written directly, or renamed
+  Descriptor file_;
+  bool seekable_ = true;
 };
-
-/// `create_directories` that throws IoError.
-void make_directory(const std::filesystem::path& directory);
 
 }  // namespace cloze

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/token_count.h"
 
 namespace cloze {
 
@@ -19,6 +20,7 @@ void Batch::append(std::span<const std::int32_t> ids, std::span<const std::int32
     throw ArgumentError(fmt::format("a sequence of {} tokens was given {} token_type_ids",
                                     ids.size(), type_ids.size()));
   }
+  const auto end = cu_seqlen(input_ids.size() + ids.size());
   input_ids.insert(input_ids.end(), ids.begin(), ids.end());
   if (type_ids.empty()) {
     token_type_ids.resize(input_ids.size(), 0);
@@ -28,7 +30,7 @@ void Batch::append(std::span<const std::int32_t> ids, std::span<const std::int32
   for (std::size_t i = 0; i < ids.size(); ++i) {
     position_ids.push_back(static_cast<std::int32_t>(i));
   }
-  cu_seqlens.push_back(static_cast<std::int32_t>(input_ids.size()));
+  cu_seqlens.push_back(end);
 }
 
 void Batch::clear() {

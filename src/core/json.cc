@@ -1,8 +1,10 @@
 #include "core/json.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
+#include "core/mapped_file.h"
 
 namespace cloze {
 namespace {
@@ -12,24 +14,20 @@ constexpr int kDeepest = 64;
 
 }  // namespace
 
-nlohmann::json parse_json_object(std::string_view text, const std::string& origin) {
-  const auto limit_depth = [&origin](int depth, nlohmann::json::parse_event_t /*event*/,
-                                     const nlohmann::json& /*parsed*/) {
-    if (depth > kDeepest) {
-      throw FormatError(
-          fmt::format("{}: its JSON is nested more than {} levels deep", origin, kDeepest));
-    }
-    return true;
-  };
-  refuse_zero_bytes(text, origin);
-  nlohmann::json value;
+nlohmann::json parse_json(std::string_view text, const std::string& origin) {
+  guard_json(text, origin);
   try {
-    value = nlohmann::json::parse(text, limit_depth);
+    return nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {
-    throw FormatError(fmt::format("{} is not valid JSON: {}", origin, describe_json_error(error)));
+    throw FormatError(fmt::format("{} is not valid JSON: {}", origin,
+                                  describe_json_error(error.what(), error.byte)));
   } catch (const nlohmann::json::exception& error) {  // a number beyond a double
     throw FormatError(fmt::format("{} is not usable JSON: {}", origin, in_quotes(error.what())));
   }
+}
+
+nlohmann::json parse_json_object(std::string_view text, const std::string& origin) {
+  auto value = parse_json(text, origin);
   if (!value.is_object()) {
     throw FormatError(fmt::format("{}: expected a JSON object, found {} {}", origin,
                                   value.type_name() == std::string_view("array") ? "an" : "a",
@@ -38,35 +36,47 @@ nlohmann::json parse_json_object(std::string_view text, const std::string& origi
   return value;
 }
 
-void refuse_zero_bytes(std::string_view text, const std::string& origin, std::size_t offset) {
-  const auto at = text.find('\0');
-  if (at == std::string_view::npos) return;
-  throw FormatError(
-      fmt::format("{} is not valid JSON: it has a zero byte at byte {}", origin, at + offset + 1));
+nlohmann::json read_json_object(const std::filesystem::path& path) {
+  return parse_json_object(MappedFile::open(path)->text(), path.string());
 }
 
-std::string describe_json_error(const nlohmann::json::parse_error& error, std::size_t offset) {
-  // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ..."
-  std::string_view cause = error.what();
-  if (const auto at = cause.find(": "); at != std::string_view::npos) cause.remove_prefix(at + 2);
-  const auto shown = in_quotes(cause);
-  return fmt::format("{} at byte {}", std::string_view(shown).substr(1, shown.size() - 2),
-                     error.byte + offset);
-}
-
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kLongest = 80;
-  std::string shown = "\"";
-  for (const char c : text.substr(0, kLongest)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
-      shown += fmt::format("\\x{:02x}", byte);
-    } else {
-      shown += c;
+void guard_json(std::string_view text, const std::string& origin, std::size_t offset) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\0') {
+      throw FormatError(fmt::format("{} is not valid JSON: it has a zero byte at byte {}", origin,
+                                    i + offset + 1));
+    }
+    if (in_string) {
+      if (c == '"') in_string = false;
+      if (c == '\\' && i + 1 < text.size() && text[i + 1] != '\0') ++i;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > kDeepest) {
+        throw FormatError(
+            fmt::format("{}: its JSON is nested more than {} levels deep", origin, kDeepest));
+      }
+    } else if (c == '}' || c == ']') {
+      --depth;
     }
   }
-  shown += text.size() > kLongest ? "...\"" : "\"";
-  return shown;
+}
+
+std::string describe_json_error(std::string_view what, std::size_t byte) {
+  // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ..."
+  if (const auto at = what.find(": "); at != std::string_view::npos) what.remove_prefix(at + 2);
+  const auto shown = in_quotes(what);
+  return fmt::format("{} at byte {}", std::string_view(shown).substr(1, shown.size() - 2), byte);
+}
+
+std::string json_excerpt(const nlohmann::json& value) {
+  constexpr std::size_t kLongest = 80;
+  auto text = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
+  return text;
 }
 
 }  // namespace cloze

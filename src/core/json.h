@@ -1,30 +1,43 @@
 /// \file
-/// JSON as the checkpoint files hold it: parsed with a limit on its depth, and errors that say
-/// where.
+/// JSON that comes from outside (files, the network), parsed behind one guard: limits on its depth,
+/// no zero bytes, errors that say where and stay short.
+///
+/// Of a key that an object has twice the last value counts, as in Python's `json` and so in
+/// transformers. Formats whose reference refuses such a file (safetensors, tokenizer.json) refuse
+/// it where they are read.
 #pragma once
 
+#include <cstddef>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
+
+#include "core/strings.h"  // IWYU pragma: export
 
 namespace cloze {
 
-/// Parses JSON that must be one object. `origin` begins the messages. Throws FormatError: not JSON
-/// (byte and cause), not an object, or nested deeper than any such file has reason to be.
+/// Parses JSON of any kind. `origin` begins the messages. Throws FormatError: not JSON (byte and
+/// cause), or nested deeper than any such file has reason to be.
+[[nodiscard]] nlohmann::json parse_json(std::string_view text, const std::string& origin);
+
+/// The same for JSON that must be one object.
 [[nodiscard]] nlohmann::json parse_json_object(std::string_view text, const std::string& origin);
 
-/// nlohmann's parser takes a zero byte for the end of its input, and would not see what follows:
-/// throws FormatError where there is one. `offset` is added to its byte (which counts from 1, as
-/// nlohmann's do).
-void refuse_zero_bytes(std::string_view text, const std::string& origin, std::size_t offset = 0);
+/// The object in a file. Throws IoError, and as parse_json_object does.
+[[nodiscard]] nlohmann::json read_json_object(const std::filesystem::path& path);
 
-/// The cause and place of a parse error without nlohmann's own prefix: "syntax error ... at byte
-/// 12"; `offset` is added to its byte.
-[[nodiscard]] std::string describe_json_error(const nlohmann::json::parse_error& error,
-                                              std::size_t offset = 0);
+/// Throws FormatError for a zero byte, where nlohmann's parser ends its input without a word, and
+/// for nesting deeper than the limit, which would exhaust the stack of what walks over the value.
+/// `offset` is added to the byte in the message (bytes count from 1, as nlohmann's do).
+void guard_json(std::string_view text, const std::string& origin, std::size_t offset = 0);
 
-/// `text` in double quotes for a message: control characters escaped, cut short after 80 bytes.
-[[nodiscard]] std::string in_quotes(std::string_view text);
+/// What a parse error says without nlohmann's own prefix, short enough for a message, and where:
+/// "syntax error ... at byte 12".
+[[nodiscard]] std::string describe_json_error(std::string_view what, std::size_t byte);
+
+/// A value as JSON for a message: cut short after 80 bytes; what is not UTF-8 is replaced.
+[[nodiscard]] std::string json_excerpt(const nlohmann::json& value);
 
 }  // namespace cloze

@@ -2,7 +2,7 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
+#include <system_error>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,22 +11,17 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
+#include "core/descriptor.h"
 
 namespace cloze {
 namespace {
 
-struct Descriptor {
-  int value;
-  explicit Descriptor(int fd) : value(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value >= 0) ::close(value);
-  }
-};
-
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view cause) {
   throw IoError(fmt::format("cannot read {}: {}", path.string(), cause));
+}
+
+[[noreturn]] void fail(const std::filesystem::path& path, int cause) {
+  fail(path, std::generic_category().message(cause));
 }
 
 }  // namespace
@@ -34,16 +29,16 @@ struct Descriptor {
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
   // O_NONBLOCK: a pipe is refused below, not waited for.
   const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.value < 0) fail(path, std::strerror(errno));
+  if (!fd) fail(path, errno);
   struct stat status {};
-  if (::fstat(fd.value, &status) != 0) fail(path, std::strerror(errno));
+  if (::fstat(fd.get(), &status) != 0) fail(path, errno);
   if (S_ISDIR(status.st_mode)) fail(path, "it is a directory");
   if (!S_ISREG(status.st_mode)) fail(path, "it is not a regular file");
   std::shared_ptr<MappedFile> file(new MappedFile());
   if (status.st_size == 0) return file;
   const auto size = static_cast<std::size_t>(status.st_size);
-  void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.value, 0);
-  if (mapping == MAP_FAILED) fail(path, std::strerror(errno));
+  void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (mapping == MAP_FAILED) fail(path, errno);
   file->data_ = static_cast<const std::byte*>(mapping);
   file->size_ = size;
   return file;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +15,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "core/clock.h"
 
 namespace cloze {
 
@@ -60,13 +61,13 @@ class OrderedPrefetch {
     std::unique_lock lock(mutex_);
     auto& slot = slot_of(taken_);
     if (!slot.item && !slot.error) {
-      const auto begin = std::chrono::steady_clock::now();
+      const auto begin = Clock::now();
       ready_.wait(lock, [&] { return slot.item || slot.error; });
-      const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - begin;
+      const double waited = seconds_since(begin);
       if (taken_ == range_.first) {
-        first_wait_ += waited.count();
+        first_wait_ += waited;
       } else {
-        waited_ += waited.count();
+        waited_ += waited;
         ++waits_;
       }
     }

@@ -196,11 +196,11 @@ std::int64_t Tensor::dim(int index) const {
   return shape_[static_cast<std::size_t>(at)];
 }
 
-std::span<const std::byte> Tensor::bytes() const {
+std::span<const std::byte> Tensor::bytes() const& {
   return {data_, static_cast<std::size_t>(numel_) * size_of(dtype_)};
 }
 
-std::span<std::byte> Tensor::mutable_bytes() {
+std::span<std::byte> Tensor::mutable_bytes() & {
   if (!writable_ && numel_ > 0) throw ArgumentError("this tensor is a read-only view");
   return {data_, static_cast<std::size_t>(numel_) * size_of(dtype_)};
 }

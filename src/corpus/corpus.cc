@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -13,48 +14,45 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
+#include "core/descriptor.h"
+#include "core/files.h"
 #include "core/fingerprint.h"
 #include "core/progress_counter.h"
+#include "core/strings.h"
+#include "core/utf8.h"
 #include "corpus/sentence_splitter.h"
 
 namespace cloze {
 namespace {
-
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 // A regular file, open for reading. Read, not mapped: a mapped file that is cut short while it is
 // read ends the process.
 class InputFile {
  public:
   // O_NONBLOCK: a pipe is refused below, not waited for.
-  explicit InputFile(const std::string& path)
-      : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (descriptor_ < 0) fail(std::strerror(errno));
+  explicit InputFile(std::string path)
+      : path_(std::move(path)),
+        descriptor_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (!descriptor_) fail(errno);
     struct stat status {};
-    if (::fstat(descriptor_, &status) != 0) close_and_fail(std::strerror(errno));
-    if (S_ISDIR(status.st_mode)) close_and_fail("it is a directory");
-    if (!S_ISREG(status.st_mode)) close_and_fail("it is not a regular file");
+    if (::fstat(descriptor_.get(), &status) != 0) fail(errno);
+    if (S_ISDIR(status.st_mode)) fail("it is a directory");
+    if (!S_ISREG(status.st_mode)) fail("it is not a regular file");
     size_ = status.st_size;
   }
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
   InputFile(InputFile&&) = delete;
   InputFile& operator=(InputFile&&) = delete;
-  ~InputFile() { ::close(descriptor_); }
+  ~InputFile() = default;
 
   [[nodiscard]] std::int64_t size() const { return size_; }
 
   void read(std::int64_t offset, char* data, std::size_t count) const {
     while (count > 0) {
-      const auto got = ::pread(descriptor_, data, count, offset);
+      const auto got = ::pread(descriptor_.get(), data, count, offset);
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) fail(std::strerror(errno));
+      if (got < 0) fail(errno);
       if (got == 0) fail("it has become shorter while it is in use");
       data += got;
       offset += got;
@@ -66,25 +64,22 @@ class InputFile {
   [[noreturn]] void fail(std::string_view cause) const {
     throw IoError(fmt::format("cannot read {}: {}", path_, cause));
   }
-  [[noreturn]] void close_and_fail(std::string_view cause) const {
-    ::close(descriptor_);
-    fail(cause);
-  }
+  [[noreturn]] void fail(int cause) const { fail(std::generic_category().message(cause)); }
 
-  const std::string& path_;
-  int descriptor_ = -1;
+  std::string path_;
+  Descriptor descriptor_;
   std::int64_t size_ = 0;
 };
 
 // The files that `path` stands for.
-void add_files(const std::filesystem::path& path, std::vector<std::string>& files) {
+void add_files(const std::filesystem::path& path, std::vector<std::string>& found) {
   namespace fs = std::filesystem;
   std::error_code error;
-  if (!fs::is_directory(path, error)) {
-    files.push_back(path.string());
+  if (!files::is_directory(path)) {
+    found.push_back(path.string());
     return;
   }
-  const auto before = files.size();
+  const auto before = found.size();
   fs::recursive_directory_iterator entry(path, error);  // follows no links to directories
   for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     const bool hidden = entry->path().filename().string().starts_with('.');
@@ -92,11 +87,11 @@ void add_files(const std::filesystem::path& path, std::vector<std::string>& file
     if (entry->is_directory(unknown)) {
       if (hidden) entry.disable_recursion_pending();
     } else if (!hidden && entry->is_regular_file(unknown)) {
-      files.push_back(entry->path().string());
+      found.push_back(entry->path().string());
     }
   }
   if (error) throw IoError(fmt::format("cannot read {}: {}", path.string(), error.message()));
-  std::sort(files.begin() + static_cast<std::ptrdiff_t>(before), files.end());
+  std::sort(found.begin() + static_cast<std::ptrdiff_t>(before), found.end());
 }
 
 void require_text(std::string_view begin, const std::string& path) {
@@ -190,8 +185,8 @@ struct Corpus::Scan {
       return p + 1;
     }
     const bool after_space = is_space(last) && !is_space(*p);
-    const bool too_long = block_size() >= 8 * limit() && !is_space(*p) &&
-                          (static_cast<unsigned char>(*p) & 0xC0U) != 0x80U;
+    const bool too_long =
+        block_size() >= 8 * limit() && !is_space(*p) && utf8::begins_code_point(*p);
     if (after_space || too_long) begin_block(true);
     return p + 1;
   }

@@ -8,6 +8,8 @@
 
 #include <utf8proc.h>
 
+#include "core/utf8.h"
+
 namespace cloze {
 namespace {
 
@@ -362,7 +364,7 @@ class Splitter {
     for (;;) {
       if (end <= begin) return;
       auto last = end - 1;
-      while (last > begin && (static_cast<unsigned char>(text_[last]) & 0xC0U) == 0x80U) --last;
+      while (last > begin && !utf8::begins_code_point(text_[last])) --last;
       const auto character = character_at(text_, last);
       if (last + character.size != end || !is_space(character.code)) break;
       end = last;

@@ -1,7 +1,6 @@
 #include "datasets/choice_reader.h"
 
 #include <array>
-#include <charconv>
 #include <optional>
 #include <string_view>
 
@@ -9,6 +8,7 @@
 
 #include "cloze/error.h"
 #include "core/json.h"
+#include "core/numbers.h"
 #include "datasets/table_reader.h"
 
 namespace cloze {
@@ -100,14 +100,13 @@ std::vector<Choices> read_choices(const std::filesystem::path& path, const Choic
                       rows.empty() ? "" : fmt::format(", where the first row has {}", count)));
     }
     const auto& label = required_text(*row, columns.label, table, "label");
-    const auto* end = label.data() + label.size();
-    const auto [at, error] = std::from_chars(label.data(), end, choices.label);
-    if (error != std::errc() || at != end || choices.label < 0 ||
-        static_cast<std::size_t>(choices.label) >= count) {
+    const auto number = whole_number(label);
+    if (!number || *number < 0 || static_cast<std::size_t>(*number) >= count) {
       throw FormatError(
           fmt::format("{} has the label {}: it must be the number of a choice, 0 to {}",
                       table.place(row->line), in_quotes(label), count - 1));
     }
+    choices.label = static_cast<decltype(choices.label)>(*number);
     rows.push_back(std::move(choices));
   }
   return rows;

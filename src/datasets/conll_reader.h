@@ -1,9 +1,17 @@
 /// \file
-/// Sentences whose words have tags: CoNLL's columns, a sentence a line, or JSON lines.
+/// Sentences whose words have tags, in one of three forms. CoNLL's columns; a blank line ends a
+/// sentence, and a line `-DOCSTART-` a document:
 ///
-///     EU NNP I-ORG         EU rejects<TAB>B-ORG O      {"tokens": ["EU", ...], "tags": ["B-ORG",
-///     ...]} rejects VBZ O
-///                          (a blank line, or `-DOCSTART-`, parts documents there)
+///     EU NNP I-ORG
+///     rejects VBZ O
+///
+/// A sentence a line, its words and its tags parted by a tab; a blank line ends a document:
+///
+///     EU rejects<TAB>B-ORG O
+///
+/// JSON lines:
+///
+///     {"tokens": ["EU", "rejects"], "tags": ["B-ORG", "O"]}
 ///
 /// Entity tags in IOB1, IOB2, BIOES (BILOU) or BMES are recognised, checked and given out in IOB2
 /// (B- begins every entity, I- continues it). Tags of another kind (parts of speech) stay.

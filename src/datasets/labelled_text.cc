@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -47,12 +48,6 @@ std::vector<std::string_view> known_names() {
     names.push_back(second);
   }
   return names;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
 void add_label(std::vector<std::string>& labels, std::string_view text) {

@@ -1,8 +1,6 @@
 #include "datasets/labels.h"
 
 #include <algorithm>
-#include <charconv>
-#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,19 +8,9 @@
 
 #include "cloze/error.h"
 #include "core/json.h"
+#include "core/numbers.h"
 
 namespace cloze {
-namespace {
-
-std::optional<std::int64_t> whole_number(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-}  // namespace
-
 LabelSet::LabelSet(std::vector<std::string> labels) : names_(std::move(labels)) {
   for (std::size_t i = 0; i < names_.size(); ++i) {
     if (ids_.emplace(names_[i], static_cast<std::int32_t>(i)).second) continue;
@@ -42,7 +30,8 @@ LabelSet LabelSet::discovered(const std::vector<std::string>& labels) {
   auto names = labels;
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  if (std::all_of(names.begin(), names.end(), whole_number)) {
+  const auto is_number = [](const std::string& name) { return whole_number(name).has_value(); };
+  if (std::all_of(names.begin(), names.end(), is_number)) {
     std::stable_sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
       return *whole_number(a) < *whole_number(b);
     });

@@ -9,25 +9,13 @@
 #include "cloze/error.h"
 #include "core/json.h"
 #include "core/mapped_file.h"
+#include "core/strings.h"
+#include "core/utf8.h"
 
 namespace cloze {
 namespace {
 
 using nlohmann::json;
-
-bool begins_code_point(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
-
-std::int32_t code_points(std::string_view text) {
-  return static_cast<std::int32_t>(std::count_if(text.begin(), text.end(), begins_code_point));
-}
-
-/// Byte at which code point `index` begins; npos if there is none.
-std::size_t byte_of(std::string_view text, std::int64_t index) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (begins_code_point(text[i]) && index-- == 0) return i;
-  }
-  return std::string_view::npos;
-}
 
 class Parser {
  public:
@@ -79,7 +67,7 @@ class Parser {
     const auto& context = string(paragraph, "context", where);
     const auto& questions = list(paragraph, "qas", where);
     if (questions.empty()) return;
-    if (context.find_first_not_of(" \t\r\n") == std::string::npos) {
+    if (trimmed(context).empty()) {
       throw FormatError(
           fmt::format("{}: {} has an empty context: remove it, or fill it in", origin_, where));
     }
@@ -92,7 +80,7 @@ class Parser {
   void add_question(const json& entry, const std::string& where) {
     Question question;
     question.question = string(entry, "question", where);
-    if (question.question.find_first_not_of(" \t\r\n") == std::string::npos) {
+    if (trimmed(question.question).empty()) {
       throw FormatError(fmt::format("{}: {} is empty: remove it, or fill it in", origin_, where));
     }
     question.id = string(entry, "id", where);
@@ -110,7 +98,7 @@ class Parser {
     if (!start.is_number_integer()) fail(where, "has an \"answer_start\" that is no whole number");
     const std::string_view context = data_.contexts.back();
     const auto stated = start.get<std::int64_t>();
-    const auto at = stated < 0 ? std::string_view::npos : byte_of(context, stated);
+    const auto at = stated < 0 ? std::string_view::npos : utf8::byte_of_code_point(context, stated);
     if (at != std::string_view::npos && context.substr(at).starts_with(answer.text)) {
       answer.start = static_cast<std::int32_t>(stated);
     } else {
@@ -134,7 +122,7 @@ class Parser {
     const auto distance = [&](std::int64_t a) { return a > stated ? a - stated : stated - a; };
     for (auto at = context.find(text); at != std::string_view::npos;
          at = context.find(text, at + 1)) {
-      before += code_points(context.substr(counted, at - counted));
+      before += utf8::count_code_points(context.substr(counted, at - counted));
       counted = at;
       if (best < 0 || distance(before) < distance(best)) best = before;
     }

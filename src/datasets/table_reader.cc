@@ -2,15 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <set>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
 #include "core/json.h"
+#include "core/numbers.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -18,34 +20,11 @@ namespace {
 constexpr std::size_t rows_to_look_at = 64;
 constexpr std::size_t longest_name = 40;
 
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
-std::string lower(std::string_view text) {
-  std::string result(trimmed(text));
-  for (auto& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
+std::string lower(std::string_view text) { return lower_ascii(trimmed(text)); }
 
 bool is_blank(std::string_view text) { return trimmed(text).empty(); }
 
-std::optional<std::size_t> whole_number(std::string_view text) {
-  std::size_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-bool is_number(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
-}
+bool is_number(std::string_view text) { return real_number(text).has_value(); }
 
 /// A first row that names columns: one of the names is known, and none is a number or a text.
 bool looks_like_header(const TableRow& row, std::span<const std::string_view> known) {
@@ -110,7 +89,7 @@ TableReader::TableReader(const std::filesystem::path& path, const TableOptions& 
 
   const auto wanted = [&](const auto& what) {
     return std::any_of(options.wanted.begin(), options.wanted.end(), [&](const std::string& name) {
-      return !name.empty() && what(whole_number(name).has_value());
+      return !name.empty() && what(whole_number<std::size_t>(name).has_value());
     });
   };
   const bool by_name = wanted([](bool number) { return !number; });
@@ -270,7 +249,7 @@ std::optional<std::size_t> TableReader::find(std::string_view name) const {
 
 std::size_t TableReader::column(const std::string& wanted, std::string_view option) const {
   if (const auto found = find(wanted)) return *found;
-  const auto number = whole_number(wanted);
+  const auto number = whole_number<std::size_t>(wanted);
   if (number && format_ != TableFormat::json_lines && *number >= 1 && *number <= width_) {
     return *number - 1;
   }

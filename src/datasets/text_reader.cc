@@ -2,7 +2,7 @@
 
 #include <cerrno>
 #include <cstddef>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
+#include "core/descriptor.h"
 
 namespace cloze {
 
@@ -19,19 +20,12 @@ struct TextReader::Lines {
   static constexpr std::size_t chunk = std::size_t{1} << 18;
 
   std::string name;
+  Descriptor file;  // none for standard input
   int descriptor = -1;
-  bool owned = false;
   bool ended = false;
   std::int64_t size = 0;
   std::string buffer;
   std::size_t begin = 0;  // first byte of the buffer that has not been handed out
-
-  Lines() = default;
-  Lines(const Lines&) = delete;
-  Lines& operator=(const Lines&) = delete;
-  ~Lines() {
-    if (owned && descriptor >= 0) ::close(descriptor);
-  }
 
   /// Reads a further chunk; false at the end of the file.
   bool fill() {
@@ -40,11 +34,10 @@ struct TextReader::Lines {
     begin = 0;
     const auto have = buffer.size();
     buffer.resize(have + chunk);
-    ssize_t got = 0;
-    do {
-      got = ::read(descriptor, buffer.data() + have, chunk);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) throw IoError(fmt::format("cannot read {}: {}", name, std::strerror(errno)));
+    const auto got = read_some(descriptor, std::as_writable_bytes(std::span(buffer)).subspan(have));
+    if (got < 0)
+      throw IoError(
+          fmt::format("cannot read {}: {}", name, std::generic_category().message(errno)));
     buffer.resize(have + static_cast<std::size_t>(got));
     ended = got == 0;
     return !ended;
@@ -86,10 +79,11 @@ TextReader TextReader::file(const std::filesystem::path& path, Tabs tabs) {
     lines.descriptor = STDIN_FILENO;
   } else {
     lines.name = path.string();
-    lines.descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    lines.owned = true;
-    if (lines.descriptor < 0) {
-      throw IoError(fmt::format("cannot read {}: {}", lines.name, std::strerror(errno)));
+    lines.file = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    lines.descriptor = lines.file.get();
+    if (!lines.file) {
+      throw IoError(
+          fmt::format("cannot read {}: {}", lines.name, std::generic_category().message(errno)));
     }
   }
   struct stat status {};

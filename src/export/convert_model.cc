@@ -16,6 +16,7 @@
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
 #include "core/atomic_file.h"
+#include "core/files.h"
 #include "core/json.h"
 #include "core/mapped_file.h"
 #include "sentence/settings.h"
@@ -29,11 +30,6 @@ constexpr std::string_view kWords = "bert.embeddings.word_embeddings.weight";
 constexpr std::string_view kDecoder = "cls.predictions.decoder.weight";
 constexpr std::string_view kDecoderBias = "cls.predictions.decoder.bias";
 constexpr std::string_view kBias = "cls.predictions.bias";
-
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
 
 /// Whether transformers' class has the tensor.
 bool belongs(std::string_view name, std::string_view head, bool distilbert) {
@@ -123,12 +119,6 @@ std::string distilbert_json(const BertConfig& config) {
   return object.dump(2, ' ', true) + "\n";
 }
 
-void write_file(const fs::path& path, std::string_view text) {
-  AtomicFile file(path);
-  file.write(text);
-  file.commit();
-}
-
 /// transformers' names of the dtypes that weights have.
 std::string_view torch_name(DType dtype) {
   switch (dtype) {
@@ -149,34 +139,36 @@ void write_config(BertConfig config, DType dtype, bool distilbert, const fs::pat
   extra.erase("transformers_version");
   extra["dtype"] = torch_name(dtype);
   config.extra_json = extra.dump();
-  write_file(directory / "config.json", distilbert ? distilbert_json(config) : config.to_json());
+  files::write_text(directory / "config.json",
+                    distilbert ? distilbert_json(config) : config.to_json());
 }
 
 /// The tokenizer's files; false where the source has none.
 bool write_tokenizer(const fs::path& source, const BertConfig& config, bool distilbert,
                      const fs::path& directory) {
-  if (!is_there(source / "tokenizer.json") && !is_there(source / "vocab.txt")) return false;
+  if (!files::exists(source / "tokenizer.json") && !files::exists(source / "vocab.txt"))
+    return false;
   const auto tokenizer = Tokenizer::from_pretrained(source);
   tokenizer.save_pretrained(directory);
   const auto path = directory / "tokenizer_config.json";
   auto settings = parse_json_object(MappedFile::open(path)->text(), path.string());
   if (!tokenizer.model_max_length()) settings["model_max_length"] = config.max_position_embeddings;
   if (distilbert) settings["tokenizer_class"] = "DistilBertTokenizer";
-  write_file(path, settings.dump(2) + "\n");
+  files::write_text(path, settings.dump(2) + "\n");
   return true;
 }
 
 /// sentence-transformers' settings, with the transformer at the top; a Dense module's weights as
 /// safetensors.
 void write_modules(const fs::path& source, const fs::path& transformer, const fs::path& directory) {
-  if (!is_there(source / "modules.json")) return;
+  if (!files::exists(source / "modules.json")) return;
   const auto settings = sentence_settings(source);  // refuses what is none
   const auto text = MappedFile::open(source / "modules.json");
-  auto modules = nlohmann::json::parse(text->text());
+  auto modules = parse_json(text->text(), (source / "modules.json").string());
   const auto copy = [](const fs::path& from, const fs::path& to) {
-    if (!is_there(from)) return;
+    if (!files::exists(from)) return;
     make_directory(to.parent_path());
-    write_file(to, MappedFile::open(from)->text());
+    files::write_text(to, MappedFile::open(from)->text());
   };
   for (auto& module : modules) {
     const auto path = module.value("path", "");
@@ -191,12 +183,13 @@ void write_modules(const fs::path& source, const fs::path& transformer, const fs
     TensorMap tensors;
     const auto weights = Checkpoint::open(dense);
     for (const auto& name : weights.names()) tensors.emplace(name, weights.tensor(name));
-    save_checkpoint(directory / fs::relative(dense, source), tensors);
+    // By the names alone: links, as the Hub's cache has them, would lead outside of the directory.
+    save_checkpoint(directory / dense.lexically_relative(source), tensors);
   }
   copy(transformer / "sentence_bert_config.json", directory / "sentence_bert_config.json");
   copy(source / "config_sentence_transformers.json",
        directory / "config_sentence_transformers.json");
-  write_file(directory / "modules.json", modules.dump(2) + "\n");
+  files::write_text(directory / "modules.json", modules.dump(2) + "\n");
 }
 
 }  // namespace

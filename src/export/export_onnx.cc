@@ -16,6 +16,7 @@
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
 #include "cloze/error.h"
+#include "core/files.h"
 #include "export/onnx_bert.h"
 #include "export/onnx_sentence.h"
 #include "sentence/settings.h"
@@ -201,8 +202,7 @@ const Task& choose_task(const std::string& wanted, const fs::path& directory,
     throw ArgumentError(fmt::format("there is no task \"{}\" to export: it is one of {}", wanted,
                                     fmt::join(onnx_tasks(), ", ")));
   }
-  std::error_code ignored;
-  if (fs::exists(directory / "modules.json", ignored)) return *find_task(&Task::name, kSentences);
+  if (files::exists(directory / "modules.json")) return *find_task(&Task::name, kSentences);
   for (std::string_view architecture : config.architectures) {
     for (const std::string_view family : {"DistilBert", "Bert"}) {
       if (!architecture.starts_with(family)) continue;

@@ -23,6 +23,11 @@ std::span<const std::byte> bytes_of(std::string_view text) {
 
 ArrayFile::ArrayFile(const std::filesystem::path& path, Options options)
     : options_(std::move(options)), output_(Output::file(path)) {
+  // The header comes first in the file and is known last.
+  if (!output_.seekable()) {
+    throw IoError(fmt::format("cannot write {}: a pipe cannot be written out of order: name a file",
+                              path.string()));
+  }
   if (options_.sequences) cu_seqlens_.push_back(0);
   output_.write(std::string(header_size, ' '));
 }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
 #include "core/json.h"
@@ -159,9 +160,10 @@ class HeaderReader {
   bool parse_error(std::size_t /*position*/, const std::string& /*token*/,
                    const nlohmann::json::exception& error) {
     const auto* syntax = dynamic_cast<const nlohmann::json::parse_error*>(&error);
-    fail(fmt::format(
-        "the header is not valid JSON: {}",
-        syntax != nullptr ? describe_json_error(*syntax, kLengthBytes) : in_quotes(error.what())));
+    fail(fmt::format("the header is not valid JSON: {}",
+                     syntax != nullptr
+                         ? describe_json_error(error.what(), syntax->byte + kLengthBytes)
+                         : in_quotes(error.what())));
   }
 
  private:
@@ -294,7 +296,8 @@ SafetensorsHeader read_safetensors_header(std::span<const std::byte> file,
     fail_as_other("the header at byte 8 does not begin with '{'");
   }
 
-  refuse_zero_bytes(json, origin + ": the header", kLengthBytes);
+  // The handler itself refuses what is nested.
+  if (json.find('\0') != json.npos) guard_json(json, origin + ": the header", kLengthBytes);
 
   SafetensorsHeader header;
   HeaderReader reader(origin, header);

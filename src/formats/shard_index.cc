@@ -1,6 +1,7 @@
 #include "formats/shard_index.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
 #include "core/json.h"

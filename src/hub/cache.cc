@@ -18,6 +18,7 @@
 
 #include "cloze/error.h"
 #include "core/atomic_file.h"
+#include "core/files.h"
 #include "hub/checksum.h"
 #include "hub/http.h"
 
@@ -35,23 +36,9 @@ namespace fs = std::filesystem;
 
 std::error_code last_error() { return {errno, std::generic_category()}; }
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
-/// A small file's text; nothing when it cannot be read.
-std::optional<std::string> text_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
 void write_text(const fs::path& path, const std::string& text) {
-  make_directory(path.parent_path());
-  AtomicFile file(path);
-  file.write(text);
-  file.commit();
+  files::make_directory(path.parent_path());
+  files::write_text(path, text);
 }
 
 }  // namespace
@@ -118,7 +105,7 @@ void ModelCache::make_directories() const {
 
 std::optional<std::string> ModelCache::commit_of(const std::string& revision) const {
   if (is_commit(revision)) return revision;
-  auto commit = text_of(root_ / "refs" / revision);
+  auto commit = files::text_if_readable(root_ / "refs" / revision);
   if (!commit) return std::nullopt;
   while (commit->ends_with('\n')) commit->pop_back();
   return is_commit(*commit) ? commit : std::nullopt;
@@ -126,12 +113,12 @@ std::optional<std::string> ModelCache::commit_of(const std::string& revision) co
 
 void ModelCache::set_commit(const std::string& revision, const std::string& commit) const {
   if (is_commit(revision)) return;
-  if (text_of(root_ / "refs" / revision) == commit) return;
+  if (files::text_if_readable(root_ / "refs" / revision) == commit) return;
   write_text(root_ / "refs" / revision, commit);
 }
 
 bool ModelCache::has(const std::string& commit, const std::string& file) const {
-  return is_there(snapshot(commit) / file);
+  return files::exists(snapshot(commit) / file);
 }
 
 void ModelCache::link(const std::string& commit, const std::string& file,
@@ -145,18 +132,28 @@ void ModelCache::link(const std::string& commit, const std::string& file,
   }
   const auto target = up / "blobs" / etag;
   std::error_code error;
-  if (fs::read_symlink(pointer, error) == target && is_there(pointer)) return;
-  // By way of a name of its own, so that a link that leads nowhere is replaced in one step.
-  const auto made = pointer.parent_path() / fmt::format(".{}.{}.link", etag, ::getpid());
-  fs::remove(made, error);
-  fs::create_symlink(target, made, error);
-  if (error == std::errc::operation_not_permitted || error == std::errc::operation_not_supported ||
-      error == std::errc::function_not_supported) {
-    fs::copy_file(blob(etag), made, error);
+  if (fs::read_symlink(pointer, error) == target && files::exists(pointer)) return;
+  // By way of a name of its own, so that a link that leads nowhere is replaced in one step. Another
+  // thread may be linking a file of the same content, or this file: each takes a name that is free.
+  const auto name = pointer.filename().string().substr(0, 200);
+  fs::path made;
+  for (int attempt = 0;; ++attempt) {
+    constexpr int kAttempts = 1000;
+    made = pointer.parent_path() / fmt::format(".{}.{}-{}.link", name, ::getpid(), attempt);
+    fs::create_symlink(target, made, error);
+    if (error == std::errc::operation_not_permitted ||
+        error == std::errc::operation_not_supported || error == std::errc::function_not_supported) {
+      fs::copy_file(blob(etag), made, error);
+    }
+    if (error != std::errc::file_exists || attempt == kAttempts) break;
   }
   if (error) fail(made, error);
   fs::rename(made, pointer, error);
-  if (error) fail(pointer, error);
+  if (error) {
+    std::error_code ignored;
+    fs::remove(made, ignored);
+    fail(pointer, error);
+  }
 }
 
 bool ModelCache::drop_damaged(const std::string& commit, const std::string& file) const {
@@ -172,7 +169,7 @@ bool ModelCache::drop_damaged(const std::string& commit, const std::string& file
 }
 
 std::optional<std::vector<std::string>> ModelCache::whole(const std::string& commit) const {
-  const auto text = text_of(root_ / ".cloze" / commit);
+  const auto text = files::text_if_readable(root_ / ".cloze" / commit);
   if (!text) return std::nullopt;
   std::vector<std::string> files;
   std::istringstream lines(*text);

@@ -1,12 +1,11 @@
 /// \file
 /// The cache on disk, as huggingface_hub lays it out:
 ///
-///     CACHE/models--owner--name/blobs/ETAG                   a file's content
-///     CACHE/models--owner--name/snapshots/COMMIT/FILE        a relative link to its blob
-///     CACHE/models--owner--name/refs/REVISION                the commit that a branch or tag was
-///     CACHE/models--owner--name/.cloze/COMMIT                Cloze's own: which files make it
-///     whole CACHE/.locks/models--owner--name/ETAG.lock             held (flock) while a blob is
-///     written
+///     CACHE/models--owner--name/blobs/ETAG               a file's content
+///     CACHE/models--owner--name/snapshots/COMMIT/FILE    a relative link to its blob
+///     CACHE/models--owner--name/refs/REVISION            the commit that a branch or tag was
+///     CACHE/models--owner--name/.cloze/COMMIT            Cloze's own: which files make it whole
+///     CACHE/.locks/models--owner--name/ETAG.lock         held (flock) while a blob is written
 #pragma once
 
 #include <atomic>

@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <thread>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/clock.h"
 #include "core/json.h"
+#include "core/numbers.h"
 #include "hub/checksum.h"
 
 namespace cloze::hub {
@@ -34,12 +35,10 @@ std::string shown(const std::string& origin) {
   return origin;
 }
 
+/// A count of bytes.
 std::optional<std::int64_t> number(std::string_view text) {
-  std::int64_t value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || at != end || value < 0) return std::nullopt;
-  return value;
+  const auto value = whole_number(text);
+  return value && *value >= 0 ? value : std::nullopt;
 }
 
 /// W/"abc" → abc.
@@ -60,8 +59,8 @@ Client::Client(const HubSettings& settings, Reference reference, const std::atom
       http_(cancelled) {}
 
 void Client::wait(milliseconds time) const {
-  const auto end = std::chrono::steady_clock::now() + time;
-  while (std::chrono::steady_clock::now() < end) {
+  const auto end = Clock::now() + time;
+  while (Clock::now() < end) {
     if (cancelled_ != nullptr && cancelled_->load(std::memory_order_relaxed)) {
       throw http::Cancelled();
     }

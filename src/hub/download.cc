@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
+#include "core/descriptor.h"
+#include "core/files.h"
 #include "core/json.h"
 #include "hub/checksum.h"
 
@@ -26,57 +28,52 @@ class Incomplete {
   explicit Incomplete(fs::path path)
       : path_(std::move(path)),
         descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)) {
-    if (descriptor_ < 0) fail();
+    if (!descriptor_) fail(errno);
     struct stat status {};
-    if (::fstat(descriptor_, &status) != 0) fail();
+    if (::fstat(descriptor_.get(), &status) != 0) fail(errno);
     size_ = status.st_size;
-    if (::lseek(descriptor_, 0, SEEK_END) < 0) fail();
+    if (::lseek(descriptor_.get(), 0, SEEK_END) < 0) fail(errno);
   }
   Incomplete(const Incomplete&) = delete;
   Incomplete& operator=(const Incomplete&) = delete;
   Incomplete(Incomplete&&) = delete;
   Incomplete& operator=(Incomplete&&) = delete;
-  ~Incomplete() { ::close(descriptor_); }
+  ~Incomplete() = default;
 
   [[nodiscard]] std::int64_t size() const { return size_; }
   [[nodiscard]] const fs::path& path() const { return path_; }
 
   void clear() {
-    if (::ftruncate(descriptor_, 0) != 0 || ::lseek(descriptor_, 0, SEEK_SET) < 0) fail();
+    if (::ftruncate(descriptor_.get(), 0) != 0 || ::lseek(descriptor_.get(), 0, SEEK_SET) < 0)
+      fail(errno);
     size_ = 0;
   }
 
   void write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const auto written = ::write(descriptor_, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail();
-      size_ += written;
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
+    if (const int error = write_fully(descriptor_.get(), bytes)) fail(error);
+    size_ += static_cast<std::int64_t>(bytes.size());
   }
 
   void become(const fs::path& blob) {
-    if (::fsync(descriptor_) != 0 || ::rename(path_.c_str(), blob.c_str()) != 0) fail();
+    if (::fsync(descriptor_.get()) != 0 || ::rename(path_.c_str(), blob.c_str()) != 0) fail(errno);
   }
 
  private:
-  [[noreturn]] void fail() const {
+  [[noreturn]] void fail(int cause) const {
     throw IoError(
         fmt::format("cannot write {} of the Hub's cache: {}; HF_HUB_CACHE chooses "
                     "another place",
-                    path_.string(), std::generic_category().message(errno)));
+                    path_.string(), std::generic_category().message(cause)));
   }
   fs::path path_;
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   std::int64_t size_ = 0;
 };
 
 /// Whether the cache has the blob, of the size that the Hub says.
 bool has_blob(const fs::path& blob, const RemoteFile& file) {
-  std::error_code error;
-  const auto size = fs::file_size(blob, error);
-  return !error && (!file.size || static_cast<std::uintmax_t>(*file.size) == size);
+  const auto size = files::size(blob);
+  return size && (!file.size || *file.size == *size);
 }
 
 }  // namespace

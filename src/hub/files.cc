@@ -114,9 +114,9 @@ struct Module {
 
 std::vector<Module> modules_of(const std::string& text, const std::string& origin) {
   std::vector<Module> modules;
-  refuse_zero_bytes(text, origin);
+  const auto parsed = parse_json(text, origin);
   try {
-    for (const auto& entry : nlohmann::json::parse(text)) {
+    for (const auto& entry : parsed) {
       const auto type = entry.at("type").get<std::string>();
       auto folder = entry.value("path", "");
       while (folder.ends_with('/')) folder.pop_back();

@@ -5,17 +5,9 @@
 #include "cloze/error.h"
 #include "cloze/hub.h"
 #include "core/environment.h"
+#include "core/files.h"
 
 namespace cloze {
-namespace {
-
-bool directory_exists(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::is_directory(path, ignored);
-}
-
-}  // namespace
-
 std::filesystem::path model_cache() {
   if (const auto cache = environment_variable("CLOZE_CACHE")) return *cache;
   if (const auto cache = environment_variable("XDG_CACHE_HOME")) {
@@ -30,9 +22,8 @@ std::filesystem::path find_model(const std::string& directory_or_name,
     throw IoError("the model's name is empty: give a directory, or a name in the model cache");
   }
   std::filesystem::path given(directory_or_name);
-  if (directory_exists(given)) return given;
-  std::error_code ignored;
-  if (std::filesystem::exists(given, ignored)) {
+  if (files::is_directory(given)) return given;
+  if (files::exists(given)) {
     throw IoError(
         fmt::format("{} is a file: a model is a directory with config.json, a vocabulary "
                     "and weights",
@@ -41,7 +32,7 @@ std::filesystem::path find_model(const std::string& directory_or_name,
   const auto cache = model_cache();
   if (given.is_relative()) {
     for (const auto& candidate : {cache / given, cache / given.filename()}) {
-      if (directory_exists(candidate)) return candidate;
+      if (files::is_directory(candidate)) return candidate;
     }
   }
   const auto nowhere =

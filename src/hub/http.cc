@@ -1,12 +1,12 @@
 #include "hub/http.h"
 
 #include <algorithm>
-#include <cctype>
 #include <exception>
 
 #include <fmt/format.h>
 
 #include "core/environment.h"
+#include "core/strings.h"
 #include "hub/curl_library.h"
 
 namespace cloze::http {
@@ -33,22 +33,14 @@ struct Exchange {
   }
 };
 
-std::string trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
-}
-
 std::size_t on_header(char* data, std::size_t size, std::size_t count, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);
   const std::string_view line(data, size * count);
   // A second status line ("100 Continue", a proxy's answer) begins the headers anew.
   if (line.starts_with("HTTP/")) exchange.response.headers.clear();
   if (const auto colon = line.find(':'); colon != std::string_view::npos) {
-    std::string name(line.substr(0, colon));
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    exchange.response.headers.insert_or_assign(std::move(name), trimmed(line.substr(colon + 1)));
+    exchange.response.headers.insert_or_assign(lower_ascii(line.substr(0, colon)),
+                                               trimmed(line.substr(colon + 1)));
   }
   return line.size();
 }
@@ -193,9 +185,7 @@ std::string resolve_url(const std::string& base, const std::string& location) {
 std::string origin_of(const std::string& url) {
   const auto parts = parsed(url);
   if (!parts) return {};
-  std::string host = part_of(parts.get(), CURLUPART_HOST);
-  std::transform(host.begin(), host.end(), host.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto host = lower_ascii(part_of(parts.get(), CURLUPART_HOST));
   return fmt::format("{}://{}:{}", part_of(parts.get(), CURLUPART_SCHEME), host,
                      part_of(parts.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT));
 }

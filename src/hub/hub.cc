@@ -15,6 +15,7 @@
 
 #include "cloze/config.h"
 #include "cloze/error.h"
+#include "core/files.h"
 #include "core/progress_counter.h"
 #include "hub/cache.h"
 #include "hub/client.h"
@@ -28,18 +29,6 @@ namespace {
 namespace fs = std::filesystem;
 using hub::ModelCache;
 using hub::Reference;
-
-std::string text_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw IoError(fmt::format("cannot read {}", path.string()));
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-std::int64_t size_of_file(const fs::path& path) {
-  std::error_code ignored;
-  const auto size = fs::file_size(path, ignored);
-  return ignored ? 0 : static_cast<std::int64_t>(size);
-}
 
 /// Runs `work` on every item, `threads` at once, each with a client of its own. The first failure
 /// ends the others and comes out.
@@ -87,7 +76,7 @@ class Pull {
     const auto origin = fmt::format("{} on {}", reference_.name, settings_.endpoint);
     const auto read = [&](const std::string& file) {
       fetch({file});
-      return text_of(cache_.snapshot(commit_) / file);
+      return files::read_text(cache_.snapshot(commit_) / file);
     };
     const std::string config = "config.json";
     if (std::find(revision.files.begin(), revision.files.end(), config) != revision.files.end()) {
@@ -108,7 +97,7 @@ class Pull {
     for (const auto& file : files) {
       const auto received = received_.find(file);
       model.files.push_back({.name = file,
-                             .bytes = size_of_file(model.directory / file),
+                             .bytes = files::size(model.directory / file).value_or(0),
                              .received = received == received_.end() ? 0 : received->second});
     }
     return model;
@@ -135,9 +124,8 @@ class Pull {
     for (const auto& file : files) {
       bytes += file.size.value_or(0);
       const auto blob = cache_.blob(file.etag);
-      std::error_code ignored;
-      if (fs::exists(blob, ignored)) continue;
-      missing += file.size.value_or(0) - size_of_file(cache_.incomplete(file.etag));
+      if (files::exists(blob)) continue;
+      missing += file.size.value_or(0) - files::size(cache_.incomplete(file.etag)).value_or(0);
     }
     cache_.require_space(missing);
     // The largest first: it is what the end waits for.
@@ -184,7 +172,7 @@ std::optional<std::vector<std::string>> whole_files(const ModelCache& cache,
   if (!has("config.json") && !has("modules.json") && !has("bert_config.json")) return std::nullopt;
   try {
     return hub::choose_files(
-        listing, [&](const std::string& file) { return text_of(directory / file); },
+        listing, [&](const std::string& file) { return files::read_text(directory / file); },
         directory.string());
   } catch (const Error&) {
     return std::nullopt;
@@ -208,7 +196,7 @@ std::optional<HubModel> from_cache(const Reference& reference, const HubSettings
                  .files = {}};
   for (const auto& file : *files) {
     model.files.push_back(
-        {.name = file, .bytes = size_of_file(model.directory / file), .received = 0});
+        {.name = file, .bytes = files::size(model.directory / file).value_or(0), .received = 0});
   }
   return model;
 }

@@ -1,10 +1,6 @@
 // The settings of the Hub's client, as huggingface_hub's constants.py reads them.
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <charconv>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <utility>
 
@@ -13,7 +9,9 @@
 #include "cloze/error.h"
 #include "cloze/hub.h"
 #include "core/environment.h"
-#include "core/json.h"
+#include "core/files.h"
+#include "core/numbers.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -22,10 +20,8 @@ namespace fs = std::filesystem;
 
 /// huggingface_hub's idea of true.
 bool is_true(const char* name) {
-  auto value = environment_variable(name).value_or("");
-  std::transform(value.begin(), value.end(), value.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  constexpr std::array words{"1", "ON", "YES", "TRUE"};
+  const auto value = lower_ascii(environment_variable(name).value_or(""));
+  constexpr std::array words{"1", "on", "yes", "true"};
   return std::find(words.begin(), words.end(), value) != words.end();
 }
 
@@ -52,13 +48,6 @@ fs::path hub_cache() {
   return hugging_face_home() / "hub";
 }
 
-std::string trimmed(const std::string& text) {
-  constexpr std::string_view blank = " \t\r\n";
-  const auto begin = text.find_first_not_of(blank);
-  if (begin == std::string::npos) return {};
-  return text.substr(begin, text.find_last_not_of(blank) - begin + 1);
-}
-
 /// The token and where it comes from. A token that could not stand in a header is refused here, and
 /// not shown.
 std::pair<std::string, std::string> find_token() {
@@ -71,8 +60,7 @@ std::pair<std::string, std::string> find_token() {
   }
   if (token.empty()) {
     const auto path = path_variable("HF_TOKEN_PATH").value_or(hugging_face_home() / "token");
-    std::ifstream file(path, std::ios::binary);
-    if (file) token = trimmed({std::istreambuf_iterator<char>(file), {}});
+    token = trimmed(files::text_if_readable(path).value_or(""));
     source = path.string();
   }
   if (token.empty()) return {};
@@ -91,14 +79,12 @@ std::pair<std::string, std::string> find_token() {
 std::chrono::seconds seconds_variable(const char* name, std::chrono::seconds otherwise) {
   const auto value = environment_variable(name);
   if (!value) return otherwise;
-  int seconds = 0;
-  const auto* end = value->data() + value->size();
-  const auto [at, error] = std::from_chars(value->data(), end, seconds);
-  if (error != std::errc() || at != end || seconds < 1 || seconds > 86400) {
+  const auto seconds = whole_number(*value);
+  if (!seconds || *seconds < 1 || *seconds > 86400) {
     throw ArgumentError(
         fmt::format("{} is {}: expected seconds, 1 to 86400", name, in_quotes(*value)));
   }
-  return std::chrono::seconds(seconds);
+  return std::chrono::seconds(*seconds);
 }
 
 std::string find_endpoint() {

@@ -13,6 +13,7 @@
 
 #include "cloze/error.h"
 #include "cloze/output.h"
+#include "core/files.h"
 #include "inspect/page_files.h"
 #include "inspect/page_template.h"
 
@@ -26,12 +27,6 @@ std::string on_one_line(std::string text) {
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
   return text.empty() ? " " : text;
-}
-
-void write_file(const std::filesystem::path& path, std::string_view text) {
-  auto out = Output::file(path);
-  out.write(text);
-  out.finish();
 }
 
 }  // namespace
@@ -145,10 +140,10 @@ void write_projector(const std::filesystem::path& directory, const Tensor& vecto
     if (labelled) metadata += '\t' + on_one_line(point.label);
     metadata += '\n';
   }
-  write_file(directory / "metadata.tsv", metadata);
-  write_file(directory / "projector_config.pbtxt",
-             "embeddings {\n  tensor_name: \"cloze\"\n  tensor_path: \"tensors.tsv\"\n"
-             "  metadata_path: \"metadata.tsv\"\n}\n");
+  files::write_text(directory / "metadata.tsv", metadata);
+  files::write_text(directory / "projector_config.pbtxt",
+                    "embeddings {\n  tensor_name: \"cloze\"\n  tensor_path: \"tensors.tsv\"\n"
+                    "  metadata_path: \"metadata.tsv\"\n}\n");
 }
 
 }  // namespace cloze

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/vectors.h"
 #include "tasks/top_tokens.h"
 
 namespace cloze {
@@ -25,11 +26,6 @@ constexpr std::array<std::pair<std::string_view, Question>, 6> kQuestions{{
 }};
 constexpr std::size_t kCandidates = 8;
 constexpr std::int32_t kMostAnswerTokens = 30;  // as the SQuAD scripts have it
-
-std::span<const float> row_of(const Tensor& logits, std::int64_t row) {
-  const auto cols = static_cast<std::size_t>(logits.dim(1));
-  return logits.values<float>().subspan(static_cast<std::size_t>(row) * cols, cols);
-}
 
 std::string label_name(const BertConfig& config, std::int32_t id) {
   const auto at = static_cast<std::size_t>(id);

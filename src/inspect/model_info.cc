@@ -12,6 +12,7 @@
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
+#include "core/files.h"
 #include "sentence/settings.h"
 
 namespace cloze {
@@ -92,9 +93,8 @@ void require_bert(const Checkpoint& checkpoint, const ModelNames& names, const M
 
 TokenizerInfo tokenizer_info(const std::filesystem::path& directory) {
   TokenizerInfo info;
-  std::error_code ignored;
   for (const char* name : {"tokenizer.json", "vocab.txt"}) {
-    if (info.file.empty() && std::filesystem::exists(directory / name, ignored)) info.file = name;
+    if (info.file.empty() && files::exists(directory / name)) info.file = name;
   }
   try {
     const auto tokenizer = Tokenizer::from_pretrained(directory);
@@ -139,20 +139,6 @@ ModelInfo model_info(const std::filesystem::path& directory) {
   info.tokenizer = tokenizer_info(transformer);
   info.sentence_pooling = sentence_pooling(directory);
   return info;
-}
-
-std::string name_of(Activation activation) {
-  switch (activation) {
-    case Activation::gelu:
-      return "gelu";
-    case Activation::gelu_tanh:
-      return "gelu_new";
-    case Activation::relu:
-      return "relu";
-    case Activation::silu:
-      return "silu";
-  }
-  throw ArgumentError("not an activation");
 }
 
 }  // namespace cloze

@@ -44,7 +44,4 @@ struct ModelInfo {
 /// disagree with the configuration).
 [[nodiscard]] ModelInfo model_info(const std::filesystem::path& directory);
 
-/// "gelu", "gelu_new", ... as `config.json` names it.
-[[nodiscard]] std::string name_of(Activation activation);
-
 }  // namespace cloze

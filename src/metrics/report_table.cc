@@ -5,14 +5,13 @@
 
 #include <fmt/format.h>
 
+#include "core/utf8.h"
+
 namespace cloze {
 namespace {
 
-/// Bytes that begin a code point.
 std::size_t characters(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-  }));
+  return static_cast<std::size_t>(utf8::count_code_points(text));
 }
 
 }  // namespace

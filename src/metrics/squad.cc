@@ -10,7 +10,7 @@
 
 #include <utf8proc.h>
 
-#include "text/normalize/utf8.h"
+#include "core/utf8.h"
 
 namespace cloze {
 namespace {
@@ -45,12 +45,12 @@ bool is_word(char32_t c) {
 
 std::vector<char32_t> lowered_without_punctuation(std::string_view text) {
   constexpr char32_t dotted_capital_i = 0x130, combining_dot = 0x307;
-  const text::ValidText valid(text);
+  const utf8::ValidText valid(text);
   std::vector<char32_t> result;
   const auto* p = valid.text().data();
   const auto* const end = p + valid.text().size();
   while (p < end) {
-    const auto c = text::decode(p);
+    const auto c = utf8::decode(p);
     if (c < 0x80 && punctuation.find(static_cast<char>(c)) != std::string_view::npos) continue;
     if (c == dotted_capital_i) {  // the one letter that becomes two
       result.push_back('i');
@@ -95,7 +95,7 @@ std::vector<std::string> words_of(std::string_view text) {
     if (!inside) words.emplace_back();
     inside = true;
     std::array<char, 4> bytes{};
-    words.back().append(bytes.data(), static_cast<std::size_t>(text::encode(c, bytes.data())));
+    words.back().append(bytes.data(), static_cast<std::size_t>(utf8::encode(c, bytes.data())));
   }
   return words;
 }

@@ -9,20 +9,16 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "core/vectors.h"
 #include "sentence/similarity.h"
 
 namespace cloze {
 namespace {
 
-std::span<const float> row_of(const Tensor& vectors, std::size_t row) {
-  const auto columns = static_cast<std::size_t>(vectors.dim(1));
-  return vectors.values<float>().subspan(row * columns, columns);
-}
-
 /// The text whose vector is most like that of `text`, itself apart.
-std::size_t nearest(const Tensor& vectors, std::size_t text) {
+std::size_t nearest(const Tensor& vectors, std::int64_t text) {
   auto scores = cosines(vectors, row_of(vectors, text));
-  scores[text] = -2;
+  scores[static_cast<std::size_t>(text)] = -2;
   return static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
 }
 
@@ -38,9 +34,9 @@ QuantizationCost quantization_cost(const Tensor& reference, const Tensor& vector
   const auto texts = static_cast<std::size_t>(cost.texts);
   std::vector<double> likeness(texts);
   std::atomic<std::int64_t> same = 0;
-  parallel_for(cost.texts, 16, [&](std::int64_t index) {
-    const auto text = static_cast<std::size_t>(index);
-    likeness[text] = cosine(row_of(reference, text), row_of(vectors, text));
+  parallel_for(cost.texts, 16, [&](std::int64_t text) {
+    likeness[static_cast<std::size_t>(text)] =
+        cosine(row_of(reference, text), row_of(vectors, text));
     if (texts == 1 || nearest(reference, text) == nearest(vectors, text)) ++same;
   });
   cost.same_neighbour = static_cast<double>(same) / static_cast<double>(texts);

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
+#include "core/files.h"
+#include "core/json.h"
 #include "core/mapped_file.h"
 
 namespace cloze {
@@ -15,17 +17,7 @@ namespace {
 using Json = nlohmann::json;
 
 Json read_json(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
-  try {
-    return Json::parse(file->text());
-  } catch (const Json::exception& error) {
-    throw FormatError(fmt::format("{} is not JSON: {}", path.string(), error.what()));
-  }
-}
-
-bool file_exists(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
+  return parse_json(MappedFile::open(path)->text(), path.string());
 }
 
 /// The pooling that a pooling module's configuration asks for.
@@ -55,7 +47,7 @@ Pooling read_pooling(const std::filesystem::path& path) {
 }
 
 std::optional<std::int64_t> read_max_seq_length(const std::filesystem::path& path) {
-  if (!file_exists(path)) return std::nullopt;
+  if (!files::exists(path)) return std::nullopt;
   const auto config = read_json(path);
   const auto found = config.find("max_seq_length");
   if (found == config.end() || found->is_null()) return std::nullopt;
@@ -113,7 +105,7 @@ SentenceSettings read_settings(const std::filesystem::path& directory, const Jso
 
 std::filesystem::path transformer_directory(const std::filesystem::path& directory) {
   const auto path = directory / "modules.json";
-  if (!file_exists(path)) return directory;
+  if (!files::exists(path)) return directory;
   try {
     for (const auto& module : read_json(path)) {
       if (module_name(module) == "Transformer") return module_path(directory, module);
@@ -126,7 +118,7 @@ std::filesystem::path transformer_directory(const std::filesystem::path& directo
 
 std::optional<SentenceSettings> sentence_settings(const std::filesystem::path& directory) {
   const auto path = directory / "modules.json";
-  if (!file_exists(path)) return std::nullopt;
+  if (!files::exists(path)) return std::nullopt;
   const auto modules = read_json(path);
   try {
     return read_settings(directory, modules);

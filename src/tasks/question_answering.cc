@@ -9,6 +9,7 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "core/utf8.h"
 #include "datasets/squad_reader.h"
 #include "metrics/squad.h"
 #include "tasks/task_setup.h"
@@ -139,9 +140,7 @@ class QuestionAnsweringData : public TaskData {
     const auto answer = std::find_if(answers.begin(), answers.end(),
                                      [](const Answer& each) { return each.start >= 0; });
     if (answer == answers.end() || window.offsets.empty()) return;
-    const auto length = static_cast<std::int32_t>(
-        std::count_if(answer->text.begin(), answer->text.end(),
-                      [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+    const auto length = static_cast<std::int32_t>(utf8::count_code_points(answer->text));
     const auto begin = answer->start, end = answer->start + length;
     const auto& offsets = window.offsets;
     if (offsets.front().begin > begin || offsets.back().end < end || length == 0) return;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/utf8.h"
 #include "tasks/question_answering.h"
 
 namespace cloze {
@@ -105,7 +106,7 @@ std::string code_points_of(std::string_view text, Span range) {
   std::size_t begin = text.size(), end = text.size();
   std::int32_t at = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U) continue;
+    if (!utf8::begins_code_point(text[i])) continue;
     if (at == range.begin) begin = i;
     if (at == range.end) {
       end = i;

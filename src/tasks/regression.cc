@@ -1,6 +1,5 @@
 // Regression: a value for a text or a pair (likeness, rating); mean squared error, Pearson's and
 // Spearman's correlation.
-#include <charconv>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -10,6 +9,7 @@
 
 #include "cloze/error.h"
 #include "core/json.h"
+#include "core/numbers.h"
 #include "metrics/correlation.h"
 #include "tasks/text_data.h"
 
@@ -19,10 +19,7 @@ namespace {
 using nlohmann::ordered_json;
 
 double value_of(const std::string& text, const std::string& place) {
-  double value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data(), end, value);
-  if (error == std::errc() && at == end && std::isfinite(value)) return value;
+  if (const auto value = finite_number(text)) return *value;
   throw FormatError(fmt::format(
       "{} has {} where a number must be: correct the row, or name the column with --label-column",
       place, in_quotes(text)));

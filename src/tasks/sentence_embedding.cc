@@ -1,7 +1,6 @@
 // Sentence embedding: texts to vectors whose cosine says how alike the texts are. Learns from pairs
 // that belong together, or from pairs with a score; is measured on scores.
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include "cloze/error.h"
 #include "core/atomic_file.h"
 #include "core/json.h"
+#include "core/numbers.h"
 #include "metrics/correlation.h"
 #include "sentence/similarity.h"
 #include "tasks/text_data.h"
@@ -96,10 +96,7 @@ class SentencePairData : public TaskData {
 };
 
 double score_of(const std::string& text, const std::string& place) {
-  double value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data(), end, value);
-  if (error == std::errc() && at == end && std::isfinite(value)) return value;
+  if (const auto value = finite_number(text)) return *value;
   throw FormatError(
       fmt::format("{} has {} where the pair's score must be: correct the row, or name the column "
                   "with --label-column",

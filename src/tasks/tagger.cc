@@ -8,6 +8,7 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "core/utf8.h"
 #include "datasets/batching.h"
 #include "datasets/labels.h"
 #include "tasks/text_classification.h"
@@ -39,18 +40,12 @@ std::size_t best_of(const std::vector<double>& scores) {
   return static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
 }
 
-bool begins_code_point(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U; }
-
-std::size_t code_points_in(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_code_point));
-}
-
 /// Where each code point of a text begins, and its end.
 std::vector<std::size_t> code_point_bounds(std::string_view text) {
   std::vector<std::size_t> bounds;
   bounds.reserve(text.size() + 1);
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (begins_code_point(text[i])) bounds.push_back(i);
+    if (utf8::begins_code_point(text[i])) bounds.push_back(i);
   }
   bounds.push_back(text.size());
   return bounds;
@@ -76,7 +71,8 @@ std::vector<Piece> pieces_of(const Encoding& window, std::span<const float> logi
     const auto begin = static_cast<std::size_t>(piece.offsets.begin);
     const auto end = static_cast<std::size_t>(piece.offsets.end);
     // A token that is longer than its text has a "##".
-    piece.is_subword = code_points_in(piece.word) != end - begin;
+    piece.is_subword =
+        utf8::count_code_points(piece.word) != piece.offsets.end - piece.offsets.begin;
     if (window.ids[t] == tokenizer.unk_token_id()) {
       piece.word = std::string(text.substr(bounds[begin], bounds[end] - bounds[begin]));
       piece.is_subword = false;

@@ -1,7 +1,6 @@
 // Token classification: a label for every word, at its first token; entities (or parts of speech)
 // of CoNLL files.
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <utility>
 #include <vector>
@@ -10,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
+#include "core/numbers.h"
 #include "datasets/conll_reader.h"
 #include "datasets/labels.h"
 #include "metrics/classification.h"
@@ -243,10 +243,8 @@ class TokenClassification : public Task {
  private:
   [[nodiscard]] ConllOptions conll_options() const {
     const auto number = [](const std::string& text, std::string_view option) {
-      std::int64_t value = 0;
-      const auto* end = text.data() + text.size();
-      const auto [at, error] = std::from_chars(text.data(), end, value);
-      if (text.empty() || (error == std::errc() && at == end && value > 0)) return value;
+      if (text.empty()) return std::int64_t{0};
+      if (const auto value = whole_number(text); value && *value > 0) return *value;
       throw ArgumentError(
           fmt::format("the columns of sentences have numbers from 1: {} is {}", option, text));
     };

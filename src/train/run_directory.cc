@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <system_error>
 
 #include <fcntl.h>
@@ -16,6 +15,7 @@
 #include "core/crc32c.h"
 #include "core/json.h"
 #include "core/mapped_file.h"
+#include "core/numbers.h"
 
 namespace cloze {
 namespace {
@@ -119,12 +119,8 @@ std::string complaint_about(const fs::path& directory) {
 std::optional<std::int64_t> step_of(const fs::path& directory) {
   const std::string name = directory.filename().string();
   if (!name.starts_with(kPrefix)) return std::nullopt;
-  std::int64_t step = 0;
-  const auto* begin = name.data() + kPrefix.size();
-  const auto* end = name.data() + name.size();
-  const auto [stopped, error] = std::from_chars(begin, end, step);
-  if (error != std::errc() || stopped != end || step < 0) return std::nullopt;
-  return step;
+  const auto step = whole_number(std::string_view(name).substr(kPrefix.size()));
+  return step && *step >= 0 ? step : std::nullopt;
 }
 
 void remove_tree(const fs::path& path) {

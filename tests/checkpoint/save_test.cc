@@ -77,8 +77,10 @@ TEST(SaveSafetensors, KeepsViewsOfTheFileThatItReplaces) {
   tensors.emplace("y", tensors.at("x").rows(1, 3));
   save_safetensors(path, tensors);  // from the mapped file onto itself
   const auto written = Checkpoint::open(path);
-  EXPECT_THAT(written.tensor("x").to(DType::f64).values<double>(), ElementsAre(1, 2, 3));
-  EXPECT_THAT(written.tensor("y").to(DType::f64).values<double>(), ElementsAre(2, 3));
+  const auto x = written.tensor("x").to(DType::f64);
+  EXPECT_THAT(x.values<double>(), ElementsAre(1, 2, 3));
+  const auto y = written.tensor("y").to(DType::f64);
+  EXPECT_THAT(y.values<double>(), ElementsAre(2, 3));
 }
 
 TEST(SaveSafetensors, GivesTheFileTheUsualPermissions) {

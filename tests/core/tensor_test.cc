@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -190,6 +191,31 @@ TEST(Tensor, ViewsAreReadOnlyAndKeepTheirOwner) {
   EXPECT_TRUE(watch.expired());
 }
 
+/// Element `index` of the tensor, converted.
+template <class T>
+T element(const Tensor& tensor, std::size_t index) {
+  const Tensor converted = tensor.to(dtype_of<T>);
+  return converted.values<T>()[index];
+}
+
+// A span of a temporary's elements would outlive them.
+template <class T>
+concept HasValues = requires(T&& tensor) {
+  std::forward<T>(tensor).template values<float>();
+};
+template <class T>
+concept HasMutableValues = requires(T&& tensor) {
+  std::forward<T>(tensor).template mutable_values<float>();
+};
+template <class T>
+concept HasBytes = requires(T&& tensor) {
+  std::forward<T>(tensor).bytes();
+};
+static_assert(HasValues<Tensor&> && HasValues<const Tensor&> && !HasValues<Tensor> &&
+              !HasValues<const Tensor>);
+static_assert(HasMutableValues<Tensor&> && !HasMutableValues<Tensor>);
+static_assert(HasBytes<const Tensor&> && !HasBytes<Tensor>);
+
 TEST(Tensor, ReadsUnalignedBytesOnlyByConversion) {
   std::array<std::byte, 9> bytes{};
   const std::array<float, 2> values{1.5F, -2.0F};
@@ -198,8 +224,9 @@ TEST(Tensor, ReadsUnalignedBytesOnlyByConversion) {
   if (reinterpret_cast<std::uintptr_t>(view.bytes().data()) % alignof(float) != 0) {
     EXPECT_THROW((void)view.values<float>(), ArgumentError);
   }
-  EXPECT_THAT(view.to(DType::f64).values<double>(), ElementsAre(1.5, -2.0));
-  EXPECT_EQ(view.to(DType::bf16).values<BFloat16>()[0].bits, 0x3FC0);
+  EXPECT_EQ(element<double>(view, 0), 1.5);
+  EXPECT_EQ(element<double>(view, 1), -2.0);
+  EXPECT_EQ(element<BFloat16>(view, 0).bits, 0x3FC0);
 }
 
 TEST(Tensor, NamesTheDtypeThatItWasReadAs) {
@@ -249,15 +276,16 @@ TEST(Tensor, ConvertsBetweenFloatingPointTypes) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     const auto expected = static_cast<float>(values[i]);
     EXPECT_EQ(bits_of(single.values<float>()[i]), bits_of(expected));
-    EXPECT_EQ(single.to(DType::f64).values<double>()[i], static_cast<double>(expected));
-    EXPECT_EQ(wide.to(DType::bf16).values<BFloat16>()[i].bits, BFloat16::from(expected).bits);
-    EXPECT_EQ(single.to(DType::f16).values<Float16>()[i].bits, Float16::from(expected).bits);
+    EXPECT_EQ(element<double>(single, i), static_cast<double>(expected));
+    EXPECT_EQ(element<BFloat16>(wide, i).bits, BFloat16::from(expected).bits);
+    EXPECT_EQ(element<Float16>(single, i).bits, Float16::from(expected).bits);
     const auto half = single.to(DType::f16);
-    EXPECT_EQ(half.to(DType::f32).values<float>()[i], static_cast<float>(Float16::from(expected)));
-    EXPECT_EQ(half.to(DType::bf16).values<BFloat16>()[i].bits,
+    EXPECT_EQ(element<float>(half, i), static_cast<float>(Float16::from(expected)));
+    EXPECT_EQ(element<BFloat16>(half, i).bits,
               BFloat16::from(static_cast<float>(Float16::from(expected))).bits);
   }
-  EXPECT_EQ(single.to(DType::f32).bytes().data(), single.bytes().data());  // itself
+  const auto same = single.to(DType::f32);
+  EXPECT_EQ(same.bytes().data(), single.bytes().data());  // itself
   EXPECT_EQ(Tensor::zeros(DType::f16, {0, 3}).to(DType::f32).shape(), (Shape{0, 3}));
   EXPECT_EQ(Tensor().to(DType::bf16).numel(), 0);
 }

@@ -90,9 +90,11 @@ TEST_F(FilesTest, SafetensorsAreReadBackByTheCheckpoint) {
   file.finish();
   const auto checkpoint = Checkpoint::open(folder_ / "x.safetensors");
   EXPECT_THAT(checkpoint.names(), ElementsAre("cu_seqlens", "states"));
-  EXPECT_THAT(checkpoint.tensor("states").values<float>(), ElementsAre(1, 2, 3, 4, 5, 6, 1, 2));
+  const auto states = checkpoint.tensor("states");
+  EXPECT_THAT(states.values<float>(), ElementsAre(1, 2, 3, 4, 5, 6, 1, 2));
   EXPECT_EQ(checkpoint.tensor("states").shape(), (Shape{4, 2}));
-  EXPECT_THAT(checkpoint.tensor("cu_seqlens").values<std::int64_t>(), ElementsAre(0, 3, 3, 4));
+  const auto cu_seqlens = checkpoint.tensor("cu_seqlens");
+  EXPECT_THAT(cu_seqlens.values<std::int64_t>(), ElementsAre(0, 3, 3, 4));
 }
 
 TEST_F(FilesTest, AnArrayOfNothing) {

@@ -181,6 +181,19 @@ TEST(ConvertModel, KeepsSentenceTransformersModules) {
   EXPECT_TRUE(fs::exists(directory.path() / "config.json"));
 }
 
+// A cache of models may hold a module as a link to a directory elsewhere.
+TEST(ConvertModel, WritesModulesInsideTheDestinationWhereverTheirLinksLead) {
+  const TempDirectory source, elsewhere, directory;
+  write_sentence_model(source, "mean_tokens");
+  fs::rename(source.path() / "2_Dense", elsewhere.path() / "dense");
+  fs::create_directory_symlink(elsewhere.path() / "dense", source.path() / "2_Dense");
+  (void)convert_model(source.path(), directory.path() / "converted");
+  EXPECT_TRUE(fs::exists(directory.path() / "converted/2_Dense/model.safetensors"));
+  const auto settings = sentence_settings(directory.path() / "converted");
+  ASSERT_TRUE(settings.has_value());
+  expect_same_tensors(settings->dense.at(0), elsewhere.path() / "dense");
+}
+
 TEST(Pooling, TheFurtherOnesOfSentenceTransformers) {
   const auto hidden = Tensor::from<float>({4, 1}, std::vector<float>{1.0F, 2.0F, 4.0F, 9.0F});
   const Batch batch{.input_ids = {1, 1, 1, 1},
@@ -188,7 +201,8 @@ TEST(Pooling, TheFurtherOnesOfSentenceTransformers) {
                     .position_ids = {0, 1, 2, 0},
                     .cu_seqlens = {0, 3, 4}};
   const auto first = [&](Pooling pooling) {
-    return pool(hidden, batch, pooling).values<float>()[0];
+    const auto pooled = pool(hidden, batch, pooling);
+    return pooled.values<float>()[0];
   };
   EXPECT_NEAR(first(Pooling::mean_sqrt_len), 7.0 / std::sqrt(3.0), 1e-6);
   EXPECT_NEAR(first(Pooling::weighted_mean), (1.0 + 4.0 + 12.0) / 6.0, 1e-6);

@@ -164,7 +164,8 @@ TEST(ExportOnnx, ATiedDecoderIsInTheFileOnce) {
   const auto weights = Checkpoint::open(golden_directory("pretraining"));
   std::int64_t bytes = 0;
   for (const auto& name : weights.names()) {
-    bytes += static_cast<std::int64_t>(weights.tensor(name).bytes().size());
+    const auto tensor = weights.tensor(name);
+    bytes += static_cast<std::int64_t>(tensor.bytes().size());
   }
   const auto size = static_cast<std::int64_t>(fs::file_size(folder.path() / "model.onnx"));
   const auto words = weights.tensor("bert.embeddings.word_embeddings.weight");

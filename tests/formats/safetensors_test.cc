@@ -76,7 +76,8 @@ TEST(Safetensors, ReadsEveryDtypeOfTheReferenceWriter) {
   EXPECT_EQ(checkpoint.tensor("scalar").shape(), Shape{});
   EXPECT_EQ(elements<float>(checkpoint.tensor("scalar")), std::vector<float>{-2});
   EXPECT_EQ(checkpoint.tensor("empty").shape(), (Shape{0, 4}));
-  EXPECT_TRUE(checkpoint.tensor("empty").bytes().empty());
+  const auto empty = checkpoint.tensor("empty");
+  EXPECT_TRUE(empty.bytes().empty());
 }
 
 TEST(Safetensors, AcceptsWhatTheFormatAllows) {

@@ -12,9 +12,9 @@
 
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
+#include "core/utf8.h"
 #include "text/encode/pipeline.h"
 #include "text/normalize/normalized_text.h"
-#include "text/normalize/utf8.h"
 
 namespace {
 
@@ -26,7 +26,7 @@ text::Vocabulary vocabulary() {
   for (const auto* token : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}) words.add(token, id++);
   for (char32_t cp = 33; cp < 0x600; ++cp) {
     char bytes[4];
-    const std::string character(bytes, static_cast<std::size_t>(text::encode(cp, bytes)));
+    const std::string character(bytes, static_cast<std::size_t>(utf8::encode(cp, bytes)));
     words.add(character, id++);
     words.add("##" + character, id++);
   }
@@ -71,9 +71,9 @@ void check(const Case& c, std::string_view input, OffsetUnit unit) {
   c.pipeline->pieces(input, unit, pieces);
   const auto n = pieces.ids.size();
   require(pieces.offsets.size() == n && pieces.words.size() == n);
-  const text::ValidText valid(input);
+  const utf8::ValidText valid(input);
   const auto end = unit == OffsetUnit::bytes ? static_cast<std::int32_t>(input.size())
-                                             : text::count_code_points(valid.text());
+                                             : utf8::count_code_points(valid.text());
   std::int32_t begin = 0;
   std::int32_t word = 0;
   for (std::size_t i = 0; i < n; ++i) {

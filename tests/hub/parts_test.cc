@@ -1,9 +1,11 @@
 // The parts of the Hub's client that need no server: names, settings, checksums, the choice of
 // files, the cache's locks.
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -243,6 +245,38 @@ TEST(HubCache, ALockIsTheFlockOfPythonsFilelock) {
     EXPECT_THROW(hub::FileLock(path, &cancelled), http::Cancelled);
   }
   EXPECT_TRUE(can_lock());
+}
+
+// Files of equal content have one blob, and several threads link them.
+TEST(HubCache, LinksFilesOfOneContentAtOnce) {
+  const TempDirectory folder;
+  const hub::ModelCache cache(folder.path(), "owner/name");
+  cache.make_directories();
+  const std::string etag(40, 'e'), commit(40, 'c');
+  write_file(cache.blob(etag), "same");
+  for (int round = 0; round < 50; ++round) {
+    const auto snapshot = cache.snapshot(commit);
+    std::filesystem::remove_all(snapshot);
+    std::atomic<int> failures = 0;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 8; ++t) {
+      threads.emplace_back([&, t] {
+        try {
+          cache.link(commit, "file" + std::to_string(t / 2), etag);
+        } catch (const Error&) {
+          ++failures;
+        }
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(failures, 0);
+    std::size_t files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(snapshot)) {
+      EXPECT_EQ(read_file(entry.path()), "same");
+      ++files;
+    }
+    EXPECT_EQ(files, 4U);
+  }
 }
 
 }  // namespace

@@ -22,14 +22,20 @@ class PoolingTest : public ::testing::Test {
     batch_.append(two);
     batch_.append(one);
   }
+  [[nodiscard]] std::vector<float> pooled(Pooling pooling) const {
+    const auto vectors = pool(hidden_, batch_, pooling);
+    const auto values = vectors.values<float>();
+    return {values.begin(), values.end()};
+  }
+
   Batch batch_;
   Tensor hidden_ = Tensor::from<float>({3, 2}, std::vector<float>{1, -4, 3, 2, 7, 8});
 };
 
 TEST_F(PoolingTest, OfEachSequenceAlone) {
-  EXPECT_THAT(pool(hidden_, batch_, Pooling::cls).values<float>(), ElementsAre(1, -4, 7, 8));
-  EXPECT_THAT(pool(hidden_, batch_, Pooling::mean).values<float>(), ElementsAre(2, -1, 7, 8));
-  EXPECT_THAT(pool(hidden_, batch_, Pooling::max).values<float>(), ElementsAre(3, 2, 7, 8));
+  EXPECT_THAT(pooled(Pooling::cls), ElementsAre(1, -4, 7, 8));
+  EXPECT_THAT(pooled(Pooling::mean), ElementsAre(2, -1, 7, 8));
+  EXPECT_THAT(pooled(Pooling::max), ElementsAre(3, 2, 7, 8));
   EXPECT_EQ(pool(hidden_, batch_, Pooling::max).shape(), (Shape{2, 2}));
   EXPECT_THROW(static_cast<void>(pool(hidden_, batch_, Pooling::none)), ArgumentError);
 }

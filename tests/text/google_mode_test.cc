@@ -9,15 +9,15 @@
 
 #include "cloze/tokenizer.h"
 #include "core/temp_directory.h"
+#include "core/utf8.h"
 #include "reference/google_tokenizer.h"
-#include "text/normalize/utf8.h"
 
 namespace cloze {
 namespace {
 
 std::u32string to_utf32(const std::string& text) {
   std::u32string out;
-  for (const char* p = text.data(); p < text.data() + text.size();) out.push_back(text::decode(p));
+  for (const char* p = text.data(); p < text.data() + text.size();) out.push_back(utf8::decode(p));
   return out;
 }
 
@@ -25,7 +25,7 @@ std::string to_utf8(const std::u32string& text) {
   std::string out;
   for (const char32_t cp : text) {
     char bytes[4];
-    out.append(bytes, static_cast<std::size_t>(text::encode(cp, bytes)));
+    out.append(bytes, static_cast<std::size_t>(utf8::encode(cp, bytes)));
   }
   return out;
 }

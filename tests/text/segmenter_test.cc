@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/utf8.h"
 #include "text/normalize/normalized_text.h"
-#include "text/normalize/utf8.h"
 
 namespace cloze::text {
 namespace {
@@ -27,7 +27,7 @@ Vocabulary small_vocabulary() {
   for (char32_t cp = 33; cp < 0x3000; ++cp) {
     if (cp % 3 == 0) continue;  // so that some words are unknown
     char bytes[4];
-    const std::string character(bytes, static_cast<std::size_t>(encode(cp, bytes)));
+    const std::string character(bytes, static_cast<std::size_t>(utf8::encode(cp, bytes)));
     vocabulary.add(character, id++);
     vocabulary.add("##" + character, id++);
   }
@@ -62,7 +62,7 @@ std::string random_text(std::mt19937& random) {
                                             : kRanges.at(any(0, kRanges.size() - 1));
     for (auto n = any(0, 40) == 0 ? any(0, 2000) : any(0, 8); n > 0; --n) {
       char bytes[4];
-      text.append(bytes, static_cast<std::size_t>(encode(any(from, to), bytes)));
+      text.append(bytes, static_cast<std::size_t>(utf8::encode(any(from, to), bytes)));
     }
   }
   return text;

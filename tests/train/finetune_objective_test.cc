@@ -364,7 +364,8 @@ TEST_F(FineTuning, WithoutDevDataTheLastModelCounts) {
   const auto result = run(trained, output, settings(), {}, false);
   EXPECT_TRUE(result.evaluations.empty());
   const auto saved = Checkpoint::open(output.path());
-  const auto bias = saved.tensor("classifier.bias").values<float>();
+  const auto saved_bias = saved.tensor("classifier.bias");
+  const auto bias = saved_bias.values<float>();
   const auto& last = trained.parameters().at("classifier.bias").value;
   EXPECT_TRUE(std::equal(bias.begin(), bias.end(), last.begin()));
 }

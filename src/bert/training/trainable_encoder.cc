@@ -1,11 +1,10 @@
 #include "bert/training/trainable_encoder.h"
 
-#include <charconv>
-
 #include <fmt/format.h>
 
 #include "bert/encoder.h"
 #include "cloze/error.h"
+#include "core/numbers.h"
 
 namespace cloze::internal {
 namespace {
@@ -31,10 +30,9 @@ bool FrozenPart::contains(std::string_view parameter) const {
   if (parameter.starts_with("bert.embeddings.")) return true;
   constexpr std::string_view kLayer = "bert.encoder.layer.";
   if (!parameter.starts_with(kLayer)) return false;
-  std::int64_t layer = 0;
   const auto number = parameter.substr(kLayer.size());
-  std::from_chars(number.data(), number.data() + number.size(), layer);
-  return layer < layers;
+  const auto layer = whole_number(number.substr(0, number.find('.')));
+  return layer && *layer < layers;
 }
 
 TrainableEncoder::TrainableEncoder(const BertConfig& config, TrainingWeights& weights,

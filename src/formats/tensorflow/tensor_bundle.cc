@@ -19,6 +19,7 @@
 #include <tensor_bundle.pb.h>
 
 #include "cloze/error.h"
+#include "core/files.h"
 #include "core/json.h"
 #include "core/mapped_file.h"
 #include "formats/tensorflow/table_layout.h"
@@ -208,9 +209,8 @@ class IndexReader {
 /// `model_checkpoint_path: "model.ckpt-1000"`, the first line of the file `checkpoint` that
 /// TensorFlow writes beside its checkpoints. Empty if there is none.
 std::string latest_checkpoint(const fs::path& directory) {
-  std::error_code ignored;
   const auto path = directory / "checkpoint";
-  if (!fs::is_regular_file(path, ignored)) return {};
+  if (!files::is_regular(path)) return {};
   const auto file = MappedFile::open(path);
   constexpr std::string_view kField = "model_checkpoint_path: \"";
   auto text = file->text();
@@ -226,13 +226,12 @@ std::string latest_checkpoint(const fs::path& directory) {
 bool is_bundle_index(const fs::path& path) { return path.extension() == ".index"; }
 
 std::optional<fs::path> find_bundle(const fs::path& directory) {
-  std::error_code ignored;
-  if (auto google = directory / "bert_model.ckpt.index"; fs::exists(google, ignored)) return google;
+  if (auto google = directory / "bert_model.ckpt.index"; files::exists(google)) return google;
   std::vector<fs::path> found;
-  for (const auto& entry : fs::directory_iterator(directory, ignored)) {
-    if (is_bundle_index(entry.path())) found.push_back(entry.path());
+  if (!files::is_directory(directory)) return std::nullopt;
+  for (auto& path : files::list(directory)) {
+    if (is_bundle_index(path)) found.push_back(std::move(path));
   }
-  std::sort(found.begin(), found.end());
   if (found.size() == 1) return found[0];
   if (found.empty()) return std::nullopt;
   if (const auto latest = latest_checkpoint(directory); !latest.empty()) {

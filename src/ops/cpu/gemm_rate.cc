@@ -6,6 +6,7 @@
 
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "core/clock.h"
 #include "core/parallel.h"
 #include "ops/cpu/device.h"
 #include "ops/ops.h"
@@ -72,15 +73,14 @@ double gemm_rate(std::span<const GemmShape> shapes, DType compute, int repeats) 
   }
   std::vector<double> seconds;
   for (int pass = 0; pass <= repeats; ++pass) {  // the first pass warms up
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     for (const auto& product : products) {
       for (std::int64_t i = 0; i < product.count; ++i) {
         product.primitive.execute(stream, product.arguments);
       }
     }
     stream.wait();
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    if (pass > 0) seconds.push_back(elapsed.count());
+    if (pass > 0) seconds.push_back(seconds_since(start));
   }
   if (seconds.empty()) return 0;
   std::nth_element(seconds.begin(),

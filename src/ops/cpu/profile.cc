@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/clock.h"
 #include "ops/context.h"
 #include "ops/cpu/device.h"
 
@@ -63,12 +64,11 @@ Timed::Timed(Context& context, const OperationKey& key, double operations, doubl
   record_.cost.calls = 1;
   record_.cost.operations = operations;
   record_.cost.bytes = bytes;
-  start_ = std::chrono::steady_clock::now();
+  start_ = Clock::now();
 }
 
 Timed::~Timed() {
   if (worker_ == nullptr) return;
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
   auto& records = worker_->records;
   const auto found = std::find_if(records.begin(), records.end(),
                                   [&](const auto& record) { return record.key == record_.key; });
@@ -76,7 +76,7 @@ Timed::~Timed() {
       (found == records.end() ? records.emplace_back(OperationRecord{record_.key, {}}) : *found)
           .cost;
   cost.calls += 1;
-  cost.seconds += elapsed.count();
+  cost.seconds += seconds_since(start_);
   cost.operations += record_.cost.operations;
   cost.bytes += record_.cost.bytes;
 }

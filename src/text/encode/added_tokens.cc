@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
-#include "text/normalize/utf8.h"
+#include "core/utf8.h"
 
 namespace cloze::text {
 namespace {
@@ -17,19 +17,19 @@ namespace {
 bool has_flag_before(std::string_view text, std::size_t at, CharFlag flag) {
   if (at == 0) return false;
   const char* p = text.data() + at;
-  return (unicode_table_hf()[decode_before(p)].flags & flag) != 0;
+  return (unicode_table_hf()[utf8::decode_before(p)].flags & flag) != 0;
 }
 
 bool has_flag_at(std::string_view text, std::size_t at, CharFlag flag) {
   if (at == text.size()) return false;
   const char* p = text.data() + at;
-  return (unicode_table_hf()[decode(p)].flags & flag) != 0;
+  return (unicode_table_hf()[utf8::decode(p)].flags & flag) != 0;
 }
 
 std::size_t strip_before(std::string_view text, std::size_t at) {
   while (has_flag_before(text, at, kWhite)) {
     const char* p = text.data() + at;
-    (void)decode_before(p);
+    (void)utf8::decode_before(p);
     at = static_cast<std::size_t>(p - text.data());
   }
   return at;
@@ -38,7 +38,7 @@ std::size_t strip_before(std::string_view text, std::size_t at) {
 std::size_t strip_after(std::string_view text, std::size_t at) {
   while (has_flag_at(text, at, kWhite)) {
     const char* p = text.data() + at;
-    (void)decode(p);
+    (void)utf8::decode(p);
     at = static_cast<std::size_t>(p - text.data());
   }
   return at;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cloze/error.h"
+#include "core/token_count.h"
 
 namespace cloze::text {
 namespace {
@@ -86,12 +87,12 @@ class SequenceWriter {
   }
 
   std::int32_t finish() {
-    const auto end = batch_.input_ids.size();
-    batch_.position_ids.resize(end);
+    const auto end = cu_seqlen(batch_.input_ids.size());
+    batch_.position_ids.resize(batch_.input_ids.size());
     std::iota(batch_.position_ids.begin() + static_cast<std::ptrdiff_t>(begin_),
               batch_.position_ids.end(), 0);
-    batch_.cu_seqlens.push_back(static_cast<std::int32_t>(end));
-    return static_cast<std::int32_t>(end - begin_);
+    batch_.cu_seqlens.push_back(end);
+    return end - static_cast<std::int32_t>(begin_);
   }
 
   void undo() {
@@ -144,14 +145,15 @@ std::int32_t append(const Pipeline& pipeline, const Templates& templates,
     } else {
       writer.single(templates.single, first);
     }
+    return writer.finish();
   } catch (...) {
     writer.undo();
     throw;
   }
-  return writer.finish();
 }
 
 void append(const Batch& from, Batch& to) {
+  static_cast<void>(cu_seqlen(to.input_ids.size() + from.input_ids.size()));
   const auto shift = static_cast<std::int32_t>(to.input_ids.size());
   append_range(to.input_ids, from.input_ids, from.input_ids.size());
   append_range(to.token_type_ids, from.token_type_ids, from.token_type_ids.size());

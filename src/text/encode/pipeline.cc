@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/utf8.h"
 #include "text/normalize/normalized_text.h"
-#include "text/normalize/utf8.h"
 
 namespace cloze::text {
 namespace {
@@ -47,9 +47,11 @@ class OffsetCounter {
   std::int32_t operator()(std::size_t byte) {
     if (unit_ == OffsetUnit::bytes) return static_cast<std::int32_t>(byte);
     if (byte >= byte_) {
-      offset_ += count_code_points(text_.substr(byte_, byte - byte_));
+      offset_ +=
+          static_cast<std::int32_t>(utf8::count_code_points(text_.substr(byte_, byte - byte_)));
     } else {
-      offset_ -= count_code_points(text_.substr(byte, byte_ - byte));
+      offset_ -=
+          static_cast<std::int32_t>(utf8::count_code_points(text_.substr(byte, byte_ - byte)));
     }
     byte_ = byte;
     return offset_;
@@ -81,7 +83,7 @@ Pipeline::Pipeline(Model model, std::vector<AddedToken> added)
 void Pipeline::run_any(std::string_view text, OffsetUnit unit, PieceSink& sink,
                        Texts* texts) const {
   check_size(text);
-  const ValidText valid(text);
+  const utf8::ValidText valid(text);
   const auto before = sink.ids->size();
   run(valid.text(), unit, sink, texts);
   if (!valid.repaired() || unit != OffsetUnit::bytes || sink.offsets == nullptr) return;

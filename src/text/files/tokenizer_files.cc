@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <set>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -11,9 +13,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/json_scanner.h"
 #include "core/mapped_file.h"
-#include "text/files/json_scan.h"
-#include "text/normalize/utf8.h"
+#include "core/utf8.h"
 
 namespace cloze::text {
 namespace {
@@ -32,28 +36,15 @@ std::string_view trim_end(std::string_view line) {
     const auto last = static_cast<unsigned char>(line.back());
     if (last > ' ' && last < 0x80) break;
     const char* p = line.data() + line.size();
-    if ((unicode_table_hf()[decode_before(p)].flags & kWhite) == 0) break;
+    if ((unicode_table_hf()[utf8::decode_before(p)].flags & kWhite) == 0) break;
     line = line.substr(0, static_cast<std::size_t>(p - line.data()));
   }
   return line;
 }
 
-Json parse(std::string_view json, const std::string& origin) {
-  try {
-    return Json::parse(json);
-  } catch (const Json::exception& error) {
-    throw FormatError(fmt::format("{}: not JSON ({})", origin, error.what()));
-  }
-}
-
 std::optional<Json> read_object(const fs::path& path) {
-  if (!fs::exists(path)) return std::nullopt;
-  Json json = parse(MappedFile::open(path)->text(), path.string());
-  if (!json.is_object()) {
-    throw FormatError(
-        fmt::format("{}: {} where an object is expected", path.string(), json.type_name()));
-  }
-  return json;
+  if (!files::exists(path)) return std::nullopt;
+  return read_json_object(path);
 }
 
 // --- fields of JSON objects, with errors that name them
@@ -67,7 +58,7 @@ std::optional<T> field(const Json& object, const char* name, const std::string& 
     return at->get<T>();
   } catch (const Json::exception&) {
     throw FormatError(fmt::format("{}: field \"{}\" is {}, which is of the wrong type", origin,
-                                  name, at->dump()));
+                                  name, json_excerpt(*at)));
   }
 }
 
@@ -181,16 +172,25 @@ TokenizerJson scan_tokenizer_json(std::string_view text, const std::string& orig
   bool found_model = false;
   for (const bool vocabulary_pass : {false, true}) {
     JsonScanner scan(text, origin);
+    std::set<std::string, std::less<>> keys, model_keys;
+    // tokenizers refuses such a file too.
+    const auto once = [&scan](auto& seen, std::string_view name) {
+      if (!seen.emplace(name).second) {
+        scan.fail(fmt::format("the key {} occurs twice", in_quotes(name)));
+      }
+    };
     scan.object([&](std::string_view key) {
+      once(keys, key);
       if (key == "model" && scan.at_object()) {
         found_model = true;
         scan.object([&](std::string_view name) {
+          once(model_keys, name);
           if (name == "vocab" && vocabulary_pass) {
             read_vocab_object(scan, parts.vocabulary);
           } else {
             const auto value = scan.value();
             if (name != "vocab" && !vocabulary_pass) {
-              parts.model[std::string(name)] = parse(value, origin);
+              parts.model[std::string(name)] = parse_json(value, origin);
             }
           }
         });
@@ -203,7 +203,7 @@ TokenizerJson scan_tokenizer_json(std::string_view text, const std::string& orig
                                        {"pre_tokenizer", &parts.pre_tokenizer},
                                        {"post_processor", &parts.post_processor},
                                        {"decoder", &parts.decoder}}) {
-        if (key == name) *part = parse(value, origin);
+        if (key == name) *part = parse_json(value, origin);
       }
     });
     scan.end();
@@ -504,7 +504,7 @@ bool is_cased(const Vocabulary& vocabulary) {
 Vocabulary read_vocab_txt(const fs::path& path) {
   const auto file = MappedFile::open(path);
   std::string_view text = file->text();
-  if (const auto bad = valid_prefix(text); bad != text.size()) {
+  if (const auto bad = utf8::valid_prefix(text); bad != text.size()) {
     throw FormatError(fmt::format("{}: line {} is not UTF-8 (byte {}); save the file as UTF-8",
                                   path.string(), line_of(text, bad), bad));
   }
@@ -537,22 +537,22 @@ Vocabulary read_vocab_txt(const fs::path& path) {
 TokenizerSpec read_tokenizer(const fs::path& directory) {
   const auto json_path = directory / "tokenizer.json";
   const auto vocab_path = directory / "vocab.txt";
-  if (!fs::is_directory(directory)) {
+  if (!files::is_directory(directory)) {
     throw IoError(
         fmt::format("{}: no such directory; a tokenizer is a directory with tokenizer.json "
                     "or vocab.txt",
                     directory.string()));
   }
   TokenizerSpec spec;
-  const bool has_json = fs::exists(json_path);
+  const bool has_json = files::exists(json_path);
   if (has_json) {
     read_tokenizer_json(json_path, spec);
-  } else if (fs::exists(vocab_path)) {
+  } else if (files::exists(vocab_path)) {
     spec.vocabulary = read_vocab_txt(vocab_path);
     spec.base_vocab_size = spec.vocabulary.size();
     // Google's releases say by their names alone whether they are cased; their vocabularies tell.
     const bool google =
-        fs::exists(directory / "bert_config.json") && !fs::exists(directory / "config.json");
+        files::exists(directory / "bert_config.json") && !files::exists(directory / "config.json");
     if (google) spec.rules.lowercase = !is_cased(spec.vocabulary);
   } else {
     throw IoError(

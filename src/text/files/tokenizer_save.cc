@@ -1,5 +1,4 @@
 // Tokenizer::save_pretrained: the files as transformers writes and reads them.
-#include <fstream>
 #include <string>
 
 #include <fmt/format.h>
@@ -7,6 +6,7 @@
 
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
+#include "core/files.h"
 #include "text/encode/tokenizer_impl.h"
 
 namespace cloze {
@@ -14,22 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-void write_file(const fs::path& path, const std::string& content) {
-  const fs::path temporary = path.string() + ".tmp";
-  {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    out << content;
-    out.flush();
-    if (!out) {
-      throw IoError(
-          fmt::format("{}: cannot be written; is there room, and permission?", temporary.string()));
-    }
-  }
-  std::error_code error;
-  fs::rename(temporary, path, error);
-  if (error) throw IoError(fmt::format("{}: {}", path.string(), error.message()));
-}
 
 Json added_token(const text::AddedToken& token) {
   return {{"content", token.content},       {"single_word", token.single_word},
@@ -67,16 +51,14 @@ Json model_vocabulary(const text::Vocabulary& vocabulary, std::int32_t size) {
 void Tokenizer::save_pretrained(const fs::path& directory) const {
   const auto& spec = impl_->spec;
   const auto& vocabulary = impl_->vocabulary();
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (error) throw IoError(fmt::format("{}: {}", directory.string(), error.message()));
+  files::make_directory(directory);
 
   std::string vocab;
   for (std::int32_t id = 0; id < spec.base_vocab_size; ++id) {
     if (vocabulary.has_id(id)) vocab.append(vocabulary.token(id));
     vocab.push_back('\n');
   }
-  write_file(directory / "vocab.txt", vocab);
+  files::write_text(directory / "vocab.txt", vocab);
 
   Json added = Json::array();
   Json decoder = Json::object();
@@ -112,7 +94,7 @@ void Tokenizer::save_pretrained(const fs::path& directory) const {
                    {"continuing_subword_prefix", vocabulary.continuing_prefix()},
                    {"max_input_chars_per_word", spec.file_max_chars_per_word}};
   file["model"]["vocab"] = model_vocabulary(vocabulary, spec.base_vocab_size);
-  write_file(directory / "tokenizer.json", file.dump(2) + '\n');
+  files::write_text(directory / "tokenizer.json", file.dump(2) + '\n');
 
   Json config{{"added_tokens_decoder", std::move(decoder)},
               {"clean_up_tokenization_spaces", true},
@@ -127,7 +109,7 @@ void Tokenizer::save_pretrained(const fs::path& directory) const {
               {"tokenize_chinese_chars", rules.handle_chinese_chars},
               {"tokenizer_class", "BertTokenizer"},
               {"unk_token", spec.unk_token}};
-  write_file(directory / "tokenizer_config.json", config.dump(2) + '\n');
+  files::write_text(directory / "tokenizer_config.json", config.dump(2) + '\n');
 }
 
 }  // namespace cloze

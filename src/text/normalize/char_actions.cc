@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "text/normalize/utf8.h"
+#include "core/utf8.h"
 
 namespace cloze::text {
 namespace {
@@ -88,8 +88,8 @@ CharAction CharActions::compose(const CharRecord& record) const {
   }
   action.chars = static_cast<std::uint8_t>(outputs.size());
   for (const auto& output : outputs) {
-    action.size =
-        static_cast<std::uint8_t>(action.size + encode(output.cp, action.bytes + action.size));
+    action.size = static_cast<std::uint8_t>(action.size +
+                                            utf8::encode(output.cp, action.bytes + action.size));
   }
   return action;
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "core/utf8.h"
 #include "text/normalize/reorder.h"
-#include "text/normalize/utf8.h"
 #include "text/wordpiece/word_buffer.h"
 
 namespace cloze::text {
@@ -117,7 +117,7 @@ NormalizedText normalize(const CharActions& actions, std::string_view text, std:
   std::int32_t at = begin;
   for (const char *p = text.data(), *const end = p + text.size(); p < end;) {
     const char* const from = p;
-    const char32_t cp = decode(p);
+    const char32_t cp = utf8::decode(p);
     const auto width = unit == OffsetUnit::code_points ? 1 : static_cast<std::int32_t>(p - from);
     chars.push_back({cp, at, at + width});
     at += width;
@@ -132,7 +132,7 @@ NormalizedText normalize(const CharActions& actions, std::string_view text, std:
   NormalizedText normalized;
   for (const auto& c : chars) {
     char bytes[4];
-    const auto size = static_cast<std::size_t>(encode(c.cp, bytes));
+    const auto size = static_cast<std::size_t>(utf8::encode(c.cp, bytes));
     normalized.bytes.append(bytes, size);
     normalized.places.insert(normalized.places.end(), size, {c.begin, c.end});
   }
@@ -145,7 +145,7 @@ void segment_normalized(const Model& model, const NormalizedText& text, std::siz
   const char* const begin = text.bytes.data();
   for (const char* p = begin + from; p < begin + to;) {
     const char* const at = p;
-    const auto flags = model.actions.table()[decode(p)].flags;
+    const auto flags = model.actions.table()[utf8::decode(p)].flags;
     if ((flags & (kWhite | kPunct)) != 0) put_word(model, word, sink);
     if ((flags & kWhite) != 0) continue;
     const auto place = text.places[static_cast<std::size_t>(at - begin)];

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "text/normalize/utf8.h"
+#include "core/utf8.h"
 
 namespace cloze::text {
 namespace {
@@ -72,7 +72,7 @@ ReorderedRun reorder(const CharActions& actions, const char* p, const char* end,
   std::vector<NormalizedChar> originals;
   while (p < end) {
     const char* next = p;
-    const char32_t cp = decode(next);
+    const char32_t cp = utf8::decode(next);
     const bool removed = clean && (table[cp].flags & kRemoved) != 0;
     if (!removed) {
       if (!originals.empty() && table[first_decomposed(actions, cp)].combining_class == 0) break;
@@ -118,13 +118,13 @@ bool final_sigma(const CharActions& actions, std::string_view text, const char* 
   const char* const end = begin + text.size();
   auto before = SigmaContext::ignored;
   for (const char* p = at; p > begin && before == SigmaContext::ignored;) {
-    before = sigma_context(actions, decode_before(p));
+    before = sigma_context(actions, utf8::decode_before(p));
   }
   if (before != SigmaContext::cased) return false;
   auto after = SigmaContext::ignored;
   const char* p = at;
-  (void)decode(p);
-  while (p < end && after == SigmaContext::ignored) after = sigma_context(actions, decode(p));
+  (void)utf8::decode(p);
+  while (p < end && after == SigmaContext::ignored) after = sigma_context(actions, utf8::decode(p));
   return after != SigmaContext::cased;
 }
 

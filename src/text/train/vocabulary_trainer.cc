@@ -1,16 +1,17 @@
 #include "cloze/vocabulary_trainer.h"
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
 #include <string_view>
 
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/files.h"
 #include "core/mapped_file.h"
 #include "core/parallel.h"
 #include "core/progress_counter.h"
+#include "core/utf8.h"
 #include "text/train/word_counts.h"
 #include "text/train/word_merger.h"
 #include "text/wordpiece/word_scanner.h"
@@ -51,7 +52,7 @@ std::size_t end_of_block(std::string_view text, std::size_t begin) {
     }
   }
   std::size_t end = begin + kBlock;
-  while (end > begin + 1 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  while (end > begin + 1 && !utf8::begins_code_point(text[end])) --end;
   return end;
 }
 
@@ -96,7 +97,7 @@ text::WordCounts count_words(std::span<const std::filesystem::path> paths,
       auto& part = parts[static_cast<std::size_t>(i)];
       part.clear();
       Counter counter(part);
-      const text::ValidText valid(block.file->text().substr(block.begin, block.end - block.begin));
+      const utf8::ValidText valid(block.file->text().substr(block.begin, block.end - block.begin));
       text::WordScanner(actions, kMaxChars, valid.text(), 0, OffsetUnit::bytes, counter).run();
       block.file->release(block.file->bytes().subspan(block.begin, block.end - block.begin));
       progress.advance(static_cast<std::int64_t>(block.end - block.begin));
@@ -124,13 +125,9 @@ std::vector<std::string> train_vocabulary(std::span<const std::filesystem::path>
 }
 
 void save_vocabulary(const std::filesystem::path& path, std::span<const std::string> tokens) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  for (const auto& token : tokens) out << token << '\n';
-  out.flush();
-  if (!out) {
-    throw IoError(
-        fmt::format("{}: cannot be written; is there room, and permission?", path.string()));
-  }
+  std::string text;
+  for (const auto& token : tokens) text.append(token).push_back('\n');
+  files::write_text(path, text);
 }
 
 }  // namespace cloze

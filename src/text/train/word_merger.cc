@@ -14,7 +14,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
-#include "text/normalize/utf8.h"
+#include "core/utf8.h"
 
 namespace cloze::text {
 namespace {
@@ -139,13 +139,13 @@ class Merger {
     for (std::size_t i = 0; i < words.size(); ++i) {
       const auto word = words.word(i);
       for (const char* p = word.data(); p < word.data() + word.size();) {
-        counts[decode(p)] += words.count(i);
+        counts[utf8::decode(p)] += words.count(i);
       }
     }
-    const ValidText initial(options_.initial_alphabet);
+    const utf8::ValidText initial(options_.initial_alphabet);
     for (const char* p = initial.text().data();
          p < initial.text().data() + initial.text().size();) {
-      counts[decode(p)] = std::numeric_limits<std::int64_t>::max();
+      counts[utf8::decode(p)] = std::numeric_limits<std::int64_t>::max();
     }
     std::vector<std::pair<char32_t, std::int64_t>> kept(counts.begin(), counts.end());
     std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) {
@@ -163,7 +163,7 @@ class Merger {
       const auto word = words.word(i);
       const char* p = word.data();
       for (bool first = true; p < word.data() + word.size(); first = false) {
-        const char32_t cp = decode(p);
+        const char32_t cp = utf8::decode(p);
         if (!first && alphabet_.contains(cp)) inside.insert(cp);
       }
     }
@@ -174,7 +174,7 @@ class Merger {
 
   static std::string text_of(char32_t cp) {
     char bytes[4];
-    return {bytes, static_cast<std::size_t>(encode(cp, bytes))};
+    return {bytes, static_cast<std::size_t>(utf8::encode(cp, bytes))};
   }
 
   void split_words(const WordCounts& words) {
@@ -191,7 +191,7 @@ class Merger {
       const auto begin = symbols_.size();
       for (const char* p = word.data(); p < word.data() + word.size();) {
         const bool first = p == word.data();
-        const auto at = alphabet_.find(decode(p));
+        const auto at = alphabet_.find(utf8::decode(p));
         if (at != alphabet_.end()) {
           symbols_.push_back(first ? at->second.first : at->second.second);
         }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/utf8.h"
 
 namespace cloze::text {
 namespace {
@@ -17,7 +18,7 @@ bool is_ascii_punctuation(char c) {
          (c >= '{' && c <= '~');
 }
 
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
+bool is_continuation(char c) { return !utf8::begins_code_point(c); }
 
 }  // namespace
 

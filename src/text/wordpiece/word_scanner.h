@@ -12,10 +12,10 @@
 #include <string_view>
 
 #include "cloze/tokenizer.h"
+#include "core/utf8.h"
 #include "text/normalize/ascii_scan.h"
 #include "text/normalize/char_actions.h"
 #include "text/normalize/reorder.h"
-#include "text/normalize/utf8.h"
 #include "text/wordpiece/word_buffer.h"
 
 namespace cloze::text {
@@ -27,9 +27,8 @@ inline constexpr std::size_t kChunk = 1024;
 ///
 ///     void reserve(std::size_t bytes);    // as many bytes of text are coming, a word each at most
 ///     void note(const char* word, std::size_t size, std::size_t at);
-///                                         // a word of ASCII, lower-cased if it is to be; it
-///                                         begins
-///                                         // `at` bytes into the chunk
+///                                         // a word of ASCII, lower-cased if it is to be, which
+///                                         // begins `at` bytes into the chunk
 ///     void put_noted(std::int32_t chunk); // the noted words are all; `chunk` is its offset
 ///     void put(const WordBuffer& word);   // any other word; not while words are noted
 ///     bool full() const;                  // nothing more is wanted
@@ -142,7 +141,7 @@ class WordScanner {
     std::int32_t marks_index = 0;
     while (p < end_) {
       const char* const from = p;
-      const char32_t cp = decode(p);
+      const char32_t cp = utf8::decode(p);
       const auto length = static_cast<std::int32_t>(p - from);
       const std::int32_t next = index + (count_code_points_ ? 1 : length);
       const CharAction& action = actions_[cp];
@@ -205,7 +204,7 @@ class WordScanner {
 
   void append(char32_t cp, std::int32_t begin, std::int32_t end) {
     char bytes[4];
-    const int size = encode(cp, bytes);
+    const int size = utf8::encode(cp, bytes);
     word_.append(bytes, size, 1, begin, end);
   }
 

@@ -8,13 +8,22 @@
 #include <string_view>
 #include <vector>
 
-namespace cloze::text {
+namespace cloze::utf8 {
 
 /// Index of the first byte that is not part of valid UTF-8, or `text.size()`.
 [[nodiscard]] std::size_t valid_prefix(std::string_view text);
 
+/// Whether a byte is the first of a code point, in valid UTF-8.
+[[nodiscard]] constexpr bool begins_code_point(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U;
+}
+
 /// Code points of valid UTF-8.
-[[nodiscard]] std::int32_t count_code_points(std::string_view text);
+[[nodiscard]] std::int64_t count_code_points(std::string_view text);
+
+/// Byte at which code point `index` (from 0) of valid UTF-8 begins; npos if there are no more than
+/// `index`.
+[[nodiscard]] std::size_t byte_of_code_point(std::string_view text, std::int64_t index);
 
 /// Decodes the code point at `p` of valid UTF-8 and moves `p` past it.
 [[nodiscard]] inline char32_t decode(const char*& p) {
@@ -37,7 +46,7 @@ namespace cloze::text {
 /// Decodes the code point that ends before `p` of valid UTF-8 and moves `p` to its start.
 [[nodiscard]] inline char32_t decode_before(const char*& p) {
   do --p;
-  while ((static_cast<unsigned char>(*p) & 0xC0U) == 0x80U);
+  while (!begins_code_point(*p));
   const char* at = p;
   return decode(at);
 }
@@ -80,4 +89,4 @@ class ValidText {
   std::vector<Repair> repairs_;
 };
 
-}  // namespace cloze::text
+}  // namespace cloze::utf8

@@ -1,9 +1,9 @@
-#include "text/normalize/utf8.h"
+#include "core/utf8.h"
 
 #include <algorithm>
 #include <cstring>
 
-namespace cloze::text {
+namespace cloze::utf8 {
 namespace {
 
 struct Sequence {
@@ -50,10 +50,15 @@ std::size_t valid_prefix(std::string_view text) {
   return at;
 }
 
-std::int32_t count_code_points(std::string_view text) {
-  return static_cast<std::int32_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-  }));
+std::int64_t count_code_points(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), begins_code_point);
+}
+
+std::size_t byte_of_code_point(std::string_view text, std::int64_t index) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (begins_code_point(text[i]) && index-- == 0) return i;
+  }
+  return std::string_view::npos;
 }
 
 ValidText::ValidText(std::string_view original) : text_(original) {
@@ -80,4 +85,4 @@ std::int32_t ValidText::original_byte(std::int32_t byte) const {
   return after == repairs_.begin() ? byte : byte + std::prev(after)->shift;
 }
 
-}  // namespace cloze::text
+}  // namespace cloze::utf8

@@ -1,4 +1,4 @@
-#include "text/files/json_scan.h"
+#include "core/json_scanner.h"
 
 #include <limits>
 #include <utility>
@@ -6,12 +6,12 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
-#include "text/normalize/utf8.h"
+#include "core/utf8.h"
 
-namespace cloze::text {
+namespace cloze {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+bool is_json_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
 bool is_scalar(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
@@ -21,7 +21,7 @@ bool is_scalar(char c) {
 }  // namespace
 
 JsonScanner::JsonScanner(std::string_view json, std::string origin)
-    : json_(json), origin_(std::move(origin)), at_(valid_prefix(json)) {
+    : json_(json), origin_(std::move(origin)), at_(utf8::valid_prefix(json)) {
   if (at_ != json.size()) fail("not UTF-8");
   at_ = 0;
   skip_space();
@@ -33,7 +33,7 @@ void JsonScanner::fail(const std::string& what) const {
 }
 
 void JsonScanner::skip_space() {
-  while (at_ < json_.size() && is_space(json_[at_])) ++at_;
+  while (at_ < json_.size() && is_json_space(json_[at_])) ++at_;
 }
 
 bool JsonScanner::accept(char c) {
@@ -56,7 +56,13 @@ void JsonScanner::end() {
 std::string_view JsonScanner::string(std::string& storage) {
   if (at_ >= json_.size() || json_[at_] != '"') fail("no string");
   const auto find_special = [this](std::size_t from) {
-    while (from < json_.size() && json_[from] != '"' && json_[from] != '\\') ++from;
+    while (from < json_.size() && json_[from] != '"' && json_[from] != '\\') {
+      if (static_cast<unsigned char>(json_[from]) < 0x20) {
+        at_ = from;
+        fail("a control character in a string");
+      }
+      ++from;
+    }
     return from < json_.size() ? from : std::string_view::npos;
   };
   const std::size_t begin = ++at_;
@@ -103,7 +109,7 @@ std::string_view JsonScanner::string(std::string& storage) {
     }
     if (cp >= 0xD800 && cp <= 0xDFFF) fail("half a surrogate pair");
     char bytes[4];
-    storage.append(bytes, static_cast<std::size_t>(encode(cp, bytes)));
+    storage.append(bytes, static_cast<std::size_t>(utf8::encode(cp, bytes)));
   }
   skip_space();
   return storage;
@@ -147,4 +153,4 @@ std::string_view JsonScanner::value() {
   return json_.substr(begin, at_ - begin);
 }
 
-}  // namespace cloze::text
+}  // namespace cloze

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace cloze::text {
+namespace cloze {
 
 /// Walks over one JSON document. Every mistake is a FormatError with `origin` and the byte.
 class JsonScanner {
@@ -52,4 +52,4 @@ class JsonScanner {
   std::size_t at_;
 };
 
-}  // namespace cloze::text
+}  // namespace cloze

@@ -1,0 +1,140 @@
+#include "core/files.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include "cloze/error.h"
+#include "core/atomic_file.h"
+#include "core/descriptor.h"
+#include "core/mapped_file.h"
+
+namespace cloze::files {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(std::string_view what, const fs::path& path, const std::error_code& error) {
+  throw IoError(fmt::format("cannot {} {}: {}", what, path.string(), error.message()));
+}
+
+}  // namespace
+
+bool exists(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+bool is_directory(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+bool is_regular(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+std::optional<std::int64_t> size(const fs::path& path) {
+  std::error_code error;
+  const auto bytes = fs::file_size(path, error);
+  if (error) return std::nullopt;
+  return static_cast<std::int64_t>(bytes);
+}
+
+std::string read_text(const fs::path& path) {
+  const auto refuse = [&](int cause) {
+    fail("read", path, std::error_code(cause, std::generic_category()));
+  };
+  // O_NONBLOCK: opening a FIFO that nobody writes to does not wait.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file) refuse(errno);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) refuse(errno);
+  if (S_ISDIR(status.st_mode)) {
+    throw IoError(fmt::format("cannot read {}: it is a directory", path.string()));
+  }
+  std::string text;
+  constexpr std::size_t kChunk = std::size_t{1} << 16;
+  for (;;) {
+    const auto have = text.size();
+    text.resize(have + kChunk);
+    const auto got = read_some(file.get(), std::as_writable_bytes(std::span(text)).subspan(have));
+    if (got < 0) refuse(errno);
+    text.resize(have + static_cast<std::size_t>(got));
+    if (got == 0) return text;
+  }
+}
+
+std::optional<std::string> text_if_readable(const fs::path& path) {
+  try {
+    return read_text(path);
+  } catch (const IoError&) {
+    return std::nullopt;
+  }
+}
+
+void write_text(const fs::path& path, std::string_view text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+void copy(const fs::path& from, const fs::path& to) {
+  const auto source = MappedFile::open(from);
+  AtomicFile file(to);
+  file.write(source->bytes());
+  file.commit();
+}
+
+void make_directory(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (!error && !fs::is_directory(directory, error)) {
+    error = std::make_error_code(std::errc::not_a_directory);
+  }
+  if (error) fail("make directory", directory, error);
+}
+
+void remove(const fs::path& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  if (error) fail("remove", path, error);
+}
+
+void remove_tree(const fs::path& directory) {
+  std::error_code error;
+  fs::remove_all(directory, error);
+  if (error) fail("remove", directory, error);
+}
+
+std::vector<fs::path> list(const fs::path& directory) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    found.push_back(entry->path());
+  }
+  if (error) fail("list", directory, error);
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::vector<fs::path> list_recursively(const fs::path& directory) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::error_code unknown;  // a link that leads nowhere is no regular file
+    if (entry->is_regular_file(unknown)) found.push_back(entry->path());
+  }
+  if (error) fail("list", directory, error);
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+}  // namespace cloze::files
