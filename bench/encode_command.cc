@@ -16,14 +16,14 @@
 #include "cloze/model_sizes.h"
 #include "cli/command.h"
 #include "cli/format.h"
-#include "cli/options.h"
 #include "cli/profile_table.h"
+#include "cli/text_command.h"
 #include "cloze/bert.h"
 #include "cloze/config.h"
 #include "cloze/output.h"
 #include "cloze/tokenizer.h"
 #include "core/mapped_file.h"
-#include "datasets/batching.h"
+#include "pipelines/batches.h"
 
 namespace cloze::cli {
 namespace {
@@ -125,9 +125,11 @@ std::vector<TokenizedText> texts_of_file(const Options& options, const BertModel
   while (auto item = reader.next()) items.push_back(std::move(*item));
   const auto tokenizer = Tokenizer::from_pretrained(options.model.directory());
   require_same_vocabulary(tokenizer, model.config());
-  return tokenize(tokenizer, items,
-                  {.tokens = model.config().max_position_embeddings, .truncate = options.truncate},
-                  reader);
+  const auto place = [&](std::size_t i) { return reader.place(items[i].number); };
+  return suggesting_truncate([&] {
+    return internal::tokenize(tokenizer, items, {.truncate = options.truncate, .name = place},
+                              model.config().max_position_embeddings);
+  });
 }
 
 std::vector<TokenizedText> texts(const Options& options, const BertModel& model) {

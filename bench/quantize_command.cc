@@ -11,15 +11,15 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
-#include "cli/options.h"
+#include "cli/text_command.h"
 #include "cloze/bert.h"
 #include "cloze/output.h"
+#include "cloze/quantization.h"
+#include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
 #include "core/clock.h"
-#include "datasets/batching.h"
+#include "pipelines/batches.h"
 #include "sentence/embedder.h"
-#include "sentence/quantization_cost.h"
-#include "sentence/settings.h"
 
 namespace cloze::cli {
 namespace {
@@ -121,8 +121,11 @@ void run_bench_quantize(Arguments arguments) {
   std::vector<TextItem> items;
   while (auto item = reader.next()) items.push_back(std::move(*item));
   if (items.empty()) throw Error("there are no texts to compare on");
-  const auto limit = options.text.limit(std::min(most, config.max_position_embeddings));
-  const auto texts = tokenize(tokenizer, items, limit, reader);
+  auto limits = options.text.limits(config.max_position_embeddings);
+  if (limits.max_length == 0) limits.max_length = std::min(most, config.max_position_embeddings);
+  limits.name = [&](std::size_t i) { return reader.place(items[i].number); };
+  const auto texts = suggesting_truncate(
+      [&] { return internal::tokenize(tokenizer, items, limits, config.max_position_embeddings); });
 
   const auto reference = encode(options, texts, pooling, {});
   const auto run = encode(options, texts, pooling, load_options);

@@ -72,6 +72,9 @@ class TextReader {
   std::int64_t bytes_read_ = 0;
 };
 
+/// The whole of a file as one text. Throws IoError (missing, unreadable, a directory).
+[[nodiscard]] std::string read_text(const std::filesystem::path& path);
+
 /// Splits "A<TAB>B". FormatError at more tabs than one, naming `place`.
 [[nodiscard]] TextItem split_pair(std::string_view line, const std::string& place);
 

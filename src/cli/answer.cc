@@ -1,20 +1,22 @@
 /// \file
 /// cloze answer: where in a text a question is answered.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "cli/command.h"
 #include "cli/format.h"
-#include "cli/task_options.h"
+#include "cli/text_command.h"
 #include "cloze/output.h"
-#include "core/mapped_file.h"
-#include "datasets/squad_reader.h"
-#include "tasks/question_answering.h"
+#include "cloze/question_answering.h"
+#include "cloze/squad.h"
+#include "cloze/text_reader.h"
 
 namespace cloze::cli {
 namespace {
@@ -32,124 +34,75 @@ Examples:
   cloze answer --model ./qa --input questions-and-texts.tsv         (question, tab, text)
 )";
 
-struct Options {
-  ModelOptions model;
-  TextOptions text;
-  std::string question, context_file, squad;
-  std::int64_t top_k = 1, stride = 128, max_length = 0, max_answer = 30;
-  bool version_2 = false, json = false;
-};
+std::string json_line(const std::string& id, const std::vector<Answer>& answers) {
+  std::string line = "{";
+  if (!id.empty()) append_fields(line, "id", id);
+  append_fields(line, "answers", [&] {
+    append_list(line, answers, [&](const Answer& answer) {
+      append_object(line, "answer", answer.text, "score", static_cast<float>(answer.score), "start",
+                    answer.offsets.begin, "end", answer.offsets.end);
+    });
+  });
+  return line + "}\n";
+}
 
-struct Asked {
-  std::string id, question, context;
-};
-
-/// Answers a list of questions together, and prints the answers in order.
-void answer(const Options& options, const TaskModelFiles& model, const QuestionOptions& windows,
-            const std::vector<Asked>& questions, Output& out) {
-  std::vector<std::vector<QuestionWindow>> all;
-  std::vector<TokenizedText> texts;
-  for (const auto& asked : questions) {
-    all.push_back(as_usage(
-        [&] { return question_windows(model.tokenizer, asked.question, asked.context, windows); }));
-    for (auto& window : all.back()) texts.push_back(std::move(window.tokens));
+std::string readable(std::string_view question, const std::vector<Answer>& answers) {
+  auto lines = shortened(question, terminal_width()) + '\n';
+  for (const auto& answer : answers) {
+    lines += fmt::format("  {:7.4f}  {:>6}-{:<6} {}\n", answer.score, answer.offsets.begin,
+                         answer.offsets.end,
+                         answer.text.empty() ? "(no answer)" : shortened(answer.text, 80));
   }
-  const auto logits = model.predictor.predict(texts);
-  const PipelineOptions pipeline{.top_k = static_cast<std::size_t>(options.top_k),
-                                 .max_answer = static_cast<std::int32_t>(options.max_answer),
-                                 .no_answer = options.version_2};
-  std::size_t window = 0;
-  for (std::size_t q = 0; q < questions.size(); ++q) {
-    const auto own = std::span(logits).subspan(window, all[q].size());
-    window += all[q].size();
-    const auto answers = likely_answers(all[q], own, questions[q].context, pipeline);
-    std::string text;
-    if (!options.json) {
-      text = shortened(questions[q].question, terminal_width()) + '\n';
-      for (const auto& found : answers) {
-        text += fmt::format("  {:7.4f}  {:>6}-{:<6} {}\n", found.score, found.offsets.begin,
-                            found.offsets.end,
-                            found.text.empty() ? "(no answer)" : shortened(found.text, 80));
-      }
-      out.write(text);
-      continue;
-    }
-    text = "{";
-    if (!questions[q].id.empty()) {
-      text += "\"id\":";
-      append_json(text, questions[q].id);
-      text += ',';
-    }
-    text += "\"answers\":[";
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      text += i == 0 ? "{\"answer\":" : ",{\"answer\":";
-      append_json(text, answers[i].text);
-      text += ",\"score\":";
-      append_json(text, static_cast<float>(answers[i].score));
-      text += fmt::format(",\"start\":{},\"end\":{}}}", answers[i].offsets.begin,
-                          answers[i].offsets.end);
-    }
-    out.write(text + "]}\n");
+  return lines;
+}
+
+/// Answers questions together, and prints the answers in order. `ids` has an id for each, or none.
+using AnswerAll =
+    std::function<void(std::span<const QuestionContext> asked, std::span<const SquadQuestion> ids,
+                       const ProgressCallback& progress)>;
+
+void answer_squad(const std::string& file, const AnswerAll& answer) {
+  constexpr std::size_t at_once = 256;
+  const auto data = read_squad(file);
+  for (std::size_t begin = 0; begin < data.questions.size(); begin += at_once) {
+    const auto part =
+        std::span(data.questions).subspan(begin, std::min(at_once, data.questions.size() - begin));
+    std::vector<QuestionContext> asked;
+    for (const auto& each : part) asked.push_back({each.question, data.contexts[each.context]});
+    answer(asked, part, {});
   }
 }
 
-void answer_all(const Options& options, const TaskModelFiles& model, const QuestionOptions& windows,
-                Output& out) {
-  constexpr std::size_t at_once = 256;
-  if (!options.squad.empty()) {
-    const auto data = read_squad(options.squad);
-    std::vector<Asked> asked;
-    for (const auto& question : data.questions) {
-      asked.push_back({question.id, question.question, data.contexts[question.context]});
-      if (asked.size() < at_once) continue;
-      answer(options, model, windows, asked, out);
-      asked.clear();
-    }
-    answer(options, model, windows, asked, out);
-    return;
-  }
-  if (!options.question.empty()) {
-    if (!options.context_file.empty()) {
-      const auto file = MappedFile::open(options.context_file);
-      answer(options, model, windows, {{"", options.question, std::string(file->text())}}, out);
-      return;
-    }
-    auto text = options.text;
-    text.single = true;
-    auto reader = text.reader();
-    for_each_piece(reader, piece_bytes(options.model), "answering", [&](const auto& items) {
-      std::vector<Asked> asked;
-      asked.reserve(items.size());
-      for (const auto& item : items) asked.push_back({"", options.question, item.text});
-      answer(options, model, windows, asked, out);
-    });
-    return;
-  }
-  auto reader = options.text.pair_reader();
-  for_each_piece(reader, piece_bytes(options.model), "answering", [&](const auto& items) {
-    std::vector<Asked> asked;
-    asked.reserve(items.size());
-    for (const auto& item : items) {
-      require_pair(item, reader);
-      asked.push_back({"", item.text, *item.pair});
-    }
-    answer(options, model, windows, asked, out);
-  });
+/// The lines of the input: texts for `question`, or if that is empty, questions with their texts.
+void answer_lines(const TextCommand& command, const std::string& question,
+                  const AnswerAll& answer) {
+  auto text = command.text;
+  text.single = !question.empty();
+  auto reader = text.single ? text.reader() : text.pair_reader();
+  for_each_piece(reader, {.label = "answering", .bytes = command.piece_bytes()},
+                 [&](const Piece& piece) {
+                   std::vector<QuestionContext> asked;
+                   for (const auto& item : piece.items) {
+                     if (!text.single) require_pair(item, reader);
+                     asked.push_back(text.single ? QuestionContext{question, item.text}
+                                                 : QuestionContext{item.text, *item.pair});
+                   }
+                   answer(asked, {}, piece.progress);
+                 });
 }
 
 }  // namespace
 
 void run_answer(Arguments arguments) {
-  CLI::App app("Finds the answers to questions in texts, with a model fine-tuned for that.",
-               "cloze answer");
-  Options options;
-  options.model.add_model(app);
-  options.text.add_texts(app, "with --question the texts, else question and text parted by a tab");
-  app.add_option("--question,-q", options.question, "the question")->type_name("TEXT");
-  app.add_option("--context-file", options.context_file, "the text: a whole file")
-      ->type_name("FILE");
-  app.add_option("--squad", options.squad, "questions and texts from SQuAD's JSON")
-      ->type_name("FILE");
+  TextCommand command("Finds the answers to questions in texts, with a model fine-tuned for that.",
+                      "cloze answer");
+  auto& app = command.app;
+  QuestionAnsweringOptions options;
+  std::string question, context_file, squad;
+  command.text.add_texts(app, "with --question the texts, else question and text parted by a tab");
+  app.add_option("--question,-q", question, "the question")->type_name("TEXT");
+  app.add_option("--context-file", context_file, "the text: a whole file")->type_name("FILE");
+  app.add_option("--squad", squad, "questions and texts from SQuAD's JSON")->type_name("FILE");
   const auto count = [&](const char* name, std::int64_t& target, const char* about,
                          std::int64_t lowest) {
     app.add_option(name, target, about)
@@ -158,33 +111,38 @@ void run_answer(Arguments arguments) {
         ->check(in_range(lowest, std::int64_t{1} << 20));
   };
   count("--top-k,-k", options.top_k, "the best N answers", 1);
-  count("--max-answer-length", options.max_answer, "most tokens of an answer", 1);
+  count("--max-answer-length", options.max_answer_length, "most tokens of an answer", 1);
   count("--stride", options.stride, "tokens that windows of a long text share", 0);
-  app.add_option("--max-length", options.max_length,
+  app.add_option("--max-length", command.text.max_length,
                  "most tokens of a window (384, or the model's)")
       ->type_name("N")
       ->check(in_range(8, std::int64_t{1} << 30));
-  app.add_flag("--version-2", options.version_2, "there may be no answer: \"\" with its score");
-  app.add_flag("--json", options.json, "a JSON object a line");
-  options.model.add_computation(app);
-  app.footer(examples);
-  if (!parse(app, arguments)) return;
-  if (!options.context_file.empty() && (options.question.empty() || !options.text.texts.empty())) {
+  app.add_flag("--version-2", options.handle_impossible_answer,
+               "there may be no answer: \"\" with its score");
+  if (!command.parse(examples, arguments)) return;
+  if (!context_file.empty() && (question.empty() || !command.text.texts.empty())) {
     throw UsageError("--context-file goes with --question, and without further texts");
   }
-  const auto model = open_task_model(options.model, internal::TaskHead::span);
-  const auto most = model.config.max_position_embeddings;
-  if (options.max_length > most) {
-    throw UsageError(
-        fmt::format("--max-length {} is more than this model reads, which is {} tokens",
-                    options.max_length, most));
-  }
-  constexpr std::int64_t usual = 384;
-  const QuestionOptions windows{
-      .max_length = options.max_length > 0 ? options.max_length : std::min(usual, most),
-      .stride = options.stride};
+  const auto pipeline = command.load<QuestionAnsweringPipeline>();
+  options.max_length = command.text.limits(pipeline.max_length()).max_length;
   auto out = Output::standard_output();
-  answer_all(options, model, windows, out);
+  const AnswerAll answer = [&](std::span<const QuestionContext> asked,
+                               std::span<const SquadQuestion> ids,
+                               const ProgressCallback& progress) {
+    const auto all = as_usage([&] { return pipeline(asked, options, progress); });
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      out.write(command.json ? json_line(ids.empty() ? "" : ids[i].id, all[i])
+                             : readable(asked[i].question, all[i]));
+    }
+  };
+  if (!squad.empty()) {
+    answer_squad(squad, answer);
+  } else if (!context_file.empty()) {
+    const auto context = read_text(context_file);
+    answer(std::vector<QuestionContext>{{question, context}}, {}, {});
+  } else {
+    answer_lines(command, question, answer);
+  }
   out.finish();
 }
 

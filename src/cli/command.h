@@ -44,6 +44,7 @@ void run_tag(Arguments arguments);
 void run_answer(Arguments arguments);
 void run_choose(Arguments arguments);
 void run_rank(Arguments arguments);
+void run_zero_shot(Arguments arguments);
 void run_evaluate(Arguments arguments);
 void run_bench(Arguments arguments);
 void run_bench_encode(Arguments arguments);

@@ -21,6 +21,8 @@ constexpr std::array table{
     Command{"answer", "where in a text a question is answered, by a fine-tuned model", run_answer},
     Command{"choose", "the right one of several continuations, by a fine-tuned model", run_choose},
     Command{"rank", "candidates by how well they suit a query, by a fine-tuned model", run_rank},
+    Command{"zero-shot", "labels of your own for each text, by a model of inference",
+            run_zero_shot},
     Command{"evaluate", "a fine-tuned model's metrics on a file", run_evaluate},
     Command{"pull", "fetch a model from the Hugging Face Hub", run_pull},
     Command{"vocab", "train a WordPiece vocabulary from text", run_vocab},

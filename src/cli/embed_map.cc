@@ -1,9 +1,7 @@
 /// \file
 /// cloze embed-map: texts as points of a map.
-#include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,15 +9,10 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
-#include "cli/options.h"
-#include "cli/progress_bar.h"
-#include "cloze/bert.h"
+#include "cli/text_command.h"
 #include "cloze/output.h"
-#include "cloze/tokenizer.h"
-#include "datasets/batching.h"
+#include "cloze/sentence_transformer.h"
 #include "inspect/embedding_map.h"
-#include "sentence/embedder.h"
-#include "sentence/settings.h"
 
 namespace cloze::cli {
 namespace {
@@ -93,34 +86,18 @@ void run_embed_map(Arguments arguments) {
   if (!options.output.empty() && !options.output.ends_with(".html")) {
     throw UsageError(fmt::format("{} is not an .html file", options.output));
   }
-  const auto load = options.model.load_options();
-  EmbedOptions embed{.pooling = Pooling::mean, .batch_tokens = options.model.batch_tokens};
-  const auto directory = options.model.directory();
-  std::optional<std::int64_t> longest;
+  SentenceTransformerOptions sentence{.pipeline = options.model.pipeline_options()};
   if (!options.pooling.empty()) {
-    embed.pooling = as_usage([&] { return pooling_from(options.pooling); });
-    if (embed.pooling == Pooling::none) throw UsageError("a map needs a pooling, not none");
-  } else if (const auto settings = sentence_settings(directory)) {
-    embed.pooling = settings->pooling;
-    embed.normalize = settings->normalize;
-    longest = settings->max_seq_length;
+    sentence.pooling = as_usage([&] { return pooling_from(options.pooling); });
   }
+  if (sentence.pooling == Pooling::none) throw UsageError("a map needs a pooling, not none");
   auto reader = TextReader::file(options.file, Tabs::pair);
-  auto [items, points] = read(reader, options.most);
-  const auto tokenizer = Tokenizer::from_pretrained(directory);
-  auto model = BertModel::from_pretrained(directory, load);
-  require_same_vocabulary(tokenizer, model.config());
-  const auto reads = model.config().max_position_embeddings;
-  const LengthLimit limit{.tokens = std::min(reads, longest.value_or(reads)),
-                          .truncate = options.truncate};
-  const Embedder embedder(std::move(model), embed);
-  const auto texts = tokenize(tokenizer, items, limit, reader);
-  const auto vectors = [&] {
-    ProgressBar progress("encoding", static_cast<std::int64_t>(texts.size()), "texts");
-    return embedder.embed(texts, [&](std::span<const std::size_t> done) {
-      progress.advance(static_cast<std::int64_t>(done.size()));
-    });
-  }();
+  const auto [items, points] = read(reader, options.most);
+  const auto model = SentenceTransformer::from_pretrained(options.model.root(), sentence);
+  const auto vectors = suggesting_truncate([&] {
+    const auto place = [&](std::size_t i) { return reader.place(items[i].number); };
+    return model.encode(items, {.truncate = options.truncate, .name = place}, terminal_progress());
+  });
   if (!options.projector.empty()) write_projector(options.projector, vectors, points);
   if (options.output.empty()) return;
   auto out = Output::file(options.output);

@@ -1,8 +1,6 @@
 /// \file
 /// cloze encode: text to vectors.
-#include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,13 +9,10 @@
 
 #include "cli/command.h"
 #include "cli/encode_sink.h"
-#include "cli/options.h"
-#include "cli/progress_bar.h"
-#include "cloze/bert.h"
-#include "cloze/tokenizer.h"
-#include "datasets/batching.h"
-#include "sentence/embedder.h"
-#include "sentence/settings.h"
+#include "cli/text_command.h"
+#include "cloze/feature_extraction.h"
+#include "cloze/sentence_settings.h"
+#include "cloze/sentence_transformer.h"
 
 namespace cloze::cli {
 namespace {
@@ -37,21 +32,82 @@ Examples:
 )";
 
 struct Options {
-  ModelOptions model;
-  TextOptions text;
-  std::string pooling;
   bool normalize = false;
   std::vector<std::int64_t> layers{-1};
   std::string output;
-  bool json = false;
 };
 
-void add_options(CLI::App& app, Options& options) {
-  options.model.add_model(app);
-  options.text.add_texts(app, "texts; a tab parts a text from its pair");
-  options.text.add_single(app);
-  options.text.add_limit(app);
-  app.add_option("--pooling", options.pooling,
+std::unique_ptr<EncodeSink> make_sink(const TextCommand& command, const Options& options,
+                                      EncodeShape shape, const Tokenizer& tokenizer) {
+  if (!options.output.empty()) return file_sink(shape, tokenizer, options.output, command.json);
+  if (command.json) return json_sink(shape, tokenizer, {});
+  return terminal_sink(shape, tokenizer);
+}
+
+PieceOptions piece_options(const TextCommand& command, const Options& options, TextLimits limits,
+                           std::int64_t batches) {
+  return {.label = "encoding",
+          .bytes = command.piece_bytes(batches),
+          .limits = std::move(limits),
+          .bar = options.output.empty() ? beside_results() : ProgressOptions{}};
+}
+
+/// The vectors of all tokens.
+void encode_tokens(const TextCommand& command, const Options& options, TextReader& reader) {
+  const auto extract = command.load<FeatureExtractionPipeline>();
+  FeatureExtractionOptions features{.layers = options.layers, .normalize = options.normalize};
+  const bool last = options.layers == std::vector<std::int64_t>{-1};
+  const auto columns = as_usage([&] { return extract.columns(features); });
+  const auto limits = command.text.limits(extract.max_length());
+  const auto sink = make_sink(
+      command, options,
+      {.pooled = false, .columns = columns, .name = last ? "last_hidden_state" : "hidden_states"},
+      extract.tokenizer());
+  // About one batch at a time: every token's vector is kept until its turn.
+  for_each_piece(reader, piece_options(command, options, limits, 1), [&](const Piece& piece) {
+    features.limits = piece.limits;
+    const auto results = extract(piece.items, features, piece.progress);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      sink->put({piece.items[i], results[i].ids, results[i].vectors.values<float>()});
+    }
+  });
+  sink->finish();
+}
+
+/// A vector for each text.
+void encode_texts(const TextCommand& command, const Options& options,
+                  const std::optional<Pooling>& pooling, TextReader& reader) {
+  SentenceTransformerOptions sentence{
+      .pipeline = command.model.pipeline_options(), .pooling = pooling, .layers = options.layers};
+  if (options.normalize) sentence.normalize = true;
+  const auto root = command.model.root();
+  const auto model = as_usage([&] { return SentenceTransformer::from_pretrained(root, sentence); });
+  const auto limits = command.text.limits(model.config().max_position_embeddings);
+  const auto sink = make_sink(command, options,
+                              {.pooled = true, .columns = model.dimension(), .name = "embedding"},
+                              model.tokenizer());
+  for_each_piece(reader, piece_options(command, options, limits, 16), [&](const Piece& piece) {
+    const auto vectors = model.encode(piece.items, sentence_limits(piece.limits), piece.progress);
+    for (std::size_t i = 0; i < piece.items.size(); ++i) {
+      const auto row = static_cast<std::int64_t>(i);
+      sink->put({piece.items[i], {}, vectors.rows(row, row + 1).values<float>()});
+    }
+  });
+  sink->finish();
+}
+
+}  // namespace
+
+void run_encode(Arguments arguments) {
+  TextCommand command("Encodes texts: a vector for every token, or one for every text.",
+                      "cloze encode");
+  auto& app = command.app;
+  Options options;
+  std::string pooling_name;
+  command.text.add_texts(app, "texts; a tab parts a text from its pair");
+  command.text.add_single(app);
+  command.text.add_limit(app);
+  app.add_option("--pooling", pooling_name,
                  "none (a vector a token), cls, mean, max, pooler, mean_sqrt_len, "
                  "weighted_mean or last_token")
       ->type_name("NAME");
@@ -65,117 +121,20 @@ void add_options(CLI::App& app, Options& options) {
       ->default_str("-1");
   app.add_option("--output,-o", options.output, "write to FILE: .npy, .safetensors or .jsonl")
       ->type_name("FILE");
-  app.add_flag("--json", options.json, "a JSON object a line");
-  options.model.add_computation(app);
-  app.footer(examples);
-}
-
-/// The directory's own way to sentence vectors, where the options leave it to the directory.
-std::optional<SentenceSettings> defaults(const Options& options,
-                                         const std::filesystem::path& directory) {
-  if (!options.pooling.empty()) return std::nullopt;
-  return sentence_settings(directory);
-}
-
-EmbedOptions embed_options(const Options& options,
-                           const std::optional<SentenceSettings>& settings) {
-  EmbedOptions embed;
-  embed.normalize = options.normalize;
-  embed.layers = options.layers;
-  embed.batch_tokens = options.model.batch_tokens;
-  if (!options.pooling.empty()) {
-    embed.pooling = as_usage([&] { return pooling_from(options.pooling); });
-  } else if (settings) {
-    embed.pooling = settings->pooling;
-    embed.normalize = embed.normalize || settings->normalize;
-    for (const auto& dense : settings->dense) {
-      embed.dense.push_back(Dense::from_pretrained(dense));
-    }
-  }
-  return embed;
-}
-
-std::unique_ptr<EncodeSink> make_sink(const Options& options, const Embedder& embedder,
-                                      const Tokenizer& tokenizer) {
-  const bool pooled = embedder.options().pooling != Pooling::none;
-  const bool last = options.layers == std::vector<std::int64_t>{-1};
-  EncodeShape shape{.pooled = pooled, .columns = embedder.columns(), .name = "embedding"};
-  if (!pooled) shape.name = last ? "last_hidden_state" : "hidden_states";
-  if (!options.output.empty()) return file_sink(shape, tokenizer, options.output, options.json);
-  if (options.json) return json_sink(shape, tokenizer, {});
-  return terminal_sink(shape, tokenizer);
-}
-
-/// Encodes `items` and hands them to the sink in their order.
-void encode(const Embedder& embedder, const std::vector<TextItem>& items,
-            const std::vector<TokenizedText>& texts, EncodeSink& sink, ProgressBar& progress) {
-  const auto on_batch = [&](std::span<const std::size_t> indices) {
-    std::size_t bytes = 0;
-    for (const auto i : indices) {
-      bytes += items[i].text.size() + (items[i].pair ? items[i].pair->size() + 1 : 0) + 1;
-    }
-    progress.advance(static_cast<std::int64_t>(bytes));
-  };
-  if (embedder.options().pooling == Pooling::none) {
-    const auto states = embedder.embed_tokens(texts, on_batch);
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      sink.put({items[i], texts[i], states[i].values<float>()});
-    }
-    return;
-  }
-  const auto vectors = embedder.embed(texts, on_batch);
-  const auto width = static_cast<std::size_t>(embedder.columns());
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    sink.put({items[i], texts[i], vectors.values<float>().subspan(i * width, width)});
-  }
-}
-
-/// Bytes of text to hold at once: about one batch where every token's vector is kept until its
-/// turn, many batches (so that sorting by length pays) where a text leaves but one vector.
-std::int64_t piece_bytes(const EmbedOptions& options) {
-  constexpr std::int64_t bytes_a_token = 4;
-  constexpr std::int64_t batches = 16;
-  return options.batch_tokens * bytes_a_token * (options.pooling == Pooling::none ? 1 : batches);
-}
-
-}  // namespace
-
-void run_encode(Arguments arguments) {
-  CLI::App app("Encodes texts: a vector for every token, or one for every text.", "cloze encode");
-  Options options;
-  add_options(app, options);
-  if (!parse(app, arguments)) return;
+  if (!command.parse(examples, arguments)) return;
   if (!options.output.empty()) as_usage([&] { require_known_format(options.output); });
 
-  const auto load = options.model.load_options();
-  auto reader = options.text.reader();
-  const auto directory = options.model.directory();
-  const auto settings = defaults(options, options.model.root());
-  const auto embed = embed_options(options, settings);
-  const auto tokenizer = Tokenizer::from_pretrained(directory);
-  auto model = BertModel::from_pretrained(directory, load);
-  require_same_vocabulary(tokenizer, model.config());
-  auto model_limit = model.config().max_position_embeddings;
-  if (settings && settings->max_seq_length && options.text.max_length == 0) {
-    model_limit = std::min(model_limit, *settings->max_seq_length);
+  static_cast<void>(command.model.load_options());  // what it refuses comes before the texts
+  auto reader = command.text.reader();
+  std::optional<Pooling> pooling;
+  if (!pooling_name.empty()) pooling = as_usage([&] { return pooling_from(pooling_name); });
+  const bool of_tokens =
+      pooling ? *pooling == Pooling::none : !sentence_settings(command.model.root()).has_value();
+  if (of_tokens) {
+    encode_tokens(command, options, reader);
+  } else {
+    encode_texts(command, options, pooling, reader);
   }
-  auto limit = options.text.limit(model_limit);
-  // sentence-transformers cuts texts at the length that it states.
-  if (settings && settings->max_seq_length) limit.truncate = true;
-  const Embedder embedder = as_usage([&] { return Embedder(std::move(model), embed); });
-
-  const auto sink = make_sink(options, embedder, tokenizer);
-  {
-    ProgressBar progress("encoding", reader.total_bytes(), "bytes",
-                         options.output.empty() ? beside_results() : ProgressOptions{});
-    const auto bytes = piece_bytes(embed);
-    while (true) {
-      const auto items = reader.next_items(bytes);
-      if (items.empty()) break;
-      encode(embedder, items, tokenize(tokenizer, items, limit, reader), *sink, progress);
-    }
-  }
-  sink->finish();
 }
 
 }  // namespace cloze::cli

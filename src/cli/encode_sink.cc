@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -31,15 +30,14 @@ class TerminalSink final : public EncodeSink {
     if (shape_.pooled) {
       text += fmt::format("  {} [{}]  {}\n", shape_.name, columns, first_values(encoded.values));
     } else {
-      text += fmt::format("  {} [{}, {}]\n", shape_.name, encoded.text.length(), columns);
-      const auto shown = std::min(most_rows, encoded.text.ids.size());
+      text += fmt::format("  {} [{}, {}]\n", shape_.name, encoded.ids.size(), columns);
+      const auto shown = std::min(most_rows, encoded.ids.size());
       for (std::size_t row = 0; row < shown; ++row) {
-        text +=
-            fmt::format("    {} {}\n", padded(tokenizer_.id_to_token(encoded.text.ids[row]), 14),
-                        first_values(encoded.values.subspan(row * columns, columns)));
+        text += fmt::format("    {} {}\n", padded(tokenizer_.id_to_token(encoded.ids[row]), 14),
+                            first_values(encoded.values.subspan(row * columns, columns)));
       }
-      if (shown < encoded.text.ids.size()) {
-        text += fmt::format("    ... {} more tokens\n", encoded.text.ids.size() - shown);
+      if (shown < encoded.ids.size()) {
+        text += fmt::format("    ... {} more tokens\n", encoded.ids.size() - shown);
       }
     }
     out_.write(text);
@@ -89,12 +87,10 @@ class JsonSink final : public EncodeSink {
  private:
   void put_tokens(const Encoded& encoded) {
     const auto columns = static_cast<std::size_t>(shape_.columns);
-    line_ += fmt::format("{{\"shape\":[{},{}],\"tokens\":[", encoded.text.length(), columns);
-    for (std::size_t i = 0; i < encoded.text.ids.size(); ++i) {
-      if (i > 0) line_ += ',';
-      append_json(line_, tokenizer_.id_to_token(encoded.text.ids[i]));
-    }
-    line_ += fmt::format("],\"{}\":[", shape_.name);
+    line_ += fmt::format("{{\"shape\":[{},{}],\"tokens\":", encoded.ids.size(), columns);
+    append_list(line_, encoded.ids,
+                [&](std::int32_t id) { append_json(line_, tokenizer_.id_to_token(id)); });
+    line_ += fmt::format(",\"{}\":[", shape_.name);
     for (std::size_t at = 0; at < encoded.values.size(); at += columns) {
       if (at > 0) line_ += ',';
       append_json(line_, encoded.values.subspan(at, columns));
@@ -130,11 +126,10 @@ class ArraySink final : public EncodeSink {
     file_.finish();
     std::string text;
     if (json_) {
-      text = "{\"output\":";
-      append_json(text, path_.string());
-      fmt::format_to(std::back_inserter(text),
-                     ",\"name\":\"{}\",\"shape\":[{},{}],\"texts\":{}}}\n", shape_.name,
-                     file_.rows(), shape_.columns, texts_);
+      append_object(
+          text, "output", path_.string(), "name", shape_.name, "shape",
+          [&] { text += fmt::format("[{},{}]", file_.rows(), shape_.columns); }, "texts", texts_);
+      text += '\n';
     } else {
       text = fmt::format("{}: {} [{}, {}] f32, {} text{}\n", path_.string(), shape_.name,
                          file_.rows(), shape_.columns, grouped(texts_), texts_ == 1 ? "" : "s");

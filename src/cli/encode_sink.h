@@ -10,16 +10,14 @@
 
 #include "cloze/text_reader.h"
 #include "cloze/tokenizer.h"
-#include "datasets/batching.h"
-#include "sentence/pooling.h"
 
 namespace cloze::cli {
 
 /// One text with its vectors.
 struct Encoded {
   const TextItem& item;
-  const TokenizedText& text;
-  std::span<const float> values;  ///< [rows, columns]: a row a token, or one for the text
+  std::span<const std::int32_t> ids;  ///< its tokens; empty where the text has one vector
+  std::span<const float> values;      ///< [rows, columns]: a row a token, or one for the text
 };
 
 /// What is the same for all texts of a run.

@@ -1,10 +1,8 @@
 /// \file
 /// cloze fill-mask: the likeliest tokens at each [MASK].
-#include "tasks/fill_mask.h"
+#include "cloze/fill_mask.h"
 
 #include <cstddef>
-#include <cstdint>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -12,12 +10,8 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
-#include "cli/options.h"
-#include "cli/progress_bar.h"
-#include "cloze/bert.h"
+#include "cli/text_command.h"
 #include "cloze/output.h"
-#include "cloze/tokenizer.h"
-#include "datasets/batching.h"
 
 namespace cloze::cli {
 namespace {
@@ -29,98 +23,81 @@ Scores are probabilities over the whole vocabulary.
 Examples:
   cloze fill-mask --model ./bert-base-uncased "The capital of France is [MASK]."
   cloze fill-mask --model ./bert-base-uncased --top-k 3 --json "[MASK] is a [MASK]."
+  cloze fill-mask --model ./bert-base-uncased --targets paris,lyon "The capital of France is [MASK]."
 )";
 
-void append_json_line(std::string& line, const std::vector<FilledMask>& masks) {
-  line += "{\"masks\":[";
-  for (std::size_t m = 0; m < masks.size(); ++m) {
-    fmt::format_to(std::back_inserter(line), "{}{{\"position\":{},\"predictions\":[",
-                   m > 0 ? "," : "", masks[m].position);
-    bool first = true;
-    for (const auto& candidate : masks[m].candidates) {
-      line += first ? "{\"token\":" : ",{\"token\":";
-      first = false;
-      append_json(line, candidate.token);
-      fmt::format_to(std::back_inserter(line), ",\"id\":{},\"score\":", candidate.id);
-      append_json(line, static_cast<float>(candidate.score));
-      line += ",\"sequence\":";
-      append_json(line, candidate.sequence);
-      line += '}';
-    }
-    line += "]}";
-  }
-  line += "]}\n";
+std::string json_line(const std::vector<FilledMask>& masks) {
+  std::string line;
+  const auto append_candidate = [&](const MaskCandidate& candidate) {
+    append_object(line, "token", candidate.token, "id", candidate.id, "score",
+                  static_cast<float>(candidate.score), "sequence", candidate.sequence);
+  };
+  const auto append_mask = [&](const FilledMask& mask) {
+    append_object(line, "position", mask.position, "predictions",
+                  [&] { append_list(line, mask.candidates, append_candidate); });
+  };
+  append_object(line, "masks", [&] { append_list(line, masks, append_mask); });
+  return line + '\n';
 }
 
-void append_table(std::string& text, const TextItem& item, const std::vector<FilledMask>& masks,
-                  std::size_t width) {
-  text += shortened(item.text, width) + '\n';
+std::string readable(const std::string& text, const std::vector<FilledMask>& masks) {
+  const auto width = terminal_width();
+  auto lines = shortened(text, width) + '\n';
   for (std::size_t m = 0; m < masks.size(); ++m) {
-    if (masks.size() > 1) text += fmt::format("  [MASK] {} of {}\n", m + 1, masks.size());
+    if (masks.size() > 1) lines += fmt::format("  [MASK] {} of {}\n", m + 1, masks.size());
     for (const auto& candidate : masks[m].candidates) {
-      text += fmt::format("  {:7.4f}  {} {:>6}  ", candidate.score, padded(candidate.token, 16),
-                          candidate.id);
-      text += shortened(candidate.sequence, width > 60 ? width - 36 : 24) + '\n';
+      lines +=
+          fmt::format("  {:7.4f}  {} {:>6}  {}\n", candidate.score, padded(candidate.token, 16),
+                      candidate.id, shortened(candidate.sequence, width > 60 ? width - 36 : 24));
     }
+  }
+  return lines;
+}
+
+/// Tells of targets that are no tokens of the vocabulary.
+void report_targets(const FillMaskPipeline& fill, const std::vector<std::string>& targets) {
+  for (const auto& target : fill.resolve(targets)) {
+    if (target.in_vocabulary) continue;
+    fmt::print(stderr, "note: the target {} is not in the vocabulary: {}\n", target.target,
+               target.id < 0 ? "it is left out"
+                             : fmt::format("its first piece, {}, stands for it", target.token));
   }
 }
 
 }  // namespace
 
 void run_fill_mask(Arguments arguments) {
-  CLI::App app("Predicts the token at each [MASK] of a text.", "cloze fill-mask");
-  ModelOptions model_options;
-  TextOptions text;
-  FillMaskOptions fill;
-  bool json = false;
-  model_options.add_model(app);
-  text.add_texts(app, "texts with [MASK]; a tab parts a text from its pair");
-  text.add_single(app);
-  app.add_option("--top-k,-k", fill.top_k, "how many tokens to show for each [MASK]")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 30));
-  text.add_limit(app);
-  app.add_flag("--json", json, "a JSON object a line");
-  model_options.add_computation(app);
-  app.footer(examples);
-  if (!parse(app, arguments)) return;
+  TextCommand command("Predicts the token at each [MASK] of a text.", "cloze fill-mask");
+  auto& text = command.text;
+  FillMaskOptions options;
+  text.add_texts(command.app, "texts with [MASK]; a tab parts a text from its pair");
+  text.add_single(command.app);
+  command.add_count("--top-k,-k", options.top_k, "how many tokens to show for each [MASK]");
+  command.app.add_option("--targets", options.targets, "only these tokens are candidates")
+      ->type_name("TOKEN,...")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  text.add_limit(command.app);
+  if (!command.parse(examples, arguments)) return;
 
-  const auto load = model_options.load_options();
   auto reader = text.reader();
-  const auto directory = model_options.directory();
-  const auto tokenizer = Tokenizer::from_pretrained(directory);
-  const auto model = BertForMaskedLM::from_pretrained(directory, load);
-  require_same_vocabulary(tokenizer, model.config());
-  const auto limit = text.limit(model.config().max_position_embeddings);
-  fill.batch_tokens = model_options.batch_tokens;
-
+  const auto fill = command.load<FillMaskPipeline>();
+  const auto limits = text.limits(fill.max_length());
+  report_targets(fill, options.targets);
   auto out = Output::standard_output();
-  ProgressBar progress("filling", reader.total_bytes(), "bytes", beside_results());
-  const auto width = terminal_width();
-  std::int64_t done = 0;
-  std::string line;
-  while (true) {
-    const auto items = reader.next_items(4 * fill.batch_tokens);
-    if (items.empty()) break;
-    const auto texts = tokenize(tokenizer, items, limit, reader);
-    const auto filled = as_usage([&] { return fill_masks(model, tokenizer, texts, fill); });
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      if (filled[i].empty()) {
-        throw FormatError(fmt::format("{} has no [MASK]{}", reader.place(items[i].number),
-                                      limit.truncate ? " within the limit" : ""));
-      }
-      line.clear();
-      if (json) {
-        append_json_line(line, filled[i]);
-      } else {
-        append_table(line, items[i], filled[i], width);
-      }
-      out.write(line);
-    }
-    progress.advance(reader.bytes_read() - done);
-    done = reader.bytes_read();
-  }
+  for_each_piece(
+      reader, {.label = "filling", .bytes = command.piece_bytes(1), .limits = limits},
+      [&](const Piece& piece) {
+        options.limits = piece.limits;
+        const auto filled = as_usage([&] { return fill(piece.items, options, piece.progress); });
+        for (std::size_t i = 0; i < filled.size(); ++i) {
+          if (filled[i].empty()) {
+            throw FormatError(fmt::format("{} has no [MASK]{}", piece.limits.name(i),
+                                          limits.truncate ? " within the limit" : ""));
+          }
+          out.write(command.json ? json_line(filled[i]) : readable(piece.items[i].text, filled[i]));
+        }
+      });
   out.finish();
 }
 

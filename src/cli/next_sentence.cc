@@ -1,20 +1,12 @@
 /// \file
 /// cloze next-sentence: does the second text follow the first?
-#include "tasks/next_sentence.h"
-
-#include <cstddef>
-#include <string>
+#include "cloze/next_sentence.h"
 
 #include <fmt/format.h>
 
 #include "cli/command.h"
-#include "cli/format.h"
-#include "cli/options.h"
-#include "cli/task_options.h"
-#include "cloze/bert.h"
+#include "cli/text_command.h"
 #include "cloze/output.h"
-#include "cloze/tokenizer.h"
-#include "datasets/batching.h"
 
 namespace cloze::cli {
 namespace {
@@ -31,36 +23,25 @@ Examples:
 }  // namespace
 
 void run_next_sentence(Arguments arguments) {
-  CLI::App app("Predicts whether the second text of each pair follows the first.",
-               "cloze next-sentence");
-  ModelOptions model_options;
-  TextOptions text;
-  bool json = false;
-  model_options.add_model(app);
-  text.add_texts(app, "pairs parted by a tab, or one pair as two arguments");
-  text.add_limit(app);
-  app.add_flag("--json", json, "a JSON object a line");
-  model_options.add_computation(app);
-  app.footer(examples);
-  if (!parse(app, arguments)) return;
+  TextCommand command("Predicts whether the second text of each pair follows the first.",
+                      "cloze next-sentence");
+  command.text.add_texts(command.app, "pairs parted by a tab, or one pair as two arguments");
+  command.text.add_limit(command.app);
+  if (!command.parse(examples, arguments)) return;
 
-  const auto load = model_options.load_options();
-  auto reader = text.pair_reader();
-  const auto directory = model_options.directory();
-  const auto tokenizer = Tokenizer::from_pretrained(directory);
-  const auto model = BertForNextSentencePrediction::from_pretrained(directory, load);
-  require_same_vocabulary(tokenizer, model.config());
-  const auto limit = text.limit(model.config().max_position_embeddings);
-
+  auto reader = command.text.pair_reader();
+  const auto predict = command.load<NextSentencePipeline>();
+  const auto limits = command.text.limits(predict.max_length());
   auto out = Output::standard_output();
-  for_each_piece(reader, piece_bytes(model_options), "predicting", [&](const auto& items) {
-    for (const auto& item : items) require_pair(item, reader);
-    const auto pairs = tokenize(tokenizer, items, limit, reader);
-    for (const double probability : next_sentence(model, pairs, model_options.batch_tokens)) {
-      out.write(json ? fmt::format("{{\"is_next\":{:.6f}}}\n", probability)
-                     : fmt::format("{:.4f}\n", probability));
-    }
-  });
+  for_each_piece(
+      reader, {.label = "predicting", .bytes = command.piece_bytes(), .limits = limits},
+      [&](const Piece& piece) {
+        for (const auto& item : piece.items) require_pair(item, reader);
+        for (const auto& score : predict(piece.items, {.limits = piece.limits}, piece.progress)) {
+          out.write(command.json ? fmt::format("{{\"is_next\":{:.6f}}}\n", score.is_next)
+                                 : fmt::format("{:.4f}\n", score.is_next));
+        }
+      });
   out.finish();
 }
 

@@ -10,8 +10,8 @@
 
 #include "cloze/hub.h"
 #include "cloze/output.h"
+#include "cloze/sentence_settings.h"
 #include "cloze/threads.h"
-#include "sentence/settings.h"
 
 namespace cloze::cli {
 namespace {
@@ -124,6 +124,10 @@ LoadOptions ModelOptions::load_options() const {
   return options;
 }
 
+PipelineOptions ModelOptions::pipeline_options() const {
+  return {.load = load_options(), .batch_tokens = batch_tokens};
+}
+
 void TextOptions::add_texts(CLI::App& app, const std::string& about) {
   app.add_option("TEXT", texts, about)->type_name("");
   app.add_option("--input,-i", input, "file of texts, one a line; - is standard input")
@@ -162,13 +166,13 @@ TextReader TextOptions::pair_reader() const {
   return reader();
 }
 
-LengthLimit TextOptions::limit(std::int64_t model_limit) const {
+TextLimits TextOptions::limits(std::int64_t model_limit) const {
   if (max_length > model_limit) {
     throw UsageError(
         fmt::format("--max-length {} is more than this model reads, which is {} tokens", max_length,
                     model_limit));
   }
-  return {.tokens = max_length > 0 ? max_length : model_limit, .truncate = truncate};
+  return {.max_length = max_length, .truncate = truncate};
 }
 
 ProgressOptions beside_results() {

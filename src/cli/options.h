@@ -13,10 +13,9 @@
 
 #include "cli/command.h"
 #include "cli/progress_bar.h"
-#include "cloze/bert.h"
 #include "cloze/error.h"
+#include "cloze/pipeline.h"
 #include "cloze/text_reader.h"
-#include "datasets/batching.h"
 
 namespace cloze::cli {
 
@@ -46,6 +45,8 @@ struct ModelOptions {
   /// Applies --threads; checks --device and --dtype. Throws Error where this build has no such
   /// device.
   [[nodiscard]] LoadOptions load_options() const;
+  /// The same for a pipeline, with --batch-tokens.
+  [[nodiscard]] PipelineOptions pipeline_options() const;
 };
 
 /// TEXT..., --input, --single; with a model's limit also --truncate and --max-length.
@@ -67,14 +68,17 @@ struct TextOptions {
   [[nodiscard]] TextReader pair_reader() const;
 
   /// The limit for a model that reads `model_limit` tokens. UsageError for a larger --max-length.
-  [[nodiscard]] LengthLimit limit(std::int64_t model_limit) const;
+  [[nodiscard]] TextLimits limits(std::int64_t model_limit) const;
 };
 
-/// Calls `body`, whose ArgumentError is a mistake in the command line: a UsageError.
+/// Calls `body`, whose ArgumentError is a mistake in the command line, but for texts that are too
+/// long: a UsageError.
 template <class Body>
 auto as_usage(const Body& body) {
   try {
     return body();
+  } catch (const TextTooLong&) {
+    throw;
   } catch (const ArgumentError& error) {
     throw UsageError(error.what());
   }

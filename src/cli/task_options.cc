@@ -46,17 +46,4 @@ TaskModelFiles open_task_model(const ModelOptions& options, internal::TaskHead h
   return {std::move(directory), std::move(config), std::move(tokenizer), std::move(predictor)};
 }
 
-void for_each_piece(TextReader& reader, std::int64_t bytes, std::string label,
-                    const std::function<void(const std::vector<TextItem>&)>& use) {
-  ProgressBar progress(std::move(label), reader.total_bytes(), "bytes", beside_results());
-  std::int64_t done = 0;
-  while (true) {
-    const auto items = reader.next_items(bytes);
-    if (items.empty()) return;
-    use(items);
-    progress.advance(reader.bytes_read() - done);
-    done = reader.bytes_read();
-  }
-}
-
 }  // namespace cloze::cli

@@ -28,36 +28,24 @@ Examples:
   cloze tokenize --model all-MiniLM-L6-v2 --offsets bytes --json "naïve 東京"
 )";
 
-struct Options {
-  ModelOptions model;
-  TextOptions text;
-  std::string mode = "hf";
-  std::string offsets = "code_points";
-  bool no_special = false;
-  bool json = false;
-};
-
 void append_json_line(std::string& line, const Encoding& encoding) {
-  line += "{\"ids\":";
-  append_json(line, std::span<const std::int32_t>(encoding.ids));
-  line += ",\"tokens\":[";
-  for (std::size_t i = 0; i < encoding.tokens.size(); ++i) {
-    if (i > 0) line += ',';
-    append_json(line, encoding.tokens[i]);
-  }
-  line += "],\"offsets\":[";
-  for (std::size_t i = 0; i < encoding.offsets.size(); ++i) {
-    fmt::format_to(std::back_inserter(line), "{}[{},{}]", i > 0 ? "," : "",
-                   encoding.offsets[i].begin, encoding.offsets[i].end);
-  }
-  line += "],\"type_ids\":";
-  append_json(line, std::span<const std::int32_t>(encoding.type_ids));
-  line += ",\"special\":[";
-  for (std::size_t i = 0; i < encoding.special_tokens_mask.size(); ++i) {
-    if (i > 0) line += ',';
-    line += encoding.special_tokens_mask[i] != 0 ? '1' : '0';
-  }
-  line += "]}\n";
+  append_object(
+      line, "ids", std::span<const std::int32_t>(encoding.ids), "tokens",
+      [&] {
+        append_list(line, encoding.tokens, [&](const auto& token) { append_json(line, token); });
+      },
+      "offsets",
+      [&] {
+        append_list(line, encoding.offsets, [&](Span span) {
+          fmt::format_to(std::back_inserter(line), "[{},{}]", span.begin, span.end);
+        });
+      },
+      "type_ids", std::span<const std::int32_t>(encoding.type_ids), "special",
+      [&] {
+        append_list(line, encoding.special_tokens_mask,
+                    [&](std::uint8_t special) { line += special != 0 ? '1' : '0'; });
+      });
+  line += '\n';
 }
 
 /// Tokens over their ids, in columns, as many a line as the terminal has room for.
@@ -88,62 +76,55 @@ void append_table(std::string& text, const Encoding& encoding, std::size_t width
   flush();
 }
 
-void add_options(CLI::App& app, Options& options) {
-  options.model.add_model(app);
-  options.text.add_texts(app, "texts; a tab parts a text from its pair");
-  options.text.add_single(app);
-  app.add_option("--mode", options.mode,
-                 "whose rules: hf (Hugging Face) or google (google-research/bert)")
-      ->type_name("NAME")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"hf", "google"}));
-  app.add_option("--offsets", options.offsets, "unit of offsets: code_points or bytes")
-      ->type_name("UNIT")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"code_points", "bytes"}));
-  app.add_flag("--no-special", options.no_special, "leave out [CLS] and [SEP]");
-  app.add_option("--max-length", options.text.max_length,
-                 "cut texts to this many tokens, special ones included (pairs: the longer first)")
-      ->type_name("N")
-      ->check(in_range(1, std::int64_t{1} << 30));
-  app.add_flag("--json", options.json, "a JSON object a line");
-  app.footer(examples);
-}
-
-EncodeOptions encode_options(const Options& options) {
-  EncodeOptions encode;
-  encode.add_special_tokens = !options.no_special;
-  encode.offsets = options.offsets == "bytes" ? OffsetUnit::bytes : OffsetUnit::code_points;
-  if (options.text.max_length > 0) {
-    encode.truncation = Truncation::longest_first;
-    encode.max_length = static_cast<std::int32_t>(options.text.max_length);
-  }
-  return encode;
-}
-
 }  // namespace
 
 void run_tokenize(Arguments arguments) {
   CLI::App app("Tokenizes texts as BERT reads them: WordPiece tokens, ids and offsets.",
                "cloze tokenize");
-  Options options;
-  add_options(app, options);
+  ModelOptions model;
+  TextOptions texts;
+  EncodeOptions encode;
+  std::string mode = "hf", offsets = "code_points";
+  bool no_special = false, json = false;
+  model.add_model(app);
+  texts.add_texts(app, "texts; a tab parts a text from its pair");
+  texts.add_single(app);
+  app.add_option("--mode", mode, "whose rules: hf (Hugging Face) or google (google-research/bert)")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"hf", "google"}));
+  app.add_option("--offsets", offsets, "unit of offsets: code_points or bytes")
+      ->type_name("UNIT")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"code_points", "bytes"}));
+  app.add_flag("--no-special", no_special, "leave out [CLS] and [SEP]");
+  app.add_option("--max-length", texts.max_length,
+                 "cut texts to this many tokens, special ones included (pairs: the longer first)")
+      ->type_name("N")
+      ->check(in_range(1, std::int64_t{1} << 30));
+  app.add_flag("--json", json, "a JSON object a line");
+  app.footer(examples);
   if (!parse(app, arguments)) return;
 
-  const auto mode = options.mode == "google" ? TokenizerMode::google : TokenizerMode::hf;
-  const auto encode = encode_options(options);
-  auto reader = options.text.reader();
-  const auto tokenizer = Tokenizer::from_pretrained(options.model.directory(), mode);
+  encode.add_special_tokens = !no_special;
+  if (offsets == "bytes") encode.offsets = OffsetUnit::bytes;
+  if (texts.max_length > 0) {
+    encode.truncation = Truncation::longest_first;
+    encode.max_length = static_cast<std::int32_t>(texts.max_length);
+  }
+  auto reader = texts.reader();
+  const auto tokenizer = Tokenizer::from_pretrained(
+      model.directory(), mode == "google" ? TokenizerMode::google : TokenizerMode::hf);
   auto out = Output::standard_output();
   ProgressBar progress("tokenizing", reader.total_bytes(), "bytes", beside_results());
-  const auto width = options.json ? 0 : terminal_width();
+  const auto width = json ? 0 : terminal_width();
   std::string text;
   std::int64_t done = 0;
   while (const auto item = reader.next()) {
     const auto encoding = item->pair ? tokenizer.encode(item->text, *item->pair, encode)
                                      : tokenizer.encode(item->text, encode);
     text.clear();
-    if (options.json) {
+    if (json) {
       append_json_line(text, encoding);
     } else {
       append_table(text, encoding, width);

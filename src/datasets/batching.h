@@ -10,7 +10,6 @@
 
 #include "cloze/batch.h"
 #include "cloze/config.h"
-#include "cloze/text_reader.h"
 #include "cloze/tokenizer.h"
 
 namespace cloze {
@@ -22,19 +21,6 @@ struct TokenizedText {
 
   [[nodiscard]] std::int64_t length() const { return static_cast<std::int64_t>(ids.size()); }
 };
-
-/// How long a text may be, and what happens to a longer one.
-struct LengthLimit {
-  std::int64_t tokens = 512;  ///< special tokens included
-  bool truncate = false;      ///< cut the text (the longer one of a pair) instead of an error
-};
-
-/// Tokenizes on all threads. Throws ArgumentError for a text over the limit that is not to be
-/// truncated: where it stands, its tokens, the limit.
-[[nodiscard]] std::vector<TokenizedText> tokenize(const Tokenizer& tokenizer,
-                                                  std::span<const TextItem> items,
-                                                  const LengthLimit& limit,
-                                                  const TextReader& reader);
 
 /// Throws ModelError when the tokenizer has ids that the model has no embedding for.
 void require_same_vocabulary(const Tokenizer& tokenizer, const BertConfig& config);

@@ -1,4 +1,4 @@
-#include "datasets/squad_reader.h"
+#include "cloze/squad.h"
 
 #include <algorithm>
 #include <utility>
@@ -78,7 +78,7 @@ class Parser {
   }
 
   void add_question(const json& entry, const std::string& where) {
-    Question question;
+    SquadQuestion question;
     question.question = string(entry, "question", where);
     if (trimmed(question.question).empty()) {
       throw FormatError(fmt::format("{}: {} is empty: remove it, or fill it in", origin_, where));
@@ -92,8 +92,8 @@ class Parser {
     data_.questions.push_back(std::move(question));
   }
 
-  void add_answer(Question& question, const json& item, const std::string& where) {
-    Answer answer{.text = string(item, "text", where)};
+  void add_answer(SquadQuestion& question, const json& item, const std::string& where) {
+    SquadAnswer answer{.text = string(item, "text", where)};
     const auto& start = member(item, "answer_start", where);
     if (!start.is_number_integer()) fail(where, "has an \"answer_start\" that is no whole number");
     const std::string_view context = data_.contexts.back();

@@ -12,6 +12,7 @@
 
 #include "cloze/error.h"
 #include "core/descriptor.h"
+#include "core/mapped_file.h"
 
 namespace cloze {
 
@@ -154,6 +155,10 @@ std::int64_t TextReader::total_bytes() const {
   std::int64_t bytes = 0;
   for (const auto& text : texts_) bytes += static_cast<std::int64_t>(text.size());
   return bytes;
+}
+
+std::string read_text(const std::filesystem::path& path) {
+  return std::string(MappedFile::open(path)->text());
 }
 
 TextItem split_pair(std::string_view line, const std::string& place) {

@@ -19,7 +19,7 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "core/mapped_file.h"
-#include "sentence/settings.h"
+#include "cloze/sentence_settings.h"
 
 namespace cloze {
 namespace {

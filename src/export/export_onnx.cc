@@ -19,7 +19,7 @@
 #include "core/files.h"
 #include "export/onnx_bert.h"
 #include "export/onnx_sentence.h"
-#include "sentence/settings.h"
+#include "cloze/sentence_settings.h"
 
 namespace cloze {
 namespace {

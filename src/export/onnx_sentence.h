@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "formats/onnx/onnx_graph.h"
-#include "sentence/settings.h"
+#include "cloze/sentence_settings.h"
 
 namespace cloze {
 

@@ -13,7 +13,7 @@
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
 #include "core/files.h"
-#include "sentence/settings.h"
+#include "cloze/sentence_settings.h"
 
 namespace cloze {
 namespace {

@@ -1,5 +1,3 @@
-#include "sentence/quantization_cost.h"
-
 #include <algorithm>
 #include <atomic>
 #include <span>
@@ -8,9 +6,10 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "cloze/quantization.h"
+#include "cloze/similarity.h"
 #include "core/parallel.h"
 #include "core/vectors.h"
-#include "sentence/similarity.h"
 
 namespace cloze {
 namespace {

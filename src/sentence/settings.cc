@@ -1,5 +1,3 @@
-#include "sentence/settings.h"
-
 #include <string>
 #include <system_error>
 
@@ -9,6 +7,7 @@
 #include "cloze/error.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "cloze/sentence_settings.h"
 #include "core/mapped_file.h"
 
 namespace cloze {

@@ -1,12 +1,29 @@
-#include "sentence/similarity.h"
+#include "cloze/similarity.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
+#include <fmt/format.h>
+
 #include "cloze/error.h"
+#include "core/parallel.h"
 
 namespace cloze {
+namespace {
+
+std::span<const float> row_of(const Tensor& vectors, std::size_t row) {
+  const auto columns = static_cast<std::size_t>(vectors.dim(1));
+  return vectors.values<float>().subspan(row * columns, columns);
+}
+
+void require_comparable(const Tensor& a, const Tensor& b) {
+  if (a.shape().size() == 2 && b.shape().size() == 2 && a.dim(1) == b.dim(1)) return;
+  throw ArgumentError(fmt::format("vectors of shapes {} and {} cannot be compared",
+                                  to_string(a.shape()), to_string(b.shape())));
+}
+
+}  // namespace
 
 double cosine(std::span<const float> a, std::span<const float> b) {
   if (a.size() != b.size()) throw ArgumentError("vectors of different sizes have no cosine");
@@ -23,23 +40,31 @@ double cosine(std::span<const float> a, std::span<const float> b) {
 }
 
 std::vector<double> cosines(const Tensor& vectors, std::span<const float> query) {
-  const auto columns = static_cast<std::size_t>(vectors.dim(1));
-  const auto values = vectors.values<float>();
-  std::vector<double> scores;
-  for (std::size_t at = 0; at < values.size(); at += columns) {
-    scores.push_back(cosine(values.subspan(at, columns), query));
-  }
+  constexpr std::int64_t rows_at_once = 64;
+  std::vector<double> scores(static_cast<std::size_t>(vectors.dim(0)));
+  parallel_for(vectors.dim(0), rows_at_once, [&](std::int64_t row) {
+    const auto at = static_cast<std::size_t>(row);
+    scores[at] = cosine(row_of(vectors, at), query);
+  });
   return scores;
 }
 
 std::vector<double> pair_cosines(const Tensor& vectors) {
-  const auto columns = static_cast<std::size_t>(vectors.dim(1));
-  const auto values = vectors.values<float>();
   std::vector<double> scores;
-  for (std::size_t at = 0; at + columns < values.size(); at += 2 * columns) {
-    scores.push_back(cosine(values.subspan(at, columns), values.subspan(at + columns, columns)));
+  for (std::size_t row = 0; row + 1 < static_cast<std::size_t>(vectors.dim(0)); row += 2) {
+    scores.push_back(cosine(row_of(vectors, row), row_of(vectors, row + 1)));
   }
   return scores;
+}
+
+Tensor cosine_similarity(const Tensor& a, const Tensor& b) {
+  require_comparable(a, b);
+  auto matrix = Tensor::zeros(DType::f32, {a.dim(0), b.dim(0)});
+  auto target = matrix.mutable_values<float>().begin();
+  for (std::size_t row = 0; row < static_cast<std::size_t>(a.dim(0)); ++row) {
+    for (const double score : cosines(b, row_of(a, row))) *target++ = static_cast<float>(score);
+  }
+  return matrix;
 }
 
 std::vector<std::size_t> ranking(std::span<const double> scores, std::size_t count) {
@@ -52,6 +77,17 @@ std::vector<std::size_t> ranking(std::span<const double> scores, std::size_t cou
                     });
   order.resize(count);
   return order;
+}
+
+std::vector<std::vector<SearchHit>> semantic_search(const Tensor& queries, const Tensor& corpus,
+                                                    std::size_t top_k) {
+  require_comparable(queries, corpus);
+  std::vector<std::vector<SearchHit>> hits(static_cast<std::size_t>(queries.dim(0)));
+  for (std::size_t query = 0; query < hits.size(); ++query) {
+    const auto scores = cosines(corpus, row_of(queries, query));
+    for (const auto index : ranking(scores, top_k)) hits[query].push_back({index, scores[index]});
+  }
+  return hits;
 }
 
 }  // namespace cloze

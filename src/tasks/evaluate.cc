@@ -14,7 +14,7 @@
 #include "cloze/tokenizer.h"
 #include "core/progress_counter.h"
 #include "datasets/batching.h"
-#include "sentence/settings.h"
+#include "cloze/sentence_settings.h"
 #include "tasks/task.h"
 #include "tasks/task_predictor.h"
 

@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
+#include "cloze/squad.h"
 #include "core/parallel.h"
 #include "core/utf8.h"
-#include "datasets/squad_reader.h"
 #include "metrics/squad.h"
 #include "tasks/task_setup.h"
 #include "tasks/text_units.h"
@@ -61,7 +61,7 @@ class QuestionAnsweringData : public TaskData {
 
   [[nodiscard]] TaskReport evaluate(std::span<const Tensor> logits) const override {
     std::vector<SquadPrediction> predictions;
-    for_each_question(logits, [&](const Question& question, const BestAnswers& best) {
+    for_each_question(logits, [&](const SquadQuestion& question, const BestAnswers& best) {
       SquadPrediction prediction;
       for (const auto& answer : question.answers) prediction.answers.push_back(answer.text);
       if (!best.answers.empty()) prediction.predicted = best.answers.front().text;
@@ -92,7 +92,7 @@ class QuestionAnsweringData : public TaskData {
   [[nodiscard]] std::vector<std::string> predictions(
       std::span<const Tensor> logits) const override {
     std::vector<std::string> lines;
-    for_each_question(logits, [&](const Question& question, const BestAnswers& best) {
+    for_each_question(logits, [&](const SquadQuestion& question, const BestAnswers& best) {
       ordered_json line{{"id", question.id}, {"question", question.question}};
       auto& right = line["answers"] = ordered_json::array();
       for (const auto& answer : question.answers) right.push_back(answer.text);
@@ -138,7 +138,7 @@ class QuestionAnsweringData : public TaskData {
   void locate(std::size_t question, const QuestionWindow& window, Unit& unit) const {
     const auto& answers = squad_.questions[question].answers;
     const auto answer = std::find_if(answers.begin(), answers.end(),
-                                     [](const Answer& each) { return each.start >= 0; });
+                                     [](const SquadAnswer& each) { return each.start >= 0; });
     if (answer == answers.end() || window.offsets.empty()) return;
     const auto length = static_cast<std::int32_t>(utf8::count_code_points(answer->text));
     const auto begin = answer->start, end = answer->start + length;
@@ -191,17 +191,17 @@ class QuestionAnswering : public Task {
     auto squad = read_squad(source.file(), setup_.options.max_samples);
     const auto impossible =
         std::find_if(squad.questions.begin(), squad.questions.end(),
-                     [](const Question& question) { return question.answers.empty(); });
+                     [](const SquadQuestion& question) { return question.answers.empty(); });
     if (impossible != squad.questions.end() && !setup_.options.version_2) {
       throw FormatError(
           fmt::format("{}: question {} has no answer: train for such questions with --version-2",
                       source.name(), impossible->id));
     }
     // Nothing can be learned where the answer is not in the text.
-    std::erase_if(squad.questions, [](const Question& question) {
+    std::erase_if(squad.questions, [](const SquadQuestion& question) {
       return !question.answers.empty() &&
              std::all_of(question.answers.begin(), question.answers.end(),
-                         [](const Answer& answer) { return answer.start < 0; });
+                         [](const SquadAnswer& answer) { return answer.start < 0; });
     });
     if (squad.questions.empty()) {
       throw FormatError(fmt::format("{}: no answer is in its context, so there is nothing to learn",
@@ -215,7 +215,7 @@ class QuestionAnswering : public Task {
     const bool version_2 =
         setup_.options.version_2 ||
         std::any_of(squad.questions.begin(), squad.questions.end(),
-                    [](const Question& question) { return question.answers.empty(); });
+                    [](const SquadQuestion& question) { return question.answers.empty(); });
     return make_data(std::move(squad), version_2, true);
   }
 

@@ -1,6 +1,6 @@
 /// \file
 /// Extractive question answering: windows of question and context, and answers from their logits,
-/// as SQuAD's run_squad and transformers' pipeline have them.
+/// as SQuAD's run_squad has them.
 #pragma once
 
 #include <cstdint>
@@ -54,19 +54,6 @@ struct BestOptions {
 [[nodiscard]] BestAnswers best_answers(std::span<const QuestionWindow* const> windows,
                                        std::span<const Tensor> logits, std::string_view context,
                                        const BestOptions& options);
-
-struct PipelineOptions {
-  std::size_t top_k = 1;
-  std::int32_t max_answer = 30;
-  bool no_answer = false;      ///< "" is a possible answer (handle_impossible_answer)
-  bool align_to_words = true;  ///< answers begin and end with words
-};
-/// Answers with probabilities as transformers' question-answering pipeline gives them: softmax of
-/// starts times softmax of ends over each window's context and [CLS]; equal texts add up.
-[[nodiscard]] std::vector<FoundAnswer> likely_answers(std::span<const QuestionWindow> windows,
-                                                      std::span<const Tensor> logits,
-                                                      std::string_view context,
-                                                      const PipelineOptions& options);
 
 /// The code points `range` of a text.
 [[nodiscard]] std::string code_points_of(std::string_view text, Span range);

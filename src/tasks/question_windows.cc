@@ -1,6 +1,5 @@
 // Question and context to windows, and logits to answers.
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
@@ -39,65 +38,6 @@ std::vector<std::size_t> largest(std::span<const float> logits, const QuestionWi
                     });
   order.resize(count);
   return order;
-}
-
-/// Probabilities of [CLS] (first) and the context's tokens.
-std::vector<double> softmax(std::span<const float> logits, const QuestionWindow& window,
-                            std::size_t column) {
-  std::vector<double> values{logits[column]};
-  for (std::size_t i = 0; i < window.offsets.size(); ++i) {
-    values.push_back(logits[2 * (static_cast<std::size_t>(window.context_begin) + i) + column]);
-  }
-  const double top = *std::max_element(values.begin(), values.end());
-  double sum = 0;
-  for (auto& value : values) sum += value = std::exp(value - top);
-  for (auto& value : values) value /= sum;
-  return values;
-}
-
-std::string lower_ascii(std::string text) {
-  for (auto& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
-/// The offsets of the tokens [first, last] of the context, widened to whole words.
-Span span_of(const QuestionWindow& window, std::size_t first, std::size_t last, bool whole_words) {
-  if (whole_words) {
-    const auto& words = window.word_ids;
-    while (first > 0 && words[first - 1] == words[first]) --first;
-    while (last + 1 < words.size() && words[last + 1] == words[last]) ++last;
-  }
-  return {window.offsets[first].begin, window.offsets[last].end};
-}
-
-struct Candidate {
-  std::size_t first = 0, last = 0;
-  double score = 0;
-};
-
-/// The `count` best spans of a window by the product of probabilities.
-std::vector<Candidate> best_spans(const std::vector<double>& starts,
-                                  const std::vector<double>& ends, std::int32_t max_answer,
-                                  std::size_t count) {
-  std::vector<Candidate> candidates;
-  const auto better = [](const Candidate& a, const Candidate& b) { return a.score > b.score; };
-  for (std::size_t s = 1; s < starts.size(); ++s) {
-    const auto stop = std::min(ends.size(), s + static_cast<std::size_t>(max_answer));
-    for (std::size_t e = s; e < stop; ++e) {
-      const double score = starts[s] * ends[e];
-      if (candidates.size() == count && score <= candidates.front().score) continue;
-      if (candidates.size() == count) {
-        std::pop_heap(candidates.begin(), candidates.end(), better);
-        candidates.pop_back();
-      }
-      candidates.push_back({s - 1, e - 1, score});
-      std::push_heap(candidates.begin(), candidates.end(), better);
-    }
-  }
-  std::stable_sort(candidates.begin(), candidates.end(), better);
-  return candidates;
 }
 
 }  // namespace
@@ -181,38 +121,6 @@ BestAnswers best_answers(std::span<const QuestionWindow* const> windows,
     best.answers.push_back(std::move(answer));
   }
   return best;
-}
-
-std::vector<FoundAnswer> likely_answers(std::span<const QuestionWindow> windows,
-                                        std::span<const Tensor> logits, std::string_view context,
-                                        const PipelineOptions& options) {
-  std::vector<FoundAnswer> answers;
-  double null = 1e6;
-  // Widening to words makes some of them equal.
-  const auto count = options.align_to_words ? 2 * options.top_k + 10 : options.top_k;
-  for (std::size_t w = 0; w < windows.size(); ++w) {
-    const auto values = logits[w].values<float>();
-    const auto starts = softmax(values, windows[w], 0), ends = softmax(values, windows[w], 1);
-    null = std::min(null, starts[0] * ends[0]);
-    for (const auto& candidate : best_spans(starts, ends, options.max_answer, count)) {
-      const auto offsets =
-          span_of(windows[w], candidate.first, candidate.last, options.align_to_words);
-      auto text = code_points_of(context, offsets);
-      const auto same = std::find_if(answers.begin(), answers.end(), [&](const FoundAnswer& a) {
-        return lower_ascii(a.text) == lower_ascii(text);
-      });
-      if (same != answers.end()) {
-        same->score += candidate.score;
-      } else {
-        answers.push_back({std::move(text), offsets, candidate.score});
-      }
-    }
-  }
-  if (options.no_answer) answers.push_back({"", {0, 0}, null});
-  std::stable_sort(answers.begin(), answers.end(),
-                   [](const FoundAnswer& a, const FoundAnswer& b) { return a.score > b.score; });
-  if (answers.size() > options.top_k) answers.resize(options.top_k);
-  return answers;
 }
 
 }  // namespace cloze

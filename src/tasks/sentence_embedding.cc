@@ -15,7 +15,7 @@
 #include "core/json.h"
 #include "core/numbers.h"
 #include "metrics/correlation.h"
-#include "sentence/similarity.h"
+#include "cloze/similarity.h"
 #include "tasks/text_data.h"
 
 namespace cloze {

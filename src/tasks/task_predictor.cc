@@ -9,7 +9,7 @@
 
 #include "cloze/error.h"
 #include "sentence/pooling.h"
-#include "sentence/settings.h"
+#include "cloze/sentence_settings.h"
 
 namespace cloze {
 namespace {

@@ -38,11 +38,11 @@ std::vector<double> label_scores(std::span<const float> logits, ScoreKind kind) 
   return scores;
 }
 
-std::vector<ScoredLabel> best_labels(std::span<const double> scores, std::size_t count) {
-  std::vector<ScoredLabel> labels;
+std::vector<RankedLabel> best_labels(std::span<const double> scores, std::size_t count) {
+  std::vector<RankedLabel> labels;
   for (std::size_t i = 0; i < scores.size(); ++i) labels.push_back({i, scores[i]});
   std::stable_sort(labels.begin(), labels.end(),
-                   [](const ScoredLabel& a, const ScoredLabel& b) { return a.score > b.score; });
+                   [](const RankedLabel& a, const RankedLabel& b) { return a.score > b.score; });
   labels.resize(std::min(labels.size(), count));
   return labels;
 }

@@ -25,13 +25,13 @@ enum class ScoreKind : std::uint8_t {
 /// Scores of one text's logits, in the labels' order.
 [[nodiscard]] std::vector<double> label_scores(std::span<const float> logits, ScoreKind kind);
 
-struct ScoredLabel {
+struct RankedLabel {
   std::size_t label = 0;
   double score = 0;
 };
 
 /// The `count` best, best first; equal ones in the labels' order.
-[[nodiscard]] std::vector<ScoredLabel> best_labels(std::span<const double> scores,
+[[nodiscard]] std::vector<RankedLabel> best_labels(std::span<const double> scores,
                                                    std::size_t count);
 
 }  // namespace cloze

@@ -1,7 +1,9 @@
 // The commands that answer with fine-tuned models, held against transformers' pipelines
 // (make_task_goldens.py).
+#include <algorithm>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "cli/run_command.h"
 
@@ -144,6 +146,70 @@ TEST(EvaluateCommand, TableJsonAndPredictions) {
   write_file(data, "the dog\tLABEL_9\n");
   expect_failure(cloze_command({"evaluate", "--model", model, "--data", data}), 1,
                  {"line 1 of " + data, "LABEL_9", "LABEL_0, LABEL_1, LABEL_2"});
+}
+
+/// sequence_3_labels as a model of natural language inference.
+std::string inference_model(const TempDirectory& folder) {
+  const auto copy = folder / "nli";
+  std::filesystem::copy(golden_model("sequence_3_labels"), copy);
+  auto config = json::parse(read_file(copy / "config.json"));
+  config.erase("label2id");
+  config["id2label"] = {{"0", "contradiction"}, {"1", "neutral"}, {"2", "entailment"}};
+  write_file(copy / "config.json", config.dump());
+  return copy;
+}
+
+TEST(ZeroShotCommand, LabelsBestFirst) {
+  const TempDirectory folder;
+  const auto model = inference_model(folder);
+  const auto run = cloze_command(
+      {"zero-shot", "--model", model, "--labels", "dog,x y,dogs", "--json", "the dogs .", "a"});
+  expect_success(run);
+  const auto lines = json_lines(run.out);
+  ASSERT_EQ(lines.size(), 2U);
+  for (const auto& line : lines) {
+    ASSERT_EQ(line.size(), 2U);
+    const auto scores = line["scores"].get<std::vector<double>>();
+    ASSERT_EQ(scores.size(), 3U);
+    EXPECT_TRUE(std::is_sorted(scores.rbegin(), scores.rend()));
+    EXPECT_NEAR(scores[0] + scores[1] + scores[2], 1, 1e-6);
+    auto labels = line["labels"].get<std::vector<std::string>>();
+    EXPECT_THAT(labels, ::testing::UnorderedElementsAre("dog", "x y", "dogs"));
+  }
+  const auto readable = cloze_command({"zero-shot", "--model", model, "--labels", "dog,a",
+                                       "--multi-label", "--template", "It is {}", "the dogs ."});
+  expect_success(readable);
+  EXPECT_TRUE(readable.out.starts_with("the dogs .\n   0.")) << readable.out;
+}
+
+TEST(ZeroShotCommand, BadInput) {
+  const TempDirectory folder;
+  const auto model = inference_model(folder);
+  expect_failure(cloze_command({"zero-shot", "--model", model, "a"}), 2, {"--labels"});
+  expect_failure(
+      cloze_command({"zero-shot", "--model", model, "--labels", "a", "--template", "x", "a"}), 2,
+      {"\"x\" has no {}"});
+  expect_failure(cloze_command({"zero-shot", "--model", golden_model("sequence_3_labels"),
+                                "--labels", "a", "a"}),
+                 1, {"entail", "LABEL_0, LABEL_1, LABEL_2"});
+  expect_failure(
+      cloze_command({"zero-shot", "--model", model, "--labels", "a", "--max-length", "5", "a b c"}),
+      1, {"argument 1 has ", "the limit is 5", "--truncate"});
+}
+
+TEST(FillMaskCommand, TargetsAreTheOnlyCandidates) {
+  const auto run = cloze_command({"fill-mask", "--model", golden_model("masked_lm_untied"),
+                                  "--json", "--targets", "a,dogs", "the [MASK]"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(
+      run.err,
+      "note: the target dogs is not in the vocabulary: its first piece, dog, stands for it\n");
+  const auto predictions = json_lines(run.out).at(0)["masks"][0]["predictions"];
+  ASSERT_EQ(predictions.size(), 2U);
+  EXPECT_NE(predictions[0]["token"], predictions[1]["token"]);
+  for (const auto& prediction : predictions) {
+    EXPECT_TRUE(prediction["token"] == "a" || prediction["token"] == "dog");
+  }
 }
 
 }  // namespace

@@ -63,46 +63,13 @@ TEST(Pack, InTheGivenOrder) {
   EXPECT_THAT(batch.cu_seqlens, ElementsAre(0, 3, 5));
 }
 
-class TokenizeTest : public ::testing::Test {
- protected:
-  Tokenizer tokenizer_ = Tokenizer::from_pretrained(testing::golden_directory("pretraining"));
-  TextReader reader_ = TextReader::list({}, Tabs::space);
-};
-
-TEST_F(TokenizeTest, TextsAndPairs) {
-  const std::vector<TextItem> items{{"the dogs", std::nullopt, 1}, {"a", "b", 2}};
-  const auto texts = tokenize(tokenizer_, items, {.tokens = 24, .truncate = false}, reader_);
-  ASSERT_EQ(texts.size(), 2U);
-  EXPECT_THAT(texts[0].ids, ElementsAre(2, 5, 6, 7, 3));
-  EXPECT_THAT(texts[1].ids, ElementsAre(2, 11, 3, 12, 3));
-  EXPECT_THAT(texts[1].type_ids, ElementsAre(0, 0, 0, 1, 1));
-}
-
-TEST_F(TokenizeTest, TheFirstTextThatIsTooLongIsNamed) {
-  std::vector<TextItem> items;
-  for (int i = 1; i <= 500; ++i) items.push_back({"a", std::nullopt, i});
-  items[123].text = "a b c d";
-  items[400].text = "a b c d e f g";
-  try {
-    static_cast<void>(tokenize(tokenizer_, items, {.tokens = 5, .truncate = false}, reader_));
-    FAIL();
-  } catch (const ArgumentError& error) {
-    EXPECT_STREQ(error.what(),
-                 "argument 124 has 6 tokens and the limit is 5: shorten it, or cut it with "
-                 "--truncate");
-  }
-  const auto cut = tokenize(tokenizer_, items, {.tokens = 5, .truncate = true}, reader_);
-  EXPECT_THAT(cut[123].ids, ElementsAre(2, 11, 12, 13, 3));
-  EXPECT_EQ(cut[400].length(), 5);
-  EXPECT_EQ(cut[0].length(), 3);
-}
-
-TEST_F(TokenizeTest, VocabularyMustFitTheModel) {
+TEST(Vocabulary, MustFitTheModel) {
+  const auto tokenizer = Tokenizer::from_pretrained(testing::golden_directory("pretraining"));
   BertConfig config;
   config.vocab_size = 61;
-  EXPECT_NO_THROW(require_same_vocabulary(tokenizer_, config));
+  EXPECT_NO_THROW(require_same_vocabulary(tokenizer, config));
   config.vocab_size = 60;
-  EXPECT_THROW(require_same_vocabulary(tokenizer_, config), ModelError);
+  EXPECT_THROW(require_same_vocabulary(tokenizer, config), ModelError);
 }
 
 }  // namespace

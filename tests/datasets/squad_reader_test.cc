@@ -1,4 +1,4 @@
-#include "datasets/squad_reader.h"
+#include "cloze/squad.h"
 
 #include <string>
 

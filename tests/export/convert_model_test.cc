@@ -15,7 +15,7 @@
 #include "goldens/golden.h"
 #include "sentence/dense.h"
 #include "sentence/pooling.h"
-#include "sentence/settings.h"
+#include "cloze/sentence_settings.h"
 
 namespace cloze {
 namespace {

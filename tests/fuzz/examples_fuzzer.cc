@@ -14,7 +14,7 @@
 #include "datasets/choice_reader.h"
 #include "datasets/conll_reader.h"
 #include "datasets/labelled_text.h"
-#include "datasets/squad_reader.h"
+#include "cloze/squad.h"
 #include "metrics/squad.h"
 
 namespace {

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "cloze/error.h"
-#include "sentence/similarity.h"
+#include "cloze/similarity.h"
 
 namespace cloze {
 namespace {
@@ -70,6 +70,24 @@ TEST(Similarity, Ranking) {
   EXPECT_THAT(ranking(scores, 4), ElementsAre(1, 3, 0, 2));
   EXPECT_THAT(ranking(scores, 2), ElementsAre(1, 3));
   EXPECT_THAT(ranking(scores, 9), ElementsAre(1, 3, 0, 2));
+}
+
+TEST(Similarity, MatrixAndSearch) {
+  const auto a = Tensor::from<float>({2, 2}, std::vector<float>{1, 0, 3, 4});
+  const auto b = Tensor::from<float>({3, 2}, std::vector<float>{0, 2, 5, 0, 1, 0});
+  const auto matrix = cosine_similarity(a, b);
+  EXPECT_EQ(matrix.shape(), (Shape{2, 3}));
+  EXPECT_THAT(matrix.values<float>(), ElementsAre(0, 1, 1, 0.8F, 0.6F, 0.6F));
+  const auto hits = semantic_search(a, b, 2);
+  ASSERT_EQ(hits.size(), 2U);
+  EXPECT_EQ(hits[0].size(), 2U);
+  EXPECT_EQ(hits[0][0].index, 1U);  // of equal scores the first
+  EXPECT_EQ(hits[0][1].index, 2U);
+  EXPECT_EQ(hits[1][0].index, 0U);
+  EXPECT_DOUBLE_EQ(hits[1][0].score, 0.8);
+  EXPECT_EQ(semantic_search(a, b, 9)[0].size(), 3U);
+  EXPECT_THROW(static_cast<void>(cosine_similarity(a, a.reshaped({4, 1}))), ArgumentError);
+  EXPECT_THROW(static_cast<void>(semantic_search(a, b.reshaped({6}), 1)), ArgumentError);
 }
 
 }  // namespace

@@ -12,8 +12,6 @@
 #include "goldens/golden.h"
 #include "inspect/model_info.h"
 #include "sentence/embedder.h"
-#include "tasks/fill_mask.h"
-#include "tasks/next_sentence.h"
 
 namespace cloze {
 namespace {
@@ -92,58 +90,6 @@ TEST(Embedder, RefusesWhatTheModelHasNot) {
   }
   options.layers = {};
   EXPECT_THROW(embedder("pretraining", options), ArgumentError);
-}
-
-TEST(NextSentence, SoftmaxOfTheGoldenLogits) {
-  const auto golden = Golden::named("pretraining");
-  const auto model =
-      BertForNextSentencePrediction::from_pretrained(golden_directory("pretraining"));
-  const auto got = next_sentence(model, texts_of(golden.batch()), 25);
-  const auto logits = testing::elements<float>(golden.tensor("seq_relationship_logits"));
-  ASSERT_EQ(2 * got.size(), logits.size());
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const double next = std::exp(logits[2 * i]), random = std::exp(logits[2 * i + 1]);
-    EXPECT_NEAR(got[i], next / (next + random), 1e-5);
-  }
-}
-
-class FillMaskTest : public ::testing::Test {
- protected:
-  BertForMaskedLM model_ = BertForMaskedLM::from_pretrained(golden_directory("pretraining"));
-  Tokenizer tokenizer_ = Tokenizer::from_pretrained(golden_directory("pretraining"));
-};
-
-TEST_F(FillMaskTest, ScoresAreProbabilitiesOverTheWholeVocabulary) {
-  const std::vector<TokenizedText> texts{
-      {{2, 5, 4, 3}, {0, 0, 0, 0}}, {{2, 6, 3}, {0, 0, 0}}, {{2, 4, 8, 4, 3}, {0, 0, 0, 0, 0}}};
-  const auto filled = fill_masks(model_, tokenizer_, texts, {.top_k = 61, .batch_tokens = 5});
-  ASSERT_EQ(filled.size(), 3U);
-  ASSERT_EQ(filled[0].size(), 1U);
-  EXPECT_TRUE(filled[1].empty());
-  ASSERT_EQ(filled[2].size(), 2U);
-  EXPECT_EQ(filled[0][0].position, 2);
-  EXPECT_EQ(filled[2][1].position, 3);
-  for (const auto& masks : filled) {
-    for (const auto& mask : masks) {
-      double sum = 0, last = 2;
-      for (const auto& candidate : mask.candidates) {
-        sum += candidate.score;
-        EXPECT_LE(candidate.score, last);
-        last = candidate.score;
-      }
-      EXPECT_EQ(mask.candidates.size(), 61U);
-      EXPECT_NEAR(sum, 1.0, 1e-12);
-    }
-  }
-}
-
-TEST_F(FillMaskTest, RefusesATopKThatIsNone) {
-  const std::vector<TokenizedText> texts{{{2, 4, 3}, {0, 0, 0}}};
-  for (const std::int64_t k : {0, 62}) {
-    EXPECT_THROW(
-        static_cast<void>(fill_masks(model_, tokenizer_, texts, {.top_k = k, .batch_tokens = 9})),
-        ArgumentError);
-  }
 }
 
 TEST(ModelInfo, ParametersAsTransformersCountsThem) {

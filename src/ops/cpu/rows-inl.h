@@ -120,11 +120,11 @@ HWY_INLINE hn::Vec<D> FromBFloat16(D d, const BFloat16* from) {
 /// to[0, cols) = from; the padding up to a whole vector becomes zero.
 inline void LoadRow(const BFloat16* from, std::size_t cols, float* to) {
   const F32 d;
-  const std::size_t lanes = hn::Lanes(d);
-  std::size_t i = 0;
-  for (; i + lanes <= cols; i += lanes) hn::StoreU(FromBFloat16(d, from + i), d, to + i);
-  for (; i < cols; ++i) to[i] = static_cast<float>(from[i]);
-  for (; i % lanes != 0; ++i) to[i] = 0.0F;
+  const std::size_t lanes = hn::Lanes(d), whole = cols / lanes * lanes;
+  for (std::size_t i = 0; i < whole; i += lanes) hn::StoreU(FromBFloat16(d, from + i), d, to + i);
+  if (whole == cols) return;
+  for (std::size_t i = whole; i < cols; ++i) to[i] = static_cast<float>(from[i]);
+  for (std::size_t i = cols; i < whole + lanes; ++i) to[i] = 0.0F;
 }
 
 inline void LoadRow(const float* from, std::size_t cols, float* to) {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "sentence/pooling.h"
+#include "cloze/pooling.h"
 
 namespace cloze {
 

@@ -1,5 +1,6 @@
 /// \file
-/// The best of a stream: no more than `count` are ever held.
+/// The best texts of a stream, such as a corpus that is searched part by part: no more than `count`
+/// are ever held.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 
 namespace cloze {
 
+/// A text with its score.
 struct ScoredText {
   double score = 0;
   std::int64_t index = 0;  ///< its place in the stream, from 0
@@ -19,6 +21,7 @@ struct ScoredText {
 
 class TopList {
  public:
+  /// Keeps the `count` best.
   explicit TopList(std::size_t count) : count_(count) {}
 
   /// Texts come in order, so that of equal scores the earlier stays.

@@ -1,5 +1,10 @@
 /// \file
 /// What a lower precision costs on a user's own texts: how far their vectors move.
+///
+///     const auto reference = load(Precision::f32).encode(texts);
+///     const auto cost = cloze::quantization_cost(reference, load(Precision::int8).encode(texts));
+///     fmt::print("mean cosine {:.5f}, worst text {}\n", cost.mean_cosine,
+///     texts[cost.worst_index]);
 #pragma once
 
 #include <cstddef>
@@ -9,6 +14,7 @@
 
 namespace cloze {
 
+/// How two sets of vectors of the same texts differ.
 struct QuantizationCost {
   std::int64_t texts = 0;
   double mean_cosine = 0;       ///< of each text's two vectors

@@ -12,21 +12,21 @@
 
 namespace cloze {
 
-struct Answer {
+struct SquadAnswer {
   std::string text;
   std::int32_t start = 0;  ///< code points before it in the context; -1: the context has it nowhere
 };
 
-struct Question {
+struct SquadQuestion {
   std::string id;
   std::string question;
-  std::size_t context = 0;      ///< index into SquadData::contexts
-  std::vector<Answer> answers;  ///< none: impossible to answer
+  std::size_t context = 0;           ///< index into SquadData::contexts
+  std::vector<SquadAnswer> answers;  ///< none: impossible to answer
 };
 
 struct SquadData {
   std::vector<std::string> contexts;
-  std::vector<Question> questions;
+  std::vector<SquadQuestion> questions;
   std::int64_t moved = 0;     ///< answers that stand elsewhere than the file says, and were found
   std::int64_t missing = 0;   ///< answers that their context does not hold
   std::string first_missing;  ///< id of the first question with one

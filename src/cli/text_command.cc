@@ -1,0 +1,70 @@
+#include "cli/text_command.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cli/format.h"
+
+namespace cloze::cli {
+
+void TextCommand::add_count(const char* name, std::int64_t& target, const char* about,
+                            std::int64_t lowest) {
+  app.add_option(name, target, about)
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(in_range(lowest, std::int64_t{1} << 30));
+}
+
+bool TextCommand::parse(const char* examples, Arguments arguments) {
+  app.add_flag("--json", json, "a JSON object a line");
+  model.add_computation(app);
+  app.footer(examples);
+  return cli::parse(app, arguments);
+}
+
+void for_each_piece(TextReader& reader, PieceOptions options,
+                    const std::function<void(const Piece&)>& use) {
+  ProgressBar bar(std::move(options.label), reader.total_bytes(), "bytes", std::move(options.bar));
+  Piece piece{.items = {}, .limits = options.limits, .progress = {}};
+  piece.limits.name = [&](std::size_t i) { return reader.place(piece.items[i].number); };
+  std::int64_t before = 0, shown = 0;
+  const auto show = [&](std::int64_t bytes) {
+    if (bytes > shown) bar.advance(bytes - std::exchange(shown, bytes));
+  };
+  piece.progress = [&](const Progress& state) {
+    const auto bytes = reader.bytes_read() - before;
+    if (state.total > 0) show(before + bytes * state.done / state.total);
+    return true;
+  };
+  while (true) {
+    piece.items = reader.next_items(options.bytes);
+    if (piece.items.empty()) return;
+    suggesting_truncate([&] { use(piece); });
+    before = reader.bytes_read();
+    show(before);
+  }
+}
+
+SentenceEncodeOptions sentence_limits(const TextLimits& limits) {
+  SentenceEncodeOptions options{.max_length = limits.max_length, .name = limits.name};
+  if (limits.truncate) options.truncate = true;
+  return options;
+}
+
+std::string ranked_row(std::int64_t place, const ScoredText& found) {
+  const auto width = terminal_width();
+  return fmt::format("{:>4}  {:7.4f}  {}\n", place, found.score,
+                     shortened(found.text, width > 40 ? width - 15 : 25));
+}
+
+std::vector<std::string_view> split(std::string_view line, std::string_view between) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const auto end = line.find_first_of(between);
+    parts.push_back(line.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    line.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace cloze::cli

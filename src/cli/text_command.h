@@ -1,0 +1,95 @@
+/// \file
+/// What the commands share that read texts, ask a model, and print an answer for each text.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "cli/options.h"
+#include "cli/progress_bar.h"
+#include "cloze/pipeline.h"
+#include "cloze/sentence_transformer.h"
+#include "cloze/text_reader.h"
+#include "cloze/top_list.h"
+
+namespace cloze::cli {
+
+struct TextCommand {
+  CLI::App app;
+  ModelOptions model;
+  TextOptions text;
+  bool json = false;
+
+  /// A command that says what it does, and its full name; begins with --model.
+  TextCommand(const std::string& about, const std::string& name) : app(about, name) {
+    model.add_model(app);
+  }
+
+  /// An option with a whole number in [lowest, 2^30], whose default the help shows.
+  void add_count(const char* name, std::int64_t& target, const char* about,
+                 std::int64_t lowest = 1);
+
+  /// Adds what ends every command, --json, the options of the computation and examples, and reads
+  /// the command line. False when it asked for help.
+  [[nodiscard]] bool parse(const char* examples, Arguments arguments);
+
+  /// Loads a pipeline.
+  template <class P>
+  [[nodiscard]] P load() const {
+    const auto options = model.pipeline_options();
+    return P::from_pretrained(model.root(), options);
+  }
+
+  /// Bytes of text to hold at once: `batches` batches, many so that sorting by length pays.
+  [[nodiscard]] std::int64_t piece_bytes(std::int64_t batches = 16) const {
+    constexpr std::int64_t bytes_a_token = 4;
+    return model.batch_tokens * bytes_a_token * batches;
+  }
+};
+
+/// A piece of the input that is worked on at once.
+struct Piece {
+  std::vector<TextItem> items;
+  TextLimits limits;          ///< the command's, with names that say where a text stands
+  ProgressCallback progress;  ///< moves the bar on while the piece is worked on
+};
+
+struct PieceOptions {
+  std::string label;  ///< of the bar: "classifying"
+  std::int64_t bytes = 1;
+  TextLimits limits{};
+  ProgressOptions bar = beside_results();
+};
+
+/// Hands the input on in pieces, with a bar, until it ends.
+void for_each_piece(TextReader& reader, PieceOptions options,
+                    const std::function<void(const Piece&)>& use);
+
+/// Calls `body`; of a text that is too long the message then names --truncate.
+template <class Body>
+auto suggesting_truncate(const Body& body) {
+  try {
+    return body();
+  } catch (const TextTooLong& error) {
+    throw Error(
+        fmt::format("{} has {} tokens and the limit is {}: shorten it, or cut it with --truncate",
+                    error.name(), error.tokens(), error.limit()));
+  }
+}
+
+/// The limits of a piece for SentenceTransformer, which cuts texts by itself where the model's
+/// directory says so.
+[[nodiscard]] SentenceEncodeOptions sentence_limits(const TextLimits& limits);
+
+/// A text that was found at `place` (from 1) of a ranking, as a line for people.
+[[nodiscard]] std::string ranked_row(std::int64_t place, const ScoredText& found);
+
+/// The parts of `line` between any of the characters `between`.
+[[nodiscard]] std::vector<std::string_view> split(std::string_view line, std::string_view between);
+
+}  // namespace cloze::cli
