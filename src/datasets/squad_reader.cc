@@ -1,5 +1,3 @@
-#include "cloze/squad.h"
-
 #include <algorithm>
 #include <utility>
 
@@ -7,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
+#include "cloze/squad.h"
 #include "core/json.h"
 #include "core/mapped_file.h"
 #include "core/strings.h"

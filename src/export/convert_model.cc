@@ -14,12 +14,12 @@
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
 #include "cloze/error.h"
+#include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
 #include "core/atomic_file.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "core/mapped_file.h"
-#include "cloze/sentence_settings.h"
 
 namespace cloze {
 namespace {

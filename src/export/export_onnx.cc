@@ -17,9 +17,9 @@
 #include "cloze/config.h"
 #include "cloze/error.h"
 #include "core/files.h"
+#include "cloze/sentence_settings.h"
 #include "export/onnx_bert.h"
 #include "export/onnx_sentence.h"
-#include "cloze/sentence_settings.h"
 
 namespace cloze {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "formats/onnx/onnx_graph.h"
 #include "cloze/sentence_settings.h"
+#include "formats/onnx/onnx_graph.h"
 
 namespace cloze {
 

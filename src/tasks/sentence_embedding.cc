@@ -11,11 +11,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
+#include "cloze/similarity.h"
 #include "core/atomic_file.h"
 #include "core/json.h"
 #include "core/numbers.h"
 #include "metrics/correlation.h"
-#include "cloze/similarity.h"
 #include "tasks/text_data.h"
 
 namespace cloze {

@@ -8,8 +8,8 @@
 #include <fmt/ranges.h>
 
 #include "cloze/error.h"
-#include "sentence/pooling.h"
 #include "cloze/sentence_settings.h"
+#include "sentence/pooling.h"
 
 namespace cloze {
 namespace {

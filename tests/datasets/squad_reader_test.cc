@@ -1,11 +1,10 @@
-#include "cloze/squad.h"
-
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cloze/error.h"
+#include "cloze/squad.h"
 #include "core/temp_directory.h"
 #include "datasets/choice_reader.h"
 

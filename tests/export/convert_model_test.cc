@@ -10,12 +10,12 @@
 #include "cloze/bert.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
+#include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
 #include "core/temp_directory.h"
 #include "goldens/golden.h"
 #include "sentence/dense.h"
 #include "sentence/pooling.h"
-#include "cloze/sentence_settings.h"
 
 namespace cloze {
 namespace {

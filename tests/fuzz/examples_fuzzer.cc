@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
+#include "cloze/squad.h"
 #include "datasets/choice_reader.h"
 #include "datasets/conll_reader.h"
 #include "datasets/labelled_text.h"
-#include "cloze/squad.h"
 #include "metrics/squad.h"
 
 namespace {
