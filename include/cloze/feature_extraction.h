@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,7 @@ class FeatureExtractionPipeline : public Pipeline<BertModel> {
  public:
   /// Throws as Pipeline does.
   [[nodiscard]] static FeatureExtractionPipeline from_pretrained(
-      const std::string& directory_or_name, const PipelineOptions& options = {});
+      const std::filesystem::path& directory_or_name, const PipelineOptions& options = {});
   FeatureExtractionPipeline(BertModel model, Tokenizer tokenizer, std::int64_t batch_tokens = 8192);
 
   /// The features of each text or pair. Throws ArgumentError for a layer that the model does not
@@ -52,7 +53,8 @@ class FeatureExtractionPipeline : public Pipeline<BertModel> {
   [[nodiscard]] std::int64_t columns(const FeatureExtractionOptions& options = {}) const;
 
  private:
-  FeatureExtractionPipeline(const std::string& directory_or_name, const PipelineOptions& options);
+  FeatureExtractionPipeline(const std::filesystem::path& directory_or_name,
+                            const PipelineOptions& options);
 };
 
 }  // namespace cloze

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,8 +54,8 @@ struct MaskTarget {
 class FillMaskPipeline : public Pipeline<BertForMaskedLM> {
  public:
   /// Throws as Pipeline does; ModelError also for a vocabulary without [MASK].
-  [[nodiscard]] static FillMaskPipeline from_pretrained(const std::string& directory_or_name,
-                                                        const PipelineOptions& options = {});
+  [[nodiscard]] static FillMaskPipeline from_pretrained(
+      const std::filesystem::path& directory_or_name, const PipelineOptions& options = {});
   FillMaskPipeline(BertForMaskedLM model, Tokenizer tokenizer, std::int64_t batch_tokens = 8192);
 
   /// The masks of each text or pair, in order; a text without one has an empty list. Sequences are
@@ -71,7 +72,7 @@ class FillMaskPipeline : public Pipeline<BertForMaskedLM> {
   [[nodiscard]] std::vector<MaskTarget> resolve(std::span<const std::string> targets) const;
 
  private:
-  FillMaskPipeline(const std::string& directory_or_name, const PipelineOptions& options);
+  FillMaskPipeline(const std::filesystem::path& directory_or_name, const PipelineOptions& options);
 };
 
 }  // namespace cloze

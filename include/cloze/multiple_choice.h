@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,8 +38,8 @@ struct Choice {
 class MultipleChoicePipeline : public Pipeline<BertForMultipleChoice> {
  public:
   /// Throws as Pipeline does.
-  [[nodiscard]] static MultipleChoicePipeline from_pretrained(const std::string& directory_or_name,
-                                                              const PipelineOptions& options = {});
+  [[nodiscard]] static MultipleChoicePipeline from_pretrained(
+      const std::filesystem::path& directory_or_name, const PipelineOptions& options = {});
   MultipleChoicePipeline(BertForMultipleChoice model, Tokenizer tokenizer,
                          std::int64_t batch_tokens = 8192);
 
@@ -48,7 +49,8 @@ class MultipleChoicePipeline : public Pipeline<BertForMultipleChoice> {
                                                const ProgressCallback& progress = {}) const;
 
  private:
-  MultipleChoicePipeline(const std::string& directory_or_name, const PipelineOptions& options);
+  MultipleChoicePipeline(const std::filesystem::path& directory_or_name,
+                         const PipelineOptions& options);
 };
 
 }  // namespace cloze

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,8 @@ struct NextSentenceScore {
 class NextSentencePipeline : public Pipeline<BertForNextSentencePrediction> {
  public:
   /// Throws as Pipeline does.
-  [[nodiscard]] static NextSentencePipeline from_pretrained(const std::string& directory_or_name,
-                                                            const PipelineOptions& options = {});
+  [[nodiscard]] static NextSentencePipeline from_pretrained(
+      const std::filesystem::path& directory_or_name, const PipelineOptions& options = {});
   NextSentencePipeline(BertForNextSentencePrediction model, Tokenizer tokenizer,
                        std::int64_t batch_tokens = 8192);
 
@@ -37,7 +38,8 @@ class NextSentencePipeline : public Pipeline<BertForNextSentencePrediction> {
       const ProgressCallback& progress = {}) const;
 
  private:
-  NextSentencePipeline(const std::string& directory_or_name, const PipelineOptions& options);
+  NextSentencePipeline(const std::filesystem::path& directory_or_name,
+                       const PipelineOptions& options);
 };
 
 }  // namespace cloze

@@ -7,6 +7,10 @@
 ///     const std::vector<std::string> texts{"What a film!", "Two hours that I want back."};
 ///     const auto labels = classify(texts, {.limits = {.truncate = true}});
 ///
+/// text_classification.h, token_classification.h, question_answering.h, multiple_choice.h,
+/// text_ranking.h, zero_shot_classification.h, fill_mask.h, next_sentence.h and
+/// feature_extraction.h have the pipelines, sentence_transformer.h the vectors of sentences.
+///
 /// Every pipeline is immutable, safe to share between threads, and cheap to copy. Results stand in
 /// the order of the texts, and do not depend on how many threads call.
 #pragma once
@@ -14,6 +18,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -121,7 +126,7 @@ class Pipeline {
   /// Loads a model directory, or a model by its name (see find_model). Throws ModelError when its
   /// config.json names the class of another task, and as find_model and the model's
   /// `from_pretrained` do.
-  Pipeline(const std::string& directory_or_name, const PipelineOptions& options);
+  Pipeline(const std::filesystem::path& directory_or_name, const PipelineOptions& options);
 
  private:
   struct State {

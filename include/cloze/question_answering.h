@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,7 +49,7 @@ class QuestionAnsweringPipeline : public Pipeline<BertForQuestionAnswering> {
  public:
   /// Throws as Pipeline does.
   [[nodiscard]] static QuestionAnsweringPipeline from_pretrained(
-      const std::string& directory_or_name, const PipelineOptions& options = {});
+      const std::filesystem::path& directory_or_name, const PipelineOptions& options = {});
   QuestionAnsweringPipeline(BertForQuestionAnswering model, Tokenizer tokenizer,
                             std::int64_t batch_tokens = 8192);
 
@@ -61,7 +62,8 @@ class QuestionAnsweringPipeline : public Pipeline<BertForQuestionAnswering> {
       const ProgressCallback& progress = {}) const;
 
  private:
-  QuestionAnsweringPipeline(const std::string& directory_or_name, const PipelineOptions& options);
+  QuestionAnsweringPipeline(const std::filesystem::path& directory_or_name,
+                            const PipelineOptions& options);
 };
 
 }  // namespace cloze

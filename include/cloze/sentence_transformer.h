@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,7 +49,8 @@ class SentenceTransformer {
   /// Throws as the model's `from_pretrained`; ModelError for a pooling or module that Cloze does
   /// not have; ArgumentError for layers that the model does not have and for Pooling::none.
   [[nodiscard]] static SentenceTransformer from_pretrained(
-      const std::string& directory_or_name, const SentenceTransformerOptions& options = {});
+      const std::filesystem::path& directory_or_name,
+      const SentenceTransformerOptions& options = {});
 
   /// Sentence vectors of a model that is loaded already; `options.pipeline.load` means nothing.
   SentenceTransformer(BertModel model, Tokenizer tokenizer,

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,7 +45,7 @@ class TextClassificationPipeline : public Pipeline<BertForSequenceClassification
  public:
   /// Throws as Pipeline does.
   [[nodiscard]] static TextClassificationPipeline from_pretrained(
-      const std::string& directory_or_name, const PipelineOptions& options = {});
+      const std::filesystem::path& directory_or_name, const PipelineOptions& options = {});
   TextClassificationPipeline(BertForSequenceClassification model, Tokenizer tokenizer,
                              std::int64_t batch_tokens = 8192);
 
@@ -55,7 +56,8 @@ class TextClassificationPipeline : public Pipeline<BertForSequenceClassification
       const ProgressCallback& progress = {}) const;
 
  private:
-  TextClassificationPipeline(const std::string& directory_or_name, const PipelineOptions& options);
+  TextClassificationPipeline(const std::filesystem::path& directory_or_name,
+                             const PipelineOptions& options);
 };
 
 }  // namespace cloze

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,7 +46,7 @@ struct RankedDocument {
 class CrossEncoder : public Pipeline<BertForSequenceClassification> {
  public:
   /// Throws as Pipeline does; ModelError also for a model with more than two outputs.
-  [[nodiscard]] static CrossEncoder from_pretrained(const std::string& directory_or_name,
+  [[nodiscard]] static CrossEncoder from_pretrained(const std::filesystem::path& directory_or_name,
                                                     const PipelineOptions& options = {});
   CrossEncoder(BertForSequenceClassification model, Tokenizer tokenizer,
                std::int64_t batch_tokens = 8192);
@@ -63,7 +64,7 @@ class CrossEncoder : public Pipeline<BertForSequenceClassification> {
                                                  const ProgressCallback& progress = {}) const;
 
  private:
-  CrossEncoder(const std::string& directory_or_name, const PipelineOptions& options);
+  CrossEncoder(const std::filesystem::path& directory_or_name, const PipelineOptions& options);
 };
 
 }  // namespace cloze

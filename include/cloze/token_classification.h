@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -69,7 +70,7 @@ class TokenClassificationPipeline : public Pipeline<BertForTokenClassification> 
  public:
   /// Throws as Pipeline does.
   [[nodiscard]] static TokenClassificationPipeline from_pretrained(
-      const std::string& directory_or_name, const PipelineOptions& options = {});
+      const std::filesystem::path& directory_or_name, const PipelineOptions& options = {});
   TokenClassificationPipeline(BertForTokenClassification model, Tokenizer tokenizer,
                               std::int64_t batch_tokens = 8192);
 
@@ -86,7 +87,8 @@ class TokenClassificationPipeline : public Pipeline<BertForTokenClassification> 
       const WordTaggingOptions& options = {}, const ProgressCallback& progress = {}) const;
 
  private:
-  TokenClassificationPipeline(const std::string& directory_or_name, const PipelineOptions& options);
+  TokenClassificationPipeline(const std::filesystem::path& directory_or_name,
+                              const PipelineOptions& options);
 };
 
 }  // namespace cloze

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,7 +36,7 @@ class ZeroShotClassificationPipeline : public Pipeline<BertForSequenceClassifica
   /// "entail" (in any case of letters), where transformers takes the last label with a warning,
   /// and for one with a single label.
   [[nodiscard]] static ZeroShotClassificationPipeline from_pretrained(
-      const std::string& directory_or_name, const PipelineOptions& options = {});
+      const std::filesystem::path& directory_or_name, const PipelineOptions& options = {});
   ZeroShotClassificationPipeline(BertForSequenceClassification model, Tokenizer tokenizer,
                                  std::int64_t batch_tokens = 8192);
 
@@ -53,7 +54,7 @@ class ZeroShotClassificationPipeline : public Pipeline<BertForSequenceClassifica
   [[nodiscard]] std::size_t contradiction_id() const;
 
  private:
-  ZeroShotClassificationPipeline(const std::string& directory_or_name,
+  ZeroShotClassificationPipeline(const std::filesystem::path& directory_or_name,
                                  const PipelineOptions& options);
 };
 

@@ -103,20 +103,14 @@ void run_answer(Arguments arguments) {
   app.add_option("--question,-q", question, "the question")->type_name("TEXT");
   app.add_option("--context-file", context_file, "the text: a whole file")->type_name("FILE");
   app.add_option("--squad", squad, "questions and texts from SQuAD's JSON")->type_name("FILE");
-  const auto count = [&](const char* name, std::int64_t& target, const char* about,
-                         std::int64_t lowest) {
-    app.add_option(name, target, about)
-        ->type_name("N")
-        ->capture_default_str()
-        ->check(in_range(lowest, std::int64_t{1} << 20));
-  };
-  count("--top-k,-k", options.top_k, "the best N answers", 1);
-  count("--max-answer-length", options.max_answer_length, "most tokens of an answer", 1);
-  count("--stride", options.stride, "tokens that windows of a long text share", 0);
-  app.add_option("--max-length", command.text.max_length,
-                 "most tokens of a window (384, or the model's)")
-      ->type_name("N")
-      ->check(in_range(8, std::int64_t{1} << 30));
+  constexpr std::int64_t most = 1 << 20;
+  command.add_count("--top-k,-k", options.top_k, "the best N answers", 1, most);
+  command.add_count("--max-answer-length", options.max_answer_length, "most tokens of an answer", 1,
+                    most);
+  command.add_count("--stride", options.stride, "tokens that windows of a long text share", 0,
+                    most);
+  command.add_count("--max-length", command.text.max_length,
+                    "most tokens of a window (384, or the model's)", 8);
   app.add_flag("--version-2", options.handle_impossible_answer,
                "there may be no answer: \"\" with its score");
   if (!command.parse(examples, arguments)) return;

@@ -13,7 +13,6 @@
 #include "cli/format.h"
 #include "cli/text_command.h"
 #include "cloze/multiple_choice.h"
-#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {
@@ -67,10 +66,9 @@ void run_choose(Arguments arguments) {
   auto reader = text.reader();
   const auto choose = command.load<MultipleChoicePipeline>();
   const auto limits = text.limits(choose.max_length());
-  auto out = Output::standard_output();
-  for_each_piece(
+  print_pieces(
       reader, {.label = "choosing", .bytes = command.piece_bytes(), .limits = limits},
-      [&](const Piece& piece) {
+      [&](const Piece& piece, Output& out) {
         std::vector<std::vector<std::string_view>> lines;
         std::vector<Prompt> prompts;
         for (const auto& item : piece.items) {
@@ -87,7 +85,6 @@ void run_choose(Arguments arguments) {
           out.write(command.json ? json_line(choices[i]) : readable(prompts[i], choices[i]));
         }
       });
-  out.finish();
 }
 
 }  // namespace cloze::cli

@@ -9,7 +9,6 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/text_command.h"
-#include "cloze/output.h"
 #include "cloze/text_classification.h"
 
 namespace cloze::cli {
@@ -73,18 +72,16 @@ void run_classify(Arguments arguments) {
   const auto classify = command.load<TextClassificationPipeline>();
   const auto limits = text.limits(classify.max_length());
   const bool several = all || command.app.count("--top-k") > 0;
-  auto out = Output::standard_output();
-  for_each_piece(reader, {.label = "classifying", .bytes = command.piece_bytes(), .limits = limits},
-                 [&](const Piece& piece) {
-                   const auto results =
-                       classify(piece.items, {.top_k = all ? 0 : top_k, .limits = piece.limits},
-                                piece.progress);
-                   for (std::size_t i = 0; i < results.size(); ++i) {
-                     out.write(command.json ? json_line(results[i], several)
-                                            : readable(piece.items[i].text, results[i], several));
-                   }
-                 });
-  out.finish();
+  print_pieces(reader, {.label = "classifying", .bytes = command.piece_bytes(), .limits = limits},
+               [&](const Piece& piece, Output& out) {
+                 const auto results =
+                     classify(piece.items, {.top_k = all ? 0 : top_k, .limits = piece.limits},
+                              piece.progress);
+                 for (std::size_t i = 0; i < results.size(); ++i) {
+                   out.write(command.json ? json_line(results[i], several)
+                                          : readable(piece.items[i].text, results[i], several));
+                 }
+               });
 }
 
 }  // namespace cloze::cli

@@ -37,13 +37,6 @@ struct Options {
   std::string output;
 };
 
-std::unique_ptr<EncodeSink> make_sink(const TextCommand& command, const Options& options,
-                                      EncodeShape shape, const Tokenizer& tokenizer) {
-  if (!options.output.empty()) return file_sink(shape, tokenizer, options.output, command.json);
-  if (command.json) return json_sink(shape, tokenizer, {});
-  return terminal_sink(shape, tokenizer);
-}
-
 PieceOptions piece_options(const TextCommand& command, const Options& options, TextLimits limits,
                            std::int64_t batches) {
   return {.label = "encoding",
@@ -59,10 +52,11 @@ void encode_tokens(const TextCommand& command, const Options& options, TextReade
   const bool last = options.layers == std::vector<std::int64_t>{-1};
   const auto columns = as_usage([&] { return extract.columns(features); });
   const auto limits = command.text.limits(extract.max_length());
-  const auto sink = make_sink(
-      command, options,
-      {.pooled = false, .columns = columns, .name = last ? "last_hidden_state" : "hidden_states"},
-      extract.tokenizer());
+  const auto sink = encode_sink({.pooled = false,
+                                 .columns = columns,
+                                 .name = last ? "last_hidden_state" : "hidden_states",
+                                 .tokenizer = extract.tokenizer()},
+                                options.output, command.json);
   // About one batch at a time: every token's vector is kept until its turn.
   for_each_piece(reader, piece_options(command, options, limits, 1), [&](const Piece& piece) {
     features.limits = piece.limits;
@@ -83,9 +77,11 @@ void encode_texts(const TextCommand& command, const Options& options,
   const auto root = command.model.root();
   const auto model = as_usage([&] { return SentenceTransformer::from_pretrained(root, sentence); });
   const auto limits = command.text.limits(model.config().max_position_embeddings);
-  const auto sink = make_sink(command, options,
-                              {.pooled = true, .columns = model.dimension(), .name = "embedding"},
-                              model.tokenizer());
+  const auto sink = encode_sink({.pooled = true,
+                                 .columns = model.dimension(),
+                                 .name = "embedding",
+                                 .tokenizer = model.tokenizer()},
+                                options.output, command.json);
   for_each_piece(reader, piece_options(command, options, limits, 16), [&](const Piece& piece) {
     const auto vectors = model.encode(piece.items, sentence_limits(piece.limits), piece.progress);
     for (std::size_t i = 0; i < piece.items.size(); ++i) {

@@ -18,27 +18,36 @@ namespace {
 
 constexpr std::array<std::string_view, 3> formats{".npy", ".safetensors", ".jsonl"};
 
+std::string first_values(std::span<const float> row) {
+  constexpr std::size_t count = 6;
+  std::string text;
+  for (const float value : row.first(std::min(count, row.size()))) {
+    text += fmt::format("{:9.4f}", value);
+  }
+  return row.size() > count ? text + " ..." : text;
+}
+
 class TerminalSink final : public EncodeSink {
  public:
-  TerminalSink(EncodeShape shape, Tokenizer tokenizer)
-      : shape_(std::move(shape)), tokenizer_(std::move(tokenizer)), width_(terminal_width()) {}
+  using EncodeSink::EncodeSink;
 
   void put(const Encoded& encoded) override {
+    constexpr std::size_t most_rows = 16;
     const auto& item = encoded.item;
-    auto text = shortened(item.pair ? item.text + " / " + *item.pair : item.text, width_) + '\n';
     const auto columns = static_cast<std::size_t>(shape_.columns);
+    auto text = shortened(item.pair ? item.text + " / " + *item.pair : item.text, width_) + '\n';
     if (shape_.pooled) {
       text += fmt::format("  {} [{}]  {}\n", shape_.name, columns, first_values(encoded.values));
     } else {
       text += fmt::format("  {} [{}, {}]\n", shape_.name, encoded.ids.size(), columns);
-      const auto shown = std::min(most_rows, encoded.ids.size());
-      for (std::size_t row = 0; row < shown; ++row) {
-        text += fmt::format("    {} {}\n", padded(tokenizer_.id_to_token(encoded.ids[row]), 14),
-                            first_values(encoded.values.subspan(row * columns, columns)));
-      }
-      if (shown < encoded.ids.size()) {
-        text += fmt::format("    ... {} more tokens\n", encoded.ids.size() - shown);
-      }
+    }
+    const auto shown = std::min(most_rows, encoded.ids.size());
+    for (std::size_t row = 0; row < shown; ++row) {
+      text += fmt::format("    {} {}\n", padded(shape_.tokenizer.id_to_token(encoded.ids[row]), 14),
+                          first_values(encoded.values.subspan(row * columns, columns)));
+    }
+    if (shown < encoded.ids.size()) {
+      text += fmt::format("    ... {} more tokens\n", encoded.ids.size() - shown);
     }
     out_.write(text);
   }
@@ -46,60 +55,49 @@ class TerminalSink final : public EncodeSink {
   void finish() override { out_.finish(); }
 
  private:
-  static constexpr std::size_t most_rows = 16;
-
-  static std::string first_values(std::span<const float> row) {
-    constexpr std::size_t count = 6;
-    std::string text;
-    for (const float value : row.first(std::min(count, row.size()))) {
-      text += fmt::format("{:9.4f}", value);
-    }
-    return row.size() > count ? text + " ..." : text;
-  }
-
-  EncodeShape shape_;
-  Tokenizer tokenizer_;
-  std::size_t width_;
+  std::size_t width_ = terminal_width();
   Output out_ = Output::standard_output();
 };
 
 class JsonSink final : public EncodeSink {
  public:
-  JsonSink(EncodeShape shape, Tokenizer tokenizer, const std::filesystem::path& file)
-      : shape_(std::move(shape)),
-        tokenizer_(std::move(tokenizer)),
+  JsonSink(EncodeShape shape, const std::filesystem::path& file)
+      : EncodeSink(std::move(shape)),
         out_(file.empty() ? Output::standard_output() : Output::file(file)) {}
 
   void put(const Encoded& encoded) override {
-    line_.clear();
+    const auto columns = static_cast<std::size_t>(shape_.columns);
+    line_ = '{';
     if (shape_.pooled) {
-      line_ += fmt::format("{{\"shape\":[{}],\"{}\":", shape_.columns, shape_.name);
-      append_json(line_, encoded.values);
+      append_fields(
+          line_, "shape", [&] { line_ += fmt::format("[{}]", columns); }, shape_.name,
+          encoded.values);
     } else {
-      put_tokens(encoded);
+      append_fields(
+          line_, "shape", [&] { line_ += fmt::format("[{},{}]", encoded.ids.size(), columns); },
+          "tokens",
+          [&] {
+            append_list(line_, encoded.ids, [&](std::int32_t id) {
+              append_json(line_, shape_.tokenizer.id_to_token(id));
+            });
+          },
+          shape_.name, [&] { append_rows(encoded.values, columns); });
     }
-    line_ += "}\n";
-    out_.write(line_);
+    out_.write(line_ + "}\n");
   }
 
   void finish() override { out_.finish(); }
 
  private:
-  void put_tokens(const Encoded& encoded) {
-    const auto columns = static_cast<std::size_t>(shape_.columns);
-    line_ += fmt::format("{{\"shape\":[{},{}],\"tokens\":", encoded.ids.size(), columns);
-    append_list(line_, encoded.ids,
-                [&](std::int32_t id) { append_json(line_, tokenizer_.id_to_token(id)); });
-    line_ += fmt::format(",\"{}\":[", shape_.name);
-    for (std::size_t at = 0; at < encoded.values.size(); at += columns) {
+  void append_rows(std::span<const float> values, std::size_t columns) {
+    line_ += '[';
+    for (std::size_t at = 0; at < values.size(); at += columns) {
       if (at > 0) line_ += ',';
-      append_json(line_, encoded.values.subspan(at, columns));
+      append_json(line_, values.subspan(at, columns));
     }
     line_ += ']';
   }
 
-  EncodeShape shape_;
-  Tokenizer tokenizer_;
   Output out_;
   std::string line_;
 };
@@ -107,7 +105,7 @@ class JsonSink final : public EncodeSink {
 class ArraySink final : public EncodeSink {
  public:
   ArraySink(EncodeShape shape, std::filesystem::path file, ArrayFormat format, bool json)
-      : shape_(std::move(shape)),
+      : EncodeSink(std::move(shape)),
         path_(std::move(file)),
         json_(json),
         sequences_(!shape_.pooled && format == ArrayFormat::safetensors),
@@ -140,7 +138,6 @@ class ArraySink final : public EncodeSink {
   }
 
  private:
-  EncodeShape shape_;
   std::filesystem::path path_;
   bool json_;
   bool sequences_;
@@ -150,26 +147,18 @@ class ArraySink final : public EncodeSink {
 
 }  // namespace
 
-std::unique_ptr<EncodeSink> terminal_sink(const EncodeShape& shape, const Tokenizer& tokenizer) {
-  return std::make_unique<TerminalSink>(shape, tokenizer);
-}
-
-std::unique_ptr<EncodeSink> json_sink(const EncodeShape& shape, const Tokenizer& tokenizer,
-                                      const std::filesystem::path& file) {
-  return std::make_unique<JsonSink>(shape, tokenizer, file);
-}
-
-std::unique_ptr<EncodeSink> file_sink(const EncodeShape& shape, const Tokenizer& tokenizer,
-                                      const std::filesystem::path& file, bool json) {
-  require_known_format(file);
-  if (file.extension() == ".jsonl") return json_sink(shape, tokenizer, file);
+std::unique_ptr<EncodeSink> encode_sink(EncodeShape shape, const std::filesystem::path& file,
+                                        bool json) {
+  if (file.empty() && !json) return std::make_unique<TerminalSink>(std::move(shape));
+  if (file.empty() || file.extension() == ".jsonl") {
+    return std::make_unique<JsonSink>(std::move(shape), file);
+  }
   const auto format = file.extension() == ".npy" ? ArrayFormat::npy : ArrayFormat::safetensors;
-  return std::make_unique<ArraySink>(shape, file, format, json);
+  return std::make_unique<ArraySink>(std::move(shape), file, format, json);
 }
 
 void require_known_format(const std::filesystem::path& file) {
-  const auto extension = file.extension().string();
-  if (std::find(formats.begin(), formats.end(), extension) != formats.end()) return;
+  if (std::ranges::find(formats, file.extension().string()) != formats.end()) return;
   throw ArgumentError(
       fmt::format("--output {}: the name must end in .npy, .safetensors or .jsonl", file.string()));
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "cloze/text_reader.h"
 #include "cloze/tokenizer.h"
@@ -24,36 +25,31 @@ struct Encoded {
 struct EncodeShape {
   bool pooled = false;
   std::int64_t columns = 0;
-  std::string name;  ///< "embedding", "last_hidden_state", "hidden_states"
+  std::string name;     ///< "embedding", "last_hidden_state", "hidden_states"
+  Tokenizer tokenizer;  ///< names the tokens
 };
 
 class EncodeSink {
  public:
-  EncodeSink() = default;
+  explicit EncodeSink(EncodeShape shape) : shape_(std::move(shape)) {}
   EncodeSink(const EncodeSink&) = delete;
   EncodeSink& operator=(const EncodeSink&) = delete;
   virtual ~EncodeSink() = default;
 
   virtual void put(const Encoded& encoded) = 0;
   virtual void finish() = 0;
+
+ protected:
+  EncodeShape shape_;
 };
 
-/// Shape and first values of each text, for people.
-[[nodiscard]] std::unique_ptr<EncodeSink> terminal_sink(const EncodeShape& shape,
-                                                        const Tokenizer& tokenizer);
+/// A sink for the format that the name of `file` ends in, .npy, .safetensors or .jsonl; without a
+/// file, for standard output: JSON lines, or shapes and first values for people. What was written
+/// to a file is told on standard output, as JSON on request.
+[[nodiscard]] std::unique_ptr<EncodeSink> encode_sink(EncodeShape shape,
+                                                      const std::filesystem::path& file, bool json);
 
-/// A JSON object a text, to `file` or, if it is empty, standard output.
-[[nodiscard]] std::unique_ptr<EncodeSink> json_sink(const EncodeShape& shape,
-                                                    const Tokenizer& tokenizer,
-                                                    const std::filesystem::path& file);
-
-/// The format that the name's ending chooses: .npy, .safetensors, .jsonl. What was written is told
-/// on standard output, as JSON on request. Throws ArgumentError for another ending.
-[[nodiscard]] std::unique_ptr<EncodeSink> file_sink(const EncodeShape& shape,
-                                                    const Tokenizer& tokenizer,
-                                                    const std::filesystem::path& file, bool json);
-
-/// Throws ArgumentError when `file_sink` knows no format for this name.
+/// Throws ArgumentError for a file that is none of these formats.
 void require_known_format(const std::filesystem::path& file);
 
 }  // namespace cloze::cli

@@ -11,7 +11,6 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/text_command.h"
-#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {
@@ -84,10 +83,9 @@ void run_fill_mask(Arguments arguments) {
   const auto fill = command.load<FillMaskPipeline>();
   const auto limits = text.limits(fill.max_length());
   report_targets(fill, options.targets);
-  auto out = Output::standard_output();
-  for_each_piece(
+  print_pieces(
       reader, {.label = "filling", .bytes = command.piece_bytes(1), .limits = limits},
-      [&](const Piece& piece) {
+      [&](const Piece& piece, Output& out) {
         options.limits = piece.limits;
         const auto filled = as_usage([&] { return fill(piece.items, options, piece.progress); });
         for (std::size_t i = 0; i < filled.size(); ++i) {
@@ -98,7 +96,6 @@ void run_fill_mask(Arguments arguments) {
           out.write(command.json ? json_line(filled[i]) : readable(piece.items[i].text, filled[i]));
         }
       });
-  out.finish();
 }
 
 }  // namespace cloze::cli

@@ -6,7 +6,6 @@
 
 #include "cli/command.h"
 #include "cli/text_command.h"
-#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {
@@ -32,17 +31,15 @@ void run_next_sentence(Arguments arguments) {
   auto reader = command.text.pair_reader();
   const auto predict = command.load<NextSentencePipeline>();
   const auto limits = command.text.limits(predict.max_length());
-  auto out = Output::standard_output();
-  for_each_piece(
+  print_pieces(
       reader, {.label = "predicting", .bytes = command.piece_bytes(), .limits = limits},
-      [&](const Piece& piece) {
+      [&](const Piece& piece, Output& out) {
         for (const auto& item : piece.items) require_pair(item, reader);
         for (const auto& score : predict(piece.items, {.limits = piece.limits}, piece.progress)) {
           out.write(command.json ? fmt::format("{{\"is_next\":{:.6f}}}\n", score.is_next)
                                  : fmt::format("{:.4f}\n", score.is_next));
         }
       });
-  out.finish();
 }
 
 }  // namespace cloze::cli

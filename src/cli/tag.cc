@@ -11,7 +11,6 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/text_command.h"
-#include "cloze/output.h"
 #include "cloze/token_classification.h"
 
 namespace cloze::cli {
@@ -102,14 +101,11 @@ void run_tag(Arguments arguments) {
   app.add_flag("--words,--conll", words, "lines are words parted by spaces; CoNLL output");
   app.add_flag("--document-context", word_options.document_context,
                "with --words: neighbouring lines of a document are read together");
-  app.add_option("--stride", options.stride, "tokens that windows of a long text share")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, std::int64_t{1} << 20));
-  app.add_option("--max-length", command.text.max_length,
-                 "most tokens of a window, special ones included (default: what the model reads)")
-      ->type_name("N")
-      ->check(in_range(8, std::int64_t{1} << 30));
+  command.add_count("--stride", options.stride, "tokens that windows of a long text share", 0,
+                    1 << 20);
+  command.add_count(
+      "--max-length", command.text.max_length,
+      "most tokens of a window, special ones included (default: what the model reads)", 8);
   if (!command.parse(examples, arguments)) return;
   if (word_options.document_context && !words) {
     throw UsageError("--document-context goes with --words");
@@ -123,9 +119,9 @@ void run_tag(Arguments arguments) {
   options.max_length = word_options.max_length = command.text.limits(tag.max_length()).max_length;
   word_options.stride = options.stride;
   options.aggregation = as_usage([&] { return aggregation_from(aggregation); });
-  auto out = Output::standard_output();
-  for_each_piece(
-      reader, {.label = "tagging", .bytes = command.piece_bytes()}, [&](const Piece& piece) {
+  print_pieces(
+      reader, {.label = "tagging", .bytes = command.piece_bytes()},
+      [&](const Piece& piece, Output& out) {
         const auto& items = piece.items;
         if (!words) {
           const auto tagged = tag(items, options, piece.progress);
@@ -145,7 +141,6 @@ void run_tag(Arguments arguments) {
                                  : columns(sentences[i], tagged[i]));
         }
       });
-  out.finish();
 }
 
 }  // namespace cloze::cli

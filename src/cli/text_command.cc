@@ -8,11 +8,10 @@
 namespace cloze::cli {
 
 void TextCommand::add_count(const char* name, std::int64_t& target, const char* about,
-                            std::int64_t lowest) {
-  app.add_option(name, target, about)
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(lowest, std::int64_t{1} << 30));
+                            std::int64_t lowest, std::int64_t highest) {
+  auto* option =
+      app.add_option(name, target, about)->type_name("N")->check(in_range(lowest, highest));
+  if (target >= lowest) option->capture_default_str();
 }
 
 bool TextCommand::parse(const char* examples, Arguments arguments) {
@@ -43,6 +42,13 @@ void for_each_piece(TextReader& reader, PieceOptions options,
     before = reader.bytes_read();
     show(before);
   }
+}
+
+void print_pieces(TextReader& reader, PieceOptions options,
+                  const std::function<void(const Piece&, Output&)>& print) {
+  auto out = Output::standard_output();
+  for_each_piece(reader, std::move(options), [&](const Piece& piece) { print(piece, out); });
+  out.finish();
 }
 
 SentenceEncodeOptions sentence_limits(const TextLimits& limits) {

@@ -12,6 +12,7 @@
 
 #include "cli/options.h"
 #include "cli/progress_bar.h"
+#include "cloze/output.h"
 #include "cloze/pipeline.h"
 #include "cloze/sentence_transformer.h"
 #include "cloze/text_reader.h"
@@ -30,9 +31,10 @@ struct TextCommand {
     model.add_model(app);
   }
 
-  /// An option with a whole number in [lowest, 2^30], whose default the help shows.
-  void add_count(const char* name, std::int64_t& target, const char* about,
-                 std::int64_t lowest = 1);
+  /// An option with a whole number in [lowest, highest]. The help shows its default, unless that
+  /// lies below `lowest`: leaving the option out then means something else.
+  void add_count(const char* name, std::int64_t& target, const char* about, std::int64_t lowest = 1,
+                 std::int64_t highest = std::int64_t{1} << 30);
 
   /// Adds what ends every command, --json, the options of the computation and examples, and reads
   /// the command line. False when it asked for help.
@@ -69,6 +71,10 @@ struct PieceOptions {
 /// Hands the input on in pieces, with a bar, until it ends.
 void for_each_piece(TextReader& reader, PieceOptions options,
                     const std::function<void(const Piece&)>& use);
+
+/// The same with standard output, for what is printed piece by piece.
+void print_pieces(TextReader& reader, PieceOptions options,
+                  const std::function<void(const Piece&, Output&)>& print);
 
 /// Calls `body`; of a text that is too long the message then names --truncate.
 template <class Body>

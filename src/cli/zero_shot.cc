@@ -8,7 +8,6 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/text_command.h"
-#include "cloze/output.h"
 #include "cloze/zero_shot_classification.h"
 
 namespace cloze::cli {
@@ -66,23 +65,21 @@ void run_zero_shot(Arguments arguments) {
   const auto classify = command.load<ZeroShotClassificationPipeline>();
   const auto limits = command.text.limits(classify.max_length());
   const auto width = terminal_width();
-  auto out = Output::standard_output();
-  for_each_piece(reader, {.label = "classifying", .bytes = command.piece_bytes(), .limits = limits},
-                 [&](const Piece& piece) {
-                   options.limits = piece.limits;
-                   const auto results = as_usage(
-                       [&] { return classify(piece.items, labels, options, piece.progress); });
-                   for (std::size_t i = 0; i < results.size(); ++i) {
-                     auto lines = command.json ? json_line(results[i])
-                                               : shortened(piece.items[i].text, width) + '\n';
-                     for (const auto& label : results[i]) {
-                       if (command.json) break;
-                       lines += fmt::format("  {:7.4f}  {}\n", label.score, label.label);
-                     }
-                     out.write(lines);
+  print_pieces(reader, {.label = "classifying", .bytes = command.piece_bytes(), .limits = limits},
+               [&](const Piece& piece, Output& out) {
+                 options.limits = piece.limits;
+                 const auto results = as_usage(
+                     [&] { return classify(piece.items, labels, options, piece.progress); });
+                 for (std::size_t i = 0; i < results.size(); ++i) {
+                   auto lines = command.json ? json_line(results[i])
+                                             : shortened(piece.items[i].text, width) + '\n';
+                   for (const auto& label : results[i]) {
+                     if (command.json) break;
+                     lines += fmt::format("  {:7.4f}  {}\n", label.score, label.label);
                    }
-                 });
-  out.finish();
+                   out.write(lines);
+                 }
+               });
 }
 
 }  // namespace cloze::cli

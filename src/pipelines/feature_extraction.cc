@@ -24,12 +24,12 @@ FeatureExtractionPipeline::FeatureExtractionPipeline(BertModel model, Tokenizer 
                                                      std::int64_t batch_tokens)
     : Pipeline(std::move(model), std::move(tokenizer), batch_tokens) {}
 
-FeatureExtractionPipeline::FeatureExtractionPipeline(const std::string& directory_or_name,
+FeatureExtractionPipeline::FeatureExtractionPipeline(const std::filesystem::path& directory_or_name,
                                                      const PipelineOptions& options)
     : Pipeline(directory_or_name, options) {}
 
 FeatureExtractionPipeline FeatureExtractionPipeline::from_pretrained(
-    const std::string& directory_or_name, const PipelineOptions& options) {
+    const std::filesystem::path& directory_or_name, const PipelineOptions& options) {
   return {directory_or_name, options};
 }
 

@@ -75,13 +75,13 @@ FillMaskPipeline::FillMaskPipeline(BertForMaskedLM model, Tokenizer tokenizer,
   require_mask(this->tokenizer());
 }
 
-FillMaskPipeline::FillMaskPipeline(const std::string& directory_or_name,
+FillMaskPipeline::FillMaskPipeline(const std::filesystem::path& directory_or_name,
                                    const PipelineOptions& options)
     : Pipeline(directory_or_name, options) {
   require_mask(tokenizer());
 }
 
-FillMaskPipeline FillMaskPipeline::from_pretrained(const std::string& directory_or_name,
+FillMaskPipeline FillMaskPipeline::from_pretrained(const std::filesystem::path& directory_or_name,
                                                    const PipelineOptions& options) {
   return {directory_or_name, options};
 }

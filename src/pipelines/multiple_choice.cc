@@ -14,12 +14,12 @@ MultipleChoicePipeline::MultipleChoicePipeline(BertForMultipleChoice model, Toke
                                                std::int64_t batch_tokens)
     : Pipeline(std::move(model), std::move(tokenizer), batch_tokens) {}
 
-MultipleChoicePipeline::MultipleChoicePipeline(const std::string& directory_or_name,
+MultipleChoicePipeline::MultipleChoicePipeline(const std::filesystem::path& directory_or_name,
                                                const PipelineOptions& options)
     : Pipeline(directory_or_name, options) {}
 
-MultipleChoicePipeline MultipleChoicePipeline::from_pretrained(const std::string& directory_or_name,
-                                                               const PipelineOptions& options) {
+MultipleChoicePipeline MultipleChoicePipeline::from_pretrained(
+    const std::filesystem::path& directory_or_name, const PipelineOptions& options) {
   return {directory_or_name, options};
 }
 

@@ -11,12 +11,12 @@ NextSentencePipeline::NextSentencePipeline(BertForNextSentencePrediction model, 
                                            std::int64_t batch_tokens)
     : Pipeline(std::move(model), std::move(tokenizer), batch_tokens) {}
 
-NextSentencePipeline::NextSentencePipeline(const std::string& directory_or_name,
+NextSentencePipeline::NextSentencePipeline(const std::filesystem::path& directory_or_name,
                                            const PipelineOptions& options)
     : Pipeline(directory_or_name, options) {}
 
-NextSentencePipeline NextSentencePipeline::from_pretrained(const std::string& directory_or_name,
-                                                           const PipelineOptions& options) {
+NextSentencePipeline NextSentencePipeline::from_pretrained(
+    const std::filesystem::path& directory_or_name, const PipelineOptions& options) {
   return {directory_or_name, options};
 }
 

@@ -73,8 +73,10 @@ Pipeline<Model>::Pipeline(Model model, Tokenizer tokenizer, std::int64_t batch_t
 }
 
 template <class Model>
-Pipeline<Model>::Pipeline(const std::string& directory_or_name, const PipelineOptions& options) {
-  const auto directory = transformer_directory(find_model(directory_or_name, options.progress));
+Pipeline<Model>::Pipeline(const std::filesystem::path& directory_or_name,
+                          const PipelineOptions& options) {
+  const auto directory =
+      transformer_directory(find_model(directory_or_name.string(), options.progress));
   if (!kArchitecture<Model>.empty()) require_made_for(kArchitecture<Model>, directory);
   auto tokenizer = Tokenizer::from_pretrained(directory);
   *this = Pipeline(Model::from_pretrained(directory, options.load), std::move(tokenizer),

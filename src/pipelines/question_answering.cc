@@ -124,12 +124,12 @@ QuestionAnsweringPipeline::QuestionAnsweringPipeline(BertForQuestionAnswering mo
                                                      Tokenizer tokenizer, std::int64_t batch_tokens)
     : Pipeline(std::move(model), std::move(tokenizer), batch_tokens) {}
 
-QuestionAnsweringPipeline::QuestionAnsweringPipeline(const std::string& directory_or_name,
+QuestionAnsweringPipeline::QuestionAnsweringPipeline(const std::filesystem::path& directory_or_name,
                                                      const PipelineOptions& options)
     : Pipeline(directory_or_name, options) {}
 
 QuestionAnsweringPipeline QuestionAnsweringPipeline::from_pretrained(
-    const std::string& directory_or_name, const PipelineOptions& options) {
+    const std::filesystem::path& directory_or_name, const PipelineOptions& options) {
   return {directory_or_name, options};
 }
 

@@ -50,8 +50,8 @@ SentenceTransformer::SentenceTransformer(BertModel model, Tokenizer tokenizer,
 }
 
 SentenceTransformer SentenceTransformer::from_pretrained(
-    const std::string& directory_or_name, const SentenceTransformerOptions& options) {
-  const auto root = find_model(directory_or_name, options.pipeline.progress);
+    const std::filesystem::path& directory_or_name, const SentenceTransformerOptions& options) {
+  const auto root = find_model(directory_or_name.string(), options.pipeline.progress);
   const auto directory = transformer_directory(root);
   SentenceSettings settings;
   if (!options.pooling) settings = sentence_settings(root).value_or(settings);

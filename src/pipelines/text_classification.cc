@@ -16,12 +16,12 @@ TextClassificationPipeline::TextClassificationPipeline(BertForSequenceClassifica
                                                        std::int64_t batch_tokens)
     : Pipeline(std::move(model), std::move(tokenizer), batch_tokens) {}
 
-TextClassificationPipeline::TextClassificationPipeline(const std::string& directory_or_name,
-                                                       const PipelineOptions& options)
+TextClassificationPipeline::TextClassificationPipeline(
+    const std::filesystem::path& directory_or_name, const PipelineOptions& options)
     : Pipeline(directory_or_name, options) {}
 
 TextClassificationPipeline TextClassificationPipeline::from_pretrained(
-    const std::string& directory_or_name, const PipelineOptions& options) {
+    const std::filesystem::path& directory_or_name, const PipelineOptions& options) {
   return {directory_or_name, options};
 }
 

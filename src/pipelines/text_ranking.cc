@@ -28,12 +28,13 @@ CrossEncoder::CrossEncoder(BertForSequenceClassification model, Tokenizer tokeni
   require_one_score(config(), "the model");
 }
 
-CrossEncoder::CrossEncoder(const std::string& directory_or_name, const PipelineOptions& options)
+CrossEncoder::CrossEncoder(const std::filesystem::path& directory_or_name,
+                           const PipelineOptions& options)
     : Pipeline(directory_or_name, options) {
-  require_one_score(config(), directory_or_name);
+  require_one_score(config(), directory_or_name.string());
 }
 
-CrossEncoder CrossEncoder::from_pretrained(const std::string& directory_or_name,
+CrossEncoder CrossEncoder::from_pretrained(const std::filesystem::path& directory_or_name,
                                            const PipelineOptions& options) {
   return {directory_or_name, options};
 }

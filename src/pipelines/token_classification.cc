@@ -48,12 +48,12 @@ TokenClassificationPipeline::TokenClassificationPipeline(BertForTokenClassificat
                                                          std::int64_t batch_tokens)
     : Pipeline(std::move(model), std::move(tokenizer), batch_tokens) {}
 
-TokenClassificationPipeline::TokenClassificationPipeline(const std::string& directory_or_name,
-                                                         const PipelineOptions& options)
+TokenClassificationPipeline::TokenClassificationPipeline(
+    const std::filesystem::path& directory_or_name, const PipelineOptions& options)
     : Pipeline(directory_or_name, options) {}
 
 TokenClassificationPipeline TokenClassificationPipeline::from_pretrained(
-    const std::string& directory_or_name, const PipelineOptions& options) {
+    const std::filesystem::path& directory_or_name, const PipelineOptions& options) {
   return {directory_or_name, options};
 }
 

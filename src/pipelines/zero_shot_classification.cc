@@ -58,14 +58,14 @@ ZeroShotClassificationPipeline::ZeroShotClassificationPipeline(BertForSequenceCl
   require_entailment(config(), "this model");
 }
 
-ZeroShotClassificationPipeline::ZeroShotClassificationPipeline(const std::string& directory_or_name,
-                                                               const PipelineOptions& options)
+ZeroShotClassificationPipeline::ZeroShotClassificationPipeline(
+    const std::filesystem::path& directory_or_name, const PipelineOptions& options)
     : Pipeline(directory_or_name, options) {
-  require_entailment(config(), directory_or_name);
+  require_entailment(config(), directory_or_name.string());
 }
 
 ZeroShotClassificationPipeline ZeroShotClassificationPipeline::from_pretrained(
-    const std::string& directory_or_name, const PipelineOptions& options) {
+    const std::filesystem::path& directory_or_name, const PipelineOptions& options) {
   return {directory_or_name, options};
 }
 
