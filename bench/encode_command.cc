@@ -11,12 +11,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "bench/bench_command.h"
 #include "bench/encode_benchmark.h"
 #include "bench/lengths.h"
+#include "bench/profile_table.h"
 #include "cloze/model_sizes.h"
-#include "cli/command.h"
 #include "cli/format.h"
-#include "cli/profile_table.h"
 #include "cli/text_command.h"
 #include "cloze/bert.h"
 #include "cloze/config.h"

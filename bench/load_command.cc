@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "bench/bench_command.h"
 #include "bench/load_benchmark.h"
-#include "cli/command.h"
 #include "cli/options.h"
 #include "cloze/output.h"
 

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "cli/command.h"
+#include "bench/bench_command.h"
 #include "cli/format.h"
 #include "cli/text_command.h"
 #include "cloze/bert.h"

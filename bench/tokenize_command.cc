@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "bench/bench_command.h"
 #include "bench/tokenize_benchmark.h"
-#include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
 #include "cloze/output.h"

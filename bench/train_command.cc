@@ -9,13 +9,13 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "bench/bench_command.h"
 #include "bench/lengths.h"
+#include "bench/profile_table.h"
 #include "bench/train_benchmark.h"
 #include "cloze/model_sizes.h"
-#include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
-#include "cli/profile_table.h"
 #include "cloze/config.h"
 #include "cloze/output.h"
 #include "cloze/threads.h"

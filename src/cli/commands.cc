@@ -35,16 +35,6 @@ constexpr std::array table{
     Command{"bench", "measure speed against the machine's limit", run_bench},
 };
 
-constexpr std::array bench_table{
-    Command{"encode", "the encoder, beside oneDNN's own matrix products", run_bench_encode},
-    Command{"train", "a pre-training step, beside oneDNN's own matrix products", run_bench_train},
-    Command{"quantize", "what int8 costs on your own texts", run_bench_quantize},
-    Command{"load", "how long a model takes until its first vector", run_bench_load},
-    Command{"tokenize", "the tokenizer, beside the memory's own rate", run_bench_tokenize},
-    Command{"pretraining-data", "text to masked batches, and what is in them",
-            run_bench_pretraining_data},
-};
-
 void print_help(std::string_view program, std::string_view about,
                 std::span<const Command> table_of_commands) {
   auto text =
@@ -80,11 +70,6 @@ void dispatch(std::string_view program, std::string_view about,
   }
   throw UsageError(
       fmt::format("there is no command \"{}\": {} --help lists those there are", name, program));
-}
-
-void run_bench(Arguments arguments) {
-  dispatch("cloze bench", "Measures speed, and what share of the machine's limit it is.",
-           bench_table, arguments);
 }
 
 }  // namespace cloze::cli
