@@ -4,7 +4,8 @@
 ///
 ///     const auto fill = cloze::FillMaskPipeline::from_pretrained("bert-base-uncased");
 ///     const std::vector<std::string> texts{"The capital of France is [MASK]."};
-///     for (const auto& mask : fill(texts)[0]) use(mask.candidates[0].token);   // "paris"
+///     const auto masks = fill(texts)[0];
+///     for (const auto& mask : masks) use(mask.candidates[0].token);   // "paris"
 ///     const auto two = fill(texts, {.targets = {"paris", "lyon"}});
 #pragma once
 

@@ -4,9 +4,8 @@
 /// them.
 ///
 ///     const auto corpus = model.encode(sentences);            // [sentences, columns]
-///     for (const auto& hit : cloze::semantic_search(model.encode(query), corpus, 10).front()) {
-///       fmt::print("{:.4f} {}\n", hit.score, sentences[hit.index]);
-///     }
+///     const auto hits = cloze::semantic_search(model.encode(query), corpus, 10).front();
+///     for (const auto& hit : hits) fmt::print("{:.4f} {}\n", hit.score, sentences[hit.index]);
 ///
 /// A corpus that does not fit into memory is searched in parts, with a TopList (top_list.h).
 #pragma once

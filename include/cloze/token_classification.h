@@ -5,7 +5,8 @@
 ///
 ///     const auto tag = cloze::TokenClassificationPipeline::from_pretrained("./ner");
 ///     const std::vector<std::string> texts{"Angela Merkel met Peter in New York."};
-///     for (const auto& entity : tag(texts)[0]) use(entity.label, entity.word, entity.offsets);
+///     const auto entities = tag(texts)[0];
+///     for (const auto& entity : entities) use(entity.label, entity.word, entity.offsets);
 #pragma once
 
 #include <cstdint>

@@ -84,9 +84,9 @@ void encode_texts(const TextCommand& command, const Options& options,
                                 options.output, command.json);
   for_each_piece(reader, piece_options(command, options, limits, 16), [&](const Piece& piece) {
     const auto vectors = model.encode(piece.items, sentence_limits(piece.limits), piece.progress);
+    const auto columns = static_cast<std::size_t>(vectors.dim(1));
     for (std::size_t i = 0; i < piece.items.size(); ++i) {
-      const auto row = static_cast<std::int64_t>(i);
-      sink->put({piece.items[i], {}, vectors.rows(row, row + 1).values<float>()});
+      sink->put({piece.items[i], {}, vectors.values<float>().subspan(i * columns, columns)});
     }
   });
   sink->finish();

@@ -88,8 +88,8 @@ void rank(const TextCommand& command, const Options& options, const SentenceTran
   for_each_piece(reader, pieces, [&](const Piece& piece) {
     const auto texts = model.encode(piece.items, sentence_limits(piece.limits), piece.progress);
     for (std::size_t q = 0; q < queries.size(); ++q) {
-      const auto row = static_cast<std::int64_t>(q);
-      const auto scores = cosines(texts, vectors.rows(row, row + 1).values<float>());
+      const auto columns = static_cast<std::size_t>(vectors.dim(1));
+      const auto scores = cosines(texts, vectors.values<float>().subspan(q * columns, columns));
       for (std::size_t i = 0; i < scores.size(); ++i) {
         best[q].add(scores[i], index + static_cast<std::int64_t>(i), piece.items[i].text);
       }

@@ -61,7 +61,8 @@ TEST(QuestionAnswering, AnswersAreWordsUnlessPiecesAreAllowed) {
   ASSERT_EQ(words.size(), 1U);
   EXPECT_EQ(words[0].text, "dogs");
   std::vector<std::string> pieces;
-  for (const auto& each : answer(asked, {.top_k = 9, .align_to_words = false}).at(0)) {
+  const auto all = answer(asked, {.top_k = 9, .align_to_words = false}).at(0);
+  for (const auto& each : all) {
     pieces.push_back(each.text);
   }
   EXPECT_THAT(pieces, ::testing::UnorderedElementsAre("dogs", "dog", "s"));

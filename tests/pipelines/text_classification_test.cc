@@ -47,10 +47,12 @@ TEST(TextClassification, EqualsTransformers) {
 TEST(TextClassification, ScoreFunctions) {
   const auto classify = pipeline();
   const std::vector<std::string> texts{"the dogs ."};
-  const auto logits = classify.model()(classify.tokenizer()("the dogs .")).values<float>();
+  const auto output = classify.model()(classify.tokenizer()("the dogs ."));
+  const auto logits = output.values<float>();
   const auto of = [&](ScoreFunction function) {
     std::vector<double> scores(3);
-    for (const auto& each : classify(texts, {.top_k = 0, .function_to_apply = function}).at(0)) {
+    const auto labels = classify(texts, {.top_k = 0, .function_to_apply = function}).at(0);
+    for (const auto& each : labels) {
       scores[each.index] = each.score;
     }
     return scores;
@@ -74,8 +76,8 @@ TEST(TextClassification, TheConfigSaysWhatLogitsMean) {
                     pipeline()(texts, {.top_k = 2, .function_to_apply = ScoreFunction::sigmoid})));
   const auto value = TextClassificationPipeline::from_pretrained(testing::edited_model(
       other, "sequence_regression", [](auto& config) { config["problem_type"] = "regression"; }));
-  EXPECT_EQ(value(texts).at(0).at(0).score,
-            value.model()(value.tokenizer()("the dogs .")).values<float>()[0]);
+  const auto logits = value.model()(value.tokenizer()("the dogs ."));
+  EXPECT_EQ(value(texts).at(0).at(0).score, logits.values<float>()[0]);
 }
 
 TEST(TextClassification, PairsAndSingleTextsTogether) {

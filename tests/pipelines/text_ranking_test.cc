@@ -26,7 +26,8 @@ class Ranking : public ::testing::Test {
 
 float logit(const CrossEncoder& encoder, std::string_view a, std::string_view b,
             std::size_t index) {
-  return encoder.model()(encoder.tokenizer()(a, b)).values<float>()[index];
+  const auto logits = encoder.model()(encoder.tokenizer()(a, b));
+  return logits.values<float>()[index];
 }
 
 TEST_F(Ranking, ScoresOfPairs) {
