@@ -11,10 +11,10 @@
 #include "cloze/config.h"
 #include "cloze/error.h"
 #include "cloze/hub.h"
+#include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
 #include "core/progress_counter.h"
 #include "datasets/batching.h"
-#include "cloze/sentence_settings.h"
 #include "tasks/task.h"
 #include "tasks/task_predictor.h"
 
