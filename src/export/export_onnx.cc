@@ -16,8 +16,8 @@
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
 #include "cloze/error.h"
-#include "core/files.h"
 #include "cloze/sentence_settings.h"
+#include "core/files.h"
 #include "export/onnx_bert.h"
 #include "export/onnx_sentence.h"
 

@@ -11,9 +11,9 @@
 #include "checkpoint/model_names.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
-#include "core/files.h"
 #include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
+#include "core/files.h"
 
 namespace cloze {
 namespace {

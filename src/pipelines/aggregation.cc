@@ -4,11 +4,11 @@
 #include <string>
 #include <utility>
 
+#include "core/utf8.h"
 #include "datasets/labels.h"
 #include "pipelines/batches.h"
 #include "tasks/text_classification.h"
 #include "text/encode/decode.h"
-#include "text/normalize/utf8.h"
 
 namespace cloze::internal {
 namespace {
@@ -53,7 +53,7 @@ std::vector<Piece> pieces_of(const TaggedText& text, const Encoding& window,
                 .index = static_cast<std::int32_t>(t)};
     // A token that is longer than its text has a "##".
     piece.is_subword =
-        text::count_code_points(piece.word) != piece.offsets.end - piece.offsets.begin;
+        utf8::count_code_points(piece.word) != piece.offsets.end - piece.offsets.begin;
     if (window.ids[t] == unknown) {
       piece.word = std::string(part_of(text.text, bytes_of(piece.offsets, text.bounds)));
       piece.is_subword = false;

@@ -7,7 +7,7 @@
 
 #include "core/parallel.h"
 #include "core/progress_counter.h"
-#include "text/normalize/utf8.h"
+#include "core/utf8.h"
 
 namespace cloze::internal {
 namespace {
@@ -109,12 +109,12 @@ std::vector<Tensor> token_rows(std::span<const TokenizedText> sequences, const W
 }
 
 std::vector<std::int32_t> code_point_bounds(std::string_view text) {
-  const text::ValidText valid(text);
+  const utf8::ValidText valid(text);
   const auto repaired = valid.repaired();
   std::vector<std::int32_t> bounds;
   bounds.reserve(text.size() + 1);
   for (std::size_t i = 0; i < valid.text().size(); ++i) {
-    if ((static_cast<unsigned char>(valid.text()[i]) & 0xC0U) == 0x80U) continue;
+    if (!utf8::begins_code_point(valid.text()[i])) continue;
     const auto byte = static_cast<std::int32_t>(i);
     bounds.push_back(repaired ? valid.original_byte(byte) : byte);
   }

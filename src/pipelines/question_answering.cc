@@ -8,6 +8,7 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "core/strings.h"
 #include "pipelines/batches.h"
 #include "tasks/question_answering.h"
 
@@ -30,13 +31,6 @@ std::vector<double> softmax(const Tensor& logits, const QuestionWindow& window) 
   for (auto& value : values) sum += value = std::exp(value - top);
   for (auto& value : values) value /= sum;
   return values;
-}
-
-std::string lower_ascii(std::string text) {
-  for (auto& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
 }
 
 /// The offsets of the tokens [first, last] of the context, widened to whole words.

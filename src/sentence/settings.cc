@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
+#include "cloze/sentence_settings.h"
 #include "core/files.h"
 #include "core/json.h"
-#include "cloze/sentence_settings.h"
 #include "core/mapped_file.h"
 
 namespace cloze {

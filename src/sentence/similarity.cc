@@ -8,14 +8,10 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "core/vectors.h"
 
 namespace cloze {
 namespace {
-
-std::span<const float> row_of(const Tensor& vectors, std::size_t row) {
-  const auto columns = static_cast<std::size_t>(vectors.dim(1));
-  return vectors.values<float>().subspan(row * columns, columns);
-}
 
 void require_comparable(const Tensor& a, const Tensor& b) {
   if (a.shape().size() == 2 && b.shape().size() == 2 && a.dim(1) == b.dim(1)) return;
@@ -43,15 +39,14 @@ std::vector<double> cosines(const Tensor& vectors, std::span<const float> query)
   constexpr std::int64_t rows_at_once = 64;
   std::vector<double> scores(static_cast<std::size_t>(vectors.dim(0)));
   parallel_for(vectors.dim(0), rows_at_once, [&](std::int64_t row) {
-    const auto at = static_cast<std::size_t>(row);
-    scores[at] = cosine(row_of(vectors, at), query);
+    scores[static_cast<std::size_t>(row)] = cosine(row_of(vectors, row), query);
   });
   return scores;
 }
 
 std::vector<double> pair_cosines(const Tensor& vectors) {
   std::vector<double> scores;
-  for (std::size_t row = 0; row + 1 < static_cast<std::size_t>(vectors.dim(0)); row += 2) {
+  for (std::int64_t row = 0; row + 1 < vectors.dim(0); row += 2) {
     scores.push_back(cosine(row_of(vectors, row), row_of(vectors, row + 1)));
   }
   return scores;
@@ -61,7 +56,7 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b) {
   require_comparable(a, b);
   auto matrix = Tensor::zeros(DType::f32, {a.dim(0), b.dim(0)});
   auto target = matrix.mutable_values<float>().begin();
-  for (std::size_t row = 0; row < static_cast<std::size_t>(a.dim(0)); ++row) {
+  for (std::int64_t row = 0; row < a.dim(0); ++row) {
     for (const double score : cosines(b, row_of(a, row))) *target++ = static_cast<float>(score);
   }
   return matrix;
@@ -84,7 +79,7 @@ std::vector<std::vector<SearchHit>> semantic_search(const Tensor& queries, const
   require_comparable(queries, corpus);
   std::vector<std::vector<SearchHit>> hits(static_cast<std::size_t>(queries.dim(0)));
   for (std::size_t query = 0; query < hits.size(); ++query) {
-    const auto scores = cosines(corpus, row_of(queries, query));
+    const auto scores = cosines(corpus, row_of(queries, static_cast<std::int64_t>(query)));
     for (const auto index : ranking(scores, top_k)) hits[query].push_back({index, scores[index]});
   }
   return hits;

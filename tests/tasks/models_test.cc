@@ -7,8 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "bench/encode_benchmark.h"
-#include "cloze/model_sizes.h"
 #include "cloze/error.h"
+#include "cloze/model_sizes.h"
 #include "goldens/golden.h"
 #include "inspect/model_info.h"
 #include "sentence/embedder.h"
