@@ -31,7 +31,7 @@ struct Batch {
   [[nodiscard]] std::int64_t max_length() const;
 
   /// Appends one sequence with positions 0, 1, ... An empty `type_ids` means all zero; otherwise it
-  /// must be as long as `ids` (ArgumentError).
+  /// must be as long as `ids`. Throws ArgumentError, also past 2^31 - 1 tokens in all.
   void append(std::span<const std::int32_t> ids, std::span<const std::int32_t> type_ids = {});
 
   /// No sequences again; the memory is kept.

@@ -56,12 +56,13 @@ struct BertConfig {
     return id2label.empty() ? 2 : static_cast<std::int64_t>(id2label.size());
   }
 
-  /// Reads `config.json` in `directory`, or Google's `bert_config.json` where that is absent:
+  /// Reads `config.json` in a directory, or Google's `bert_config.json` where that is absent:
   /// beside a TensorFlow checkpoint its "gelu" is what google-research/bert computes, `gelu_tanh`.
+  /// `directory_or_name` is a directory, or the name of a model as `find_model` takes it (hub.h).
   /// Throws IoError, FormatError (not JSON, wrong type of a field: which), ModelError (a model that
   /// is neither BERT nor DistilBERT or a kind of BERT that Cloze does not compute, sizes that make
   /// no model: which, and why).
-  [[nodiscard]] static BertConfig from_pretrained(const std::filesystem::path& directory);
+  [[nodiscard]] static BertConfig from_pretrained(const std::filesystem::path& directory_or_name);
 
   /// The same from JSON text; `origin` names it in errors. Labels are read from `id2label`, from
   /// `label2id` where there is none, or made up (LABEL_0, ...) from a lone `num_labels`.

@@ -88,15 +88,60 @@ struct TextPair {
 /// The words of a text that was split before.
 using Words = std::span<const std::string_view>;
 
-/// Immutable after construction; safe to use from many threads.
+/// The tokens that have a part of their own in a BERT's input.
+struct SpecialTokens {
+  std::string unk = "[UNK]";    ///< for words that the vocabulary cannot spell
+  std::string sep = "[SEP]";    ///< after each text
+  std::string pad = "[PAD]";    ///< fills a rectangle; may be missing
+  std::string cls = "[CLS]";    ///< before the first text
+  std::string mask = "[MASK]";  ///< hides a token; may be missing
+};
+
+/// How a tokenizer that is made from a vocabulary reads text: what tokenizer_config.json says of one
+/// that is read from files. The defaults are those of an uncased BERT.
+struct TokenizerOptions {
+  bool lowercase = true;                           ///< do_lower_case
+  std::optional<bool> strip_accents{};             ///< none: as `lowercase`
+  bool tokenize_chinese_chars = true;              ///< each CJK character is a word
+  std::optional<std::int64_t> model_max_length{};  ///< none: not stated
+  SpecialTokens special_tokens{};
+  TokenizerMode mode = TokenizerMode::hf;
+};
+
+/// Immutable after construction; safe to use from many threads. `num_threads()`, which some members
+/// work on, is in cloze/threads.h.
 class Tokenizer {
  public:
   /// Reads `tokenizer.json`, or `vocab.txt`, with `tokenizer_config.json` where present: its
   /// do_lower_case, strip_accents and tokenize_chinese_chars win over tokenizer.json's, as in
   /// transformers. Truncation and padding that tokenizer.json may hold are not applied.
+  /// `directory_or_name` is a directory, or the name of a model as `find_model` takes it (hub.h).
   /// Throws IoError, FormatError (which file, line, what), ModelError (not a BERT tokenizer).
-  [[nodiscard]] static Tokenizer from_pretrained(const std::filesystem::path& directory,
+  [[nodiscard]] static Tokenizer from_pretrained(const std::filesystem::path& directory_or_name,
                                                  TokenizerMode mode = TokenizerMode::hf);
+
+  /// The tokenizer of a vocabulary; a token's id is its place. Throws ArgumentError for a token that
+  /// is there twice or is not UTF-8, and FormatError for a vocabulary without the special tokens
+  /// that every BERT needs (unk, cls, sep).
+  [[nodiscard]] static Tokenizer from_vocabulary(std::span<const std::string> tokens,
+                                                 const TokenizerOptions& options = {});
+
+  /// The same from a file such as `vocab.txt`: one token a line, without white space at the line's
+  /// end. Throws IoError, FormatError (which line, what).
+  [[nodiscard]] static Tokenizer from_vocabulary_file(const std::filesystem::path& file,
+                                                      const TokenizerOptions& options = {});
+
+  /// The tokenizer that the text of a `tokenizer.json` describes, with that of its
+  /// `tokenizer_config.json` where it has one: as from_pretrained reads them. Throws FormatError,
+  /// ModelError.
+  [[nodiscard]] static Tokenizer from_json(std::string_view tokenizer_json,
+                                           std::string_view tokenizer_config_json = {},
+                                           TokenizerMode mode = TokenizerMode::hf);
+
+  /// The texts of `tokenizer.json` and `tokenizer_config.json` as save_pretrained writes them:
+  /// `from_json(a.to_json(), a.config_to_json())` is the same tokenizer again.
+  [[nodiscard]] std::string to_json() const;
+  [[nodiscard]] std::string config_to_json() const;
 
   /// The packed batch of one text (or pair), ready for a model.
   [[nodiscard]] Batch operator()(std::string_view text) const;
@@ -177,6 +222,8 @@ class Tokenizer {
  private:
   struct Impl;
   explicit Tokenizer(std::shared_ptr<const Impl> impl);
+  [[nodiscard]] static Tokenizer from_directory(const std::filesystem::path& directory,
+                                                TokenizerMode mode);
   std::shared_ptr<const Impl> impl_;
 };
 

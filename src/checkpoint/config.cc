@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/find_weights.h"
+#include "checkpoint/read_config.h"
 #include "cloze/error.h"
 #include "core/files.h"
 #include "core/json.h"
@@ -348,7 +349,7 @@ std::string_view name_of(Activation activation) {
   throw ArgumentError("not an activation");
 }
 
-BertConfig BertConfig::from_pretrained(const std::filesystem::path& directory) {
+BertConfig internal::read_config(const std::filesystem::path& directory) {
   auto path = directory / "config.json";
   if (!files::exists(path)) {
     const auto google = directory / kGoogleConfig;
@@ -361,7 +362,7 @@ BertConfig BertConfig::from_pretrained(const std::filesystem::path& directory) {
     }
     path = google;
   }
-  auto config = from_json(MappedFile::open(path)->text(), path.string());
+  auto config = BertConfig::from_json(MappedFile::open(path)->text(), path.string());
   // modeling.py of google-research/bert computes the tanh approximation under the name "gelu".
   // Where PyTorch weights lie beside its configuration (as pytorch-pretrained-bert saved them), the
   // name is PyTorch's.

@@ -126,11 +126,7 @@ void AtomicFile::commit() {
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
   temporary_.clear();
   file_.reset();  // an error of close after a successful fsync has no meaning for the bytes
-  // The rename itself survives a power cut once the directory is synced. Some file systems refuse
-  // to sync a directory; the file is in place all the same.
-  const auto parent = target_.has_parent_path() ? target_.parent_path() : fs::path(".");
-  const Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory) ::fsync(directory.get());
+  files::sync_directory(target_.parent_path());  // then the rename survives a power cut, too
 }
 
 void AtomicFile::fail(int cause) const {

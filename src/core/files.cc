@@ -112,6 +112,12 @@ void remove_tree(const fs::path& directory) {
   if (error) fail("remove", directory, error);
 }
 
+void sync_directory(const fs::path& directory) {
+  const auto name = directory.empty() ? fs::path(".") : directory;
+  const Descriptor opened(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (opened) ::fsync(opened.get());
+}
+
 std::vector<fs::path> list(const fs::path& directory) {
   std::vector<fs::path> found;
   std::error_code error;

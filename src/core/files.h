@@ -40,6 +40,10 @@ void remove(const std::filesystem::path& path);
 /// Removes a directory with all that is in it, if it is there. Throws IoError.
 void remove_tree(const std::filesystem::path& directory);
 
+/// Waits until the names in a directory are on the disk. Some file systems refuse that; what is in
+/// the directory is there all the same, so nothing is thrown.
+void sync_directory(const std::filesystem::path& directory);
+
 /// What a directory holds, sorted by name. Throws IoError.
 [[nodiscard]] std::vector<std::filesystem::path> list(const std::filesystem::path& directory);
 /// The regular files in a directory and those below it, sorted; links to directories are not

@@ -12,10 +12,34 @@ namespace {
 // Dumping a value recurses; real configurations are nested three deep.
 constexpr int kDeepest = 64;
 
+/// Throws FormatError for nesting deeper than the limit, which would exhaust the stack of what walks
+/// over the value.
+void limit_depth(std::string_view text, const std::string& origin) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '"') in_string = false;
+      if (c == '\\') ++i;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > kDeepest) {
+        throw FormatError(
+            fmt::format("{}: its JSON is nested more than {} levels deep", origin, kDeepest));
+      }
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+}
+
 }  // namespace
 
 nlohmann::json parse_json(std::string_view text, const std::string& origin) {
-  guard_json(text, origin);
+  refuse_zero_bytes(text, origin);
+  limit_depth(text, origin);
   try {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {
@@ -40,29 +64,11 @@ nlohmann::json read_json_object(const std::filesystem::path& path) {
   return parse_json_object(MappedFile::open(path)->text(), path.string());
 }
 
-void guard_json(std::string_view text, const std::string& origin, std::size_t offset) {
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '\0') {
-      throw FormatError(fmt::format("{} is not valid JSON: it has a zero byte at byte {}", origin,
-                                    i + offset + 1));
-    }
-    if (in_string) {
-      if (c == '"') in_string = false;
-      if (c == '\\' && i + 1 < text.size() && text[i + 1] != '\0') ++i;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kDeepest) {
-        throw FormatError(
-            fmt::format("{}: its JSON is nested more than {} levels deep", origin, kDeepest));
-      }
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
+void refuse_zero_bytes(std::string_view text, const std::string& origin, std::size_t offset) {
+  const auto at = text.find('\0');
+  if (at == std::string_view::npos) return;
+  throw FormatError(
+      fmt::format("{} is not valid JSON: it has a zero byte at byte {}", origin, at + offset + 1));
 }
 
 std::string describe_json_error(std::string_view what, std::size_t byte) {

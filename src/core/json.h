@@ -28,10 +28,10 @@ namespace cloze {
 /// The object in a file. Throws IoError, and as parse_json_object does.
 [[nodiscard]] nlohmann::json read_json_object(const std::filesystem::path& path);
 
-/// Throws FormatError for a zero byte, where nlohmann's parser ends its input without a word, and
-/// for nesting deeper than the limit, which would exhaust the stack of what walks over the value.
-/// `offset` is added to the byte in the message (bytes count from 1, as nlohmann's do).
-void guard_json(std::string_view text, const std::string& origin, std::size_t offset = 0);
+/// Throws FormatError for a zero byte, where nlohmann's parser ends its input without a word: for
+/// readers that use that parser themselves. `offset` is added to the byte in the message (bytes
+/// count from 1, as nlohmann's do).
+void refuse_zero_bytes(std::string_view text, const std::string& origin, std::size_t offset = 0);
 
 /// What a parse error says without nlohmann's own prefix, short enough for a message, and where:
 /// "syntax error ... at byte 12".

@@ -9,6 +9,7 @@
 #include "cloze/error.h"
 #include "core/json.h"
 #include "core/numbers.h"
+#include "core/strings.h"
 #include "datasets/table_reader.h"
 
 namespace cloze {
@@ -79,7 +80,7 @@ std::vector<Choices> read_choices(const std::filesystem::path& path, const Choic
     std::string start;
     if (columns.start) start = row->cells[*columns.start].text;
     const auto add = [&](const std::string& ending) {
-      if (ending.find_first_not_of(" \t\r\n") == std::string::npos) {
+      if (trimmed(ending).empty()) {
         throw FormatError(fmt::format("{} has an empty choice: remove the row, or fill it in",
                                       table.place(row->line)));
       }

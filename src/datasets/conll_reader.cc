@@ -9,6 +9,7 @@
 #include "cloze/error.h"
 #include "cloze/text_reader.h"
 #include "core/json.h"
+#include "core/strings.h"
 #include "datasets/tag_scheme.h"
 
 namespace cloze {
@@ -29,9 +30,7 @@ std::vector<std::string_view> split(std::string_view line, std::string_view sepa
   }
 }
 
-bool is_blank(std::string_view line) {
-  return line.find_first_not_of(" \t\r") == std::string_view::npos;
-}
+bool is_blank(std::string_view line) { return trimmed(line).empty(); }
 
 /// "W W W<TAB>T T T", with more words than one.
 bool is_whole_sentence(std::string_view line) {

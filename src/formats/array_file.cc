@@ -1,6 +1,5 @@
 #include "cloze/array_file.h"
 
-#include <array>
 #include <cstddef>
 #include <cstring>
 #include <utility>
@@ -8,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "formats/safetensors.h"
 
 namespace cloze {
 namespace {
@@ -28,6 +28,7 @@ ArrayFile::ArrayFile(const std::filesystem::path& path, Options options)
     throw IoError(fmt::format("cannot write {}: a pipe cannot be written out of order: name a file",
                               path.string()));
   }
+  static_cast<void>(header());  // a name that it cannot hold is told now
   if (options_.sequences) cu_seqlens_.push_back(0);
   output_.write(std::string(header_size, ' '));
 }
@@ -62,24 +63,19 @@ std::string ArrayFile::header() const {
     text += '\n';
     return text;
   }
-  // https://github.com/huggingface/safetensors#format
-  const auto data = rows_ * options_.columns * static_cast<std::int64_t>(sizeof(float));
-  auto json =
-      fmt::format(R"({{"__metadata__":{{"format":"pt"}},"{}":{{"dtype":"F32","shape":[{},{}],)"
-                  R"("data_offsets":[0,{}]}})",
-                  options_.name, rows_, options_.columns, data);
+  const auto data = static_cast<std::uint64_t>(rows_ * options_.columns) * sizeof(float);
+  SafetensorsHeader entries{
+      .tensors = {{options_.name, DType::f32, {rows_, options_.columns}, 0, data}},
+      .metadata = {{"format", "pt"}}};
   if (!cu_seqlens_.empty()) {
-    const auto end = data + static_cast<std::int64_t>(cu_seqlens_.size() * sizeof(std::int64_t));
-    json += fmt::format(R"(,"cu_seqlens":{{"dtype":"I64","shape":[{}],"data_offsets":[{},{}]}})",
-                        cu_seqlens_.size(), data, end);
+    const auto count = static_cast<std::int64_t>(cu_seqlens_.size());
+    entries.tensors.push_back({"cu_seqlens",
+                               DType::i64,
+                               {count},
+                               data,
+                               data + cu_seqlens_.size() * sizeof(std::int64_t)});
   }
-  json += '}';
-  constexpr std::uint64_t length = header_size - sizeof(std::uint64_t);
-  json.resize(length, ' ');
-  for (unsigned shift = 0; shift < 64; shift += 8) {
-    text += static_cast<char>((length >> shift) & 0xFF);
-  }
-  return text + json;
+  return safetensors_header(entries, header_size);
 }
 
 void ArrayFile::finish() {

@@ -296,8 +296,7 @@ SafetensorsHeader read_safetensors_header(std::span<const std::byte> file,
     fail_as_other("the header at byte 8 does not begin with '{'");
   }
 
-  // The handler itself refuses what is nested.
-  if (json.find('\0') != json.npos) guard_json(json, origin + ": the header", kLengthBytes);
+  refuse_zero_bytes(json, origin + ": the header", kLengthBytes);
 
   SafetensorsHeader header;
   HeaderReader reader(origin, header);

@@ -15,7 +15,8 @@
 
 namespace cloze {
 
-/// A header's entry. [begin, end) are bytes of the whole file.
+/// A header's entry. [begin, end) are bytes of the whole file (in a header to be written: of the
+/// data, which follows the header).
 struct SafetensorsEntry {
   std::string name;
   DType dtype = DType::f32;
@@ -34,6 +35,12 @@ struct SafetensorsHeader {
 /// shape make. `origin` begins the messages. Throws FormatError.
 [[nodiscard]] SafetensorsHeader read_safetensors_header(std::span<const std::byte> file,
                                                         const std::string& origin);
+
+/// The first bytes of a file: the header's length and the header, filled up with spaces to a
+/// multiple of 8 bytes, or to `size` bytes where that is given. The entries are written in their
+/// order. Throws ArgumentError for a name that is not UTF-8 or that the format keeps for itself, and
+/// for a header that is longer than `size`.
+[[nodiscard]] std::string safetensors_header(const SafetensorsHeader& header, std::size_t size = 0);
 
 /// The format's name of a dtype: "F32", "BOOL", ...
 [[nodiscard]] std::string_view safetensors_name(DType dtype);

@@ -1,11 +1,12 @@
 // Writing safetensors, byte for byte as the reference writer (the Rust crate behind Python's
 // `safetensors`) lays them out.
 #include <algorithm>
-#include <cstring>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "cloze/checkpoint.h"
@@ -53,58 +54,64 @@ std::string json_string(const std::string& text) {
   }
 }
 
-using Entry = std::pair<const std::string, Tensor>;
+}  // namespace
 
-std::string header_of(const std::vector<const Entry*>& ordered,
-                      const std::map<std::string, std::string>& metadata) {
-  std::string header = "{";
-  if (!metadata.empty()) {
-    header += "\"__metadata__\":{";
-    for (const auto& [key, value] : metadata) {
-      if (header.back() != '{') header += ',';
-      header += json_string(key) + ":" + json_string(value);
+std::string safetensors_header(const SafetensorsHeader& header, std::size_t size) {
+  std::string json = "{";
+  if (!header.metadata.empty()) {
+    json += "\"__metadata__\":{";
+    for (const auto& [key, value] : header.metadata) {
+      if (json.back() != '{') json += ',';
+      json += json_string(key) + ":" + json_string(value);
     }
-    header += "}";
+    json += "}";
   }
-  std::size_t position = 0;
-  for (const auto* entry : ordered) {
-    const auto& [name, tensor] = *entry;
-    if (name == "__metadata__") {
+  for (const auto& entry : header.tensors) {
+    if (entry.name == "__metadata__") {
       throw ArgumentError("a tensor cannot be named __metadata__: safetensors use it otherwise");
     }
-    if (header.size() > 1) header += ',';
-    std::string shape = "[";
-    for (const auto size : tensor.shape()) {
-      if (shape.size() > 1) shape += ',';
-      shape += std::to_string(size);
-    }
-    const auto end = position + tensor.bytes().size();
-    header +=
-        fmt::format(R"({}:{{"dtype":"{}","shape":{}],"data_offsets":[{},{}]}})", json_string(name),
-                    safetensors_name(tensor.dtype()), shape, position, end);
-    position = end;
+    if (json.size() > 1) json += ',';
+    json += fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
+                        json_string(entry.name), safetensors_name(entry.dtype),
+                        fmt::join(entry.shape, ","), entry.begin, entry.end);
   }
-  header += "}";
-  header.resize((header.size() + 7) / 8 * 8, ' ');
-  return header;
+  json += "}";
+  std::uint64_t length = (json.size() + 7) / 8 * 8;
+  if (size > 0) {
+    if (length + sizeof length > size) {
+      throw ArgumentError(fmt::format("a safetensors header of {} bytes does not fit {}",
+                                      json.size() + sizeof length, size));
+    }
+    length = size - sizeof length;
+  }
+  json.resize(length, ' ');
+  std::string bytes;
+  for (unsigned shift = 0; shift < 64; shift += 8) {
+    bytes += static_cast<char>((length >> shift) & 0xFFU);
+  }
+  return bytes + json;
 }
-
-}  // namespace
 
 void save_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
                       const std::map<std::string, std::string>& metadata) {
+  using Entry = TensorMap::value_type;
   std::vector<const Entry*> ordered;
   ordered.reserve(tensors.size());
   for (const auto& entry : tensors) ordered.push_back(&entry);  // by name already
   std::stable_sort(ordered.begin(), ordered.end(), [](const auto* a, const auto* b) {
     return rank_of(a->second.dtype()) > rank_of(b->second.dtype());
   });
-  const auto header = header_of(ordered, metadata);
-  const std::uint64_t length = header.size();
+  SafetensorsHeader header{.tensors = {}, .metadata = metadata};
+  std::uint64_t position = 0;
+  for (const auto* entry : ordered) {
+    const auto& [name, tensor] = *entry;
+    const auto end = position + tensor.bytes().size();
+    header.tensors.push_back({name, tensor.dtype(), tensor.shape(), position, end});
+    position = end;
+  }
 
   AtomicFile file(path);
-  file.write(std::as_bytes(std::span(&length, 1)));
-  file.write(header);
+  file.write(safetensors_header(header));
   for (const auto* entry : ordered) file.write(entry->second.bytes());
   file.commit();
 }

@@ -56,6 +56,7 @@ class Incomplete {
 
   void become(const fs::path& blob) {
     if (::fsync(descriptor_.get()) != 0 || ::rename(path_.c_str(), blob.c_str()) != 0) fail(errno);
+    files::sync_directory(blob.parent_path());
   }
 
  private:

@@ -116,6 +116,12 @@ void look_at_answer(Inspection& inspection, const ModelInfo& info, const Tokeniz
                                      inspection.explanation->logits, attributions);
 }
 
+std::string name_of_directory(const std::filesystem::path& directory) {
+  std::error_code error;  // there is no current directory: the name as it was given
+  const auto absolute = std::filesystem::absolute(directory, error);
+  return (error ? directory : absolute).lexically_normal().filename().string();
+}
+
 }  // namespace
 
 Inspection inspect(const std::filesystem::path& directory, std::string text,
@@ -126,7 +132,7 @@ Inspection inspect(const std::filesystem::path& directory, std::string text,
   auto length = options.length;
   length.tokens = std::min(length.tokens, info.config.max_position_embeddings);
   Inspection inspection{
-      .model = std::filesystem::absolute(directory).lexically_normal().filename().string(),
+      .model = name_of_directory(directory),
       .config = info.config,
       .text = inspected_text(tokenizer, std::move(text), std::move(pair), length)};
   if (inspection.text.pair && info.config.type_vocab_size < 2) {

@@ -98,10 +98,8 @@ Dense Dense::from_pretrained(const std::filesystem::path& directory) {
 Tensor Dense::operator()(const Tensor& rows) const {
   auto result = Tensor::zeros(DType::f32, {rows.dim(0), out_features()});
   if (result.empty()) return result;
-  ops::Context context;
-  context.begin();
-  auto input = rows;
-  ops::linear(context, ops::matrix_of(input), weight_, activation_, ops::matrix_of(result));
+  const auto lease = contexts_->borrow();
+  ops::linear(lease.context(), ops::matrix_of(rows), weight_, activation_, ops::matrix_of(result));
   return result;
 }
 

@@ -2,9 +2,11 @@
 /// sentence-transformers' Dense module: a linear layer on sentence vectors.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
-#include <string>
+#include <memory>
 
+#include "bert/encoder.h"
 #include "cloze/tensor.h"
 #include "ops/ops.h"
 
@@ -30,12 +32,15 @@ class Dense {
   [[nodiscard]] std::int64_t in_features() const { return weight_.in_features(); }
   [[nodiscard]] std::int64_t out_features() const { return weight_.out_features(); }
 
-  /// activation(rows · Wᵀ + b): [count, in_features] → [count, out_features], f32.
+  /// activation(rows · Wᵀ + b): [count, in_features] → [count, out_features], f32. Any number of
+  /// threads may call it at once.
   [[nodiscard]] Tensor operator()(const Tensor& rows) const;
 
  private:
   ops::LinearWeight weight_;
   ops::Epilogue activation_ = ops::Epilogue::none;
+  /// Working memory and compiled products, kept from call to call; copies share them.
+  std::shared_ptr<internal::ContextPool> contexts_ = std::make_shared<internal::ContextPool>();
 };
 
 }  // namespace cloze

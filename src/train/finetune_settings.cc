@@ -1,9 +1,9 @@
 // The settings of fine-tuning as `run.json` keeps them.
 #include "train/finetune_settings.h"
 
-#include <charconv>
 #include <cmath>
 
+#include "core/numbers.h"
 #include "train/run_directory.h"
 
 namespace cloze {
@@ -94,9 +94,8 @@ void FinetuneSettings::set_class_weights(std::string_view text) {
   for (std::string_view rest = text;;) {
     const auto comma = rest.find(',');
     const auto number = rest.substr(0, comma);
-    float value = 0;
-    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-    if (error != std::errc() || end != number.data() + number.size() || !std::isfinite(value)) {
+    const auto value = static_cast<float>(finite_number(number).value_or(NAN));
+    if (!std::isfinite(value)) {
       class_weights.clear();
       throw ArgumentError(fmt::format(
           "--class-weights {} is neither \"balanced\" nor numbers with commas between them", text));

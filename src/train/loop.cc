@@ -13,10 +13,6 @@
 namespace cloze::internal {
 namespace {
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 bool falls_on(std::int64_t step, std::int64_t every) { return every > 0 && step % every == 0; }
 
 }  // namespace

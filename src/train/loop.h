@@ -12,13 +12,12 @@
 #include <string_view>
 
 #include "bert/training/parameters.h"
+#include "core/clock.h"
 #include "train/optimizer.h"
 #include "train/run_directory.h"
 #include "train/schedule.h"
 
 namespace cloze::internal {
-
-using Clock = std::chrono::steady_clock;
 
 /// Where a run stands, whatever it learns: what the loop counts. An objective adds what is its own
 /// and keeps all of it in a checkpoint.

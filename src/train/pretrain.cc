@@ -19,6 +19,7 @@
 #include "cloze/tokenizer.h"
 #include "cloze/vocabulary_trainer.h"
 #include "core/atomic_file.h"
+#include "core/files.h"
 #include "core/mapped_file.h"
 #include "corpus/pretraining_data.h"
 #include "train/pretrain_objective.h"
@@ -46,36 +47,26 @@ std::int64_t max_length_of_model(const PretrainSettings& settings) {
 /// trained on the text.
 void make_tokenizer(const PretrainSettings& settings, const fs::path& to,
                     const ProgressCallback& progress) {
-  std::error_code error;
   if (!settings.init.empty()) {
     Tokenizer::from_pretrained(find_model(settings.init, progress)).save_pretrained(to);
     return;
   }
-  if (!settings.vocab.empty() && fs::is_directory(settings.vocab, error)) {
+  if (!settings.vocab.empty() && files::is_directory(settings.vocab)) {
     Tokenizer::from_pretrained(settings.vocab).save_pretrained(to);
     return;
   }
-  make_directory(to);
+  const TokenizerOptions options{.lowercase = !settings.cased,
+                                 .model_max_length = max_length_of_model(settings)};
   if (!settings.vocab.empty()) {
-    fs::copy_file(settings.vocab, to / "vocab.txt", fs::copy_options::overwrite_existing, error);
-    if (error) {
-      throw IoError(fmt::format("cannot read {}: {}", settings.vocab.string(), error.message()));
-    }
-  } else {
-    VocabularyOptions vocabulary;
-    vocabulary.size = static_cast<std::size_t>(settings.vocab_size);
-    vocabulary.lowercase = !settings.cased;
-    vocabulary.progress = progress;
-    save_vocabulary(to / "vocab.txt", train_vocabulary(settings.text, vocabulary));
+    Tokenizer::from_vocabulary_file(settings.vocab, options).save_pretrained(to);
+    return;
   }
-  AtomicFile file(to / "tokenizer_config.json");
-  file.write(nlohmann::ordered_json{{"do_lower_case", !settings.cased},
-                                    {"model_max_length", max_length_of_model(settings)},
-                                    {"tokenizer_class", "BertTokenizer"}}
-                 .dump(2) +
-             '\n');
-  file.commit();
-  Tokenizer::from_pretrained(to).save_pretrained(to);
+  VocabularyOptions vocabulary;
+  vocabulary.size = static_cast<std::size_t>(settings.vocab_size);
+  vocabulary.lowercase = !settings.cased;
+  vocabulary.progress = progress;
+  const auto tokens = train_vocabulary(settings.text, vocabulary);
+  Tokenizer::from_vocabulary(tokens, options).save_pretrained(to);
 }
 
 /// A resumed run has its tokenizer.

@@ -14,8 +14,6 @@
 namespace cloze {
 namespace {
 
-using internal::Clock;
-
 class PretrainObjective final : public internal::Objective {
  public:
   PretrainObjective(PretrainInputs& inputs, const RunDirectory& directory,

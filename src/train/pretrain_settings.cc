@@ -1,10 +1,9 @@
 // The settings of pre-training as `run.json` keeps them.
 #include "train/pretrain_settings.h"
 
-#include <charconv>
 #include <cmath>
-#include <system_error>
 
+#include "core/numbers.h"
 #include "train/run_directory.h"
 
 namespace cloze {
@@ -92,13 +91,15 @@ PretrainSettings pretrain_settings_from(const std::string& run_json, const std::
 }  // namespace internal
 
 double seconds_from(std::string_view text) {
-  double value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, value);
-  const std::string_view unit(stopped, static_cast<std::size_t>(end - stopped));
-  const double factor = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
-  const double seconds = value * factor;
-  if (error != std::errc() || !(seconds > 0) || !std::isfinite(seconds)) {
+  auto number = text;
+  double factor = 1;
+  for (const auto& [unit, unit_seconds] : {std::pair{'s', 1.0}, {'m', 60.0}, {'h', 3600.0}}) {
+    if (!text.ends_with(unit)) continue;
+    number.remove_suffix(1);
+    factor = unit_seconds;
+  }
+  const double seconds = finite_number(number).value_or(0) * factor;
+  if (!(seconds > 0) || !std::isfinite(seconds)) {
     throw ArgumentError(
         fmt::format("--max-time {} is no time: give seconds, or a number with s, m or h", text));
   }

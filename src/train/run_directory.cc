@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
-#include "core/atomic_file.h"
 #include "core/crc32c.h"
+#include "core/files.h"
 #include "core/json.h"
 #include "core/mapped_file.h"
 #include "core/numbers.h"
@@ -42,23 +42,10 @@ void sync(const fs::path& path) {
     const std::error_code error(errno, std::generic_category());
     if (fd >= 0) ::close(fd);
     // Some file systems refuse to sync a directory; what is in it is in place all the same.
-    std::error_code ignored;
-    if (fs::is_directory(path, ignored)) return;
+    if (files::is_directory(path)) return;
     fail(path, "sync", error);
   }
   ::close(fd);
-}
-
-std::vector<fs::path> files_of(const fs::path& directory) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (auto it = fs::recursive_directory_iterator(directory, error);
-       !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    if (it->is_regular_file(error)) files.push_back(it->path());
-  }
-  if (error) fail(directory, "list", error);
-  std::sort(files.begin(), files.end());
-  return files;
 }
 
 std::uint32_t checksum_of(const fs::path& file) {
@@ -75,17 +62,14 @@ std::uint32_t checksum_of(const fs::path& file) {
 }
 
 void write_checksums(const fs::path& directory) {
-  nlohmann::ordered_json files;
-  for (const auto& file : files_of(directory)) {
-    std::error_code error;
-    const auto bytes = fs::file_size(file, error);
-    if (error) fail(file, "read", error);
-    files[file.lexically_relative(directory).string()] = {
+  nlohmann::ordered_json list;
+  for (const auto& file : files::list_recursively(directory)) {
+    const auto bytes = files::size(file).value_or(0);
+    list[file.lexically_relative(directory).string()] = {
         {"bytes", bytes}, {"crc32c", fmt::format("{:08x}", checksum_of(file))}};
   }
-  AtomicFile out(directory / kChecksumFile);
-  out.write(nlohmann::ordered_json{{"files", files}}.dump(2) + '\n');
-  out.commit();
+  files::write_text(directory / kChecksumFile,
+                    nlohmann::ordered_json{{"files", list}}.dump(2) + '\n');
 }
 
 /// What is wrong with a checkpoint, empty for nothing.
@@ -95,13 +79,10 @@ std::string complaint_about(const fs::path& directory) {
     const auto json = parse_json_object(file->text(), (directory / kChecksumFile).string());
     for (const auto& [name, expected] : json.at("files").items()) {
       const auto path = directory / name;
-      std::error_code error;
-      const auto size = fs::file_size(path, error);
-      if (error) return fmt::format("{} is missing", name);
-      if (size != expected.at("bytes").get<std::uint64_t>()) {
-        return fmt::format("{} has {} bytes instead of {}", name, size,
-                           expected.at("bytes").get<std::uint64_t>());
-      }
+      const auto size = files::size(path);
+      if (!size) return fmt::format("{} is missing", name);
+      const auto bytes = expected.at("bytes").get<std::int64_t>();
+      if (*size != bytes) return fmt::format("{} has {} bytes instead of {}", name, *size, bytes);
       const auto crc = fmt::format("{:08x}", checksum_of(path));
       if (crc != expected.at("crc32c").get<std::string>()) {
         return fmt::format("{} has the checksum {} instead of {}", name, crc,
@@ -123,12 +104,6 @@ std::optional<std::int64_t> step_of(const fs::path& directory) {
   return step && *step >= 0 ? step : std::nullopt;
 }
 
-void remove_tree(const fs::path& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
-  if (error) fail(path, "remove", error);
-}
-
 /// "model-00001-of-00002.safetensors", as `save_checkpoint` names the parts of a large model.
 bool is_shard(const fs::path& path) {
   const std::string name = path.filename().string();
@@ -136,28 +111,10 @@ bool is_shard(const fs::path& path) {
          name.find("-of-") != std::string::npos;
 }
 
-/// The entries of a directory.
-std::vector<fs::path> entries_of(const fs::path& directory) {
-  std::vector<fs::path> entries;
-  std::error_code error;
-  for (auto it = fs::directory_iterator(directory, error); !error && it != fs::directory_iterator();
-       it.increment(error)) {
-    entries.push_back(it->path());
-  }
-  if (error) fail(directory, "list", error);
-  return entries;
-}
-
 /// A copy of `from` that has its name once it is whole and on the disk.
 void copy_whole(const fs::path& from, const fs::path& to) {
   make_directory(to.parent_path());
-  const auto temporary = to.parent_path() / fmt::format(".{}.tmp", to.filename().string());
-  std::error_code error;
-  fs::copy_file(from, temporary, fs::copy_options::overwrite_existing, error);
-  if (error) fail(temporary, "write", error);
-  sync(temporary);
-  fs::rename(temporary, to, error);
-  if (error) fail(to, "write", error);
+  files::copy(from, to);
 }
 
 /// What a run that was killed while it saved has left behind.
@@ -172,10 +129,9 @@ RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
   if (existing != ExistingRun::resume) make_directory(path);
   RunDirectory run;
   run.path_ = path;
-  std::error_code error;
-  const bool has_run = fs::exists(path / kSettingsFile, error);
+  const bool has_run = files::exists(path / kSettingsFile);
   if (existing == ExistingRun::resume) run.settings_ = read_run_settings(path);
-  const auto entries = entries_of(path);
+  const auto entries = files::list(path);
   if (existing == ExistingRun::refuse && has_run) {
     throw ArgumentError(fmt::format(
         "{} holds another run: continue it with --resume, replace it with --overwrite, or give "
@@ -185,7 +141,7 @@ RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
   if (existing == ExistingRun::refuse && !entries.empty()) {
     throw ArgumentError(fmt::format("{} is not empty: give a directory that is", path.string()));
   }
-  const bool begun = has_run || fs::exists(path / kBegunFile, error);
+  const bool begun = has_run || files::exists(path / kBegunFile);
   if (existing == ExistingRun::overwrite && !begun && !entries.empty()) {
     throw ArgumentError(
         fmt::format("{} is not empty and holds no run, and --overwrite replaces only what a run "
@@ -205,13 +161,12 @@ RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
     leftovers.push_back(path / kSettingsFile);
     leftovers.push_back(path / kBegunFile);
   }
-  for (const auto& leftover : leftovers) remove_tree(leftover);
+  for (const auto& leftover : leftovers) files::remove_tree(leftover);
   return run;
 }
 
 std::string read_run_settings(const fs::path& directory) {
-  std::error_code error;
-  if (!fs::exists(directory / kSettingsFile, error)) {
+  if (!files::exists(directory / kSettingsFile)) {
     throw ArgumentError(fmt::format("{} holds no run to resume ({} is missing)", directory.string(),
                                     kSettingsFile));
   }
@@ -219,22 +174,18 @@ std::string read_run_settings(const fs::path& directory) {
 }
 
 void RunDirectory::mark_begun() const {
-  AtomicFile file(path_ / kBegunFile);
-  file.write("A run of Cloze that has no run.json yet.\n");
-  file.commit();
+  files::write_text(path_ / kBegunFile, "A run of Cloze that has no run.json yet.\n");
 }
 
 void RunDirectory::write_settings(std::string_view json) {
-  AtomicFile file(path_ / kSettingsFile);
-  file.write(json);
-  file.commit();
+  files::write_text(path_ / kSettingsFile, json);
   settings_ = std::string(json);
-  remove_tree(path_ / kBegunFile);
+  files::remove_tree(path_ / kBegunFile);
 }
 
 std::vector<std::int64_t> RunDirectory::checkpoints() const {
   std::vector<std::int64_t> steps;
-  for (const auto& entry : entries_of(path_)) {
+  for (const auto& entry : files::list(path_)) {
     if (const auto step = step_of(entry)) steps.push_back(*step);
   }
   std::sort(steps.begin(), steps.end());
@@ -261,14 +212,14 @@ void RunDirectory::save(std::int64_t step,
                         const std::function<void(const fs::path&)>& write) const {
   const auto target = checkpoint(step);
   const auto temporary = path_ / fmt::format(".{}{}.tmp", kPrefix, step);
-  remove_tree(temporary);
+  files::remove_tree(temporary);
   try {
     make_directory(temporary);
     write(temporary);
     write_checksums(temporary);
-    for (const auto& file : files_of(temporary)) sync(file);
+    for (const auto& file : files::list_recursively(temporary)) sync(file);
     sync(temporary);
-    remove_tree(target);  // of a run that was resumed from before it
+    files::remove_tree(target);  // of a run that was resumed from before it
     std::error_code error;
     fs::rename(temporary, target, error);
     if (error) fail(target, "rename into", error);
@@ -282,7 +233,7 @@ void RunDirectory::save(std::int64_t step,
 
 void RunDirectory::publish(std::int64_t step) const {
   const auto from = checkpoint(step);
-  for (const auto& file : files_of(from)) {
+  for (const auto& file : files::list_recursively(from)) {
     const auto name = file.lexically_relative(from);
     if (name == kOptimizerFile || name == kTrainerStateFile || name == kChecksumFile) continue;
     copy_whole(file, path_ / name);
@@ -296,7 +247,7 @@ void RunDirectory::prune(std::int64_t keep, std::span<const std::int64_t> others
   for (std::int64_t i = 0; i + keep < count; ++i) {
     const auto step = steps[static_cast<std::size_t>(i)];
     if (std::find(others.begin(), others.end(), step) == others.end())
-      remove_tree(checkpoint(step));
+      files::remove_tree(checkpoint(step));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/run_command.h"
+#include "core/utf8.h"
 
 namespace cloze::testing {
 namespace {
@@ -38,9 +39,7 @@ std::string slice(const std::string& text, std::size_t begin, std::size_t end) {
   std::size_t at = 0;
   for (std::size_t i = 0; i < text.size(); ++at) {
     std::size_t bytes = 1;
-    while (i + bytes < text.size() &&
-           (static_cast<unsigned char>(text[i + bytes]) & 0xC0U) == 0x80U)
-      ++bytes;
+    while (i + bytes < text.size() && !utf8::begins_code_point(text[i + bytes])) ++bytes;
     if (at >= begin && at < end) part += text.substr(i, bytes);
     i += bytes;
   }

@@ -35,15 +35,39 @@ text::Pieces pieces_of_words(const text::Pipeline& pipeline, Words words, Offset
 
 }  // namespace
 
+std::shared_ptr<const Tokenizer::Impl> Tokenizer::Impl::make(text::TokenizerSpec spec,
+                                                             TokenizerMode mode,
+                                                             const std::string& origin) {
+  try {
+    return std::make_shared<const Impl>(in_mode(std::move(spec), mode));
+  } catch (const ArgumentError& error) {  // added tokens that contradict each other
+    throw FormatError(fmt::format("{}: {}", origin, error.what()));
+  }
+}
+
 Tokenizer::Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
-Tokenizer Tokenizer::from_pretrained(const std::filesystem::path& directory, TokenizerMode mode) {
-  auto spec = in_mode(text::read_tokenizer(directory), mode);
-  try {
-    return Tokenizer(std::make_shared<const Impl>(std::move(spec)));
-  } catch (const ArgumentError& error) {  // added tokens that contradict each other
-    throw FormatError(fmt::format("{}: {}", directory.string(), error.what()));
-  }
+Tokenizer Tokenizer::from_directory(const std::filesystem::path& directory, TokenizerMode mode) {
+  return Tokenizer(Impl::make(text::read_tokenizer(directory), mode, directory.string()));
+}
+
+Tokenizer Tokenizer::from_vocabulary(std::span<const std::string> tokens,
+                                     const TokenizerOptions& options) {
+  const std::string origin = "the given tokens";
+  auto spec = text::tokenizer_of(text::vocabulary_of(tokens), options, origin);
+  return Tokenizer(Impl::make(std::move(spec), options.mode, origin));
+}
+
+Tokenizer Tokenizer::from_vocabulary_file(const std::filesystem::path& file,
+                                          const TokenizerOptions& options) {
+  auto spec = text::tokenizer_of(text::read_vocab_txt(file), options, file.string());
+  return Tokenizer(Impl::make(std::move(spec), options.mode, file.string()));
+}
+
+Tokenizer Tokenizer::from_json(std::string_view tokenizer_json,
+                               std::string_view tokenizer_config_json, TokenizerMode mode) {
+  auto spec = text::parse_tokenizer(tokenizer_json, tokenizer_config_json);
+  return Tokenizer(Impl::make(std::move(spec), mode, "tokenizer.json"));
 }
 
 Batch Tokenizer::operator()(std::string_view text) const {

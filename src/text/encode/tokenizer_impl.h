@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "cloze/tokenizer.h"
@@ -20,6 +22,11 @@ struct Tokenizer::Impl {
         pad_id(spec.vocabulary.id_of(spec.pad_token)),
         mask_id(spec.vocabulary.id_of(spec.mask_token)),
         pipeline(take_model(spec), spec.added) {}
+
+  /// By the rules of `mode`. `origin` begins the messages. Throws FormatError.
+  [[nodiscard]] static std::shared_ptr<const Impl> make(text::TokenizerSpec spec,
+                                                        TokenizerMode mode,
+                                                        const std::string& origin);
 
   [[nodiscard]] const text::Vocabulary& vocabulary() const { return pipeline.model().vocabulary; }
 

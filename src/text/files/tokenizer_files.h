@@ -6,9 +6,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "cloze/tokenizer.h"
 #include "text/encode/added_tokens.h"
 #include "text/encode/assemble.h"
 #include "text/normalize/char_actions.h"
@@ -36,6 +39,20 @@ struct TokenizerSpec {
 
 /// Reads the files in `directory`. Throws IoError, FormatError, ModelError.
 [[nodiscard]] TokenizerSpec read_tokenizer(const std::filesystem::path& directory);
+
+/// The same from the texts of tokenizer.json and tokenizer_config.json, which may be empty. Throws
+/// FormatError, ModelError.
+[[nodiscard]] TokenizerSpec parse_tokenizer(std::string_view tokenizer_json,
+                                            std::string_view tokenizer_config_json);
+
+/// A tokenizer of a vocabulary alone; `origin` begins the messages. Throws FormatError for a
+/// vocabulary without the tokens that every BERT needs.
+[[nodiscard]] TokenizerSpec tokenizer_of(Vocabulary vocabulary, const TokenizerOptions& options,
+                                         const std::string& origin);
+
+/// A vocabulary whose ids are the places of `tokens`. Throws ArgumentError for a token that is there
+/// twice or is not UTF-8.
+[[nodiscard]] Vocabulary vocabulary_of(std::span<const std::string> tokens);
 
 /// Reads a vocabulary, one token a line; the id is the line, from 0. Line ends may be CRLF; white
 /// space at the end of a line is not part of the token, as in Hugging Face and Google.

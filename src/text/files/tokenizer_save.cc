@@ -1,4 +1,5 @@
-// Tokenizer::save_pretrained: the files as transformers writes and reads them.
+// The tokenizer's files as transformers writes and reads them.
+#include <optional>
 #include <string>
 
 #include <fmt/format.h>
@@ -46,29 +47,19 @@ Json model_vocabulary(const text::Vocabulary& vocabulary, std::int32_t size) {
   return vocab;
 }
 
+Json optional_json(const std::optional<bool>& value) { return value ? Json(*value) : Json(); }
+
 }  // namespace
 
-void Tokenizer::save_pretrained(const fs::path& directory) const {
+std::string Tokenizer::to_json() const {
   const auto& spec = impl_->spec;
   const auto& vocabulary = impl_->vocabulary();
-  files::make_directory(directory);
-
-  std::string vocab;
-  for (std::int32_t id = 0; id < spec.base_vocab_size; ++id) {
-    if (vocabulary.has_id(id)) vocab.append(vocabulary.token(id));
-    vocab.push_back('\n');
-  }
-  files::write_text(directory / "vocab.txt", vocab);
-
   Json added = Json::array();
-  Json decoder = Json::object();
   for (const auto& token : spec.added) {
     Json with_id{{"id", token.id}};
     with_id.update(added_token(token));
     added.push_back(with_id);
-    decoder[std::to_string(token.id)] = added_token(token);
   }
-  const Json strip_accents = spec.strip_accents ? Json(*spec.strip_accents) : Json();
   const auto& rules = spec.file_rules;
   Json special_tokens = Json::object();
   Json single = template_pieces(spec.templates.single, special_tokens);
@@ -79,7 +70,7 @@ void Tokenizer::save_pretrained(const fs::path& directory) const {
   file["normalizer"] = {{"type", "BertNormalizer"},
                         {"clean_text", rules.clean_text},
                         {"handle_chinese_chars", rules.handle_chinese_chars},
-                        {"strip_accents", strip_accents},
+                        {"strip_accents", optional_json(spec.strip_accents)},
                         {"lowercase", rules.lowercase}};
   file["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
   file["post_processor"] = {{"type", "TemplateProcessing"}};
@@ -94,8 +85,14 @@ void Tokenizer::save_pretrained(const fs::path& directory) const {
                    {"continuing_subword_prefix", vocabulary.continuing_prefix()},
                    {"max_input_chars_per_word", spec.file_max_chars_per_word}};
   file["model"]["vocab"] = model_vocabulary(vocabulary, spec.base_vocab_size);
-  files::write_text(directory / "tokenizer.json", file.dump(2) + '\n');
+  return file.dump(2) + '\n';
+}
 
+std::string Tokenizer::config_to_json() const {
+  const auto& spec = impl_->spec;
+  const auto& rules = spec.file_rules;
+  Json decoder = Json::object();
+  for (const auto& token : spec.added) decoder[std::to_string(token.id)] = added_token(token);
   Json config{{"added_tokens_decoder", std::move(decoder)},
               {"clean_up_tokenization_spaces", true},
               {"cls_token", spec.cls_token},
@@ -105,11 +102,25 @@ void Tokenizer::save_pretrained(const fs::path& directory) const {
                                                          : Json(1000000000000000019884624838656.0)},
               {"pad_token", spec.pad_token},
               {"sep_token", spec.sep_token},
-              {"strip_accents", strip_accents},
+              {"strip_accents", optional_json(spec.strip_accents)},
               {"tokenize_chinese_chars", rules.handle_chinese_chars},
               {"tokenizer_class", "BertTokenizer"},
               {"unk_token", spec.unk_token}};
-  files::write_text(directory / "tokenizer_config.json", config.dump(2) + '\n');
+  return config.dump(2) + '\n';
+}
+
+void Tokenizer::save_pretrained(const fs::path& directory) const {
+  const auto& spec = impl_->spec;
+  const auto& vocabulary = impl_->vocabulary();
+  files::make_directory(directory);
+  std::string vocab;
+  for (std::int32_t id = 0; id < spec.base_vocab_size; ++id) {
+    if (vocabulary.has_id(id)) vocab.append(vocabulary.token(id));
+    vocab.push_back('\n');
+  }
+  files::write_text(directory / "vocab.txt", vocab);
+  files::write_text(directory / "tokenizer.json", to_json());
+  files::write_text(directory / "tokenizer_config.json", config_to_json());
 }
 
 }  // namespace cloze

@@ -1,0 +1,70 @@
+/// \file
+/// Fields of JSON objects that come from outside, with errors that name them.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cloze/error.h"
+#include "core/json.h"
+
+namespace cloze {
+
+/// The field `name` of `object`; nothing where it is absent or null. Throws FormatError, which
+/// `origin` begins, where `object` is none or the field is not a T. Numbers that must be whole have
+/// functions of their own below.
+template <class T>
+[[nodiscard]] std::optional<T> json_field(const nlohmann::json& object, const char* name,
+                                          const std::string& origin) {
+  if (!object.is_object()) {
+    throw FormatError(fmt::format("{}: expected an object with \"{}\", found {}", origin, name,
+                                  json_excerpt(object)));
+  }
+  const auto at = object.find(name);
+  if (at == object.end() || at->is_null()) return std::nullopt;
+  try {
+    return at->get<T>();
+  } catch (const nlohmann::json::exception&) {
+    throw FormatError(fmt::format("{}: field \"{}\" is {}, which is of the wrong type", origin,
+                                  name, json_excerpt(*at)));
+  }
+}
+
+/// The same for a field that must be there.
+template <class T>
+[[nodiscard]] T required_json_field(const nlohmann::json& object, const char* name,
+                                    const std::string& origin) {
+  auto value = json_field<T>(object, name, origin);
+  if (!value) throw FormatError(fmt::format("{}: field \"{}\" is missing", origin, name));
+  return *std::move(value);
+}
+
+/// A whole number in [0, 2^31), also written as 1.0.
+[[nodiscard]] inline std::optional<std::int32_t> json_count(const nlohmann::json& object,
+                                                            const char* name,
+                                                            const std::string& origin) {
+  const auto value = json_field<double>(object, name, origin);
+  if (!value) return std::nullopt;
+  if (*value < 0 || *value > std::numeric_limits<std::int32_t>::max() ||
+      *value != std::floor(*value)) {
+    throw FormatError(fmt::format("{}: field \"{}\" is {}; it must be a whole number in [0, 2^31)",
+                                  origin, name, *value));
+  }
+  return static_cast<std::int32_t>(*value);
+}
+
+[[nodiscard]] inline std::int32_t required_json_count(const nlohmann::json& object,
+                                                      const char* name, const std::string& origin) {
+  const auto value = json_count(object, name, origin);
+  if (!value) throw FormatError(fmt::format("{}: field \"{}\" is missing", origin, name));
+  return *value;
+}
+
+}  // namespace cloze

@@ -1,0 +1,368 @@
+// What leaves the library is a cloze::Error, whatever the files hold and wherever they lie: every
+// kind of JSON file with values of the wrong types, and every reader and writer with paths that the
+// file system refuses.
+#include <cctype>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "cloze/array_file.h"
+#include "cloze/bert.h"
+#include "cloze/checkpoint.h"
+#include "cloze/config.h"
+#include "cloze/error.h"
+#include "cloze/hub.h"
+#include "cloze/output.h"
+#include "cloze/sentence_settings.h"
+#include "cloze/squad.h"
+#include "cloze/text_reader.h"
+#include "cloze/tokenizer.h"
+#include "cloze/vocabulary_trainer.h"
+#include "core/temp_directory.h"
+#include "corpus/corpus.h"
+#include "datasets/choice_reader.h"
+#include "datasets/conll_reader.h"
+#include "datasets/labelled_text.h"
+#include "export/convert_model.h"
+#include "export/export_onnx.h"
+#include "formats/safetensors_bytes.h"
+#include "hub/files.h"
+#include "inspect/model_info.h"
+#include "sentence/dense.h"
+#include "train/run_directory.h"
+
+namespace cloze {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::read_file;
+using testing::TempDirectory;
+using testing::write_file;
+
+fs::path golden(const std::string& name) {
+  return fs::path(CLOZE_SOURCE_DIR) / "tests" / "goldens" / name;
+}
+
+/// Runs `call`; fails the test when anything but a cloze::Error comes out of it. Whether it throws.
+bool refuses(const std::function<void()>& call, const std::string& what) {
+  try {
+    call();
+    return false;
+  } catch (const Error& error) {
+    EXPECT_FALSE(std::string(error.what()).empty()) << what;
+    return true;
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << what << ": " << error.what();
+  } catch (...) {
+    ADD_FAILURE() << what << ": something that is no exception";
+  }
+  return true;
+}
+
+const std::vector<json>& strange_values() {
+  static const std::vector<json> values{nullptr,
+                                        true,
+                                        -1,
+                                        1.5,
+                                        1e300,
+                                        std::int64_t{1} << 62,
+                                        "",
+                                        "strange",
+                                        std::string(100'000, 'x'),
+                                        json::array(),
+                                        json::array({json::array()}),
+                                        json::object(),
+                                        json::parse(std::string(60, '[') + std::string(60, ']'))};
+  return values;
+}
+
+/// Every document that differs from `valid` in one value, or lacks one, as text.
+void for_each_wrong(const json& valid, const std::function<void(const std::string&)>& visit) {
+  std::vector<json::json_pointer> places{json::json_pointer()};
+  for (std::size_t i = 0; i < places.size(); ++i) {  // grows
+    const auto place = places[i];
+    const auto& value = valid[place];
+    if (value.is_object()) {
+      for (const auto& [key, ignored] : value.items()) places.push_back(place / key);
+    } else if (value.is_array()) {
+      for (std::size_t k = 0; k < std::min<std::size_t>(value.size(), 2); ++k) {
+        places.push_back(place / k);
+      }
+    }
+    for (const auto& strange : strange_values()) {
+      json changed = valid;
+      changed[place] = strange;
+      visit(changed.dump());
+    }
+    if (place.empty()) continue;
+    json without = valid;
+    auto& parent = without[place.parent_pointer()];
+    if (parent.is_object()) {
+      parent.erase(place.back());
+    } else {
+      parent.erase(static_cast<std::size_t>(0));
+    }
+    visit(without.dump());
+  }
+  for (const auto* broken : {"", "{", "[1,", "nul", "{\"a\":1}x", "\xFF"}) visit(broken);
+  visit(std::string(1'000'000, '['));
+}
+
+/// Writes each wrong variant of `file` in `directory` and runs `read`. Some must be refused.
+void expect_errors_alone(const fs::path& file, const json& valid,
+                         const std::function<void()>& read) {
+  int refused = 0, tried = 0;
+  for_each_wrong(valid, [&](const std::string& text) {
+    write_file(file, text);
+    refused += refuses(read, file.filename().string() + ": " + text.substr(0, 200)) ? 1 : 0;
+    ++tried;
+  });
+  EXPECT_GT(refused, 6) << file;
+  EXPECT_GT(tried, refused / 2);
+  write_file(file, valid.dump());
+  EXPECT_NO_THROW(read()) << file;
+}
+
+TEST(WrongTypes, InTheModelsConfiguration) {
+  const TempDirectory directory;
+  const auto valid = json::parse(read_file(golden("sequence_3_labels/config.json")));
+  expect_errors_alone(directory / "config.json", valid,
+                      [&] { static_cast<void>(BertConfig::from_pretrained(directory.path())); });
+}
+
+TEST(WrongTypes, InTheTokenizersFiles) {
+  const TempDirectory source;
+  const std::vector<std::string> tokens{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b"};
+  Tokenizer::from_vocabulary(tokens).save_pretrained(source.path());
+  const auto read = [](const TempDirectory& directory) {
+    return [&] { static_cast<void>(Tokenizer::from_pretrained(directory.path())); };
+  };
+  const auto file_of = [&](const char* name) { return json::parse(read_file(source / name)); };
+  {
+    const TempDirectory directory;
+    expect_errors_alone(directory / "tokenizer.json", file_of("tokenizer.json"), read(directory));
+    expect_errors_alone(directory / "tokenizer_config.json", file_of("tokenizer_config.json"),
+                        read(directory));
+  }
+  const TempDirectory directory;
+  fs::copy_file(source / "vocab.txt", directory / "vocab.txt");
+  expect_errors_alone(directory / "special_tokens_map.json",
+                      json::parse(R"({"cls_token": "[CLS]", "mask_token": {"content": "[MASK]",
+                                      "lstrip": true}, "additional_special_tokens": ["[X]"]})"),
+                      read(directory));
+  expect_errors_alone(directory / "added_tokens.json", json::parse(R"({"[NEW]": 7})"),
+                      read(directory));
+}
+
+TEST(WrongTypes, InTheIndexOfShards) {
+  const TempDirectory directory;
+  fs::copy(golden("sharded"), directory.path(),
+           fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  const auto file = directory / "model.safetensors.index.json";
+  expect_errors_alone(file, json::parse(read_file(file)),
+                      [&] { static_cast<void>(Checkpoint::open(directory.path())); });
+}
+
+TEST(WrongTypes, InASafetensorsHeader) {
+  const TempDirectory directory;
+  const auto file = directory / "model.safetensors";
+  const auto valid = json::parse(
+      R"({"__metadata__": {"format": "pt"}, "a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}})");
+  int refused = 0;
+  for_each_wrong(valid, [&](const std::string& header) {
+    write_file(file, testing::safetensors(header, std::string(8, '\0')));
+    refused += refuses([&] { static_cast<void>(Checkpoint::open(file)); }, header.substr(0, 200));
+  });
+  EXPECT_GT(refused, 60);
+}
+
+TEST(WrongTypes, InSentenceTransformersFiles) {
+  const TempDirectory directory;
+  const auto modules = json::parse(R"([
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}])");
+  fs::create_directory(directory / "1_Pooling");
+  write_file(directory / "modules.json", modules.dump());
+  const auto pooling =
+      json::parse(R"({"word_embedding_dimension": 4, "pooling_mode_mean_tokens": true})");
+  write_file(directory / "1_Pooling/config.json", pooling.dump());
+  const auto read = [&] {
+    static_cast<void>(transformer_directory(directory.path()));
+    static_cast<void>(sentence_settings(directory.path()));
+  };
+  expect_errors_alone(directory / "sentence_bert_config.json",
+                      json::parse(R"({"max_seq_length": 7})"), read);
+  expect_errors_alone(directory / "1_Pooling/config.json", pooling, read);
+  expect_errors_alone(directory / "modules.json", modules, read);
+  const auto choose = [&] {
+    static_cast<void>(hub::choose_files(
+        {"modules.json", "config.json", "1_Pooling/config.json", "vocab.txt", "model.safetensors"},
+        [&](const std::string& name) { return read_file(directory / name); }, "owner/name"));
+  };
+  expect_errors_alone(directory / "modules.json", modules, choose);
+
+  save_safetensors(directory / "model.safetensors",
+                   {{"linear.weight", Tensor::zeros(DType::f32, {2, 4})}});
+  expect_errors_alone(directory / "config.json",
+                      json::parse(R"({"in_features": 4, "out_features": 2, "bias": false,
+                                      "activation_function": "torch.nn.modules.activation.Tanh"})"),
+                      [&] { static_cast<void>(read_dense(directory.path())); });
+}
+
+TEST(WrongTypes, InDataSets) {
+  const TempDirectory directory;
+  const auto squad = directory / "squad.json";
+  expect_errors_alone(squad, json::parse(R"({"data": [{"paragraphs": [{"context": "A text.",
+      "qas": [{"id": "1", "question": "What?", "is_impossible": false,
+               "answers": [{"text": "text", "answer_start": 2}]}]}]}]})"),
+                      [&] { static_cast<void>(read_squad(squad)); });
+  const auto conll = directory / "tags.jsonl";
+  expect_errors_alone(conll,
+                      json::parse(R"({"tokens": ["EU", "rejects"], "tags": ["B-ORG", "O"]})"),
+                      [&] { static_cast<void>(read_conll(conll, {})); });
+  const auto table = directory / "table.jsonl";
+  expect_errors_alone(table, json::parse(R"({"text": "A text.", "label": ["good", "long"]})"), [&] {
+    LabelledTextReader reader(table, {.multi_label = true});
+    while (reader.next()) continue;
+  });
+  const auto choices = directory / "choices.jsonl";
+  expect_errors_alone(choices,
+                      json::parse(R"({"prompt": "A", "choice0": "b", "choice1": "c", "label": 1})"),
+                      [&] { static_cast<void>(read_choices(choices, {})); });
+}
+
+/// A reader or writer of the library, given a path.
+struct PathUse {
+  std::string name;
+  std::function<void(const fs::path&)> call;
+  bool writes = false;
+};
+
+std::vector<PathUse> path_uses() {
+  const auto tensors = TensorMap{{"a", Tensor::zeros(DType::f32, {2})}};
+  const std::vector<std::string> tokens{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"};
+  const auto tokenizer = Tokenizer::from_vocabulary(tokens);
+  std::vector<PathUse> uses;
+  const auto reads = [&](const char* name, auto call) { uses.push_back({name, call, false}); };
+  const auto writes = [&](const char* name, auto call) { uses.push_back({name, call, true}); };
+  reads("BertConfig", [](const fs::path& p) { static_cast<void>(BertConfig::from_pretrained(p)); });
+  reads("Tokenizer", [](const fs::path& p) { static_cast<void>(Tokenizer::from_pretrained(p)); });
+  reads("vocabulary file",
+        [](const fs::path& p) { static_cast<void>(Tokenizer::from_vocabulary_file(p)); });
+  reads("Checkpoint", [](const fs::path& p) { static_cast<void>(Checkpoint::open(p)); });
+  reads("BertModel", [](const fs::path& p) { static_cast<void>(BertModel::from_pretrained(p)); });
+  reads("model_info", [](const fs::path& p) { static_cast<void>(model_info(p)); });
+  reads("convert_model", [](const fs::path& p) {
+    const TempDirectory to;
+    static_cast<void>(convert_model(p, to / "to"));
+  });
+  reads("export_onnx", [](const fs::path& p) {
+    const TempDirectory to;
+    static_cast<void>(export_onnx(p, to / "model.onnx", {}));
+  });
+  reads("train_vocabulary", [](const fs::path& p) {
+    const std::vector paths{p};
+    static_cast<void>(train_vocabulary(paths));
+  });
+  reads("TextReader", [](const fs::path& p) {
+    auto reader = TextReader::file(p, Tabs::space);
+    while (reader.next()) continue;
+  });
+  reads("Corpus", [](const fs::path& p) {
+    const std::vector paths{p};
+    static_cast<void>(Corpus::open(paths));
+  });
+  reads("read_squad", [](const fs::path& p) { static_cast<void>(read_squad(p)); });
+  reads("read_conll", [](const fs::path& p) { static_cast<void>(read_conll(p, {})); });
+  reads("read_choices", [](const fs::path& p) { static_cast<void>(read_choices(p, {})); });
+  reads("LabelledTextReader", [](const fs::path& p) { LabelledTextReader reader(p, {}); });
+  writes("Output", [](const fs::path& p) {
+    auto output = Output::file(p);
+    output.finish();
+  });
+  writes("ArrayFile", [](const fs::path& p) {
+    ArrayFile array(p, {.columns = 1});
+    array.finish();
+  });
+  writes("save_safetensors", [=](const fs::path& p) { save_safetensors(p, tensors); });
+  writes("save_vocabulary", [=](const fs::path& p) { save_vocabulary(p, tokens); });
+  writes("save_checkpoint", [=](const fs::path& p) { save_checkpoint(p, tensors); });
+  writes("shards", [=](const fs::path& p) { save_checkpoint(p, tensors, 4); });
+  writes("Tokenizer::save", [=](const fs::path& p) { tokenizer.save_pretrained(p); });
+  writes("BertConfig::save", [](const fs::path& p) { BertConfig{}.save_pretrained(p); });
+  writes("convert_model to",
+         [](const fs::path& p) { static_cast<void>(convert_model(golden("bare_odd"), p)); });
+  writes("RunDirectory", [](const fs::path& p) {
+    static_cast<void>(RunDirectory::open(p, ExistingRun::overwrite));
+  });
+  return uses;
+}
+
+TEST(RefusedPaths, AreErrorsOfCloze) {
+  const TempDirectory directory;
+  const auto file = directory.write("file", "a b c\n");
+  fs::create_symlink("loop", directory / "loop");
+  const fs::path long_name = directory / std::string(300, 'n');
+  const fs::path long_path = directory / (std::string(200, 'n') + "/" + std::string(5000, 'n'));
+  for (const auto& use : path_uses()) {
+    for (const auto& path : {file / "below", directory / "loop", directory / "loop/below",
+                             long_name, long_path, fs::path()}) {
+      const auto what = use.name + " with " + path.string().substr(0, 60);
+      EXPECT_TRUE(refuses([&] { use.call(path); }, what)) << what;
+    }
+    if (!use.writes) {
+      const auto what = use.name + " with nothing there";
+      EXPECT_TRUE(refuses([&] { use.call(directory / "missing"); }, what)) << what;
+    }
+    // A file where a directory should be, or the other way round: refused, or right.
+    refuses([&] { use.call(file); }, use.name + " with a file");
+    write_file(file, "a b c\n");
+    fs::create_directory(directory / "empty");
+    refuses([&] { use.call(directory / "empty"); }, use.name + " with an empty directory");
+    fs::remove_all(directory / "empty");
+  }
+}
+
+TEST(RefusedPaths, WithoutPermission) {
+  if (::geteuid() == 0) GTEST_SKIP() << "the superuser may do everything";
+  const TempDirectory directory;
+  const auto closed = directory / "closed";
+  for (const auto& use : path_uses()) {
+    fs::copy(golden("bare_odd"), closed);
+    fs::permissions(closed, fs::perms::none);
+    const auto what = use.name + " in a closed directory";
+    EXPECT_TRUE(refuses([&] { use.call(closed); }, what)) << what;
+    EXPECT_TRUE(refuses([&] { use.call(closed / "config.json"); }, what)) << what;
+    fs::permissions(closed, fs::perms::owner_all);
+    fs::remove_all(closed);
+  }
+}
+
+// What should be a file is a directory, in a directory that is otherwise right.
+TEST(RefusedPaths, DirectoriesInPlaceOfFiles) {
+  for (const auto* name : {"config.json", "vocab.txt", "tokenizer_config.json", "tokenizer.json",
+                           "model.safetensors", "modules.json", "special_tokens_map.json"}) {
+    const TempDirectory directory;
+    fs::copy(golden("bare_odd"), directory / "model");
+    fs::remove(directory / "model" / name);
+    fs::create_directory(directory / "model" / name);
+    for (const auto& use : path_uses()) {
+      if (use.writes) continue;
+      refuses([&] { use.call(directory / "model"); }, use.name + " with a directory " + name);
+    }
+    write_file(directory / "model" / name / "inside", "");
+    for (const auto& use : path_uses()) {
+      if (!use.writes || use.name == "RunDirectory") continue;
+      refuses([&] { use.call(directory / "model"); }, use.name + " over a directory " + name);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cloze
