@@ -47,14 +47,7 @@ struct LoadOptions {
   std::vector<std::string> keep = {};
 };
 
-/// What a call returns besides the last hidden state.
-struct ForwardOptions {
-  bool output_hidden_states = false;
-  bool output_attentions = false;
-  Profile* profile = nullptr;  ///< where to add what each kind of operation costs, if anywhere
-};
-
-/// What `BertModel` computes.
+/// What the encoder computes.
 struct BertOutput {
   Tensor last_hidden_state;           ///< [total_tokens, hidden]
   Tensor pooler_output;               ///< [sequences, hidden]; absent (empty) without a pooler
@@ -64,19 +57,52 @@ struct BertOutput {
   std::vector<Tensor> attentions;
 };
 
+/// What a call returns besides its result.
+struct ForwardOptions {
+  bool output_hidden_states = false;
+  bool output_attentions = false;
+  Profile* profile = nullptr;  ///< where to add what each kind of operation costs, if anywhere
+  /// Models with a head: where to put what the encoder computes, with the hidden states and
+  /// attentions that are asked for. The last layer then runs for all tokens, and not only for those
+  /// that the head reads.
+  BertOutput* encoder_output = nullptr;
+};
+
 namespace internal {
-class BertEncoder;
-class Head;
-}  // namespace internal
+class HeadModel;
+}
+
+/// What all models have. A copy of a model is cheap and shares its weights.
+class BertPreTrainedModel {
+ public:
+  [[nodiscard]] const BertConfig& config() const;
+  [[nodiscard]] Precision precision() const;  ///< what the encoder computes in
+  /// Elements of the encoder's tensors, of its pooler's and of the head's.
+  [[nodiscard]] std::int64_t num_parameters() const;
+
+  /// Writes `config.json` and the weights as transformers does, with this class as architecture, to
+  /// `directory` (made if need be). Of a loaded model these are the tensors of its checkpoint in
+  /// the dtype that they are stored in, whatever the precision of the computation; of a random one
+  /// its f32 values. Nothing is held in memory for this: the checkpoint stays mapped, and random
+  /// values are made again from their seed. The tokenizer is saved by itself. Throws IoError.
+  void save_pretrained(const std::filesystem::path& directory) const;
+
+ protected:
+  explicit BertPreTrainedModel(std::shared_ptr<const internal::HeadModel> model);
+  [[nodiscard]] const internal::HeadModel& model() const { return *model_; }
+
+ private:
+  std::shared_ptr<const internal::HeadModel> model_;
+};
 
 /// The bare encoder. Loads every checkpoint with BERT's tensors, prefixed `bert.` or not.
-class BertModel {
+class BertModel : public BertPreTrainedModel {
  public:
-  /// Loads `config.json` and the weights. Throws IoError, FormatError and ModelError (a tensor
-  /// missing or of another shape than the config says: which, expected and found).
-  [[nodiscard]] static BertModel from_pretrained(const std::filesystem::path& directory,
+  /// Loads `config.json` and the weights of a directory, or of a model by its name (find_model of
+  /// hub.h). Throws IoError, FormatError and ModelError (a tensor missing or of another shape than
+  /// the config says: which, expected and found).
+  [[nodiscard]] static BertModel from_pretrained(const std::filesystem::path& directory_or_name,
                                                  const LoadOptions& options = {});
-
   /// A model of this shape with BERT's random initialisation, the same for the same seed.
   [[nodiscard]] static BertModel random(const BertConfig& config, std::uint64_t seed,
                                         const LoadOptions& options = {});
@@ -85,96 +111,97 @@ class BertModel {
   /// `max_position_embeddings`, or a malformed batch.
   [[nodiscard]] BertOutput operator()(const Batch& batch, const ForwardOptions& options = {}) const;
 
-  [[nodiscard]] const BertConfig& config() const;
   [[nodiscard]] bool has_pooler() const;
-  [[nodiscard]] Precision precision() const;
-  [[nodiscard]] std::int64_t num_parameters() const;
 
  private:
-  explicit BertModel(std::shared_ptr<const internal::BertEncoder> encoder);
-  std::shared_ptr<const internal::BertEncoder> encoder_;
+  explicit BertModel(std::shared_ptr<const internal::HeadModel> model);
 };
 
 /// Token prediction at masked positions (`cls.predictions`).
-class BertForMaskedLM {
+class BertForMaskedLM : public BertPreTrainedModel {
  public:
   /// As BertModel; ModelError also when the checkpoint has no masked-LM head.
-  [[nodiscard]] static BertForMaskedLM from_pretrained(const std::filesystem::path& directory,
-                                                       const LoadOptions& options = {});
+  [[nodiscard]] static BertForMaskedLM from_pretrained(
+      const std::filesystem::path& directory_or_name, const LoadOptions& options = {});
+  [[nodiscard]] static BertForMaskedLM random(const BertConfig& config, std::uint64_t seed,
+                                              const LoadOptions& options = {});
   /// Logits [positions, vocab] at `positions`, which index the packed tokens.
-  [[nodiscard]] Tensor operator()(const Batch& batch,
-                                  std::span<const std::int32_t> positions) const;
+  [[nodiscard]] Tensor operator()(const Batch& batch, std::span<const std::int32_t> positions,
+                                  const ForwardOptions& options = {}) const;
   /// Logits [rows, vocab] of hidden states, f32 [rows, hidden], of any layer: what the head would
   /// say there ("logit lens").
   [[nodiscard]] Tensor decode(const Tensor& hidden_states) const;
-  [[nodiscard]] const BertConfig& config() const;
 
  private:
-  std::shared_ptr<const internal::BertEncoder> encoder_;
-  std::shared_ptr<const internal::Head> transform_, decoder_;
+  explicit BertForMaskedLM(std::shared_ptr<const internal::HeadModel> model);
 };
 
 /// Whether the second segment follows the first (`cls.seq_relationship`).
-class BertForNextSentencePrediction {
+class BertForNextSentencePrediction : public BertPreTrainedModel {
  public:
   [[nodiscard]] static BertForNextSentencePrediction from_pretrained(
-      const std::filesystem::path& directory, const LoadOptions& options = {});
+      const std::filesystem::path& directory_or_name, const LoadOptions& options = {});
+  [[nodiscard]] static BertForNextSentencePrediction random(const BertConfig& config,
+                                                            std::uint64_t seed,
+                                                            const LoadOptions& options = {});
   /// Logits [sequences, 2]: 0 "is next", 1 "is random".
-  [[nodiscard]] Tensor operator()(const Batch& batch) const;
-  [[nodiscard]] const BertConfig& config() const;
+  [[nodiscard]] Tensor operator()(const Batch& batch, const ForwardOptions& options = {}) const;
 
  private:
-  std::shared_ptr<const internal::BertEncoder> encoder_;
-  std::shared_ptr<const internal::Head> classifier_;
+  explicit BertForNextSentencePrediction(std::shared_ptr<const internal::HeadModel> model);
 };
 
 /// Both pre-training heads over one encoder pass.
-class BertForPreTraining {
+class BertForPreTraining : public BertPreTrainedModel {
  public:
   /// Of one encoder pass.
   struct Output {
     Tensor prediction_logits;        ///< [positions, vocab]
     Tensor seq_relationship_logits;  ///< [sequences, 2]
   };
-  [[nodiscard]] static BertForPreTraining from_pretrained(const std::filesystem::path& directory,
-                                                          const LoadOptions& options = {});
-  [[nodiscard]] Output operator()(const Batch& batch,
-                                  std::span<const std::int32_t> positions) const;
-  [[nodiscard]] const BertConfig& config() const;
+  [[nodiscard]] static BertForPreTraining from_pretrained(
+      const std::filesystem::path& directory_or_name, const LoadOptions& options = {});
+  [[nodiscard]] static BertForPreTraining random(const BertConfig& config, std::uint64_t seed,
+                                                 const LoadOptions& options = {});
+  [[nodiscard]] Output operator()(const Batch& batch, std::span<const std::int32_t> positions,
+                                  const ForwardOptions& options = {}) const;
 
  private:
-  std::shared_ptr<const internal::BertEncoder> encoder_;
-  std::shared_ptr<const internal::Head> transform_, decoder_, classifier_;
+  explicit BertForPreTraining(std::shared_ptr<const internal::HeadModel> model);
 };
 
 /// One label, several labels or a value for a sequence (`classifier` on the pooled output).
-class BertForSequenceClassification {
+class BertForSequenceClassification : public BertPreTrainedModel {
  public:
   [[nodiscard]] static BertForSequenceClassification from_pretrained(
-      const std::filesystem::path& directory, const LoadOptions& options = {});
-  [[nodiscard]] Tensor operator()(const Batch& batch) const;  ///< logits [sequences, num_labels]
-  [[nodiscard]] const BertConfig& config() const;
+      const std::filesystem::path& directory_or_name, const LoadOptions& options = {});
+  [[nodiscard]] static BertForSequenceClassification random(const BertConfig& config,
+                                                            std::uint64_t seed,
+                                                            const LoadOptions& options = {});
+  /// Logits [sequences, num_labels].
+  [[nodiscard]] Tensor operator()(const Batch& batch, const ForwardOptions& options = {}) const;
 
  private:
-  std::shared_ptr<const internal::BertEncoder> encoder_;
-  std::shared_ptr<const internal::Head> classifier_;
+  explicit BertForSequenceClassification(std::shared_ptr<const internal::HeadModel> model);
 };
 
 /// A label for every token (`classifier` on the last hidden state).
-class BertForTokenClassification {
+class BertForTokenClassification : public BertPreTrainedModel {
  public:
   [[nodiscard]] static BertForTokenClassification from_pretrained(
-      const std::filesystem::path& directory, const LoadOptions& options = {});
-  [[nodiscard]] Tensor operator()(const Batch& batch) const;  ///< logits [total_tokens, num_labels]
-  [[nodiscard]] const BertConfig& config() const;
+      const std::filesystem::path& directory_or_name, const LoadOptions& options = {});
+  [[nodiscard]] static BertForTokenClassification random(const BertConfig& config,
+                                                         std::uint64_t seed,
+                                                         const LoadOptions& options = {});
+  /// Logits [total_tokens, num_labels].
+  [[nodiscard]] Tensor operator()(const Batch& batch, const ForwardOptions& options = {}) const;
 
  private:
-  std::shared_ptr<const internal::BertEncoder> encoder_;
-  std::shared_ptr<const internal::Head> classifier_;
+  explicit BertForTokenClassification(std::shared_ptr<const internal::HeadModel> model);
 };
 
 /// Start and end of an answer (`qa_outputs`).
-class BertForQuestionAnswering {
+class BertForQuestionAnswering : public BertPreTrainedModel {
  public:
   /// Scores of each token as the first and as the last of the answer.
   struct Output {
@@ -182,28 +209,29 @@ class BertForQuestionAnswering {
     Tensor end_logits;    ///< [total_tokens]
   };
   [[nodiscard]] static BertForQuestionAnswering from_pretrained(
-      const std::filesystem::path& directory, const LoadOptions& options = {});
-  [[nodiscard]] Output operator()(const Batch& batch) const;
-  [[nodiscard]] const BertConfig& config() const;
+      const std::filesystem::path& directory_or_name, const LoadOptions& options = {});
+  [[nodiscard]] static BertForQuestionAnswering random(const BertConfig& config, std::uint64_t seed,
+                                                       const LoadOptions& options = {});
+  [[nodiscard]] Output operator()(const Batch& batch, const ForwardOptions& options = {}) const;
 
  private:
-  std::shared_ptr<const internal::BertEncoder> encoder_;
-  std::shared_ptr<const internal::Head> classifier_;
+  explicit BertForQuestionAnswering(std::shared_ptr<const internal::HeadModel> model);
 };
 
 /// A score for each choice; the choices of one question are neighbouring sequences.
-class BertForMultipleChoice {
+class BertForMultipleChoice : public BertPreTrainedModel {
  public:
-  [[nodiscard]] static BertForMultipleChoice from_pretrained(const std::filesystem::path& directory,
-                                                             const LoadOptions& options = {});
+  [[nodiscard]] static BertForMultipleChoice from_pretrained(
+      const std::filesystem::path& directory_or_name, const LoadOptions& options = {});
+  [[nodiscard]] static BertForMultipleChoice random(const BertConfig& config, std::uint64_t seed,
+                                                    const LoadOptions& options = {});
   /// Logits [sequences / num_choices, num_choices]. Throws ArgumentError when the sequences cannot
   /// be divided so.
-  [[nodiscard]] Tensor operator()(const Batch& batch, std::int64_t num_choices) const;
-  [[nodiscard]] const BertConfig& config() const;
+  [[nodiscard]] Tensor operator()(const Batch& batch, std::int64_t num_choices,
+                                  const ForwardOptions& options = {}) const;
 
  private:
-  std::shared_ptr<const internal::BertEncoder> encoder_;
-  std::shared_ptr<const internal::Head> classifier_;
+  explicit BertForMultipleChoice(std::shared_ptr<const internal::HeadModel> model);
 };
 
 }  // namespace cloze

@@ -45,6 +45,15 @@ ops::Epilogue epilogue_of(Activation activation) {
   throw ArgumentError("not an activation");
 }
 
+std::optional<Pooler> pooler_in(const WeightSource& weights, const BertConfig& config) {
+  const auto bert = pooler_shape(config), distilbert = pre_classifier_shape(config);
+  if (weights.contains(bert.name + ".weight") || weights.contains(bert.name + ".bias")) {
+    return Pooler{bert, ops::Epilogue::tanh};
+  }
+  if (weights.contains(distilbert.name + ".weight")) return Pooler{distilbert, ops::Epilogue::relu};
+  return std::nullopt;
+}
+
 Tensor to_tensor(ops::Context& context, ops::ConstMatrix matrix) {
   auto tensor = Tensor::zeros(DType::f32, {matrix.rows, matrix.cols});
   if (matrix.rows > 0) ops::convert(context, matrix, ops::matrix_of(tensor));
@@ -102,14 +111,11 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
       precision_(resolve(options.precision)),
       compute_(activation_dtype(precision_)) {
   const auto& c = config_;
-  const std::int64_t hidden = c.hidden_size;
-  const std::string embeddings = "bert.embeddings.";
-  embeddings_.word = weights.take(embeddings + "word_embeddings.weight", {c.vocab_size, hidden});
-  embeddings_.position =
-      weights.take(embeddings + "position_embeddings.weight", {c.max_position_embeddings, hidden});
-  embeddings_.token_type =
-      weights.take(embeddings + "token_type_embeddings.weight", {c.type_vocab_size, hidden});
-  embeddings_.norm = weights.layer_norm(embeddings + "LayerNorm", hidden, c.layer_norm_eps);
+  const auto shapes = embedding_shapes(c);
+  embeddings_.word = weights.take(shapes.word.name, shapes.word.shape());
+  embeddings_.position = weights.take(shapes.position.name, shapes.position.shape());
+  embeddings_.token_type = weights.take(shapes.token_type.name, shapes.token_type.shape());
+  embeddings_.norm = weights.layer_norm(shapes.norm, c.layer_norm_eps);
 
   // What the products of a linear layer are computed in.
   const auto compute = [&](const std::string& name) {
@@ -119,46 +125,29 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
     });
     return kept ? compute_ : DType::i8;
   };
-  const auto linear = [&](const std::string& name, std::int64_t outputs, std::int64_t inputs) {
-    return weights.linear({name}, outputs, inputs, compute(name));
+  const auto linear = [&](const LinearShape& shape) {
+    return weights.linear({shape}, compute(shape.name));
   };
   layers_.resize(static_cast<std::size_t>(c.num_hidden_layers));
   parallel_for(c.num_hidden_layers, 1, [&](std::int64_t index) {
-    const std::string name = fmt::format("bert.encoder.layer.{}.", index);
-    const std::string self = name + "attention.self.";
+    const auto shape = layer_shapes(c, index);
     auto& layer = layers_[static_cast<std::size_t>(index)];
-    layer.qkv = weights.linear({self + "query", self + "key", self + "value"}, hidden, hidden,
-                               compute(self + "qkv"));
-    layer.attention_output = linear(name + "attention.output.dense", hidden, hidden);
-    layer.attention_norm =
-        weights.layer_norm(name + "attention.output.LayerNorm", hidden, c.layer_norm_eps);
-    layer.intermediate = linear(name + "intermediate.dense", c.intermediate_size, hidden);
-    layer.output = linear(name + "output.dense", hidden, c.intermediate_size);
-    layer.output_norm = weights.layer_norm(name + "output.LayerNorm", hidden, c.layer_norm_eps);
+    const auto qkv = compute(fmt::format("bert.encoder.layer.{}.attention.self.qkv", index));
+    layer.qkv = weights.linear({shape.query, shape.key, shape.value}, qkv);
+    layer.attention_output = linear(shape.attention_output);
+    layer.attention_norm = weights.layer_norm(shape.attention_norm, c.layer_norm_eps);
+    layer.intermediate = linear(shape.intermediate);
+    layer.output = linear(shape.output);
+    layer.output_norm = weights.layer_norm(shape.output_norm, c.layer_norm_eps);
     layer.activation = epilogue_of(c.hidden_act);
     layer.heads = c.num_attention_heads;
   });
-  if (weights.contains("bert.pooler.dense.weight") || weights.contains("bert.pooler.dense.bias")) {
-    pooler_ = weights.linear({"bert.pooler.dense"}, hidden, hidden, DType::f32);
-  } else if (weights.contains("pre_classifier.weight")) {
-    pooler_ = weights.linear({"pre_classifier"}, hidden, hidden, DType::f32);
-    pre_classifier_ = true;
+  if (const auto pooler = pooler_in(weights, c)) {
+    pooler_ = weights.linear({pooler->shape}, DType::f32);
+    pooler_activation_ = pooler->activation;
+    bert_pooler_ = pooler->shape.name == pooler_shape(c).name;
   }
-  const std::int64_t inner = c.intermediate_size;
-  const std::int64_t layer =
-      4 * hidden * (hidden + 1) + inner * (hidden + 1) + hidden * (inner + 1) + 4 * hidden;
-  num_parameters_ = (c.vocab_size + c.max_position_embeddings + c.type_vocab_size + 2) * hidden +
-                    c.num_hidden_layers * layer + (has_pooler() ? hidden * (hidden + 1) : 0);
-}
-
-void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOutput& output,
-                      const Consumer& consume) const {
-  run(batch, options, &output, {}, consume);
-}
-
-void BertEncoder::run(const Batch& batch, const TokenSelection& last,
-                      const Consumer& consume) const {
-  run(batch, {}, nullptr, last, consume);
+  num_parameters_ = count_elements(encoder_parameters(c, has_pooler()));
 }
 
 void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
@@ -213,8 +202,7 @@ ops::Matrix BertEncoder::pool(ops::Context& context, ops::ConstMatrix hidden_sta
   const auto first = context.matrix(DType::f32, sequences, hidden);
   const auto pooled = context.matrix(DType::f32, sequences, hidden);
   ops::gather_rows(context, hidden_states, starts, first);
-  ops::linear(context, first, pooler_, pre_classifier_ ? ops::Epilogue::relu : ops::Epilogue::tanh,
-              pooled);
+  ops::linear(context, first, pooler_, pooler_activation_, pooled);
   return pooled;
 }
 

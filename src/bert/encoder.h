@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "bert/embeddings.h"
@@ -48,13 +49,11 @@ class BertEncoder {
   /// hidden_states [selected tokens, hidden] is of `compute()`.
   using Consumer = std::function<void(ops::Context&, ops::Matrix hidden_states)>;
 
-  /// Encodes the batch and hands the last hidden states of all tokens to `consume`. On request
-  /// fills `hidden_states` and `attentions` of `output`.
-  void run(const Batch& batch, const ForwardOptions& options, BertOutput& output,
-           const Consumer& consume) const;
-
-  /// Likewise, of the tokens `last` alone, for heads that look at no others.
-  void run(const Batch& batch, const TokenSelection& last, const Consumer& consume) const;
+  /// Encodes the batch and hands the last hidden states of the tokens `last` (heads look at some
+  /// alone) to `consume`. Where `options` ask for hidden states or attentions, all tokens must be
+  /// selected, and `output` receives them.
+  void run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
+           const TokenSelection& last, const Consumer& consume) const;
 
   /// tanh(W·h[CLS] + b) of each sequence, f32 [sequences, hidden] in the context's arena; of a
   /// DistilBERT classifier relu(W·h[CLS] + b), its `pre_classifier`. Throws ModelError without
@@ -70,7 +69,7 @@ class BertEncoder {
   /// Whether classifiers have something to stand on.
   [[nodiscard]] bool has_pooler() const { return !pooler_.empty(); }
   /// Whether that is BERT's own pooler, part of the model and not of a head.
-  [[nodiscard]] bool has_bert_pooler() const { return has_pooler() && !pre_classifier_; }
+  [[nodiscard]] bool has_bert_pooler() const { return bert_pooler_; }
   [[nodiscard]] Precision precision() const { return precision_; }
   /// What activations are stored in.
   [[nodiscard]] DType compute() const { return compute_; }
@@ -78,19 +77,26 @@ class BertEncoder {
   [[nodiscard]] const Tensor& word_embeddings() const { return embeddings_.word; }
 
  private:
-  void run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
-           const TokenSelection& last, const Consumer& consume) const;
-
   BertConfig config_;
   Precision precision_;
   DType compute_;
   nn::Embeddings embeddings_;
   std::vector<nn::EncoderLayer> layers_;
-  ops::LinearWeight pooler_;     ///< f32, whatever the encoder computes in
-  bool pre_classifier_ = false;  ///< it is DistilBERT's, and computes relu
+  ops::LinearWeight pooler_;  ///< f32, whatever the encoder computes in
+  ops::Epilogue pooler_activation_ = ops::Epilogue::tanh;
+  bool bert_pooler_ = false;  ///< it is BERT's own, not DistilBERT's `pre_classifier`
   std::int64_t num_parameters_ = 0;
   mutable ContextPool contexts_;
 };
+
+/// What a classifier of whole sequences stands on.
+struct Pooler {
+  LinearShape shape;
+  ops::Epilogue activation;
+};
+/// The pooler that the weights have: BERT's, else DistilBERT's `pre_classifier`, else none.
+[[nodiscard]] std::optional<Pooler> pooler_in(const WeightSource& weights,
+                                              const BertConfig& config);
 
 /// Throws ArgumentError for a batch that a model of this configuration cannot read: which token,
 /// and why.

@@ -1,13 +1,15 @@
+#include <utility>
+
 #include <fmt/format.h>
 
-#include "bert/encoder.h"
-#include "bert/heads.h"
+#include "bert/head_model.h"
 #include "cloze/bert.h"
 #include "cloze/error.h"
 
 namespace cloze {
 
-using internal::BertEncoder;
+using internal::HeadModel;
+namespace heads = internal::heads;
 
 Precision precision_from(std::string_view name) {
   if (name == "f32") return Precision::f32;
@@ -36,63 +38,198 @@ Precision resolve(Precision wanted) {
   return ops::accelerates(DType::bf16) ? Precision::bf16 : Precision::f32;
 }
 
-namespace internal {
+BertPreTrainedModel::BertPreTrainedModel(std::shared_ptr<const HeadModel> model)
+    : model_(std::move(model)) {}
 
-LoadedEncoder load_encoder(const std::filesystem::path& directory, const LoadOptions& options) {
-  auto config = BertConfig::from_pretrained(directory);
-  CheckpointWeights weights(Checkpoint::open(directory));
-  auto encoder = std::make_shared<const BertEncoder>(std::move(config), weights, options);
-  return {std::move(weights), std::move(encoder)};
+const BertConfig& BertPreTrainedModel::config() const { return model_->config(); }
+Precision BertPreTrainedModel::precision() const { return model_->encoder().precision(); }
+std::int64_t BertPreTrainedModel::num_parameters() const { return model_->num_parameters(); }
+
+void BertPreTrainedModel::save_pretrained(const std::filesystem::path& directory) const {
+  model_->save_pretrained(directory);
 }
 
-void require_head(const CheckpointWeights& weights, const std::string& tensor,
-                  std::string_view what, std::string_view trained_as,
-                  const std::filesystem::path& directory) {
-  if (weights.contains(tensor)) return;
-  throw ModelError(
-      fmt::format("{} has no {} ({} is not among its tensors); use a checkpoint saved as {}",
-                  directory.string(), what, tensor, trained_as));
-}
+BertModel::BertModel(std::shared_ptr<const HeadModel> model)
+    : BertPreTrainedModel(std::move(model)) {}
 
-void require_pooler(const BertEncoder& encoder, std::string_view what,
-                    const std::filesystem::path& directory) {
-  if (encoder.has_pooler()) return;
-  throw ModelError(
-      fmt::format("{} has no pooler (bert.pooler.dense is not among its tensors), which {} needs",
-                  directory.string(), what));
-}
-
-}  // namespace internal
-
-BertModel::BertModel(std::shared_ptr<const BertEncoder> encoder) : encoder_(std::move(encoder)) {}
-
-BertModel BertModel::from_pretrained(const std::filesystem::path& directory,
+BertModel BertModel::from_pretrained(const std::filesystem::path& directory_or_name,
                                      const LoadOptions& options) {
-  return BertModel(internal::load_encoder(directory, options).encoder);
+  return BertModel(HeadModel::from_pretrained(directory_or_name, heads::encoder, options));
 }
 
 BertModel BertModel::random(const BertConfig& config, std::uint64_t seed,
                             const LoadOptions& options) {
-  internal::RandomWeights weights(config, seed);
-  return BertModel(std::make_shared<const BertEncoder>(config, weights, options));
+  return BertModel(HeadModel::random(config, heads::encoder, seed, options));
 }
 
 BertOutput BertModel::operator()(const Batch& batch, const ForwardOptions& options) const {
   BertOutput output;
-  encoder_->run(batch, options, output, [&](ops::Context& context, ops::Matrix hidden_states) {
-    output.last_hidden_state = internal::to_tensor(context, hidden_states);
-    if (encoder_->has_bert_pooler()) {
-      const auto starts = internal::TokenSelection().rows_of_first(batch);
-      output.pooler_output =
-          internal::to_tensor(context, encoder_->pool(context, hidden_states, starts));
-    }
-  });
+  auto wanted = options;
+  wanted.encoder_output = &output;
+  static_cast<void>(model().run(batch, {}, wanted));
   return output;
 }
 
-const BertConfig& BertModel::config() const { return encoder_->config(); }
-bool BertModel::has_pooler() const { return encoder_->has_bert_pooler(); }
-Precision BertModel::precision() const { return encoder_->precision(); }
-std::int64_t BertModel::num_parameters() const { return encoder_->num_parameters(); }
+bool BertModel::has_pooler() const { return model().encoder().has_bert_pooler(); }
+
+BertForMaskedLM::BertForMaskedLM(std::shared_ptr<const HeadModel> model)
+    : BertPreTrainedModel(std::move(model)) {}
+
+BertForMaskedLM BertForMaskedLM::from_pretrained(const std::filesystem::path& directory_or_name,
+                                                 const LoadOptions& options) {
+  return BertForMaskedLM(HeadModel::from_pretrained(directory_or_name, heads::masked_lm, options));
+}
+
+BertForMaskedLM BertForMaskedLM::random(const BertConfig& config, std::uint64_t seed,
+                                        const LoadOptions& options) {
+  return BertForMaskedLM(HeadModel::random(config, heads::masked_lm, seed, options));
+}
+
+Tensor BertForMaskedLM::operator()(const Batch& batch, std::span<const std::int32_t> positions,
+                                   const ForwardOptions& options) const {
+  return model().run(batch, positions, options).front();
+}
+
+Tensor BertForMaskedLM::decode(const Tensor& hidden_states) const {
+  return model().decode(hidden_states);
+}
+
+BertForNextSentencePrediction::BertForNextSentencePrediction(std::shared_ptr<const HeadModel> model)
+    : BertPreTrainedModel(std::move(model)) {}
+
+BertForNextSentencePrediction BertForNextSentencePrediction::from_pretrained(
+    const std::filesystem::path& directory_or_name, const LoadOptions& options) {
+  return BertForNextSentencePrediction(
+      HeadModel::from_pretrained(directory_or_name, heads::next_sentence, options));
+}
+
+BertForNextSentencePrediction BertForNextSentencePrediction::random(const BertConfig& config,
+                                                                    std::uint64_t seed,
+                                                                    const LoadOptions& options) {
+  return BertForNextSentencePrediction(
+      HeadModel::random(config, heads::next_sentence, seed, options));
+}
+
+Tensor BertForNextSentencePrediction::operator()(const Batch& batch,
+                                                 const ForwardOptions& options) const {
+  return model().logits(batch, options);
+}
+
+BertForPreTraining::BertForPreTraining(std::shared_ptr<const HeadModel> model)
+    : BertPreTrainedModel(std::move(model)) {}
+
+BertForPreTraining BertForPreTraining::from_pretrained(
+    const std::filesystem::path& directory_or_name, const LoadOptions& options) {
+  return BertForPreTraining(
+      HeadModel::from_pretrained(directory_or_name, heads::pretraining, options));
+}
+
+BertForPreTraining BertForPreTraining::random(const BertConfig& config, std::uint64_t seed,
+                                              const LoadOptions& options) {
+  return BertForPreTraining(HeadModel::random(config, heads::pretraining, seed, options));
+}
+
+BertForPreTraining::Output BertForPreTraining::operator()(const Batch& batch,
+                                                          std::span<const std::int32_t> positions,
+                                                          const ForwardOptions& options) const {
+  auto results = model().run(batch, positions, options);
+  return {std::move(results[0]), std::move(results[1])};
+}
+
+BertForSequenceClassification::BertForSequenceClassification(std::shared_ptr<const HeadModel> model)
+    : BertPreTrainedModel(std::move(model)) {}
+
+BertForSequenceClassification BertForSequenceClassification::from_pretrained(
+    const std::filesystem::path& directory_or_name, const LoadOptions& options) {
+  return BertForSequenceClassification(
+      HeadModel::from_pretrained(directory_or_name, heads::sequence_classification, options));
+}
+
+BertForSequenceClassification BertForSequenceClassification::random(const BertConfig& config,
+                                                                    std::uint64_t seed,
+                                                                    const LoadOptions& options) {
+  return BertForSequenceClassification(
+      HeadModel::random(config, heads::sequence_classification, seed, options));
+}
+
+Tensor BertForSequenceClassification::operator()(const Batch& batch,
+                                                 const ForwardOptions& options) const {
+  return model().logits(batch, options);
+}
+
+BertForTokenClassification::BertForTokenClassification(std::shared_ptr<const HeadModel> model)
+    : BertPreTrainedModel(std::move(model)) {}
+
+BertForTokenClassification BertForTokenClassification::from_pretrained(
+    const std::filesystem::path& directory_or_name, const LoadOptions& options) {
+  return BertForTokenClassification(
+      HeadModel::from_pretrained(directory_or_name, heads::token_classification, options));
+}
+
+BertForTokenClassification BertForTokenClassification::random(const BertConfig& config,
+                                                              std::uint64_t seed,
+                                                              const LoadOptions& options) {
+  return BertForTokenClassification(
+      HeadModel::random(config, heads::token_classification, seed, options));
+}
+
+Tensor BertForTokenClassification::operator()(const Batch& batch,
+                                              const ForwardOptions& options) const {
+  return model().logits(batch, options);
+}
+
+BertForQuestionAnswering::BertForQuestionAnswering(std::shared_ptr<const HeadModel> model)
+    : BertPreTrainedModel(std::move(model)) {}
+
+BertForQuestionAnswering BertForQuestionAnswering::from_pretrained(
+    const std::filesystem::path& directory_or_name, const LoadOptions& options) {
+  return BertForQuestionAnswering(
+      HeadModel::from_pretrained(directory_or_name, heads::question_answering, options));
+}
+
+BertForQuestionAnswering BertForQuestionAnswering::random(const BertConfig& config,
+                                                          std::uint64_t seed,
+                                                          const LoadOptions& options) {
+  return BertForQuestionAnswering(
+      HeadModel::random(config, heads::question_answering, seed, options));
+}
+
+BertForQuestionAnswering::Output BertForQuestionAnswering::operator()(
+    const Batch& batch, const ForwardOptions& options) const {
+  const auto logits = model().logits(batch, options);
+  const auto both = logits.values<float>();
+  const std::int64_t tokens = batch.total_tokens();
+  Output output{Tensor::zeros(DType::f32, {tokens}), Tensor::zeros(DType::f32, {tokens})};
+  const auto start = output.start_logits.mutable_values<float>();
+  const auto end = output.end_logits.mutable_values<float>();
+  for (std::size_t i = 0; i < start.size(); ++i) {
+    start[i] = both[2 * i];
+    end[i] = both[2 * i + 1];
+  }
+  return output;
+}
+
+BertForMultipleChoice::BertForMultipleChoice(std::shared_ptr<const HeadModel> model)
+    : BertPreTrainedModel(std::move(model)) {}
+
+BertForMultipleChoice BertForMultipleChoice::from_pretrained(
+    const std::filesystem::path& directory_or_name, const LoadOptions& options) {
+  return BertForMultipleChoice(
+      HeadModel::from_pretrained(directory_or_name, heads::multiple_choice, options));
+}
+
+BertForMultipleChoice BertForMultipleChoice::random(const BertConfig& config, std::uint64_t seed,
+                                                    const LoadOptions& options) {
+  return BertForMultipleChoice(HeadModel::random(config, heads::multiple_choice, seed, options));
+}
+
+Tensor BertForMultipleChoice::operator()(const Batch& batch, std::int64_t num_choices,
+                                         const ForwardOptions& options) const {
+  if (num_choices < 1 || batch.sequences() % num_choices != 0) {
+    throw ArgumentError(fmt::format("{} sequences cannot be questions of {} choices each",
+                                    batch.sequences(), num_choices));
+  }
+  return model().logits(batch, options).reshaped({batch.sequences() / num_choices, num_choices});
+}
 
 }  // namespace cloze

@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::string_view kSegments = "bert.embeddings.token_type_embeddings.weight";
 
-bool ends_with(const std::string& text, std::string_view end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 bool fits(const Shape& found, const Shape& wanted) {
   if (found.size() != wanted.size()) return false;
   for (std::size_t i = 0; i < found.size(); ++i) {
@@ -50,23 +46,20 @@ std::vector<float> floats_of(const Tensor& tensor) {
 
 }  // namespace
 
-ops::LinearWeight WeightSource::linear(std::initializer_list<std::string> names,
-                                       std::int64_t out_features, std::int64_t in_features,
-                                       DType compute) {
+ops::LinearWeight WeightSource::linear(std::initializer_list<LinearShape> parts, DType compute) {
   std::vector<Tensor> weights, biases;
-  for (const auto& name : names) {
-    weights.push_back(take(name + ".weight", {out_features, in_features}));
-    biases.push_back(take(name + ".bias", {weights.back().dim(0)}));
+  for (const auto& part : parts) {
+    weights.push_back(take(part.name + ".weight", {part.outputs, part.inputs}));
+    biases.push_back(take(part.name + ".bias", {weights.back().dim(0)}));
   }
   auto packed = ops::LinearWeight::pack(weights, biases, compute);
-  for (const auto& name : names) release(name + ".weight");
+  for (const auto& part : parts) release(part.name + ".weight");
   return packed;
 }
 
-ops::LayerNormWeight WeightSource::layer_norm(const std::string& name, std::int64_t hidden,
-                                              double epsilon) {
-  return {.gamma = floats_of(take(name + ".weight", {hidden})),
-          .beta = floats_of(take(name + ".bias", {hidden})),
+ops::LayerNormWeight WeightSource::layer_norm(const NormShape& norm, double epsilon) {
+  return {.gamma = floats_of(take(norm.name + ".weight", {norm.size})),
+          .beta = floats_of(take(norm.name + ".bias", {norm.size})),
           .epsilon = static_cast<float>(epsilon)};
 }
 
@@ -111,9 +104,13 @@ void CheckpointWeights::release(const std::string& name) {
 }
 
 RandomWeights::RandomWeights(const BertConfig& config, std::uint64_t seed)
-    : deviation_(static_cast<float>(config.initializer_range)), seed_(seed) {}
+    : deviation_(static_cast<float>(config.initializer_range)),
+      tied_(config.tie_word_embeddings),
+      seed_(seed) {}
 
-bool RandomWeights::contains(const std::string& name) const { return !name.empty(); }
+bool RandomWeights::contains(const std::string& name) const {
+  return !tied_ || (name != kDecoderWeight && name != kDecoderBias);
+}
 
 Tensor RandomWeights::take(const std::string& name, const Shape& shape) {
   Shape sizes = shape;
@@ -122,9 +119,9 @@ Tensor RandomWeights::take(const std::string& name, const Shape& shape) {
   }
   auto tensor = Tensor::zeros(DType::f32, sizes);
   const auto values = tensor.mutable_values<float>();
-  if (ends_with(name, "LayerNorm.weight")) {
+  if (name.ends_with("LayerNorm.weight")) {
     std::fill(values.begin(), values.end(), 1.0F);
-  } else if (!ends_with(name, "bias")) {
+  } else if (!name.ends_with("bias")) {
     std::uint64_t stream = 0xCBF29CE484222325ULL;  // FNV-1a of the name
     for (const char c : name) {
       stream = (stream ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "bert/layout.h"
 #include "checkpoint/model_names.h"
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
@@ -35,13 +36,10 @@ class WeightSource {
   /// Says that the tensor's bytes are not needed any more.
   virtual void release(const std::string& name) = 0;
 
-  /// `name.weight` and `name.bias` of each part, packed as one product. Throws ModelError as
-  /// `take`.
-  [[nodiscard]] ops::LinearWeight linear(std::initializer_list<std::string> names,
-                                         std::int64_t out_features, std::int64_t in_features,
-                                         DType compute);
-  [[nodiscard]] ops::LayerNormWeight layer_norm(const std::string& name, std::int64_t hidden,
-                                                double epsilon);
+  /// The linear layers, packed as one product, their outputs one after another. Throws ModelError
+  /// as `take`.
+  [[nodiscard]] ops::LinearWeight linear(std::initializer_list<LinearShape> parts, DType compute);
+  [[nodiscard]] ops::LayerNormWeight layer_norm(const NormShape& norm, double epsilon);
 };
 
 /// A checkpoint's tensors, whatever its writer called them (see ModelNames). DistilBERT, which has
@@ -59,7 +57,8 @@ class CheckpointWeights final : public WeightSource {
 };
 
 /// BERT's initialisation: weights normal with deviation `initializer_range`, biases zero, layer
-/// norms one and zero. A tensor is a function of the seed and its name.
+/// norms one and zero. A tensor is a function of the seed and its name. There is every tensor but a
+/// decoder of its own where the configuration ties it to the word embeddings.
 class RandomWeights final : public WeightSource {
  public:
   RandomWeights(const BertConfig& config, std::uint64_t seed);
@@ -69,6 +68,7 @@ class RandomWeights final : public WeightSource {
 
  private:
   float deviation_;
+  bool tied_;
   std::uint64_t seed_;
 };
 

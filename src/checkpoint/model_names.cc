@@ -72,15 +72,6 @@ std::pair<std::string, bool> bert_name(std::string name) {
   return {std::move(name), distilbert};
 }
 
-bool is_known(std::string_view name) {
-  constexpr std::array<std::string_view, 7> kParts{
-      "bert.embeddings.",      "bert.encoder.layer.", "bert.pooler.dense.", "cls.predictions.",
-      "cls.seq_relationship.", "classifier.",         "qa_outputs."};
-  return name.starts_with("pre_classifier.") ||
-         std::any_of(kParts.begin(), kParts.end(),
-                     [&](std::string_view part) { return name.starts_with(part); });
-}
-
 /// Numbers that a model computes for itself, which some writers store.
 bool is_buffer(std::string_view name) {
   return name.ends_with("position_ids") || name.ends_with("embeddings.token_type_ids");
@@ -93,9 +84,7 @@ ModelNames::ModelNames(const Checkpoint& checkpoint) {
     if (is_buffer(stored)) continue;
     auto [name, distilbert] = bert_name(stored);
     distilbert_ = distilbert_ || distilbert;
-    if (!is_known(name)) {
-      unknown_.push_back(stored);
-    } else if (name == stored) {
+    if (name == stored) {
       names_[std::move(name)] = stored;  // the very name wins over one that means the same
     } else {
       names_.emplace(std::move(name), stored);

@@ -5,7 +5,6 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "cloze/checkpoint.h"
 
@@ -23,14 +22,11 @@ class ModelNames {
   [[nodiscard]] const std::string* stored(std::string_view name) const;
   [[nodiscard]] bool contains(std::string_view name) const { return stored(name) != nullptr; }
 
-  /// BERT's name → the checkpoint's, of every tensor of the model and its heads.
+  /// BERT's name → the checkpoint's, of every tensor but buffers that a model computes for itself
+  /// (`position_ids`). Tensors that are no BERT's have the name that the checkpoint gives them.
   [[nodiscard]] const std::map<std::string, std::string, std::less<>>& all() const {
     return names_;
   }
-
-  /// Tensors that are no part of the model or of a head that Cloze knows; buffers that are computed
-  /// anyway (`position_ids`) are not among them.
-  [[nodiscard]] const std::vector<std::string>& unknown() const { return unknown_; }
 
   /// Whether the names are DistilBERT's: then there are no segment embeddings and no pooler, and a
   /// classifier stands on `pre_classifier`.
@@ -38,7 +34,6 @@ class ModelNames {
 
  private:
   std::map<std::string, std::string, std::less<>> names_;
-  std::vector<std::string> unknown_;
   bool distilbert_ = false;
 };
 

@@ -1,23 +1,22 @@
 #include "export/export_onnx.h"
 
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "checkpoint/model_head.h"
+#include "bert/head_table.h"
 #include "checkpoint/model_names.h"
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
 #include "cloze/error.h"
 #include "cloze/sentence_settings.h"
 #include "core/files.h"
+#include "export/heads.h"
 #include "export/onnx_bert.h"
 #include "export/onnx_sentence.h"
 
@@ -28,45 +27,68 @@ namespace fs = std::filesystem;
 
 constexpr const char *kBatch = "batch_size", *kLength = "sequence_length",
                      *kChoices = "num_choices";
-constexpr std::string_view kSentences = "sentence-similarity", kFeatures = "feature-extraction";
+using internal::HeadInput;
+using internal::HeadKind;
+using internal::HeadLayer;
+using internal::HeadUnit;
+using internal::LinearShape;
 
 /// A model under construction: its encoder's result, and where its outputs go.
 struct Building {
   OnnxBert& bert;
   OnnxInputs inputs;
   OnnxValue hidden_states;
-  const fs::path& directory;  ///< as the user named it
+  const fs::path& directory;        ///< as the user named it
+  std::span<const HeadKind> heads;  ///< that are known
 };
 
-void require(const Building& model, const std::string& tensor, std::string_view what) {
-  if (model.bert.has(tensor)) return;
-  throw ModelError(
-      fmt::format("{} has no {} ({} is not among its tensors): choose a checkpoint that has one, "
-                  "or --task feature-extraction for the encoder alone",
-                  model.directory.string(), what, tensor));
+std::vector<std::string> pipelines(std::span<const HeadKind> heads) {
+  std::vector<std::string> names;
+  for (const auto& head : heads) names.emplace_back(head.pipeline);
+  return names;
 }
 
-/// What classifiers of a whole sequence stand on.
-OnnxValue pooled(const Building& model, std::string_view what) {
-  if (!model.bert.can_pool()) {
+/// Throws ModelError where the checkpoint lacks what a layer is or stands on.
+void require_layer(const Building& model, const HeadKind& head, const HeadLayer& layer) {
+  const auto about = internal::about_layer(head, layer);
+  const auto tensor = internal::key_tensor(layer);
+  if (!model.bert.has(tensor)) {
+    throw ModelError(fmt::format(
+        "{} has no {} head ({} is not among its tensors): choose a checkpoint that has one, "
+        "or --task feature-extraction for the encoder alone",
+        model.directory.string(), about, tensor));
+  }
+  if (layer.input == HeadInput::pooled && !model.bert.can_pool()) {
+    std::string task(head.pipeline);
+    std::replace(task.begin(), task.end(), '-', ' ');
     throw ModelError(
         fmt::format("{} has no pooler (bert.pooler.dense is not among its tensors), which {} needs",
-                    model.directory.string(), what));
+                    model.directory.string(), task));
   }
-  return model.bert.pool(model.hidden_states);
 }
 
-/// Outputs of a classifier: those that it has, which must be as many as the configuration's labels
-/// where it states some.
-std::int64_t labels(const Building& model) {
-  const auto found = model.bert.outputs_of("classifier");
+/// The layer with as many outputs as the checkpoint has, which must be what the table and the
+/// configuration say.
+LinearShape found_shape(const Building& model, const HeadKind& head, const HeadLayer& layer) {
   const auto& config = model.bert.config();
-  if (!config.id2label.empty() && found != config.num_labels()) {
-    throw ModelError(
-        fmt::format("{}: classifier.weight has {} rows, but config.json names {} labels",
-                    model.directory.string(), found, config.num_labels()));
+  auto shape = internal::linear_shape(layer, config);
+  const auto wanted = std::exchange(shape.outputs, model.bert.outputs_of(shape.name));
+  if (wanted < 0 || wanted == shape.outputs) return shape;
+  if (layer.outputs == internal::kLabels) {
+    throw ModelError(fmt::format("{}: {}.weight has {} rows, but config.json names {} labels",
+                                 model.directory.string(), layer.name, shape.outputs, wanted));
   }
-  return found;
+  std::vector<std::string_view> others;
+  for (const auto& other : model.heads) {
+    const auto layers = other.layers();
+    if (layers.size() == 1 && layers[0].name == layer.name && layers[0] != layer) {
+      others.push_back(other.pipeline);
+    }
+  }
+  throw ModelError(fmt::format(
+      "{}: {}.weight has {} rows, and a {} head has {}{}", model.directory.string(), layer.name,
+      shape.outputs, head.about, wanted == 1 ? "one" : std::to_string(wanted),
+      others.empty() ? "" : fmt::format(": choose --task {}", fmt::join(others, " or "))));
 }
 
 void features(const Building& model) {
@@ -84,7 +106,7 @@ void sentences(const Building& model) {
     throw ModelError(fmt::format(
         "{} has no modules.json, so it does not say how a sentence's vector is made: the task {} "
         "gives the vectors of its tokens",
-        model.directory.string(), kFeatures));
+        model.directory.string(), internal::heads::encoder.pipeline));
   }
   auto& graph = model.bert.graph();
   const auto hidden = model.bert.config().hidden_size;
@@ -94,124 +116,80 @@ void sentences(const Building& model) {
   graph.output(sentence.value, "sentence_embedding", {kBatch, sentence.width});
 }
 
-OnnxValue masked_tokens(const Building& model) {
-  require(model, "cls.predictions.transform.dense.weight", "masked language model head");
-  return model.bert.predict_tokens(model.hidden_states);
-}
-
-OnnxValue next_sentence(const Building& model) {
-  constexpr auto head = "cls.seq_relationship";
-  require(model, fmt::format("{}.weight", head), "next sentence head");
-  return model.bert.linear(pooled(model, "next sentence prediction"), head, 2,
-                           model.bert.config().hidden_size);
-}
-
-void fill_mask(const Building& model) {
-  model.bert.graph().output(masked_tokens(model), "logits",
-                            {kBatch, kLength, model.bert.config().vocab_size});
-}
-
-void next_sentence_prediction(const Building& model) {
-  model.bert.graph().output(next_sentence(model), "logits", {kBatch, 2});
-}
-
-void pretraining(const Building& model) {
-  const auto tokens = masked_tokens(model), next = next_sentence(model);
-  auto& graph = model.bert.graph();
-  graph.output(tokens, "prediction_logits", {kBatch, kLength, model.bert.config().vocab_size});
-  graph.output(next, "seq_relationship_logits", {kBatch, 2});
-}
-
-void text_classification(const Building& model) {
-  require(model, "classifier.weight", "classification head");
-  const auto count = labels(model);
-  const auto logits = model.bert.linear(pooled(model, "text classification"), "classifier", count,
-                                        model.bert.config().hidden_size);
-  model.bert.graph().output(logits, "logits", {kBatch, count});
-}
-
-void token_classification(const Building& model) {
-  require(model, "classifier.weight", "classification head");
-  const auto count = labels(model);
-  const auto logits =
-      model.bert.linear(model.hidden_states, "classifier", count, model.bert.config().hidden_size);
-  model.bert.graph().output(logits, "logits", {kBatch, kLength, count});
-}
-
-void question_answering(const Building& model) {
-  constexpr auto head = "qa_outputs";
-  require(model, fmt::format("{}.weight", head), "question answering head");
-  auto& graph = model.bert.graph();
-  const auto both =
-      model.bert.linear(model.hidden_states, head, 2, model.bert.config().hidden_size);
-  const auto column = [&](const char* name, std::int64_t index) {
-    const auto value =
-        graph.node("Gather", {both, graph.integer(index == 0 ? "zero" : "one_i", index)}, head,
-                   {{"axis", std::int64_t{2}}});
-    graph.output(value, name, {kBatch, kLength});
-  };
-  column("start_logits", 0);
-  column("end_logits", 1);
-}
-
-/// Each question's choices side by side: [B, choices] of what is computed for B · choices rows.
-void multiple_choice(const Building& model) {
-  require(model, "classifier.weight", "multiple choice head");
-  if (const auto outputs = model.bert.outputs_of("classifier"); outputs != 1) {
-    throw ModelError(
-        fmt::format("{}: classifier.weight has {} rows, and a multiple choice head has one: choose "
-                    "--task text-classification or token-classification",
-                    model.directory.string(), outputs));
-  }
-  auto& graph = model.bert.graph();
-  const auto scores = model.bert.linear(pooled(model, "multiple choice"), "classifier", 1,
-                                        model.bert.config().hidden_size);
-  const auto shape = graph.node("Shape", {"input_ids"}, "choices", {{"end", std::int64_t{2}}});
-  graph.output(graph.node("Reshape", {scores, shape}, "choices"), "logits", {kBatch, kChoices});
-}
-
-struct Task {
-  std::string_view name;
-  std::string_view head;  ///< transformers' class without its family; empty: none
-  void (*build)(const Building& model);
-};
-
-constexpr std::array kTasks{
-    Task{kFeatures, "Model", features},
-    Task{kSentences, "", sentences},
-    Task{"fill-mask", "ForMaskedLM", fill_mask},
-    Task{"next-sentence-prediction", "ForNextSentencePrediction", next_sentence_prediction},
-    Task{"pretraining", "ForPreTraining", pretraining},
-    Task{"text-classification", "ForSequenceClassification", text_classification},
-    Task{"token-classification", "ForTokenClassification", token_classification},
-    Task{"question-answering", "ForQuestionAnswering", question_answering},
-    Task{"multiple-choice", "ForMultipleChoice", multiple_choice}};
-
-const Task* find_task(std::string_view Task::*member, std::string_view value) {
-  for (const auto& task : kTasks) {
-    if (task.*member == value) return &task;
-  }
-  return nullptr;
-}
-
-/// The task that the user named, or that the model is made for.
-const Task& choose_task(const std::string& wanted, const fs::path& directory,
-                        const BertConfig& config, const ModelNames& names) {
-  if (!wanted.empty()) {
-    if (const auto* task = find_task(&Task::name, wanted)) return *task;
-    throw ArgumentError(fmt::format("there is no task \"{}\" to export: it is one of {}", wanted,
-                                    fmt::join(onnx_tasks(), ", ")));
-  }
-  if (files::exists(directory / "modules.json")) return *find_task(&Task::name, kSentences);
-  for (std::string_view architecture : config.architectures) {
-    for (const std::string_view family : {"DistilBert", "Bert"}) {
-      if (!architecture.starts_with(family)) continue;
-      if (const auto* task = find_task(&Task::head, architecture.substr(family.size()))) {
-        return *task;
-      }
+OnnxValue layer_logits(const Building& model, const HeadKind& head, const HeadLayer& layer) {
+  require_layer(model, head, layer);
+  auto& bert = model.bert;
+  switch (layer.input) {
+    case HeadInput::masked:
+      return bert.predict_tokens(model.hidden_states);
+    case HeadInput::tokens:
+      return bert.linear(model.hidden_states, found_shape(model, head, layer));
+    case HeadInput::pooled: {
+      const auto shape = found_shape(model, head, layer);
+      return bert.linear(bert.pool(model.hidden_states), shape);
     }
   }
-  return *find_task(&Task::head, head_of(names, config));
+  throw ArgumentError("not an input of a head");
+}
+
+/// Gives the logits of a layer to whoever runs the graph.
+void output_logits(const Building& model, const HeadKind& head, const HeadLayer& layer,
+                   const OnnxValue& logits) {
+  auto& graph = model.bert.graph();
+  const auto& config = model.bert.config();
+  const auto outputs = layer.input == HeadInput::masked
+                           ? config.vocab_size
+                           : model.bert.outputs_of(std::string(layer.name));
+  const bool pooled = layer.input == HeadInput::pooled;
+  const std::string name(layer.output_names[0]);
+  if (head.unit == HeadUnit::choice) {
+    // Each question's choices side by side: [B, choices] of what is computed for B · choices rows.
+    const auto shape = graph.node("Shape", {"input_ids"}, "choices", {{"end", std::int64_t{2}}});
+    graph.output(graph.node("Reshape", {logits, shape}, "choices"), name, {kBatch, kChoices});
+    return;
+  }
+  if (layer.output_names[1].empty()) {
+    if (pooled) graph.output(logits, name, {kBatch, outputs});
+    if (!pooled) graph.output(logits, name, {kBatch, kLength, outputs});
+    return;
+  }
+  const std::int64_t axis = pooled ? 1 : 2;
+  for (std::int64_t column = 0; column < 2; ++column) {
+    const auto index = graph.integer(column == 0 ? "zero" : "one_i", column);
+    const auto value =
+        graph.node("Gather", {logits, index}, std::string(layer.name), {{"axis", axis}});
+    const std::string own(layer.output_names.at(static_cast<std::size_t>(column)));
+    if (pooled) graph.output(value, own, {kBatch});
+    if (!pooled) graph.output(value, own, {kBatch, kLength});
+  }
+}
+
+void build(const Building& model, const HeadKind& head) {
+  if (head.unit == HeadUnit::pair) return sentences(model);
+  if (head.layers().empty()) return features(model);
+  std::vector<OnnxValue> logits;
+  for (const auto& layer : head.layers()) logits.push_back(layer_logits(model, head, layer));
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    output_logits(model, head, head.layers()[i], logits[i]);
+  }
+}
+
+/// The head that the user named by its task, or that the model is made for.
+const HeadKind& choose_head(const std::string& wanted, const fs::path& directory,
+                            const BertConfig& config, const ModelNames& names,
+                            std::span<const HeadKind> heads) {
+  if (!wanted.empty()) {
+    const auto named = std::find_if(heads.begin(), heads.end(),
+                                    [&](const HeadKind& head) { return head.pipeline == wanted; });
+    if (named != heads.end()) return *named;
+    throw ArgumentError(fmt::format("there is no task \"{}\" to export: it is one of {}", wanted,
+                                    fmt::join(pipelines(heads), ", ")));
+  }
+  if (files::exists(directory / "modules.json")) return internal::heads::sentence_embedding;
+  const auto stated = std::find_if(heads.begin(), heads.end(), [&](const HeadKind& head) {
+    return internal::states(config, head);
+  });
+  return stated != heads.end() ? *stated : internal::class_of(names, config, heads);
 }
 
 /// The inputs, as the encoder takes them: a question's choices are rows like any other.
@@ -237,29 +215,31 @@ OnnxInputs add_inputs(OnnxGraph& graph, bool token_types, bool choices) {
 
 }  // namespace
 
-std::vector<std::string> onnx_tasks() {
-  std::vector<std::string> names;
-  names.reserve(kTasks.size());
-  for (const auto& task : kTasks) names.emplace_back(task.name);
-  return names;
-}
+std::vector<std::string> onnx_tasks() { return pipelines(internal::kHeads); }
 
 ExportedModel export_onnx(const fs::path& directory, const fs::path& path,
                           const ExportOptions& options,
                           const std::function<void(std::int64_t weights)>& announce) {
+  return internal::export_onnx(directory, path, options, announce, internal::kHeads);
+}
+
+ExportedModel internal::export_onnx(const fs::path& directory, const fs::path& path,
+                                    const ExportOptions& options,
+                                    const std::function<void(std::int64_t weights)>& announce,
+                                    std::span<const HeadKind> heads) {
   const auto transformer = transformer_directory(directory);
   const auto config = BertConfig::from_pretrained(transformer);
   const auto checkpoint = Checkpoint::open(transformer);
-  const auto& task = choose_task(options.task, directory, config, ModelNames(checkpoint));
+  const auto& head = choose_head(options.task, directory, config, ModelNames(checkpoint), heads);
 
-  OnnxGraph graph{std::string(task.name)};
+  OnnxGraph graph{std::string(head.pipeline)};
   OnnxBert bert(graph, config, std::make_shared<internal::CheckpointWeights>(checkpoint));
   const auto inputs =
-      add_inputs(graph, config.model_type != "distilbert", task.head == "ForMultipleChoice");
+      add_inputs(graph, config.model_type != "distilbert", head.unit == HeadUnit::choice);
   const auto hidden_states = bert.encode(inputs);
-  task.build({bert, inputs, hidden_states, directory});
+  build({bert, inputs, hidden_states, directory, heads}, head);
 
-  ExportedModel exported{.task = std::string(task.name),
+  ExportedModel exported{.task = std::string(head.pipeline),
                          .inputs = graph.inputs(),
                          .outputs = graph.outputs(),
                          .nodes = graph.nodes(),

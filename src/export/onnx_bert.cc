@@ -7,14 +7,12 @@
 
 #include <fmt/format.h>
 
-#include "bert/heads.h"
+#include "bert/head_model.h"
 #include "cloze/error.h"
 #include "core/parallel.h"
 
 namespace cloze {
 namespace {
-
-constexpr const char* kWords = "bert.embeddings.word_embeddings.weight";
 
 /// 0 where a token is attended to and the lowest number where not, [B, 1, 1, L]: added to scores.
 OnnxValue score_mask(OnnxGraph& graph, const OnnxValue& attention_mask) {
@@ -103,63 +101,63 @@ OnnxValue OnnxBert::weight(const std::string& name, const Shape& shape) {
                          }});
 }
 
-OnnxValue OnnxBert::linear(const OnnxValue& x, const std::string& name, std::int64_t outputs,
-                           std::int64_t inputs) {
+OnnxValue OnnxBert::linear(const OnnxValue& x, const internal::LinearShape& shape) {
+  const auto& [name, outputs, inputs] = shape;
   const auto matrix = graph_->weight(
-      {name + ".weight.transposed", {inputs, outputs}, [weights = weights_, name, outputs, inputs] {
-         return transposed(weights->take(name + ".weight", {outputs, inputs}));
+      {name + ".weight.transposed", {inputs, outputs}, [weights = weights_, shape] {
+         return transposed(weights->take(shape.name + ".weight", {shape.outputs, shape.inputs}));
        }});
   const auto bias = weight(name + ".bias", {outputs});
   return graph_->node("Add", {graph_->node("MatMul", {x, matrix}, name), bias}, name);
 }
 
-OnnxValue OnnxBert::layer_norm(const OnnxValue& x, const std::string& name) {
-  const Shape shape{config_.hidden_size};
-  const auto scale = weight(name + ".weight", shape), bias = weight(name + ".bias", shape);
+OnnxValue OnnxBert::layer_norm(const OnnxValue& x, const internal::NormShape& shape) {
+  const auto& name = shape.name;
+  const Shape size{shape.size};
+  const auto scale = weight(name + ".weight", size), bias = weight(name + ".bias", size);
   return graph_->node(
       "LayerNormalization", {x, scale, bias}, name,
       {{"axis", std::int64_t{-1}}, {"epsilon", static_cast<float>(config_.layer_norm_eps)}});
 }
 
 OnnxValue OnnxBert::embed(const OnnxInputs& inputs) {
-  const std::string name = "bert.embeddings.";
-  const auto hidden = config_.hidden_size;
-  const auto look_up = [&](const std::string& table, std::int64_t rows, const OnnxValue& ids) {
-    const auto place = name + table;
-    return graph_->node("Gather", {weight(place + ".weight", {rows, hidden}), ids}, place);
+  const auto shapes = internal::embedding_shapes(config_);
+  const auto place_of = [](const internal::TableShape& table) {
+    return table.name.substr(0, table.name.rfind('.'));
   };
-  auto sum = look_up("word_embeddings", config_.vocab_size, inputs.input_ids);
+  const auto look_up = [&](const internal::TableShape& table, const OnnxValue& ids) {
+    return graph_->node("Gather", {weight(table.name, table.shape()), ids}, place_of(table));
+  };
+  auto sum = look_up(shapes.word, inputs.input_ids);
   if (!inputs.token_type_ids.empty()) {
-    const auto types =
-        look_up("token_type_embeddings", config_.type_vocab_size, inputs.token_type_ids);
-    sum = graph_->node("Add", {sum, types}, name + "token_type_embeddings");
+    const auto types = look_up(shapes.token_type, inputs.token_type_ids);
+    sum = graph_->node("Add", {sum, types}, place_of(shapes.token_type));
   }
   // The first L positions, for a batch of any length.
-  const auto place = name + "position_embeddings";
+  const auto place = place_of(shapes.position);
   const auto length = graph_->node("Shape", {inputs.input_ids}, place,
                                    {{"start", std::int64_t{1}}, {"end", std::int64_t{2}}});
   const auto zero = graph_->integers("axes_0", {0});
-  const auto table = weight(place + ".weight", {config_.max_position_embeddings, hidden});
+  const auto table = weight(shapes.position.name, shapes.position.shape());
   const auto positions = graph_->node("Slice", {table, zero, length, zero}, place);
-  return layer_norm(graph_->node("Add", {sum, positions}, place), name + "LayerNorm");
+  return layer_norm(graph_->node("Add", {sum, positions}, place), shapes.norm);
 }
 
 OnnxValue OnnxBert::attend(const OnnxValue& hidden_states, const OnnxValue& mask,
-                           const std::string& name) {
+                           const internal::LayerShapes& layer, const std::string& name) {
   const auto hidden = config_.hidden_size, heads = config_.num_attention_heads;
   // A size of 0 is the input's own: batch and length.
   const auto by_head = graph_->integers("shape_by_head", {0, 0, heads, config_.head_dim()});
   const auto together = graph_->integers("shape_of_hidden", {0, 0, hidden});
   using Order = std::vector<std::int64_t>;
-  const auto project = [&](const char* part, const Order& order) {
-    const auto place = name + "self." + part;
-    const auto rows = linear(hidden_states, place, hidden, hidden);
-    const auto split = graph_->node("Reshape", {rows, by_head}, place);
-    return graph_->node("Transpose", {split}, place, {{"perm", order}});
+  const auto project = [&](const internal::LinearShape& part, const Order& order) {
+    const auto rows = linear(hidden_states, part);
+    const auto split = graph_->node("Reshape", {rows, by_head}, part.name);
+    return graph_->node("Transpose", {split}, part.name, {{"perm", order}});
   };
-  const auto query = project("query", {0, 2, 1, 3});
-  const auto key = project("key", {0, 2, 3, 1});
-  const auto value = project("value", {0, 2, 1, 3});
+  const auto query = project(layer.query, {0, 2, 1, 3});
+  const auto key = project(layer.key, {0, 2, 3, 1});
+  const auto value = project(layer.value, {0, 2, 1, 3});
   const auto place = name + "self";
   const auto scale =
       graph_->number("square_root_of_head_dim", std::sqrt(static_cast<float>(config_.head_dim())));
@@ -170,52 +168,51 @@ OnnxValue OnnxBert::attend(const OnnxValue& hidden_states, const OnnxValue& mask
   const auto mixed = graph_->node("MatMul", {shares, value}, place);
   const auto back = graph_->node("Transpose", {mixed}, place, {{"perm", Order{0, 2, 1, 3}}});
   const auto joined = graph_->node("Reshape", {back, together}, place);
-  const auto output = linear(joined, name + "output.dense", hidden, hidden);
+  const auto output = linear(joined, layer.attention_output);
   return layer_norm(graph_->node("Add", {output, hidden_states}, name + "output"),
-                    name + "output.LayerNorm");
+                    layer.attention_norm);
 }
 
 OnnxValue OnnxBert::encoder_layer(const OnnxValue& hidden_states, const OnnxValue& mask,
-                                  const std::string& name) {
-  const auto attended = attend(hidden_states, mask, name + "attention.");
-  const auto hidden = config_.hidden_size, inner = config_.intermediate_size;
-  const auto place = name + "intermediate";
-  const auto wide = onnx_activation(*graph_, linear(attended, place + ".dense", inner, hidden),
-                                    config_.hidden_act, place);
-  const auto output = linear(wide, name + "output.dense", hidden, inner);
-  return layer_norm(graph_->node("Add", {output, attended}, name + "output"),
-                    name + "output.LayerNorm");
+                                  std::int64_t index) {
+  const auto layer = internal::layer_shapes(config_, index);
+  const std::string name = fmt::format("bert.encoder.layer.{}.", index);
+  const auto attended = attend(hidden_states, mask, layer, name + "attention.");
+  const auto wide = onnx_activation(*graph_, linear(attended, layer.intermediate),
+                                    config_.hidden_act, name + "intermediate");
+  const auto output = linear(wide, layer.output);
+  return layer_norm(graph_->node("Add", {output, attended}, name + "output"), layer.output_norm);
 }
 
 OnnxValue OnnxBert::encode(const OnnxInputs& inputs) {
   const auto mask = score_mask(*graph_, inputs.attention_mask);
   auto hidden_states = embed(inputs);
   for (std::int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
-    hidden_states =
-        encoder_layer(hidden_states, mask, fmt::format("bert.encoder.layer.{}.", layer));
+    hidden_states = encoder_layer(hidden_states, mask, layer);
   }
   return hidden_states;
 }
 
 OnnxValue OnnxBert::pool(const OnnxValue& hidden_states) {
-  const std::string name = has_pooler() ? "bert.pooler.dense" : "pre_classifier";
+  const auto pooler = internal::pooler_in(*weights_, config_).value();
+  const auto& name = pooler.shape.name;
   const auto first = graph_->node("Gather", {hidden_states, graph_->integer("zero", 0)}, name,
                                   {{"axis", std::int64_t{1}}});
-  return graph_->node(has_pooler() ? "Tanh" : "Relu",
-                      {linear(first, name, config_.hidden_size, config_.hidden_size)}, name);
+  return graph_->node(pooler.activation == ops::Epilogue::tanh ? "Tanh" : "Relu",
+                      {linear(first, pooler.shape)}, name);
 }
 
 OnnxValue OnnxBert::predict_tokens(const OnnxValue& hidden_states) {
-  const std::string name = "cls.predictions.transform.";
+  const auto shapes = internal::prediction_shapes(config_);
   const auto hidden = config_.hidden_size, vocab = config_.vocab_size;
-  const auto dense = linear(hidden_states, name + "dense", hidden, hidden);
-  const auto active = onnx_activation(*graph_, dense, config_.hidden_act, name + "dense");
-  const auto transformed = layer_norm(active, name + "LayerNorm");
+  const auto dense = linear(hidden_states, shapes.transform);
+  const auto active = onnx_activation(*graph_, dense, config_.hidden_act, shapes.transform.name);
+  const auto transformed = layer_norm(active, shapes.norm);
   const auto decoder = internal::decoder_names(*weights_, config_);
   const std::string place = "cls.predictions.decoder";
   OnnxValue matrix;
   if (decoder.tied) {  // the word embeddings, once in the file: the run time turns them over
-    matrix = graph_->node("Transpose", {weight(kWords, {vocab, hidden})}, place,
+    matrix = graph_->node("Transpose", {weight(decoder.weight, {vocab, hidden})}, place,
                           {{"perm", std::vector<std::int64_t>{1, 0}}});
   } else {
     matrix = graph_->weight({decoder.weight + ".transposed",

@@ -1,5 +1,5 @@
 /// \file
-/// BERT as an ONNX graph: what nn/ and bert/ compute, in ONNX's operators on padded batches.
+/// BERT as an ONNX graph: what bert/ computes, in ONNX's operators on padded batches.
 ///
 /// B sequences of L tokens; every L-sized thing is padded on the right where attention_mask is 0.
 #pragma once
@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "bert/encoder.h"
+#include "bert/layout.h"
 #include "bert/weights.h"
 #include "cloze/config.h"
 #include "formats/onnx/onnx_graph.h"
@@ -34,10 +36,9 @@ class OnnxBert {
   /// Of `name.weight`, [outputs, inputs]; the shape is as the checkpoint states it.
   [[nodiscard]] std::int64_t outputs_of(const std::string& name) const;
 
-  /// x·Wᵀ + b by `name.weight` and `name.bias`: [..., inputs] → [..., outputs].
-  OnnxValue linear(const OnnxValue& x, const std::string& name, std::int64_t outputs,
-                   std::int64_t inputs);
-  OnnxValue layer_norm(const OnnxValue& x, const std::string& name);
+  /// x·Wᵀ + b: [..., inputs] → [..., outputs].
+  OnnxValue linear(const OnnxValue& x, const internal::LinearShape& shape);
+  OnnxValue layer_norm(const OnnxValue& x, const internal::NormShape& shape);
 
   /// The last hidden state, [B, L, hidden].
   OnnxValue encode(const OnnxInputs& inputs);
@@ -45,8 +46,12 @@ class OnnxBert {
   /// What classifiers stand on, [B, hidden]: BERT's pooler, tanh(W·h[CLS] + b), or DistilBERT's
   /// pre_classifier, relu(W·h[CLS] + b). The model must have one of them.
   OnnxValue pool(const OnnxValue& hidden_states);
-  [[nodiscard]] bool has_pooler() const { return has("bert.pooler.dense.weight"); }
-  [[nodiscard]] bool can_pool() const { return has_pooler() || has("pre_classifier.weight"); }
+  [[nodiscard]] bool has_pooler() const {
+    return has(internal::pooler_shape(config_).name + ".weight");
+  }
+  [[nodiscard]] bool can_pool() const {
+    return internal::pooler_in(*weights_, config_).has_value();
+  }
 
   /// The masked-LM head: [B, L, hidden] → [B, L, vocab].
   OnnxValue predict_tokens(const OnnxValue& hidden_states);
@@ -54,9 +59,10 @@ class OnnxBert {
  private:
   OnnxValue weight(const std::string& name, const Shape& shape);
   OnnxValue embed(const OnnxInputs& inputs);
-  OnnxValue attend(const OnnxValue& hidden_states, const OnnxValue& mask, const std::string& name);
+  OnnxValue attend(const OnnxValue& hidden_states, const OnnxValue& mask,
+                   const internal::LayerShapes& layer, const std::string& name);
   OnnxValue encoder_layer(const OnnxValue& hidden_states, const OnnxValue& mask,
-                          const std::string& name);
+                          std::int64_t index);
 
   OnnxGraph* graph_;
   BertConfig config_;

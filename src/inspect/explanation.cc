@@ -14,7 +14,7 @@
 namespace cloze {
 namespace {
 
-using internal::ScoreHead;
+namespace heads = internal::heads;
 
 constexpr std::array<std::pair<std::string_view, Question>, 6> kQuestions{{
     {"auto", Question::automatic},
@@ -74,7 +74,7 @@ Explanation explain_label(const std::filesystem::path& directory, const Inspecte
                           const ExplanationOptions& options, const LoadOptions& load) {
   const auto model = BertForSequenceClassification::from_pretrained(directory, load);
   const auto logits = model(text.batch);
-  Explanation result{.question = Question::label, .head = ScoreHead::sequence};
+  Explanation result{.question = Question::label, .head = &heads::sequence_classification};
   const auto& config = model.config();
   if (logits.dim(1) == 1) {
     require_target_of_none(options);
@@ -119,7 +119,7 @@ Explanation explain_tag(const std::filesystem::path& directory, const InspectedT
                         const ExplanationOptions& options, const LoadOptions& load) {
   const auto model = BertForTokenClassification::from_pretrained(directory, load);
   const auto logits = model(text.batch);
-  Explanation result{.question = Question::tag, .head = ScoreHead::token};
+  Explanation result{.question = Question::tag, .head = &heads::token_classification};
   result.at =
       options.at >= 0 ? required_token(text, options.at) : surest_tag(model.config(), logits, text);
   choose_label(result, model.config(), row_of(logits, result.at), options, result.at, false);
@@ -160,7 +160,7 @@ Explanation explain_answer(const std::filesystem::path& directory, const Inspect
   std::partial_sort(spans.begin(), spans.begin() + static_cast<std::ptrdiff_t>(best), spans.end(),
                     [](const Candidate& a, const Candidate& b) { return a.logit > b.logit; });
   const double total = log_sum_exp(starts) + log_sum_exp(ends);
-  Explanation result{.question = Question::answer, .head = ScoreHead::span};
+  Explanation result{.question = Question::answer, .head = &heads::question_answering};
   for (const auto& span : std::span(spans).first(best)) {
     result.candidates.push_back(
         {text.surface(span.begin, span.end + 1), std::exp(span.logit - total)});
@@ -201,7 +201,7 @@ Explanation explain_mask(const std::filesystem::path& directory, const Tokenizer
   const auto words = static_cast<std::size_t>(tokenizer.vocab_size());
   const auto row = row_of(logits, 0).first(words);
   const auto top = top_tokens(row, std::min(kCandidates, words));
-  Explanation result{.question = Question::mask, .head = ScoreHead::masked_lm};
+  Explanation result{.question = Question::mask, .head = &heads::masked_lm};
   for (const auto& token : top) {
     result.candidates.push_back({std::string(tokenizer.id_to_token(token.id)), token.probability});
   }
@@ -231,7 +231,7 @@ Explanation explain_next(const std::filesystem::path& directory, const Inspected
   const auto logits = model(text.batch);
   const auto top = top_tokens(row_of(logits, 0), 2);
   const auto name = [](std::int32_t id) { return id == 0 ? "is next" : "is random"; };
-  Explanation result{.question = Question::next, .head = ScoreHead::next_sentence};
+  Explanation result{.question = Question::next, .head = &heads::next_sentence};
   for (const auto& [id, probability] : top) result.candidates.push_back({name(id), probability});
   result.logits = {{.output = top.front().id}};
   result.answer = name(top.front().id);
@@ -241,28 +241,28 @@ Explanation explain_next(const std::filesystem::path& directory, const Inspected
 }
 
 /// Whether the checkpoint has the head, BERT's or DistilBERT's.
-bool has_head(const ModelInfo& model, std::string_view architecture) {
+bool has_head(const ModelInfo& model, const internal::HeadKind& wanted) {
   return std::any_of(model.heads.begin(), model.heads.end(), [&](const HeadInfo& head) {
-    return head.architecture.ends_with(architecture);
+    return head.architecture.ends_with(internal::architecture_of(wanted));
   });
 }
 
 /// The first question that model and text have; `automatic` where there is none.
 Question automatic_question(const ModelInfo& model, const Tokenizer& tokenizer,
                             const InspectedText& text, std::string& reason) {
-  if (has_head(model, "BertForSequenceClassification")) return Question::label;
-  if (has_head(model, "BertForTokenClassification")) return Question::tag;
-  if (has_head(model, "BertForQuestionAnswering") && text.pair) return Question::answer;
+  if (has_head(model, heads::sequence_classification)) return Question::label;
+  if (has_head(model, heads::token_classification)) return Question::tag;
+  if (has_head(model, heads::question_answering) && text.pair) return Question::answer;
   const auto& ids = text.encoding.ids;
   const auto mask = tokenizer.mask_token_id();
   const bool masked = mask && std::find(ids.begin(), ids.end(), *mask) != ids.end();
-  if (has_head(model, "BertForMaskedLM") && masked) return Question::mask;
-  if (has_head(model, "BertForNextSentencePrediction") && text.pair) return Question::next;
+  if (has_head(model, heads::masked_lm) && masked) return Question::mask;
+  if (has_head(model, heads::next_sentence) && text.pair) return Question::next;
   if (model.heads.empty()) {
     reason = "this checkpoint is an encoder without a head: there is no answer to explain";
-  } else if (has_head(model, "BertForMultipleChoice")) {
+  } else if (has_head(model, heads::multiple_choice)) {
     reason = "the choice among several texts is not explained here";
-  } else if (has_head(model, "BertForQuestionAnswering")) {
+  } else if (has_head(model, heads::question_answering)) {
     reason = "a question needs a second text to be answered from (--pair)";
   } else {
     reason = "the text has no [MASK], so the model predicts nothing that could be explained";

@@ -48,7 +48,7 @@ struct AnswerCandidate {
 
 struct Explanation {
   Question question = Question::label;
-  internal::ScoreHead head = internal::ScoreHead::sequence;
+  const internal::HeadKind* head = &internal::heads::sequence_classification;
   std::vector<internal::ScoredLogit> logits = {};  ///< whose sum is explained
   std::string answer = {};  ///< the label, tag, span or token that is explained
   double probability = 0;   ///< of that answer, by the head; for regression the value itself

@@ -108,7 +108,7 @@ void look_at_answer(Inspection& inspection, const ModelInfo& info, const Tokeniz
   }
   inspection.baseline = baseline_token(tokenizer, options);
   CheckpointWeights weights(Checkpoint::open(info.directory));
-  InputGradients model(inspection.config, weights, inspection.explanation->head);
+  InputGradients model(inspection.config, weights, *inspection.explanation->head);
   auto attributions = options.attributions;
   attributions.on_progress = progress_of(options, "attributing");
   inspection.attribution = attribute(model, inspection.text.batch,
@@ -139,9 +139,10 @@ Inspection inspect(const std::filesystem::path& directory, std::string text,
     throw ModelError(
         fmt::format("{} reads no pairs: it has a single token type", inspection.model));
   }
-  const bool masked_lm = std::any_of(
-      info.heads.begin(), info.heads.end(),
-      [](const HeadInfo& head) { return head.architecture.ends_with("BertForMaskedLM"); });
+  const bool masked_lm =
+      std::any_of(info.heads.begin(), info.heads.end(), [](const HeadInfo& head) {
+        return head.architecture.ends_with(internal::architecture_of(internal::heads::masked_lm));
+      });
   const auto wants = [&](Wanted wanted, const char* part) {
     if (wanted == Wanted::if_possible && !masked_lm) {
       inspection.notes[part] = "this checkpoint has no masked language model head";

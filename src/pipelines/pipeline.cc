@@ -1,56 +1,35 @@
 #include "cloze/pipeline.h"
 
-#include <algorithm>
-#include <array>
 #include <filesystem>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "bert/head_table.h"
 #include "cloze/hub.h"
 #include "cloze/sentence_settings.h"
 #include "datasets/batching.h"
+#include "tasks/task_predictor.h"
 
 namespace cloze {
 namespace {
 
-/// Heads share the names of their tensors: what a model was fine-tuned for stands in its config
-/// alone.
-struct FineTuned {
-  std::string_view architecture, pipeline, command;
-};
-constexpr std::array<FineTuned, 4> kFineTuned{{
-    {"BertForSequenceClassification", "TextClassificationPipeline", "classify"},
-    {"BertForTokenClassification", "TokenClassificationPipeline", "tag"},
-    {"BertForQuestionAnswering", "QuestionAnsweringPipeline", "answer"},
-    {"BertForMultipleChoice", "MultipleChoicePipeline", "choose"},
-}};
-
+/// The head of a model whose config alone says that it has it, because others share the names of
+/// its tensors; null where any model's weights may have the head.
 template <class Model>
-constexpr std::string_view kArchitecture;  // empty: any model's weights may have this head
+constexpr const internal::HeadKind* kStatedHead = nullptr;
 template <>
-constexpr std::string_view kArchitecture<BertForSequenceClassification> =
-    kFineTuned[0].architecture;
+constexpr const internal::HeadKind* kStatedHead<BertForSequenceClassification> =
+    &internal::heads::sequence_classification;
 template <>
-constexpr std::string_view kArchitecture<BertForTokenClassification> = kFineTuned[1].architecture;
+constexpr const internal::HeadKind* kStatedHead<BertForTokenClassification> =
+    &internal::heads::token_classification;
 template <>
-constexpr std::string_view kArchitecture<BertForQuestionAnswering> = kFineTuned[2].architecture;
+constexpr const internal::HeadKind* kStatedHead<BertForQuestionAnswering> =
+    &internal::heads::question_answering;
 template <>
-constexpr std::string_view kArchitecture<BertForMultipleChoice> = kFineTuned[3].architecture;
-
-void require_made_for(std::string_view architecture, const std::filesystem::path& directory) {
-  const auto stated = BertConfig::from_pretrained(directory).architectures;
-  const auto has = [&](std::string_view name) {
-    return std::find(stated.begin(), stated.end(), name) != stated.end();
-  };
-  if (has(architecture)) return;
-  for (const auto& other : kFineTuned) {
-    if (!has(other.architecture)) continue;
-    throw ModelError(fmt::format("{} is a {}, which answers by cloze {} ({}); this needs a {}",
-                                 directory.string(), other.architecture, other.command,
-                                 other.pipeline, architecture));
-  }
-}
+constexpr const internal::HeadKind* kStatedHead<BertForMultipleChoice> =
+    &internal::heads::multiple_choice;
 
 }  // namespace
 
@@ -77,7 +56,9 @@ Pipeline<Model>::Pipeline(const std::filesystem::path& directory_or_name,
                           const PipelineOptions& options) {
   const auto directory =
       transformer_directory(find_model(directory_or_name.string(), options.progress));
-  if (!kArchitecture<Model>.empty()) require_made_for(kArchitecture<Model>, directory);
+  if (kStatedHead<Model> != nullptr) {
+    require_made_for(BertConfig::from_pretrained(directory), directory, *kStatedHead<Model>);
+  }
   auto tokenizer = Tokenizer::from_pretrained(directory);
   *this = Pipeline(Model::from_pretrained(directory, options.load), std::move(tokenizer),
                    options.batch_tokens);

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "bert/mean_pooling.h"
 #include "cloze/error.h"
 
 namespace cloze {
@@ -73,6 +74,10 @@ Tensor pool(const Tensor& hidden, const Batch& batch, Pooling pooling) {
   }
   const auto columns = static_cast<std::size_t>(hidden.dim(1));
   auto pooled = Tensor::zeros(DType::f32, {batch.sequences(), hidden.dim(1)});
+  if (pooling == Pooling::mean) {
+    internal::mean_of_sequences(ops::matrix_of(hidden), batch, ops::matrix_of(pooled));
+    return pooled;
+  }
   const auto source = hidden.values<float>();
   const auto target = pooled.mutable_values<float>();
   for (std::int64_t s = 0; s < batch.sequences(); ++s) {
@@ -85,9 +90,6 @@ Tensor pool(const Tensor& hidden, const Batch& batch, Pooling pooling) {
     const auto same = [](std::size_t) { return 1.0; };
     const auto count = static_cast<double>(length);
     switch (pooling) {
-      case Pooling::mean:
-        sum_of(rows, same, count, out);
-        break;
       case Pooling::mean_sqrt_len:
         sum_of(rows, same, std::sqrt(count), out);
         break;

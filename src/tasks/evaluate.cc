@@ -1,8 +1,6 @@
 // `evaluate`: a model's answers on labelled data, and what they are worth.
 #include "cloze/evaluate.h"
 
-#include <algorithm>
-#include <array>
 #include <string_view>
 #include <utility>
 
@@ -21,27 +19,6 @@
 namespace cloze {
 namespace {
 
-/// Heads share the names of their tensors: what a model was fine-tuned for stands in its config
-/// alone. Throws ModelError for one that was made for another task.
-void require_made_for(internal::TaskHead head, const BertConfig& config,
-                      const std::filesystem::path& directory) {
-  using internal::TaskHead;
-  constexpr std::array heads{std::pair{TaskHead::sequence, "classify"},
-                             std::pair{TaskHead::token, "tag"}, std::pair{TaskHead::span, "answer"},
-                             std::pair{TaskHead::choice, "choose"}};
-  const auto has = [&](TaskHead each) {
-    const auto& names = config.architectures;
-    return std::find(names.begin(), names.end(), internal::architecture_of(each)) != names.end();
-  };
-  if (has(head)) return;
-  for (const auto& [other, command] : heads) {
-    if (!has(other)) continue;
-    throw ModelError(fmt::format("{} is a {}, which answers by cloze {}; this needs a {}",
-                                 directory.string(), internal::architecture_of(other), command,
-                                 internal::architecture_of(head)));
-  }
-}
-
 EvaluateResult evaluate_on(const EvaluateSettings& settings, const DataSource& source,
                            const ProgressCallback& progress) {
   const auto directory = transformer_directory(find_model(settings.model, progress));
@@ -50,7 +27,7 @@ EvaluateResult evaluate_on(const EvaluateSettings& settings, const DataSource& s
   const auto tokenizer = Tokenizer::from_pretrained(directory);
   const auto task = make_task(name, tokenizer, config, settings.options, true);
   const auto data = task->read_eval(source);
-  require_made_for(task->head(), config, directory);
+  require_made_for(config, directory, task->head());
   const TaskPredictor predictor(directory, task->head(), settings.load, settings.batch_tokens);
   require_same_vocabulary(tokenizer, predictor.config());
 

@@ -83,7 +83,9 @@ class MultipleChoice : public Task {
  public:
   explicit MultipleChoice(TaskSetup setup) : setup_(std::move(setup)) {}
   [[nodiscard]] std::string_view name() const override { return "multiple-choice"; }
-  [[nodiscard]] internal::TaskHead head() const override { return internal::TaskHead::choice; }
+  [[nodiscard]] const internal::HeadKind& head() const override {
+    return internal::heads::multiple_choice;
+  }
   [[nodiscard]] internal::TaskLoss loss() const override {
     return internal::TaskLoss::cross_entropy;
   }
@@ -113,7 +115,7 @@ class MultipleChoice : public Task {
   void configure(BertConfig& config) const override {
     config.id2label.clear();
     config.problem_type = "";
-    config.architectures = {"BertForMultipleChoice"};
+    config.architectures = {internal::architecture_of(head())};
   }
 
  private:

@@ -181,7 +181,9 @@ class QuestionAnswering : public Task {
   explicit QuestionAnswering(TaskSetup setup) : setup_(std::move(setup)) {}
 
   [[nodiscard]] std::string_view name() const override { return "question-answering"; }
-  [[nodiscard]] internal::TaskHead head() const override { return internal::TaskHead::span; }
+  [[nodiscard]] const internal::HeadKind& head() const override {
+    return internal::heads::question_answering;
+  }
   [[nodiscard]] internal::TaskLoss loss() const override {
     return internal::TaskLoss::cross_entropy;
   }
@@ -222,7 +224,7 @@ class QuestionAnswering : public Task {
   void configure(BertConfig& config) const override {
     config.id2label.clear();
     config.problem_type = "";
-    config.architectures = {"BertForQuestionAnswering"};
+    config.architectures = {internal::architecture_of(head())};
   }
 
  private:

@@ -88,7 +88,9 @@ class Ranking : public Task {
     require_one_output(setup_, "ranking");
   }
   [[nodiscard]] std::string_view name() const override { return "ranking"; }
-  [[nodiscard]] internal::TaskHead head() const override { return internal::TaskHead::sequence; }
+  [[nodiscard]] const internal::HeadKind& head() const override {
+    return internal::heads::sequence_classification;
+  }
   [[nodiscard]] internal::TaskLoss loss() const override {
     return internal::TaskLoss::binary_cross_entropy;
   }
@@ -102,7 +104,7 @@ class Ranking : public Task {
   void configure(BertConfig& config) const override {
     config.id2label = {"relevant"};
     config.problem_type = "multi_label_classification";  // a sigmoid, as transformers reads it
-    config.architectures = {"BertForSequenceClassification"};
+    config.architectures = {internal::architecture_of(head())};
   }
 
  private:

@@ -58,7 +58,9 @@ class Regression : public Task {
   }
 
   [[nodiscard]] std::string_view name() const override { return "regression"; }
-  [[nodiscard]] internal::TaskHead head() const override { return internal::TaskHead::sequence; }
+  [[nodiscard]] const internal::HeadKind& head() const override {
+    return internal::heads::sequence_classification;
+  }
   [[nodiscard]] internal::TaskLoss loss() const override {
     return internal::TaskLoss::mean_squared_error;
   }
@@ -83,7 +85,7 @@ class Regression : public Task {
   void configure(BertConfig& config) const override {
     config.id2label = {"LABEL_0"};
     config.problem_type = "regression";
-    config.architectures = {"BertForSequenceClassification"};
+    config.architectures = {internal::architecture_of(head())};
   }
 
  private:

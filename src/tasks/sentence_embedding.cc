@@ -108,7 +108,9 @@ class SentenceEmbedding : public Task {
   explicit SentenceEmbedding(TaskSetup setup) : setup_(std::move(setup)) {}
 
   [[nodiscard]] std::string_view name() const override { return "sentence-embedding"; }
-  [[nodiscard]] internal::TaskHead head() const override { return internal::TaskHead::embedding; }
+  [[nodiscard]] const internal::HeadKind& head() const override {
+    return internal::heads::sentence_embedding;
+  }
   [[nodiscard]] internal::TaskLoss loss() const override { return loss_; }
   [[nodiscard]] std::string_view best_metric() const override { return "spearman"; }
 

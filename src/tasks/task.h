@@ -50,8 +50,8 @@ class TaskData {
   /// The units, packed in this order, with their labels where the split has them.
   [[nodiscard]] virtual internal::TaskBatch batch(std::span<const std::size_t> units) const = 0;
 
-  /// The metrics, given each unit's logits: rows of what TaskHead says, one sequence's (token and
-  /// span heads: a row a token) or one group's.
+  /// The metrics, given each unit's logits: rows of what HeadUnit says, one sequence's (of tokens
+  /// and spans a row a token), one group's or one pair's.
   [[nodiscard]] virtual TaskReport evaluate(std::span<const Tensor> logits) const = 0;
 
   /// What was predicted of each example, in the file's order, a JSON object each.
@@ -73,7 +73,7 @@ class Task {
   virtual ~Task() = default;
 
   [[nodiscard]] virtual std::string_view name() const = 0;  ///< as `--task` has it
-  [[nodiscard]] virtual internal::TaskHead head() const = 0;
+  [[nodiscard]] virtual const internal::HeadKind& head() const = 0;
   [[nodiscard]] virtual internal::TaskLoss loss() const = 0;
   /// The metric that "best model" goes by.
   [[nodiscard]] virtual std::string_view best_metric() const = 0;

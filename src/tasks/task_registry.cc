@@ -4,12 +4,15 @@
 
 #include <fmt/format.h>
 
+#include "bert/head_table.h"
 #include "cloze/error.h"
 #include "tasks/task.h"
 #include "tasks/task_setup.h"
 
 namespace cloze {
 namespace {
+
+namespace heads = internal::heads;
 
 /// Which options a task heeds.
 struct Heeds {
@@ -24,28 +27,32 @@ struct Entry {
 
 constexpr std::array entries{
     Entry{{"text-classification", "a label for a text or a pair of texts, or several labels",
-           "classify"},
+           heads::sequence_classification.command},
           make_text_classification,
           Heeds{true, true, false, false}},
-    Entry{{"regression", "a value for a text or a pair of texts", "classify"},
+    Entry{{"regression", "a value for a text or a pair of texts",
+           heads::sequence_classification.command},
           make_regression,
           Heeds{true, false, false, false}},
     Entry{{"ranking", "which candidates suit a query: responses, passages", "rank"},
           make_ranking,
           Heeds{true, false, false, false}},
-    Entry{{"token-classification", "a label for every word: entities, parts of speech", "tag"},
+    Entry{{"token-classification", "a label for every word: entities, parts of speech",
+           heads::token_classification.command},
           make_token_classification,
           Heeds{true, false, true, false}},
-    Entry{{"question-answering", "where in a text a question is answered, if it is", "answer"},
+    Entry{{"question-answering", "where in a text a question is answered, if it is",
+           heads::question_answering.command},
           make_question_answering,
           Heeds{false, false, true, true}},
-    Entry{{"multiple-choice", "which of several continuations is right", "choose"},
+    Entry{{"multiple-choice", "which of several continuations is right",
+           heads::multiple_choice.command},
           make_multiple_choice,
           Heeds{true, false, false, false}},
-    Entry{
-        {"sentence-embedding", "vectors of texts that are alike where the texts are", "similarity"},
-        make_sentence_embedding,
-        Heeds{true, false, false, false}},
+    Entry{{"sentence-embedding", "vectors of texts that are alike where the texts are",
+           heads::sentence_embedding.command},
+          make_sentence_embedding,
+          Heeds{true, false, false, false}},
 };
 
 constexpr auto infos = [] {

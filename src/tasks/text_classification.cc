@@ -241,7 +241,9 @@ class TextClassification : public Task {
   }
 
   [[nodiscard]] std::string_view name() const override { return "text-classification"; }
-  [[nodiscard]] internal::TaskHead head() const override { return internal::TaskHead::sequence; }
+  [[nodiscard]] const internal::HeadKind& head() const override {
+    return internal::heads::sequence_classification;
+  }
   [[nodiscard]] internal::TaskLoss loss() const override {
     return multi_label_ ? internal::TaskLoss::binary_cross_entropy
                         : internal::TaskLoss::cross_entropy;
@@ -292,7 +294,7 @@ class TextClassification : public Task {
     config.id2label = labels_.names();
     config.problem_type =
         multi_label_ ? "multi_label_classification" : "single_label_classification";
-    config.architectures = {"BertForSequenceClassification"};
+    config.architectures = {internal::architecture_of(head())};
   }
 
  private:

@@ -205,7 +205,9 @@ class TokenClassification : public Task {
   }
 
   [[nodiscard]] std::string_view name() const override { return "token-classification"; }
-  [[nodiscard]] internal::TaskHead head() const override { return internal::TaskHead::token; }
+  [[nodiscard]] const internal::HeadKind& head() const override {
+    return internal::heads::token_classification;
+  }
   [[nodiscard]] internal::TaskLoss loss() const override {
     return internal::TaskLoss::cross_entropy;
   }
@@ -237,7 +239,7 @@ class TokenClassification : public Task {
   void configure(BertConfig& config) const override {
     config.id2label = labels_.names();
     config.problem_type = "";
-    config.architectures = {"BertForTokenClassification"};
+    config.architectures = {internal::architecture_of(head())};
   }
 
  private:

@@ -115,9 +115,7 @@ std::unique_ptr<TaskData> read_dev(const Start& start, const FinetuneSettings& s
 std::vector<float> class_weights_of(const FinetuneSettings& settings, const TaskData& train,
                                     const BertConfig& config, const Task& task) {
   if (settings.class_weights.empty() && !settings.balanced_class_weights) return {};
-  const bool by_label =
-      task.loss() == internal::TaskLoss::cross_entropy &&
-      (task.head() == internal::TaskHead::sequence || task.head() == internal::TaskHead::token);
+  const bool by_label = task.loss() == internal::TaskLoss::cross_entropy && task.head().by_label();
   if (!by_label) {
     throw ArgumentError(
         fmt::format("--class-weights belong to tasks that choose one of several labels, not to {}",
@@ -198,7 +196,7 @@ FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sour
   if (dev != nullptr) tell_notes(callbacks, *sources.dev, *dev);
 
   const internal::TaskModelOptions options{
-      .head = chosen.task->head(),
+      .head = &chosen.task->head(),
       .loss = chosen.task->loss(),
       .compute = internal::training_dtype(settings.precision),
       .recompute = settings.recompute,
@@ -236,7 +234,7 @@ FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sour
                      .dev_examples = dev == nullptr ? 0 : dev->examples(),
                      .parameters = model.parameters().count(),
                      .compute = options.compute,
-                     .new_head = options.head == internal::TaskHead::embedding
+                     .new_head = options.head->layers().empty()
                                      ? std::nullopt
                                      : std::optional(model.has_new_head())});
   }

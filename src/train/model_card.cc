@@ -32,23 +32,6 @@ std::string table_of(const std::vector<Row>& rows) {
   return text;
 }
 
-/// transformers' and the Hub's name for what a model with the head does.
-std::string_view pipeline_of(internal::TaskHead head) {
-  switch (head) {
-    case internal::TaskHead::sequence:
-      return "text-classification";
-    case internal::TaskHead::token:
-      return "token-classification";
-    case internal::TaskHead::span:
-      return "question-answering";
-    case internal::TaskHead::embedding:
-      return "sentence-similarity";
-    case internal::TaskHead::choice:
-      break;
-  }
-  return "multiple-choice";
-}
-
 std::string class_weights_text(const std::vector<float>& weights) {
   std::string text;
   for (const float weight : weights)
@@ -96,24 +79,11 @@ std::vector<Row> settings_rows(const FinetuneInputs& inputs, const FinetuneSetti
 
 }  // namespace
 
-std::string_view command_of(internal::TaskHead head) {
-  switch (head) {
-    case internal::TaskHead::sequence:
-      return "classify";
-    case internal::TaskHead::token:
-      return "tag";
-    case internal::TaskHead::span:
-      return "answer";
-    case internal::TaskHead::embedding:
-      return "similarity";
-    case internal::TaskHead::choice:
-      break;
-  }
-  return "choose";
-}
-
 std::string_view command_of(const Task& task) {
-  return task.name() == "ranking" ? "rank" : command_of(task.head());
+  for (const auto& each : tasks()) {
+    if (each.name == task.name()) return each.command;
+  }
+  return task.head().command;
 }
 
 std::string results_table(std::span<const FinetuneEvaluation> evaluations) {
@@ -139,17 +109,16 @@ std::string results_table(std::span<const FinetuneEvaluation> evaluations) {
 std::string model_card(const FinetuneInputs& inputs, const FinetuneSettings& settings,
                        const FinetuneState& state) {
   const auto& config = inputs.model.config();
-  const auto head = inputs.model.options().head;
+  const auto& head = *inputs.model.options().head;
   std::string text = fmt::format(
       "---\nlibrary_name: {}\npipeline_tag: {}\ntags:\n- bert\n- cloze\n---\n\n"
       "# A BERT for {}\n\n"
       "Fine-tuned by `cloze finetune` from `{}`: {} layers, hidden size {}, {} parameters, "
       "`{}`.\n\n",
-      head == internal::TaskHead::embedding ? "sentence-transformers" : "transformers",
-      pipeline_of(head), inputs.task.name(), inputs.base_model, config.num_hidden_layers,
+      head.unit == internal::HeadUnit::pair ? "sentence-transformers" : "transformers",
+      head.pipeline, inputs.task.name(), inputs.base_model, config.num_hidden_layers,
       config.hidden_size, inputs.model.parameters().count(), internal::architecture_of(head));
-  if (!config.id2label.empty() &&
-      (head == internal::TaskHead::sequence || head == internal::TaskHead::token)) {
+  if (!config.id2label.empty() && head.by_label()) {
     text += "Labels: ";
     for (std::size_t i = 0; i < config.id2label.size(); ++i) {
       text += fmt::format("{}`{}`", i == 0 ? "" : ", ", config.id2label[i]);

@@ -9,9 +9,7 @@
 
 namespace cloze {
 
-/// The command that answers with a model of the head, or of the task: "classify", "rank", "tag",
-/// ...
-[[nodiscard]] std::string_view command_of(internal::TaskHead head);
+/// The command that answers with a model of the task: "classify", "rank", "tag", ...
 [[nodiscard]] std::string_view command_of(const Task& task);
 
 /// The card: what the model is, how to use it, data, settings, figures.

@@ -47,7 +47,7 @@ PretrainState PretrainState::from_json(std::string_view json, const std::string&
 void save_pretrained_model(internal::PretrainingModel& model, const Tokenizer& tokenizer,
                            const std::filesystem::path& directory) {
   auto config = model.config();
-  config.architectures = {model.options().next_sentence ? "BertForPreTraining" : "BertForMaskedLM"};
+  config.architectures = {internal::architecture_of(model.options().head())};
   config.save_pretrained(directory);
   tokenizer.save_pretrained(directory);
   save_checkpoint(directory, model.parameters().tensors());

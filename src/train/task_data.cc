@@ -25,31 +25,6 @@ void for_each_batch(const TaskData& data,
   }
 }
 
-/// Rows of the logits that belong to each unit of a batch.
-std::vector<std::int64_t> rows_of_units(const internal::TaskBatch& batch,
-                                        const std::vector<std::size_t>& units, const TaskData& data,
-                                        internal::TaskHead head) {
-  std::vector<std::int64_t> rows;
-  for (std::size_t i = 0; i < units.size(); ++i) {
-    switch (head) {
-      case internal::TaskHead::sequence:
-        rows.push_back(1);
-        break;
-      case internal::TaskHead::token:
-      case internal::TaskHead::span:
-        rows.push_back(data.tokens(units[i]));
-        break;
-      case internal::TaskHead::choice:
-        rows.push_back(batch.choices.at(i));
-        break;
-      case internal::TaskHead::embedding:
-        rows.push_back(2);
-        break;
-    }
-  }
-  return rows;
-}
-
 }  // namespace
 
 std::vector<std::span<const std::size_t>> divide_by_tokens(const TaskData& data,
@@ -84,18 +59,11 @@ std::vector<Tensor> predict_units(internal::TaskModel& model, const TaskData& da
     internal::TaskLossSum part;
     const auto found = model.predict(batch, loss == nullptr ? nullptr : &part);
     if (loss != nullptr) *loss += part;
-    const auto values = found.values<float>();
-    const auto rows = rows_of_units(batch, units, data, model.options().head);
-    std::size_t at = 0;
+    const auto rows = internal::rows_of_units(*model.options().head, batch);
+    std::int64_t at = 0;
     for (std::size_t i = 0; i < units.size(); ++i) {
-      auto own = Tensor::zeros(DType::f32, {rows[i], found.dim(1)});
-      const auto to = own.mutable_values<float>();
-      if (at + to.size() > values.size()) {
-        throw ArgumentError(fmt::format("unit {} has more tokens than its batch says", units[i]));
-      }
-      std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(at), to.size(), to.begin());
-      at += to.size();
-      logits[units[i]] = std::move(own);
+      logits[units[i]] = found.rows(at, at + rows.at(i));
+      at += rows[i];
     }
     counter.advance(static_cast<std::int64_t>(units.size()));
   }

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "bert/head_model.h"
 #include "cloze/bert.h"
 #include "cloze/error.h"
 #include "core/parallel.h"
@@ -61,16 +62,16 @@ TaskPass dropout_pass(const TaskModel& model, const TaskBatch& batch, std::uint6
 
 /// What the error of a gradient is measured by: its own size, unless it is nothing but rounding,
 /// because the parameter moves all that a softmax is taken of by the same amount.
-std::string yardstick_of(std::string name, TaskHead head) {
+std::string yardstick_of(std::string name, const HeadKind* head) {
   const auto instead = [&](const std::string& end, const std::string& other) {
     if (name.ends_with(end)) name.replace(name.size() - end.size(), end.size(), other);
   };
   instead(".key.bias", ".query.bias");
-  if (head == TaskHead::span) {
+  if (head == &heads::question_answering) {
     instead("qa_outputs.bias", "qa_outputs.weight");
     instead("layer.1.output.LayerNorm.bias", "layer.1.output.LayerNorm.weight");
   }
-  if (head == TaskHead::choice) instead("classifier.bias", "classifier.weight");
+  if (head == &heads::multiple_choice) instead("classifier.bias", "classifier.weight");
   return name;
 }
 
@@ -194,20 +195,8 @@ TEST_P(TaskGoldens, InferenceComputesTheSameLogits) {
   const auto batch = batch_of(GetParam());
   auto model = load(GetParam());
   const auto trained = model.predict(batch);
-  Tensor served;
-  switch (GetParam().head) {
-    case TaskHead::sequence:
-      served = BertForSequenceClassification::from_pretrained(directory)(batch.inputs);
-      break;
-    case TaskHead::token:
-      served = BertForTokenClassification::from_pretrained(directory)(batch.inputs);
-      break;
-    case TaskHead::span:
-    case TaskHead::choice:
-    case TaskHead::embedding:
-      return;  // of other shapes there
-  }
-  EXPECT_LE(max_abs_difference(trained, served), 1e-5);
+  const auto served = HeadModel::from_pretrained(directory, *GetParam().head, {});
+  EXPECT_LE(max_abs_difference(trained, served->logits(batch.inputs)), 1e-5);
 }
 
 /// The sequences [begin, end) of a batch of a sequence classifier.
@@ -224,7 +213,7 @@ TaskBatch part_of(const TaskBatch& whole, std::int64_t begin, std::int64_t end) 
 }
 
 TEST(TaskModel, AccumulatedPartsAreTheWhole) {
-  const TaskGolden golden{"task_sequence", "weighted_smoothed", TaskHead::sequence};
+  const TaskGolden golden{"task_sequence", "weighted_smoothed", &heads::sequence_classification};
   const auto whole = batch_of(golden);
   auto once = load(golden), twice = load(golden);
   const auto pass = mean_pass(once, whole);
@@ -241,11 +230,11 @@ TEST(TaskModel, ANewHeadIsBertsInitialisationByItsSeed) {
   const auto directory = golden_directory("task_sequence");
   auto config = BertConfig::from_pretrained(directory);
   config.id2label.resize(3);
-  const auto make = [&](std::uint64_t seed, bool fresh, TaskHead head) {
+  const auto make = [&](std::uint64_t seed, bool fresh, const HeadKind* head) {
     CheckpointWeights weights(Checkpoint::open(directory));
     return TaskModel(config, weights, {.head = head}, seed, fresh);
   };
-  auto model = make(5, false, TaskHead::sequence);  // three labels instead of four
+  auto model = make(5, false, &heads::sequence_classification);  // three labels instead of four
   EXPECT_TRUE(model.has_new_head());
   const auto& weight = model.parameters().at("classifier.weight");
   EXPECT_EQ(weight.shape, (Shape{3, config.hidden_size}));
@@ -257,23 +246,25 @@ TEST(TaskModel, ANewHeadIsBertsInitialisationByItsSeed) {
   const auto pooler = elements<float>(checkpoint.tensor("bert.pooler.dense.weight"));
   EXPECT_EQ(distance(model.parameters().at("bert.pooler.dense.weight").value, pooler), 0.0);
 
-  auto again = make(5, false, TaskHead::sequence), other = make(6, false, TaskHead::sequence);
+  auto again = make(5, false, &heads::sequence_classification),
+       other = make(6, false, &heads::sequence_classification);
   EXPECT_EQ(distance(weight.value, again.parameters().at("classifier.weight").value), 0.0);
   EXPECT_GT(distance(weight.value, other.parameters().at("classifier.weight").value), 0.0);
 
   config = BertConfig::from_pretrained(directory);
-  EXPECT_FALSE(make(5, false, TaskHead::sequence).has_new_head());
-  auto fresh = make(5, true, TaskHead::sequence);
+  EXPECT_FALSE(make(5, false, &heads::sequence_classification).has_new_head());
+  auto fresh = make(5, true, &heads::sequence_classification);
   EXPECT_TRUE(fresh.has_new_head());
   const auto stored = elements<float>(checkpoint.tensor("classifier.weight"));
   EXPECT_GT(distance(fresh.parameters().at("classifier.weight").value, stored), 0.0);
-  EXPECT_TRUE(make(5, false, TaskHead::span).has_new_head());
+  EXPECT_TRUE(make(5, false, &heads::question_answering).has_new_head());
 }
 
 TEST(TaskModel, AMissingPoolerIsMadeAnew) {
   const auto directory = golden_directory("bare_no_pooler");
   CheckpointWeights weights(Checkpoint::open(directory));
-  TaskModel model(BertConfig::from_pretrained(directory), weights, {.head = TaskHead::choice}, 1);
+  TaskModel model(BertConfig::from_pretrained(directory), weights,
+                  {.head = &heads::multiple_choice}, 1);
   EXPECT_TRUE(model.has_new_head());
   EXPECT_GT(norm(model.parameters().at("bert.pooler.dense.weight").value), 0.0);
 }
@@ -282,11 +273,11 @@ TEST(TaskModel, TheClassifiersDropoutIsItsOwn) {
   const auto directory = golden_directory("task_token");
   auto config = BertConfig::from_pretrained(directory);
   config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0;
-  const auto batch = batch_of({"task_token", "cross_entropy", TaskHead::token});
+  const auto batch = batch_of({"task_token", "cross_entropy", &heads::token_classification});
   const auto loss_with = [&](double probability) {
     config.classifier_dropout = probability;
     CheckpointWeights weights(Checkpoint::open(directory));
-    TaskModel model(config, weights, {.head = TaskHead::token}, 0);
+    TaskModel model(config, weights, {.head = &heads::token_classification}, 0);
     return model.forward_backward(batch, dropout_pass(model, batch, 1)).sum;
   };
   EXPECT_NE(loss_with(0.5), loss_with(0));
@@ -299,23 +290,23 @@ TEST(TaskModel, WhatDoesNotFitIsRefused) {
     change(batch);
     EXPECT_THROW(static_cast<void>(model.evaluate(batch)), ArgumentError);
   };
-  const TaskGolden sequence{"task_sequence", "cross_entropy", TaskHead::sequence};
+  const TaskGolden sequence{"task_sequence", "cross_entropy", &heads::sequence_classification};
   refused(sequence, [](auto& batch) { batch.labels.pop_back(); });
   refused(sequence, [](auto& batch) { batch.labels.back() = 4; });
   refused(sequence, [](auto& batch) { batch.labels.back() = -1; });
-  refused({"task_sequence", "regression", TaskHead::sequence},
+  refused({"task_sequence", "regression", &heads::sequence_classification},
           [](auto& batch) { batch.targets.pop_back(); });
-  refused({"task_token", "cross_entropy", TaskHead::token},
+  refused({"task_token", "cross_entropy", &heads::token_classification},
           [](auto& batch) { batch.labels.push_back(0); });
-  const TaskGolden span{"task_span", "cross_entropy", TaskHead::span};
+  const TaskGolden span{"task_span", "cross_entropy", &heads::question_answering};
   refused(span, [](auto& batch) { batch.start_positions.pop_back(); });
   refused(span, [](auto& batch) { batch.end_positions.front() = 7; });
-  const TaskGolden choice{"task_choice", "cross_entropy", TaskHead::choice};
+  const TaskGolden choice{"task_choice", "cross_entropy", &heads::multiple_choice};
   refused(choice, [](auto& batch) { batch.choices.back() = 2; });
   refused(choice, [](auto& batch) { batch.labels.front() = 2; });
   refused(choice, [](auto& batch) { batch.choices = {6, 0}; });
 
-  const TaskGolden pairs{"task_embedding", "cosine", TaskHead::embedding};
+  const TaskGolden pairs{"task_embedding", "cosine", &heads::sentence_embedding};
   refused(pairs, [](auto& batch) { batch.targets.pop_back(); });
   refused(pairs, [](auto& batch) { batch.inputs.append(batch.inputs.input_ids); });
 
@@ -326,17 +317,17 @@ TEST(TaskModel, WhatDoesNotFitIsRefused) {
   impossible({.class_weights = {1, 1, 1, -1}});
   impossible({.label_smoothing = 1});
   impossible({.loss = TaskLoss::mean_squared_error, .label_smoothing = 0.1});
-  impossible({.head = TaskHead::token, .loss = TaskLoss::mean_squared_error});
+  impossible({.head = &heads::token_classification, .loss = TaskLoss::mean_squared_error});
   impossible({.freeze_layers = 3});
-  impossible({.head = TaskHead::embedding});
+  impossible({.head = &heads::sentence_embedding});
   impossible({.loss = TaskLoss::in_batch_negatives});
 }
 
 TEST(TaskModel, AnEmptyBatchHasNoLoss) {
-  auto model = load({"task_token", "cross_entropy", TaskHead::token});
+  auto model = load({"task_token", "cross_entropy", &heads::token_classification});
   EXPECT_EQ(model.evaluate({}).loss(), 0.0);
   EXPECT_EQ(model.forward_backward({}, {}).weight, 0.0);
-  auto unlabelled = batch_of({"task_token", "cross_entropy", TaskHead::token});
+  auto unlabelled = batch_of({"task_token", "cross_entropy", &heads::token_classification});
   std::fill(unlabelled.labels.begin(), unlabelled.labels.end(), kIgnoredLabel);
   EXPECT_EQ(model.weight(unlabelled), 0.0);
   EXPECT_EQ(model.evaluate(unlabelled).loss(), 0.0);

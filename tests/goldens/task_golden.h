@@ -18,7 +18,7 @@ namespace cloze::testing {
 struct TaskGolden {
   std::string_view directory;
   std::string_view loss;
-  internal::TaskHead head;
+  const internal::HeadKind* head;
 };
 
 inline void PrintTo(const TaskGolden& it, std::ostream* out) {
@@ -26,24 +26,24 @@ inline void PrintTo(const TaskGolden& it, std::ostream* out) {
 }
 
 inline constexpr std::array task_goldens{
-    TaskGolden{"task_sequence", "cross_entropy", internal::TaskHead::sequence},
-    TaskGolden{"task_sequence", "weighted", internal::TaskHead::sequence},
-    TaskGolden{"task_sequence", "smoothed", internal::TaskHead::sequence},
-    TaskGolden{"task_sequence", "weighted_smoothed", internal::TaskHead::sequence},
-    TaskGolden{"task_sequence", "multi_label", internal::TaskHead::sequence},
-    TaskGolden{"task_sequence", "regression", internal::TaskHead::sequence},
-    TaskGolden{"task_one_label", "multi_label", internal::TaskHead::sequence},
-    TaskGolden{"task_one_label", "regression", internal::TaskHead::sequence},
-    TaskGolden{"task_token", "cross_entropy", internal::TaskHead::token},
-    TaskGolden{"task_token", "weighted", internal::TaskHead::token},
-    TaskGolden{"task_token", "smoothed", internal::TaskHead::token},
-    TaskGolden{"task_token", "weighted_smoothed", internal::TaskHead::token},
-    TaskGolden{"task_span", "cross_entropy", internal::TaskHead::span},
-    TaskGolden{"task_span", "smoothed", internal::TaskHead::span},
-    TaskGolden{"task_choice", "cross_entropy", internal::TaskHead::choice},
-    TaskGolden{"task_choice", "smoothed", internal::TaskHead::choice},
-    TaskGolden{"task_embedding", "in_batch_negatives", internal::TaskHead::embedding},
-    TaskGolden{"task_embedding", "cosine", internal::TaskHead::embedding},
+    TaskGolden{"task_sequence", "cross_entropy", &internal::heads::sequence_classification},
+    TaskGolden{"task_sequence", "weighted", &internal::heads::sequence_classification},
+    TaskGolden{"task_sequence", "smoothed", &internal::heads::sequence_classification},
+    TaskGolden{"task_sequence", "weighted_smoothed", &internal::heads::sequence_classification},
+    TaskGolden{"task_sequence", "multi_label", &internal::heads::sequence_classification},
+    TaskGolden{"task_sequence", "regression", &internal::heads::sequence_classification},
+    TaskGolden{"task_one_label", "multi_label", &internal::heads::sequence_classification},
+    TaskGolden{"task_one_label", "regression", &internal::heads::sequence_classification},
+    TaskGolden{"task_token", "cross_entropy", &internal::heads::token_classification},
+    TaskGolden{"task_token", "weighted", &internal::heads::token_classification},
+    TaskGolden{"task_token", "smoothed", &internal::heads::token_classification},
+    TaskGolden{"task_token", "weighted_smoothed", &internal::heads::token_classification},
+    TaskGolden{"task_span", "cross_entropy", &internal::heads::question_answering},
+    TaskGolden{"task_span", "smoothed", &internal::heads::question_answering},
+    TaskGolden{"task_choice", "cross_entropy", &internal::heads::multiple_choice},
+    TaskGolden{"task_choice", "smoothed", &internal::heads::multiple_choice},
+    TaskGolden{"task_embedding", "in_batch_negatives", &internal::heads::sentence_embedding},
+    TaskGolden{"task_embedding", "cosine", &internal::heads::sentence_embedding},
 };
 
 inline std::filesystem::path file_of(const TaskGolden& golden) {
@@ -77,15 +77,15 @@ inline internal::TaskBatch batch_of(const TaskGolden& golden) {
   if (golden.loss == "in_batch_negatives") return batch;
   if (golden.loss == "multi_label" || golden.loss == "regression" || golden.loss == "cosine") {
     batch.targets = elements<float>(tensors.tensor(std::string(golden.loss) + "_targets"));
-  } else if (golden.head == internal::TaskHead::span) {
+  } else if (golden.head == &internal::heads::question_answering) {
     batch.start_positions = ints("start_positions");
     batch.end_positions = ints("end_positions");
-  } else if (golden.head == internal::TaskHead::choice) {
+  } else if (golden.head == &internal::heads::multiple_choice) {
     batch.choices = ints("choices");
     batch.labels = ints("choice_labels");
   } else {
-    batch.labels =
-        ints(golden.head == internal::TaskHead::token ? "token_labels" : "sequence_labels");
+    batch.labels = ints(golden.head == &internal::heads::token_classification ? "token_labels"
+                                                                              : "sequence_labels");
   }
   return batch;
 }

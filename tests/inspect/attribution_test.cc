@@ -16,19 +16,19 @@ namespace cloze {
 namespace {
 
 using internal::CheckpointWeights;
+using internal::HeadKind;
 using internal::InputGradients;
 using internal::ScoredLogit;
-using internal::ScoreHead;
 using nlohmann::json;
 
 std::filesystem::path source(const std::string& path) {
   return std::filesystem::path(CLOZE_SOURCE_DIR) / "tests" / path;
 }
 
-InputGradients load(const std::string& name, ScoreHead head) {
+InputGradients load(const std::string& name, const HeadKind* head) {
   const auto directory = source("goldens/" + name);
   CheckpointWeights weights(Checkpoint::open(directory));
-  return {BertConfig::from_pretrained(directory), weights, head};
+  return {BertConfig::from_pretrained(directory), weights, *head};
 }
 
 json captum() { return json::parse(std::ifstream(source("inspect/captum.json"))); }
@@ -41,12 +41,13 @@ struct Case {
     for (const auto& logit : wanted["logits"])
       logits.push_back({.token = logit[0], .output = logit[1]});
   }
-  static const std::map<std::string, ScoreHead>& heads() {
-    static const std::map<std::string, ScoreHead> all{{"masked_lm", ScoreHead::masked_lm},
-                                                      {"next_sentence", ScoreHead::next_sentence},
-                                                      {"sequence", ScoreHead::sequence},
-                                                      {"token", ScoreHead::token},
-                                                      {"span", ScoreHead::span}};
+  static const std::map<std::string, const HeadKind*>& heads() {
+    static const std::map<std::string, const HeadKind*> all{
+        {"masked_lm", &internal::heads::masked_lm},
+        {"next_sentence", &internal::heads::next_sentence},
+        {"sequence", &internal::heads::sequence_classification},
+        {"token", &internal::heads::token_classification},
+        {"span", &internal::heads::question_answering}};
     return all;
   }
   InputGradients model;
@@ -125,7 +126,7 @@ TEST(Attribution, RefusesWhatDoesNotFit) {
                ArgumentError);
   EXPECT_THROW(static_cast<void>(run(the.batch, the.baseline, {{.token = 0, .output = 61}})),
                ArgumentError);
-  EXPECT_THROW(static_cast<void>(load("bare_odd", ScoreHead::masked_lm)), ModelError);
+  EXPECT_THROW(static_cast<void>(load("bare_odd", &internal::heads::masked_lm)), ModelError);
   EXPECT_THROW(static_cast<void>(gauss_legendre(0)), ArgumentError);
 }
 

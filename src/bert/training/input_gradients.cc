@@ -7,61 +7,36 @@
 
 #include <fmt/format.h>
 
-#include "bert/heads.h"
+#include "bert/encoder.h"
+#include "bert/head_model.h"
 #include "bert/training/trainable_encoder.h"
 #include "cloze/error.h"
 
 namespace cloze::internal {
 namespace {
 
-constexpr const char* kTransform = "cls.predictions.transform.";
-
-bool is_pooled(ScoreHead head) {
-  return head == ScoreHead::next_sentence || head == ScoreHead::sequence;
+const HeadLayer& only_layer(const HeadKind& head) {
+  if (head.layers().size() == 1) return head.layers().front();
+  throw ArgumentError(fmt::format("{} has {} layers: a score is of a head that has one",
+                                  architecture_of(head), head.layers().size()));
 }
 
-bool is_distilbert(const BertConfig& config) { return config.model_type == "distilbert"; }
-
-/// What stands between the first token and the classifier: BERT's pooler, or DistilBERT's own layer
-/// with relu.
-std::string pooler_of(const BertConfig& config) {
-  return is_distilbert(config) ? "pre_classifier" : "bert.pooler.dense";
-}
-ops::Epilogue pooler_activation(const BertConfig& config) {
-  return is_distilbert(config) ? ops::Epilogue::relu : ops::Epilogue::tanh;
-}
-
-/// Name of the linear layer that gives the logits.
-std::string classifier_of(ScoreHead head) {
-  switch (head) {
-    case ScoreHead::masked_lm:
-      return "cls.predictions.decoder";
-    case ScoreHead::next_sentence:
-      return "cls.seq_relationship";
-    case ScoreHead::span:
-      return "qa_outputs";
-    default:
-      return "classifier";
-  }
+Pooler required_pooler(const WeightSource& weights, const BertConfig& config) {
+  return pooler_in(weights, config).value_or(Pooler{pooler_shape(config), ops::Epilogue::tanh});
 }
 
 /// What stands between the hidden states and the last linear layer is loaded as parameters of the
 /// encoder are; of the last layer only the rows that are asked for are ever read.
-std::vector<ParameterShape> parameters_of(const BertConfig& config, ScoreHead head) {
-  const std::int64_t hidden = config.hidden_size;
-  auto shapes = encoder_parameters(config, false);
-  if (is_pooled(head)) {
-    shapes.push_back({pooler_of(config) + ".weight", {hidden, hidden}});
-    shapes.push_back({pooler_of(config) + ".bias", {hidden}});
+std::vector<ParameterShape> parameters_of(const BertConfig& config, const HeadLayer& layer,
+                                          const Pooler& pooler) {
+  auto list = encoder_parameters(config, false);
+  if (layer.input == HeadInput::pooled) append(list, pooler.shape);
+  if (layer.input == HeadInput::masked) {
+    const auto shapes = prediction_shapes(config);
+    append(list, shapes.transform);
+    append(list, shapes.norm);
   }
-  if (head == ScoreHead::masked_lm) {
-    const std::string transform = kTransform;
-    shapes.push_back({transform + "dense.weight", {hidden, hidden}});
-    shapes.push_back({transform + "dense.bias", {hidden}});
-    shapes.push_back({transform + "LayerNorm.weight", {hidden}});
-    shapes.push_back({transform + "LayerNorm.bias", {hidden}});
-  }
-  return shapes;
+  return list;
 }
 
 std::span<float> row_of(ops::Matrix matrix, std::int64_t row) {
@@ -72,7 +47,8 @@ std::span<float> row_of(ops::Matrix matrix, std::int64_t row) {
 
 struct InputGradients::Parts {
   BertConfig config;
-  ScoreHead head;
+  const HeadLayer& layer;
+  Pooler pooler;
   TrainingWeights weights;
   TrainableEncoder encoder;
   ops::Context context;
@@ -80,18 +56,19 @@ struct InputGradients::Parts {
   nn::TrainableNorm norm;     ///< of the transform
   Tensor outputs, biases;     ///< the last layer: [outputs, hidden], [outputs]
 
-  Parts(BertConfig configuration, WeightSource& source, ScoreHead scored)
+  Parts(BertConfig configuration, WeightSource& source, const HeadKind& head)
       : config(std::move(configuration)),
-        head(scored),
-        weights(parameters_of(config, head), DType::f32, false),
+        layer(only_layer(head)),
+        pooler(required_pooler(source, config)),
+        weights(parameters_of(config, layer, pooler), DType::f32, false),
         encoder(config, weights, false) {
     weights.parameters().load(source);
-    if (is_pooled(head)) dense = weights.linear_f32(pooler_of(config));
-    const auto name = classifier_of(head);
-    if (head == ScoreHead::masked_lm) {
-      dense = weights.linear_f32(std::string(kTransform) + "dense");
-      norm = weights.norm(std::string(kTransform) + "LayerNorm", config.layer_norm_eps);
-      const auto& word = weights.parameters().at("bert.embeddings.word_embeddings.weight");
+    if (is_pooled()) dense = weights.linear_f32(pooler.shape);
+    if (layer.input == HeadInput::masked) {
+      const auto shapes = prediction_shapes(config);
+      dense = weights.linear_f32(shapes.transform);
+      norm = weights.norm(shapes.norm, config.layer_norm_eps);
+      const auto& word = weights.parameters().at(kWordEmbeddings);
       const auto decoder =
           decoder_tensors(source, config,
                           Tensor::view(DType::f32, word.shape,
@@ -99,10 +76,13 @@ struct InputGradients::Parts {
       outputs = decoder.weight;
       biases = decoder.bias.to(DType::f32);
     } else {
+      const std::string name(layer.name);
       outputs = source.take(name + ".weight", {-1, config.hidden_size});
       biases = source.take(name + ".bias", {outputs.dim(0)}).to(DType::f32);
     }
   }
+
+  [[nodiscard]] bool is_pooled() const { return layer.input == HeadInput::pooled; }
 
   void require(const Batch& batch, const Tensor& sums, std::span<const ScoredLogit> logits) const {
     if (sums.shape() != Shape{batch.total_tokens(), config.hidden_size}) {
@@ -139,7 +119,7 @@ struct InputGradients::Parts {
     for (std::int64_t s = 0; s < batch.sequences(); ++s) {
       const auto start = batch.cu_seqlens[static_cast<std::size_t>(s)];
       for (const auto& logit : logits) {
-        saved.positions.push_back(start + (is_pooled(head) ? 0 : logit.token));
+        saved.positions.push_back(start + (is_pooled() ? 0 : logit.token));
       }
     }
     const auto rows = static_cast<std::int64_t>(saved.positions.size()), width = hidden.cols;
@@ -150,8 +130,8 @@ struct InputGradients::Parts {
     saved.inner = context.matrix(DType::f32, rows, width);
     saved.features = context.matrix(DType::f32, rows, width);
     ops::multiply(context, {own}, {dense.weight, true}, saved.inner, dense.bias);
-    if (is_pooled(head)) {
-      ops::activate(context, saved.inner, pooler_activation(config), saved.features);
+    if (is_pooled()) {
+      ops::activate(context, saved.inner, pooler.activation, saved.features);
       return saved;
     }
     saved.norm = {.normalized = context.matrix(DType::f32, rows, width),
@@ -165,12 +145,11 @@ struct InputGradients::Parts {
   void head_backward(const HeadForward& saved, ops::Matrix d_features, ops::Matrix d_hidden) {
     auto d_own = d_features;
     if (dense.weight.data != nullptr) {
-      if (!is_pooled(head)) {
+      if (!is_pooled()) {
         ops::residual_norm_backward(context, d_features, saved.norm, {}, norm.parameters.gamma,
                                     d_features, {}, {});
       }
-      const auto activation =
-          is_pooled(head) ? pooler_activation(config) : epilogue_of(config.hidden_act);
+      const auto activation = is_pooled() ? pooler.activation : epilogue_of(config.hidden_act);
       ops::activate_backward(context, saved.inner, activation, d_features, saved.inner, {}, {});
       ops::multiply(context, {saved.inner}, {dense.weight}, d_own);
     }
@@ -212,7 +191,7 @@ struct InputGradients::Parts {
   }
 };
 
-InputGradients::InputGradients(BertConfig config, WeightSource& weights, ScoreHead head)
+InputGradients::InputGradients(BertConfig config, WeightSource& weights, const HeadKind& head)
     : parts_(std::make_unique<Parts>(std::move(config), weights, head)) {}
 InputGradients::InputGradients(InputGradients&&) noexcept = default;
 InputGradients& InputGradients::operator=(InputGradients&&) noexcept = default;
@@ -234,8 +213,7 @@ Tensor InputGradients::word_embeddings(std::span<const std::int32_t> ids) {
       Tensor::zeros(DType::f32, {static_cast<std::int64_t>(ids.size()), config().hidden_size});
   parts_->context.begin();
   if (!rows.empty()) {
-    ops::gather_rows(parts_->context,
-                     parts_->weights.matrix_f32("bert.embeddings.word_embeddings.weight"), ids,
+    ops::gather_rows(parts_->context, parts_->weights.matrix_f32(std::string(kWordEmbeddings)), ids,
                      ops::matrix_of(rows));
   }
   return rows;

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "bert/head_table.h"
 #include "bert/weights.h"
 #include "cloze/batch.h"
 #include "cloze/config.h"
@@ -15,27 +16,19 @@
 
 namespace cloze::internal {
 
-/// Whose logits make the score.
-enum class ScoreHead : std::uint8_t {
-  masked_lm,      ///< `cls.predictions`: a logit for each token and vocabulary entry
-  next_sentence,  ///< `cls.seq_relationship` on the pooled output: 2 logits
-  sequence,       ///< `classifier` on the pooled output: a logit for each label
-  token,          ///< `classifier` on every token: a logit for each token and label
-  span,           ///< `qa_outputs`: each token as the first (0) and the last (1) of the answer
-};
-
 /// A logit of a sequence.
 struct ScoredLogit {
   std::int32_t token = 0;   ///< place in the sequence; 0 for heads on the pooled output
-  std::int32_t output = 0;  ///< label, vocabulary id, or 0 and 1 of the span head
+  std::int32_t output = 0;  ///< label, vocabulary id, or 0 (start) and 1 (end) of an answer
 };
 
 /// Computes in f32 and without dropout. One thread calls it at a time; it uses the calling thread's
 /// team. Holds the encoder's parameters once, and no gradients of them.
 class InputGradients {
  public:
-  /// Throws as WeightSource::take does: ModelError where the checkpoint lacks the head.
-  InputGradients(BertConfig config, WeightSource& weights, ScoreHead head);
+  /// `head` gives the logits that make the score. Throws ArgumentError for a head of no layer or of
+  /// several, and as WeightSource::take does: ModelError where the checkpoint lacks the head.
+  InputGradients(BertConfig config, WeightSource& weights, const HeadKind& head);
   InputGradients(const InputGradients&) = delete;
   InputGradients& operator=(const InputGradients&) = delete;
   InputGradients(InputGradients&&) noexcept;

@@ -11,19 +11,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bert/layout.h"
 #include "bert/weights.h"
 #include "cloze/checkpoint.h"
 #include "cloze/tensor.h"
 
 namespace cloze::internal {
-
-/// Name and shape of a parameter, as the checkpoint has them.
-struct ParameterShape {
-  std::string name;
-  Shape shape;
-  /// Begins where the one before ends, so that both can be looked at as one: query, key and value.
-  bool adjoining = false;
-};
 
 /// One parameter; the spans look into its `Parameters`.
 struct Parameter {

@@ -6,17 +6,13 @@
 #include <fmt/format.h>
 
 #include "bert/encoder.h"
+#include "bert/head_table.h"
 #include "bert/training/trainable_encoder.h"
 #include "bert/training/trainable_heads.h"
 #include "cloze/error.h"
 
 namespace cloze::internal {
 namespace {
-
-constexpr const char* kDecoder = "bert.embeddings.word_embeddings.weight";
-constexpr const char* kDecoderBias = "cls.predictions.bias";
-constexpr const char* kTransform = "cls.predictions.transform.";
-constexpr const char* kNextSentence = "cls.seq_relationship";
 
 // Masked positions whose logits exist at once: what a vocabulary of 30,522 makes of them stays
 // below 250 MB in f32.
@@ -58,12 +54,12 @@ struct MaskedLmHead {
   DType compute = DType::f32;
 
   MaskedLmHead(TrainingWeights& weights, const BertConfig& config)
-      : transform(weights.linear({std::string(kTransform) + "dense"})),
-        norm(weights.norm(std::string(kTransform) + "LayerNorm", config.layer_norm_eps)),
-        decoder(weights.matrix(kDecoder)),
-        decoder_gradient(weights.gradient(kDecoder)),
-        bias(weights.parameters().at(kDecoderBias).value),
-        bias_gradient(weights.parameters().at(kDecoderBias).gradient),
+      : transform(weights.linear({prediction_shapes(config).transform})),
+        norm(weights.norm(prediction_shapes(config).norm, config.layer_norm_eps)),
+        decoder(weights.matrix(std::string(kWordEmbeddings))),
+        decoder_gradient(weights.gradient(std::string(kWordEmbeddings))),
+        bias(weights.parameters().at(kPredictionBias).value),
+        bias_gradient(weights.parameters().at(kPredictionBias).gradient),
         activation(epilogue_of(config.hidden_act)),
         compute(weights.compute()) {}
 
@@ -126,8 +122,10 @@ struct NextSentenceHead {
   TrainablePooler pooler;
   nn::TrainableLinear classifier;
 
-  explicit NextSentenceHead(TrainingWeights& weights)
-      : pooler(weights), classifier(weights.linear_f32(kNextSentence)) {}
+  NextSentenceHead(TrainingWeights& weights, const BertConfig& config)
+      : pooler(weights, config),
+        classifier(
+            weights.linear_f32(linear_shape(heads::next_sentence.layers().front(), config))) {}
 
   [[nodiscard]] ops::CrossEntropy run(ops::Context& context, ops::ConstMatrix hidden,
                                       std::vector<std::int32_t> starts,
@@ -164,22 +162,6 @@ PretrainingLoss& PretrainingLoss::operator+=(const PretrainingLoss& other) {
   return *this;
 }
 
-std::vector<ParameterShape> pretraining_parameters(const BertConfig& config, bool next_sentence) {
-  const std::int64_t hidden = config.hidden_size;
-  auto shapes = encoder_parameters(config, next_sentence);
-  const std::string transform = kTransform;
-  shapes.push_back({kDecoderBias, {config.vocab_size}});
-  shapes.push_back({transform + "dense.weight", {hidden, hidden}});
-  shapes.push_back({transform + "dense.bias", {hidden}});
-  shapes.push_back({transform + "LayerNorm.weight", {hidden}});
-  shapes.push_back({transform + "LayerNorm.bias", {hidden}});
-  if (next_sentence) {
-    shapes.push_back({std::string(kNextSentence) + ".weight", {2, hidden}});
-    shapes.push_back({std::string(kNextSentence) + ".bias", {2}});
-  }
-  return shapes;
-}
-
 struct PretrainingModel::Parts {
   BertConfig config;
   TrainingOptions options;
@@ -192,10 +174,10 @@ struct PretrainingModel::Parts {
   Parts(BertConfig configuration, const TrainingOptions& training)
       : config(std::move(configuration)),
         options(training),
-        weights(pretraining_parameters(config, options.next_sentence), options.compute),
+        weights(model_parameters(config, options.head()), options.compute),
         encoder(config, weights, options.recompute),
         masked_lm(weights, config),
-        next_sentence(options.next_sentence ? std::make_unique<NextSentenceHead>(weights)
+        next_sentence(options.next_sentence ? std::make_unique<NextSentenceHead>(weights, config)
                                             : nullptr) {}
 
   /// The tokens that the heads look at.

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "bert/head_table.h"
 #include "bert/training/parameters.h"
 #include "cloze/batch.h"
 #include "cloze/config.h"
@@ -65,6 +66,11 @@ struct TrainingOptions {
   /// Keeps each layer's input alone and computes the rest again in the backward pass: less memory
   /// for about a third more arithmetic.
   bool recompute = false;
+
+  /// BertForPreTraining, or without the next-sentence task BertForMaskedLM.
+  [[nodiscard]] const HeadKind& head() const {
+    return next_sentence ? heads::pretraining : heads::masked_lm;
+  }
 };
 
 /// The trainable model. One thread calls it at a time; it uses the calling thread's team.
@@ -107,10 +113,5 @@ class PretrainingModel {
   struct Parts;
   std::unique_ptr<Parts> parts_;
 };
-
-/// The parameters of BertForPreTraining (without next-sentence head and pooler when the task is
-/// left out), by transformers' names. The decoder is the word embeddings' (tied).
-[[nodiscard]] std::vector<ParameterShape> pretraining_parameters(const BertConfig& config,
-                                                                 bool next_sentence);
 
 }  // namespace cloze::internal

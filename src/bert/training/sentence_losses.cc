@@ -67,33 +67,6 @@ void write_gradient(const Direction& direction, const Vector& d_unit, std::span<
 
 }  // namespace
 
-void mean_of_sequences(ops::ConstMatrix hidden, const Batch& batch, ops::Matrix vectors) {
-  parallel_for(batch.sequences(), 1, [&](std::int64_t sequence) {
-    Vector sum(static_cast<std::size_t>(hidden.cols));
-    const auto at = static_cast<std::size_t>(sequence);
-    for (auto row = batch.cu_seqlens[at]; row < batch.cu_seqlens[at + 1]; ++row) {
-      const auto values = row_of(hidden, row);
-      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[i];
-    }
-    const auto mean = row_of(vectors, sequence);
-    const auto length = static_cast<double>(batch.length(sequence));
-    for (std::size_t i = 0; i < sum.size(); ++i) mean[i] = static_cast<float>(sum[i] / length);
-  });
-}
-
-void mean_of_sequences_backward(ops::ConstMatrix d_vectors, const Batch& batch,
-                                ops::Matrix d_hidden) {
-  parallel_for(batch.sequences(), 1, [&](std::int64_t sequence) {
-    const auto from = row_of(d_vectors, sequence);
-    const auto share = 1 / static_cast<float>(batch.length(sequence));
-    const auto at = static_cast<std::size_t>(sequence);
-    for (auto row = batch.cu_seqlens[at]; row < batch.cu_seqlens[at + 1]; ++row) {
-      const auto to = row_of(d_hidden, row);
-      for (std::size_t i = 0; i < to.size(); ++i) to[i] = share * from[i];
-    }
-  });
-}
-
 ops::LossSum in_batch_negatives(ops::ConstMatrix vectors, double scale, ops::Matrix d_vectors) {
   constexpr double sharpness = 20;  // sentence-transformers' `scale`
   const auto directions = directions_of(vectors);

@@ -1,21 +1,13 @@
 /// \file
-/// Sentence vectors in training: the mean of a sequence's hidden states, and the losses of pairs.
+/// The losses of pairs of sentence vectors.
 #pragma once
 
 #include <span>
 
-#include "cloze/batch.h"
 #include "ops/ops.h"
 #include "ops/training.h"
 
 namespace cloze::internal {
-
-/// vectors [sequences, hidden] f32 = the mean of each sequence's rows of hidden f32 [tokens,
-/// hidden].
-void mean_of_sequences(ops::ConstMatrix hidden, const Batch& batch, ops::Matrix vectors);
-/// Its backward: d_hidden = d_vectors / length, for each token of the sequence.
-void mean_of_sequences_backward(ops::ConstMatrix d_vectors, const Batch& batch,
-                                ops::Matrix d_hidden);
 
 // Rows 2i and 2i + 1 of `vectors` [2 pairs, hidden] f32 are pair i. Each pair weighs 1, and the
 // gradient is that of scale·sum; `d_vectors` without data: not wanted; it may be `vectors`.

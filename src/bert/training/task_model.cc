@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "bert/encoder.h"
+#include "bert/mean_pooling.h"
 #include "bert/training/sentence_losses.h"
 #include "bert/training/trainable_encoder.h"
 #include "bert/training/trainable_heads.h"
@@ -16,27 +17,15 @@
 namespace cloze::internal {
 namespace {
 
-constexpr const char* kPooler = "bert.pooler.dense";
-
-bool has_pooler(TaskHead head) { return head == TaskHead::sequence || head == TaskHead::choice; }
-
-const char* classifier_name(TaskHead head) {
-  return head == TaskHead::span ? "qa_outputs" : "classifier";
+/// The head's layer; null where it has none (sentence vectors).
+const HeadLayer* layer_of(const HeadKind& head) {
+  return head.layers().empty() ? nullptr : &head.layers().front();
 }
 
-std::int64_t outputs_of(const BertConfig& config, TaskHead head) {
-  switch (head) {
-    case TaskHead::span:
-      return 2;
-    case TaskHead::choice:
-      return 1;
-    case TaskHead::embedding:
-      return config.hidden_size;
-    case TaskHead::sequence:
-    case TaskHead::token:
-      break;
-  }
-  return config.num_labels();
+/// Columns of the logits.
+std::int64_t columns_of(const BertConfig& config, const HeadKind& head) {
+  const auto* layer = layer_of(head);
+  return layer == nullptr ? config.hidden_size : outputs_of(*layer, config);
 }
 
 /// Groups of choices as cumulative counts.
@@ -65,21 +54,23 @@ void require_choices(const TaskBatch& batch) {
 }
 
 void require_options(const BertConfig& config, const TaskModelOptions& options) {
+  const auto& head = *options.head;
   const bool classes = options.loss == TaskLoss::cross_entropy;
-  const bool by_label = options.head == TaskHead::sequence || options.head == TaskHead::token;
-  const bool of_pairs =
-      options.loss == TaskLoss::in_batch_negatives || options.loss == TaskLoss::cosine_error;
-  if (of_pairs != (options.head == TaskHead::embedding)) {
-    throw ArgumentError("sentence vectors, and they alone, have losses of pairs");
+  const bool by_label = head.unit == HeadUnit::sequence || head.unit == HeadUnit::token;
+  if (head.unit == HeadUnit::position || head.layers().size() > 1 ||
+      (head.layers().empty() && head.unit != HeadUnit::pair)) {
+    throw ArgumentError(fmt::format("{} ({}) does not learn from labelled examples",
+                                    architecture_of(head), head.about));
   }
-  if (!classes && !of_pairs && options.head != TaskHead::sequence) {
-    throw ArgumentError("only classifiers of sequences have another loss than cross entropy");
+  if (!head.losses.contains(options.loss)) {
+    throw ArgumentError(fmt::format("{} ({}) is not trained with {}", architecture_of(head),
+                                    head.about, name_of(options.loss)));
   }
   if (!options.class_weights.empty() && (!classes || !by_label)) {
     throw ArgumentError(
         "class weights belong to cross entropy over labels (of sequences or tokens)");
   }
-  const auto labels = static_cast<std::size_t>(config.num_labels());
+  const auto labels = static_cast<std::size_t>(columns_of(config, head));
   if (!options.class_weights.empty() && options.class_weights.size() != labels) {
     throw ArgumentError(fmt::format("{} class weights for {} labels: give one for each",
                                     options.class_weights.size(), labels));
@@ -102,17 +93,20 @@ void require_options(const BertConfig& config, const TaskModelOptions& options) 
 /// wanted: then BERT's initialisation.
 class WeightsWithHead final : public WeightSource {
  public:
-  WeightsWithHead(WeightSource& weights, const BertConfig& config, TaskHead head,
+  WeightsWithHead(WeightSource& weights, const BertConfig& config, const HeadKind& head,
                   std::uint64_t seed, bool fresh_head)
       : weights_(weights),
         random_(config, seed),
-        classifier_(classifier_name(head)),
+        pooler_(pooler_shape(config).name + "."),
         fresh_(fresh_head) {
+    const auto* layer = layer_of(head);
+    if (layer == nullptr) return;
+    classifier_ = std::string(layer->name) + ".";
     if (fresh_) return;
-    // Half a head is none.
-    const std::int64_t outputs = outputs_of(config, head);
-    fresh_ = !has(classifier_ + ".weight", {outputs, config.hidden_size}) ||
-             !has(classifier_ + ".bias", {outputs});
+    // A head that lacks one of its two tensors is made anew as a whole.
+    const std::int64_t outputs = outputs_of(*layer, config);
+    fresh_ = !has(classifier_ + "weight", {outputs, config.hidden_size}) ||
+             !has(classifier_ + "bias", {outputs});
   }
 
   [[nodiscard]] bool contains(const std::string& name) const override {
@@ -120,7 +114,7 @@ class WeightsWithHead final : public WeightSource {
   }
 
   [[nodiscard]] Tensor take(const std::string& name, const Shape& shape) override {
-    const bool own = name.starts_with(classifier_) ? !fresh_ : !is_head(name) || has(name, shape);
+    const bool own = is_classifier(name) ? !fresh_ : !is_head(name) || has(name, shape);
     if (own) return weights_.take(name, shape);
     made_new_ = true;
     return random_.take(name, shape);
@@ -134,7 +128,10 @@ class WeightsWithHead final : public WeightSource {
 
  private:
   [[nodiscard]] bool is_head(const std::string& name) const {
-    return name.starts_with(classifier_) || name.starts_with(kPooler);
+    return is_classifier(name) || name.starts_with(pooler_);
+  }
+  [[nodiscard]] bool is_classifier(const std::string& name) const {
+    return !classifier_.empty() && name.starts_with(classifier_);
   }
 
   [[nodiscard]] bool has(const std::string& name, const Shape& shape) {
@@ -149,7 +146,7 @@ class WeightsWithHead final : public WeightSource {
 
   WeightSource& weights_;
   RandomWeights random_;
-  std::string classifier_;
+  std::string pooler_, classifier_;  ///< what the names of their tensors begin with
   bool fresh_;
   bool made_new_ = false;
 };
@@ -164,51 +161,43 @@ TaskLossSum& TaskLossSum::operator+=(const TaskLossSum& other) {
   return *this;
 }
 
-std::vector<ParameterShape> task_parameters(const BertConfig& config, TaskHead head) {
-  auto shapes = encoder_parameters(config, has_pooler(head));
-  if (head == TaskHead::embedding) return shapes;
-  const std::int64_t outputs = outputs_of(config, head);
-  const std::string name = classifier_name(head);
-  shapes.push_back({name + ".weight", {outputs, config.hidden_size}});
-  shapes.push_back({name + ".bias", {outputs}});
-  return shapes;
-}
-
-std::string_view architecture_of(TaskHead head) {
-  switch (head) {
-    case TaskHead::sequence:
-      return "BertForSequenceClassification";
-    case TaskHead::token:
-      return "BertForTokenClassification";
-    case TaskHead::span:
-      return "BertForQuestionAnswering";
-    case TaskHead::embedding:
-      return "BertModel";
-    case TaskHead::choice:
-      break;
+std::vector<std::int64_t> rows_of_units(const HeadKind& head, const TaskBatch& batch) {
+  const auto& inputs = batch.inputs;
+  if (head.unit == HeadUnit::choice) return {batch.choices.begin(), batch.choices.end()};
+  if (head.unit == HeadUnit::pair) {
+    return std::vector<std::int64_t>(static_cast<std::size_t>(inputs.sequences() / 2), 2);
   }
-  return "BertForMultipleChoice";
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(inputs.sequences()), 1);
+  if (!row_per_token(head.unit)) return rows;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i] = inputs.length(static_cast<std::int64_t>(i));
+  }
+  return rows;
 }
 
 struct TaskModel::Parts {
   BertConfig config;
   TaskModelOptions options;
+  const HeadKind& head;
+  const HeadLayer* layer;  ///< null: sentence vectors
   TrainingWeights weights;
   TrainableEncoder encoder;
   std::optional<TrainablePooler> pooler;
-  std::optional<nn::TrainableLinear> classifier;  ///< none: sentence vectors
+  nn::TrainableLinear classifier;  ///< of `layer`
   ops::Context context;
   bool new_head = false;
 
   Parts(BertConfig configuration, TaskModelOptions wanted)
       : config(std::move(configuration)),
         options(std::move(wanted)),
-        weights(task_parameters(config, options.head), options.compute),
+        head(*options.head),
+        layer(layer_of(head)),
+        weights(model_parameters(config, head), options.compute),
         encoder(config, weights, options.recompute, frozen()) {
-    if (options.head != TaskHead::embedding) {
-      classifier = weights.linear_f32(classifier_name(options.head));
+    if (layer != nullptr) {
+      classifier = weights.linear_f32(linear_shape(*layer, config));
+      if (layer->input == HeadInput::pooled) pooler.emplace(weights, config);
     }
-    if (has_pooler(options.head)) pooler.emplace(weights);
     for (auto& parameter : weights.parameters().all()) {
       if (frozen().contains(parameter.name)) parameter.rate = 0;
     }
@@ -217,8 +206,8 @@ struct TaskModel::Parts {
   /// The tokens that the head looks at: with a pooler the first ones; for the loss of a head for
   /// tokens those that have a label.
   [[nodiscard]] TokenSelection selection(const TaskBatch& batch, bool labelled_alone) const {
-    if (has_pooler(options.head)) return TokenSelection::first_tokens(batch.inputs);
-    if (options.head != TaskHead::token || !labelled_alone) return {};
+    if (pooler) return TokenSelection::first_tokens(batch.inputs);
+    if (head.unit != HeadUnit::token || !labelled_alone) return {};
     std::vector<std::int32_t> labelled;
     for (std::size_t i = 0; i < batch.labels.size(); ++i) {
       if (batch.labels[i] != kIgnoredLabel) labelled.push_back(static_cast<std::int32_t>(i));
@@ -242,14 +231,14 @@ struct TaskModel::Parts {
   [[nodiscard]] HeadForward forward_head(ops::ConstMatrix hidden, const Batch& batch,
                                          const TokenSelection& selected, const DropoutKey& key) {
     HeadForward forward;
-    if (!classifier) {
+    if (layer == nullptr) {
       auto in_f32 = context.matrix(DType::f32, hidden.rows, hidden.cols);
       ops::convert(context, hidden, in_f32);
       forward.logits = context.matrix(DType::f32, batch.sequences(), hidden.cols);
       mean_of_sequences(in_f32, batch, forward.logits);
       return forward;
     }
-    if (options.head != TaskHead::span) {
+    if (layer->dropout) {
       forward.dropout = TrainableEncoder::dropout_at(
           key, DropoutSite::head, config.classifier_dropout.value_or(config.hidden_dropout_prob));
     }
@@ -260,7 +249,7 @@ struct TaskModel::Parts {
     }
     forward.input = context.matrix(DType::f32, x.rows, x.cols);
     ops::apply_dropout(context, x, forward.dropout, forward.input);
-    forward.logits = head_logits(context, *classifier, forward.input);
+    forward.logits = head_logits(context, classifier, forward.input);
     return forward;
   }
 
@@ -276,16 +265,16 @@ struct TaskModel::Parts {
   /// zero.
   void backward_head(const HeadForward& forward, const Batch& batch, ops::ConstMatrix d_logits,
                      ops::Matrix d_hidden) {
-    if (!classifier) {
+    if (layer == nullptr) {
       mean_of_sequences_backward(d_logits, batch, d_hidden);
       return;
     }
     if (!pooler) {
-      head_logits_backward(context, *classifier, forward.input, d_logits, d_hidden);
+      head_logits_backward(context, classifier, forward.input, d_logits, d_hidden);
       ops::apply_dropout(context, d_hidden, forward.dropout, d_hidden);
       return;
     }
-    head_logits_backward(context, *classifier, forward.input, d_logits, forward.input);
+    head_logits_backward(context, classifier, forward.input, d_logits, forward.input);
     ops::apply_dropout(context, forward.input, forward.dropout, forward.input);
     const auto bytes = static_cast<std::size_t>(d_hidden.rows * d_hidden.cols) * sizeof(float);
     std::fill_n(d_hidden.data, bytes, std::byte{0});
@@ -294,25 +283,34 @@ struct TaskModel::Parts {
 
   void require_labels(const TaskBatch& batch) const {
     const std::int64_t sequences = batch.inputs.sequences();
-    if (options.head == TaskHead::embedding) {
-      if (sequences % 2 != 0) {
-        throw ArgumentError(fmt::format("{} texts are not pairs", sequences));
-      }
-      if (options.loss == TaskLoss::cosine_error) {
-        require_count(batch.targets.size(), sequences / 2, "targets");
-      }
-    } else if (options.head == TaskHead::span) {
-      require_count(batch.start_positions.size(), sequences, "start positions");
-      require_count(batch.end_positions.size(), sequences, "end positions");
-    } else if (options.loss != TaskLoss::cross_entropy) {
-      require_count(batch.targets.size(), sequences * classifier->weight.rows, "targets");
-    } else if (options.head == TaskHead::choice) {
-      require_choices(batch);
-      require_count(batch.labels.size(), static_cast<std::int64_t>(batch.choices.size()), "labels");
+    const std::int64_t rows = row_per_token(head.unit) ? batch.inputs.total_tokens() : sequences;
+    switch (head.unit) {
+      case HeadUnit::pair:
+        if (sequences % 2 != 0) {
+          throw ArgumentError(fmt::format("{} texts are not pairs", sequences));
+        }
+        if (options.loss == TaskLoss::cosine_error) {
+          require_count(batch.targets.size(), sequences / 2, "targets");
+        }
+        return;
+      case HeadUnit::span:
+        require_count(batch.start_positions.size(), sequences, "start positions");
+        require_count(batch.end_positions.size(), sequences, "end positions");
+        return;
+      case HeadUnit::choice:
+        require_choices(batch);
+        require_count(batch.labels.size(), static_cast<std::int64_t>(batch.choices.size()),
+                      "labels");
+        return;
+      case HeadUnit::sequence:
+      case HeadUnit::token:
+      case HeadUnit::position:
+        break;
+    }
+    if (options.loss == TaskLoss::cross_entropy) {
+      require_count(batch.labels.size(), rows, "labels");
     } else {
-      require_count(batch.labels.size(),
-                    options.head == TaskHead::token ? batch.inputs.total_tokens() : sequences,
-                    "labels");
+      require_count(batch.targets.size(), rows * classifier.weight.rows, "targets");
     }
   }
 
@@ -324,8 +322,8 @@ struct TaskModel::Parts {
     const auto sums = [](const ops::LossSum& loss) {
       return TaskLossSum{loss.sum, loss.weight, loss.labelled, loss.correct};
     };
-    switch (options.head) {
-      case TaskHead::span: {
+    switch (head.unit) {
+      case HeadUnit::span: {
         const auto& ends = batch.inputs.cu_seqlens;
         auto loss = sums(ops::segment_cross_entropy(context, logits, 0, ends, batch.start_positions,
                                                     options.label_smoothing, scale, d_logits));
@@ -333,17 +331,18 @@ struct TaskModel::Parts {
                sums(ops::segment_cross_entropy(context, logits, 1, ends, batch.end_positions,
                                                options.label_smoothing, scale, d_logits));
       }
-      case TaskHead::choice:
+      case HeadUnit::choice:
         return sums(ops::segment_cross_entropy(context, logits, 0, choice_segments(batch),
                                                batch.labels, options.label_smoothing, scale,
                                                d_logits));
-      case TaskHead::embedding:
+      case HeadUnit::pair:
         if (options.loss == TaskLoss::cosine_error) {
           return sums(cosine_error(logits, batch.targets, scale, d_logits));
         }
         return sums(in_batch_negatives(logits, scale, d_logits));
-      case TaskHead::sequence:
-      case TaskHead::token:
+      case HeadUnit::sequence:
+      case HeadUnit::token:
+      case HeadUnit::position:
         break;
     }
     switch (options.loss) {
@@ -358,7 +357,7 @@ struct TaskModel::Parts {
     }
     std::vector<std::int32_t> some;
     std::span<const std::int32_t> labels = batch.labels;
-    if (options.head == TaskHead::token && !selected.all()) {
+    if (head.unit == HeadUnit::token && !selected.all()) {
       for (const auto token : selected.tokens()) {
         some.push_back(batch.labels[static_cast<std::size_t>(token)]);
       }
@@ -375,7 +374,7 @@ TaskModel::TaskModel(BertConfig config, WeightSource& weights, const TaskModelOp
                      std::uint64_t seed, bool fresh_head) {
   config.validate();
   require_options(config, options);
-  WeightsWithHead source(weights, config, options.head, seed, fresh_head);
+  WeightsWithHead source(weights, config, *options.head, seed, fresh_head);
   parts_ = std::make_unique<Parts>(std::move(config), options);
   parameters().load(source);
   parts_->new_head = source.made_new();
@@ -394,20 +393,21 @@ void TaskModel::parameters_changed() { parts_->weights.refresh(); }
 
 double TaskModel::weight(const TaskBatch& batch) const {
   parts_->require_labels(batch);
-  if (options().head == TaskHead::embedding) {
+  const auto unit = parts_->head.unit;
+  if (unit == HeadUnit::pair) {
     const std::int64_t pairs = batch.inputs.sequences() / 2;
     return static_cast<double>(pairs);
   }
-  if (options().head == TaskHead::span) return 2 * static_cast<double>(batch.inputs.sequences());
+  if (unit == HeadUnit::span) return 2 * static_cast<double>(batch.inputs.sequences());
   if (options().loss != TaskLoss::cross_entropy) return static_cast<double>(batch.targets.size());
-  if (options().head == TaskHead::choice) return static_cast<double>(batch.choices.size());
+  if (unit == HeadUnit::choice) return static_cast<double>(batch.choices.size());
   double weight = 0;
   const auto& weights = options().class_weights;
   for (const auto label : batch.labels) {
     if (label == kIgnoredLabel) continue;
-    if (label < 0 || label >= parts_->classifier->weight.rows) {
+    if (label < 0 || label >= parts_->classifier.weight.rows) {
       throw ArgumentError(
-          fmt::format("label {} of a model with {}", label, parts_->classifier->weight.rows));
+          fmt::format("label {} of a model with {}", label, parts_->classifier.weight.rows));
     }
     weight += weights.empty() ? 1.0 : weights[static_cast<std::size_t>(label)];
   }
@@ -449,7 +449,7 @@ Tensor TaskModel::predict(const TaskBatch& batch, TaskLossSum* loss) {
     *loss = {};
   }
   if (batch.inputs.total_tokens() == 0) {
-    return Tensor::zeros(DType::f32, {0, outputs_of(parts.config, parts.options.head)});
+    return Tensor::zeros(DType::f32, {0, columns_of(parts.config, parts.head)});
   }
   const auto selected = parts.selection(batch, false);
   const auto logits = parts.infer(batch, selected);

@@ -1,15 +1,14 @@
 /// \file
-/// BERT with the head of a task, trainable: transformers' BertForSequenceClassification,
-/// BertForTokenClassification, BertForQuestionAnswering and BertForMultipleChoice, forward and
-/// backward on packed batches.
+/// BERT with the head of a task, trainable: every row of the table of heads that has at most one
+/// layer and learns from labelled examples, forward and backward on packed batches.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string_view>
 #include <vector>
 
+#include "bert/head_table.h"
 #include "bert/training/parameters.h"
 #include "cloze/batch.h"
 #include "cloze/config.h"
@@ -17,46 +16,27 @@
 
 namespace cloze::internal {
 
-/// What stands on the encoder.
-enum class TaskHead : std::uint8_t {
-  sequence,  ///< pooler, dropout, `classifier` [num_labels, hidden]: logits [sequences, num_labels]
-  token,     ///< dropout, `classifier` [num_labels, hidden]: logits [total_tokens, num_labels]
-  span,      ///< `qa_outputs` [2, hidden]: start and end logits [total_tokens, 2]
-  choice,    ///< pooler, dropout, `classifier` [1, hidden]: logits [sequences, 1]
-  /// No parameters: "logits" are sentence vectors, the means of the last hidden states over each
-  /// sequence, [sequences, hidden].
-  embedding,
-};
-
-enum class TaskLoss : std::uint8_t {
-  cross_entropy,         ///< one label of several (every head)
-  binary_cross_entropy,  ///< any of several labels, or one score (sequence head)
-  mean_squared_error,    ///< values (sequence head)
-  in_batch_negatives,    ///< neighbouring sequences belong together (embedding head)
-  cosine_error,          ///< and are alike by so much: `targets` (embedding head)
-};
-
 /// A label that no loss is taken of: transformers' -100.
 inline constexpr std::int32_t kIgnoredLabel = -100;
 
-/// Packed examples of a task with what is wanted of them. Which members are read follows from head
-/// and loss; without labels a batch can still be predicted.
+/// Packed examples of a task with what is wanted of them. Which members are read follows from the
+/// head's unit and the loss; without labels a batch can still be predicted.
 struct TaskBatch {
   Batch inputs;
-  /// Cross entropy: of each sequence (sequence head), each packed token (token head; kIgnoredLabel
-  /// where none counts), or each group of choices (choice head): the right one's place in it.
+  /// Cross entropy, by the head's unit: of each sequence, of each packed token (kIgnoredLabel where
+  /// none counts), or of each group of choices: the right one's place in it.
   std::vector<std::int32_t> labels{};
-  /// The other losses: [sequences, num_labels]; cosine error: [sequences / 2].
+  /// The other losses: [rows, outputs]; cosine error: [sequences / 2].
   std::vector<float> targets{};
-  /// Span head: [sequences], places within the sequence of the answer's first and last token, 0
+  /// Spans: [sequences], places within the sequence of the answer's first and last token, 0
   /// ([CLS]) where there is none.
   std::vector<std::int32_t> start_positions{}, end_positions{};
-  /// Choice head: how many neighbouring sequences make each group; their sum is `sequences`.
+  /// Choices: how many neighbouring sequences make each group; their sum is `sequences`.
   std::vector<std::int32_t> choices{};
 };
 
 struct TaskModelOptions {
-  TaskHead head = TaskHead::sequence;
+  const HeadKind* head = &heads::sequence_classification;
   TaskLoss loss = TaskLoss::cross_entropy;
   DType compute = DType::f32;  ///< as TrainingOptions::compute
   bool recompute = false;      ///< as TrainingOptions::recompute
@@ -126,7 +106,7 @@ class TaskModel {
   /// Loss without dropout and gradients.
   [[nodiscard]] TaskLossSum evaluate(const TaskBatch& batch);
 
-  /// Logits without dropout, f32, of the shape that TaskHead says. With `loss`, the batch's loss
+  /// Logits without dropout, f32, of the rows that HeadUnit says. With `loss`, the batch's loss
   /// (it must have labels).
   [[nodiscard]] Tensor predict(const TaskBatch& batch, TaskLossSum* loss = nullptr);
 
@@ -137,10 +117,8 @@ class TaskModel {
   std::unique_ptr<Parts> parts_;
 };
 
-/// The parameters of the model by transformers' names, the head's last.
-[[nodiscard]] std::vector<ParameterShape> task_parameters(const BertConfig& config, TaskHead head);
-
-/// "BertForSequenceClassification", ...
-[[nodiscard]] std::string_view architecture_of(TaskHead head);
+/// How many rows of the logits belong to each unit of the batch, in its order: a sequence, a group
+/// of choices or a pair. Their sum is the number of rows.
+[[nodiscard]] std::vector<std::int64_t> rows_of_units(const HeadKind& head, const TaskBatch& batch);
 
 }  // namespace cloze::internal

@@ -42,30 +42,25 @@ TrainableEncoder::TrainableEncoder(const BertConfig& config, TrainingWeights& we
     throw ArgumentError(fmt::format("{} frozen layers of a model that has {}", frozen_.layers,
                                     config.num_hidden_layers));
   }
-  const std::string embeddings = "bert.embeddings.";
-  const std::string word = embeddings + "word_embeddings.weight";
-  const std::string position = embeddings + "position_embeddings.weight";
-  const std::string token_type = embeddings + "token_type_embeddings.weight";
-  tables_ = {.word = weights.matrix_f32(word),
-             .position = weights.matrix_f32(position),
-             .token_type = weights.matrix_f32(token_type)};
-  table_gradients_ = {.word = weights.gradient(word),
-                      .position = weights.gradient(position),
-                      .token_type = weights.gradient(token_type),
+  const auto embeddings = embedding_shapes(config);
+  tables_ = {.word = weights.matrix_f32(embeddings.word.name),
+             .position = weights.matrix_f32(embeddings.position.name),
+             .token_type = weights.matrix_f32(embeddings.token_type.name)};
+  table_gradients_ = {.word = weights.gradient(embeddings.word.name),
+                      .position = weights.gradient(embeddings.position.name),
+                      .token_type = weights.gradient(embeddings.token_type.name),
                       .padding = config.pad_token_id};
-  embedding_norm_ = weights.norm(embeddings + "LayerNorm", config.layer_norm_eps);
+  embedding_norm_ = weights.norm(embeddings.norm, config.layer_norm_eps);
   for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    const std::string name = fmt::format("bert.encoder.layer.{}.", i);
-    const std::string self = name + "attention.self.";
-    layers_.push_back(
-        {.qkv = weights.linear({self + "query", self + "key", self + "value"}),
-         .attention_output = weights.linear({name + "attention.output.dense"}),
-         .attention_norm = weights.norm(name + "attention.output.LayerNorm", config.layer_norm_eps),
-         .intermediate = weights.linear({name + "intermediate.dense"}),
-         .output = weights.linear({name + "output.dense"}),
-         .output_norm = weights.norm(name + "output.LayerNorm", config.layer_norm_eps),
-         .activation = epilogue_of(config.hidden_act),
-         .heads = config.num_attention_heads});
+    const auto shape = layer_shapes(config, i);
+    layers_.push_back({.qkv = weights.linear({shape.query, shape.key, shape.value}),
+                       .attention_output = weights.linear({shape.attention_output}),
+                       .attention_norm = weights.norm(shape.attention_norm, config.layer_norm_eps),
+                       .intermediate = weights.linear({shape.intermediate}),
+                       .output = weights.linear({shape.output}),
+                       .output_norm = weights.norm(shape.output_norm, config.layer_norm_eps),
+                       .activation = epilogue_of(config.hidden_act),
+                       .heads = config.num_attention_heads});
   }
 }
 

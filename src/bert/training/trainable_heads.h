@@ -14,8 +14,8 @@ namespace cloze::internal {
 /// `bert.pooler.dense`: tanh of a linear layer of each sequence's first hidden state.
 class TrainablePooler {
  public:
-  explicit TrainablePooler(TrainingWeights& weights)
-      : dense_(weights.linear_f32("bert.pooler.dense")) {}
+  TrainablePooler(TrainingWeights& weights, const BertConfig& config)
+      : dense_(weights.linear_f32(pooler_shape(config))) {}
 
   /// What the forward leaves for the backward, in the context's arena.
   struct Forward {

@@ -52,22 +52,24 @@ ops::Matrix TrainingWeights::gradient(const std::string& name) {
           static_cast<std::int64_t>(parameter.gradient.size()) / cols, cols, cols};
 }
 
-nn::TrainableLinear TrainingWeights::linear(const std::vector<std::string>& names) {
-  const std::string weight = names.front() + ".weight", bias = names.front() + ".bias";
+nn::TrainableLinear TrainingWeights::linear(std::initializer_list<LinearShape> parts) {
+  const auto& first = *parts.begin();
+  const std::string weight = first.name + ".weight", bias = first.name + ".bias";
   nn::TrainableLinear linear{.weight = matrix(weight),
                              .bias = parameters_.at(bias).value,
                              .weight_gradient = gradient(weight),
                              .bias_gradient = parameters_.at(bias).gradient};
-  for (std::size_t i = 1; i < names.size(); ++i) {
-    const auto& more = parameters_.at(names[i] + ".weight");
-    const auto& more_bias = parameters_.at(names[i] + ".bias");
-    const auto& before = parameters_.at(names[i - 1] + ".weight").value;
+  for (const auto* part = parts.begin() + 1; part < parts.end(); ++part) {
+    const auto& name = part->name;
+    const auto& more = parameters_.at(name + ".weight");
+    const auto& more_bias = parameters_.at(name + ".bias");
+    const auto& before = parameters_.at((part - 1)->name + ".weight").value;
     if (more.value.data() != before.data() + before.size() ||
         more_bias.value.data() != linear.bias.data() + linear.bias.size()) {
       throw ArgumentError(
-          fmt::format("parameters {} do not adjoin those of {}", names[i], names[i - 1]));
+          fmt::format("parameters {} do not adjoin those of {}", name, (part - 1)->name));
     }
-    linear.weight.rows += matrix(names[i] + ".weight").rows;
+    linear.weight.rows += matrix(name + ".weight").rows;
     linear.weight_gradient.rows += more.shape.front();
     const std::size_t size = linear.bias.size() + more_bias.value.size();
     linear.bias = {linear.bias.data(), size};
@@ -76,58 +78,20 @@ nn::TrainableLinear TrainingWeights::linear(const std::vector<std::string>& name
   return linear;
 }
 
-nn::TrainableLinear TrainingWeights::linear_f32(const std::string& name) {
-  auto linear = this->linear({name});
-  linear.weight = matrix_f32(name + ".weight");
+nn::TrainableLinear TrainingWeights::linear_f32(const LinearShape& shape) {
+  auto linear = this->linear({shape});
+  linear.weight = matrix_f32(shape.name + ".weight");
   return linear;
 }
 
-nn::TrainableNorm TrainingWeights::norm(const std::string& name, double epsilon) {
-  auto& gamma = parameters_.at(name + ".weight");
-  auto& beta = parameters_.at(name + ".bias");
+nn::TrainableNorm TrainingWeights::norm(const NormShape& shape, double epsilon) {
+  auto& gamma = parameters_.at(shape.name + ".weight");
+  auto& beta = parameters_.at(shape.name + ".bias");
   return {.parameters = {.gamma = gamma.value,
                          .beta = beta.value,
                          .epsilon = static_cast<float>(epsilon)},
           .gamma_gradient = gamma.gradient,
           .beta_gradient = beta.gradient};
-}
-
-std::vector<ParameterShape> encoder_parameters(const BertConfig& config, bool pooler) {
-  const std::int64_t hidden = config.hidden_size, inner = config.intermediate_size;
-  std::vector<ParameterShape> shapes;
-  const auto add = [&](std::string name, Shape shape, bool adjoining = false) {
-    shapes.push_back({std::move(name), std::move(shape), adjoining});
-  };
-  const auto norm = [&](const std::string& name) {
-    add(name + ".weight", {hidden});
-    add(name + ".bias", {hidden});
-  };
-  const auto linear = [&](const std::string& name, std::int64_t outputs, std::int64_t inputs) {
-    add(name + ".weight", {outputs, inputs});
-    add(name + ".bias", {outputs});
-  };
-  const std::string embeddings = "bert.embeddings.";
-  add(embeddings + "word_embeddings.weight", {config.vocab_size, hidden});
-  add(embeddings + "position_embeddings.weight", {config.max_position_embeddings, hidden});
-  add(embeddings + "token_type_embeddings.weight", {config.type_vocab_size, hidden});
-  norm(embeddings + "LayerNorm");
-  for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    const std::string layer = fmt::format("bert.encoder.layer.{}.", i);
-    const std::string self = layer + "attention.self.";
-    add(self + "query.weight", {hidden, hidden});
-    add(self + "key.weight", {hidden, hidden}, true);
-    add(self + "value.weight", {hidden, hidden}, true);
-    add(self + "query.bias", {hidden});
-    add(self + "key.bias", {hidden}, true);
-    add(self + "value.bias", {hidden}, true);
-    linear(layer + "attention.output.dense", hidden, hidden);
-    norm(layer + "attention.output.LayerNorm");
-    linear(layer + "intermediate.dense", inner, hidden);
-    linear(layer + "output.dense", hidden, inner);
-    norm(layer + "output.LayerNorm");
-  }
-  if (pooler) linear("bert.pooler.dense", hidden, hidden);
-  return shapes;
 }
 
 }  // namespace cloze::internal

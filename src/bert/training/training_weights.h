@@ -4,12 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
+#include "bert/layout.h"
 #include "bert/training/parameters.h"
 #include "bert/training/trainable_layer.h"
-#include "cloze/config.h"
 
 namespace cloze::internal {
 
@@ -26,12 +27,12 @@ class TrainingWeights {
   /// Rounds the values to `compute` again, after something else than an Optimizer changed them.
   void refresh();
 
-  /// `NAME.weight` [out, in] and `NAME.bias`. Several names: their adjoining parameters as one
-  /// layer, the outputs one after another.
-  [[nodiscard]] nn::TrainableLinear linear(const std::vector<std::string>& names);
+  /// A linear layer. Several: their adjoining parameters as one layer, the outputs one after
+  /// another.
+  [[nodiscard]] nn::TrainableLinear linear(std::initializer_list<LinearShape> parts);
   /// The same with a weight in f32, whatever is computed in.
-  [[nodiscard]] nn::TrainableLinear linear_f32(const std::string& name);
-  [[nodiscard]] nn::TrainableNorm norm(const std::string& name, double epsilon);
+  [[nodiscard]] nn::TrainableLinear linear_f32(const LinearShape& shape);
+  [[nodiscard]] nn::TrainableNorm norm(const NormShape& shape, double epsilon);
 
   /// A matrix parameter's values in `compute`, in f32, and its gradient.
   [[nodiscard]] ops::ConstMatrix matrix(const std::string& name);
@@ -45,8 +46,5 @@ class TrainingWeights {
   /// for f32.
   std::vector<BFloat16> rounded_;
 };
-
-/// The parameters of the encoder (`bert.embeddings`, `bert.encoder`), and of the pooler if wanted.
-[[nodiscard]] std::vector<ParameterShape> encoder_parameters(const BertConfig& config, bool pooler);
 
 }  // namespace cloze::internal

@@ -1,0 +1,189 @@
+#include "bert/stored_model.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "bert/weights.h"
+#include "cloze/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/progress_counter.h"
+
+namespace cloze::internal {
+namespace {
+
+bool is_float(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f64;
+}
+
+bool same_values(const Tensor& a, const Tensor& b) {
+  return a.dtype() == b.dtype() && a.shape() == b.shape() &&
+         std::equal(a.bytes().begin(), a.bytes().end(), b.bytes().begin(), b.bytes().end());
+}
+
+/// The decoder as transformers stores it: nothing of its own where it is tied, else a weight and a
+/// bias, and the bias under its older name too.
+void store_decoder(TensorMap& tensors, BertConfig& config) {
+  const auto weight = tensors.find(kDecoderWeight);
+  const auto words = tensors.find(kWordEmbeddings);
+  if (weight != tensors.end() && words != tensors.end()) {
+    config.tie_word_embeddings = same_values(weight->second, words->second);
+    if (config.tie_word_embeddings) tensors.erase(weight);
+  }
+  const auto own = tensors.find(kDecoderBias), shared = tensors.find(kPredictionBias);
+  if (own != tensors.end() && shared == tensors.end())
+    tensors.emplace(kPredictionBias, own->second);
+  if (own == tensors.end() && shared != tensors.end() && !config.tie_word_embeddings) {
+    tensors.emplace(kDecoderBias, shared->second);
+  }
+  if (config.tie_word_embeddings && tensors.contains(kDecoderBias)) {
+    tensors.insert_or_assign(std::string(kPredictionBias), tensors.find(kDecoderBias)->second);
+    tensors.erase(tensors.find(kDecoderBias));
+  }
+}
+
+/// DistilBERT keeps its decoder's bias under the decoder's name alone.
+void store_distilbert_decoder(TensorMap& tensors) {
+  const auto shared = tensors.find(kPredictionBias);
+  if (shared == tensors.end()) return;
+  tensors.emplace(kDecoderBias, shared->second);
+  tensors.erase(tensors.find(kPredictionBias));
+}
+
+/// The class's name for a tensor: DistilBERT's, and without the prefix in the bare encoder.
+std::string stored_name(const std::string& name, const HeadKind& head, bool distilbert) {
+  auto stored = distilbert ? distilbert_name(name) : name;
+  const std::string_view prefix = distilbert ? "distilbert." : "bert.";
+  if (head.layers().empty() && stored.starts_with(prefix)) stored.erase(0, prefix.size());
+  return stored;
+}
+
+/// `config.json` of a DistilBERT: BertConfig's fields by DistilBertConfig's names.
+std::string distilbert_json(const BertConfig& config) {
+  auto object = parse_json_object(config.to_json(), "config.json");
+  constexpr std::array<std::pair<const char*, const char*>, 7> kNames{
+      {{"hidden_size", "dim"},
+       {"num_hidden_layers", "n_layers"},
+       {"num_attention_heads", "n_heads"},
+       {"intermediate_size", "hidden_dim"},
+       {"hidden_dropout_prob", "dropout"},
+       {"attention_probs_dropout_prob", "attention_dropout"},
+       {"hidden_act", "activation"}}};
+  for (const auto& [ours, theirs] : kNames) {
+    object[theirs] = object.at(ours);
+    object.erase(ours);
+  }
+  if (!object.at("classifier_dropout").is_null()) {
+    object["seq_classif_dropout"] = object.at("classifier_dropout");
+  }
+  for (const auto* name : {"classifier_dropout", "type_vocab_size", "layer_norm_eps"}) {
+    object.erase(name);
+  }
+  object["model_type"] = "distilbert";
+  return object.dump(2, ' ', true) + "\n";
+}
+
+/// transformers' names of the dtypes that weights have.
+std::string_view torch_name(DType dtype) {
+  switch (dtype) {
+    case DType::f16:
+      return "float16";
+    case DType::bf16:
+      return "bfloat16";
+    case DType::f64:
+      return "float64";
+    default:
+      return "float32";
+  }
+}
+
+std::string config_json(BertConfig config, DType dtype, bool distilbert) {
+  auto extra = parse_json_object(config.extra_json, "BertConfig::extra_json");
+  extra.erase("torch_dtype");
+  extra.erase("transformers_version");
+  extra["dtype"] = torch_name(dtype);
+  config.extra_json = extra.dump();
+  return distilbert ? distilbert_json(config) : config.to_json();
+}
+
+/// Names for the labels of a classifier that the configuration does not name. Without names
+/// transformers takes two labels.
+void name_labels(BertConfig& config, const HeadKind& head, const TensorMap& tensors) {
+  if (!config.id2label.empty() || !head.by_label()) return;
+  const auto classifier = tensors.find(key_tensor(head.layers().front()));
+  const auto count = classifier == tensors.end() ? 2 : classifier->second.dim(0);
+  for (std::int64_t i = 0; count != 2 && i < count; ++i) {
+    config.id2label.push_back(fmt::format("LABEL_{}", i));
+  }
+}
+
+}  // namespace
+
+void require_bert(const Checkpoint& checkpoint, const ModelNames& names) {
+  if (names.contains(kWordEmbeddings)) return;
+  throw ModelError(fmt::format("{} is not a BERT checkpoint: it has no tensor {}",
+                               checkpoint.path().string(), kWordEmbeddings));
+}
+
+StoredModel stored_model(const Checkpoint& checkpoint, const BertConfig& config,
+                         const HeadKind& head, std::optional<DType> dtype,
+                         const ProgressCallback& progress) {
+  const ModelNames names(checkpoint);
+  require_bert(checkpoint, names);
+  const bool distilbert = config.model_type == "distilbert";
+  StoredModel model{.config = config};
+  TensorMap tensors;
+  ProgressCounter counter(progress, "converting", static_cast<std::int64_t>(names.all().size()),
+                          "tensors");
+  for (const auto& [name, stored] : names.all()) {
+    counter.advance();
+    if (!has_tensor(head, name, distilbert)) {
+      model.left_out.push_back(stored);
+      continue;
+    }
+    auto tensor = checkpoint.tensor(stored);
+    if (!is_float(tensor.dtype())) {
+      throw ModelError(fmt::format("{}: tensor {} is of {}, which weights cannot be",
+                                   checkpoint.path().string(), stored,
+                                   cloze::name_of(tensor.dtype())));
+    }
+    if (dtype) tensor = tensor.to(*dtype);
+    if (name == kWordEmbeddings) model.dtype = tensor.dtype();
+    tensors.emplace(name, std::move(tensor));
+  }
+  store_decoder(tensors, model.config);
+  if (distilbert) store_distilbert_decoder(tensors);
+  name_labels(model.config, head, tensors);
+  model.config.architectures = {architecture_of(head, distilbert)};
+  for (auto& [name, tensor] : tensors) {
+    model.tensors.emplace(stored_name(name, head, distilbert), std::move(tensor));
+  }
+  return model;
+}
+
+StoredModel random_model(const BertConfig& config, const HeadKind& head, std::uint64_t seed) {
+  StoredModel model{.config = config};
+  model.config.model_type = "bert";
+  model.config.architectures = {architecture_of(head)};
+  RandomWeights weights(config, seed);
+  for (const auto& parameter : model_parameters(config, head)) {
+    model.tensors.emplace(stored_name(parameter.name, head, false),
+                          weights.take(parameter.name, parameter.shape));
+  }
+  return model;
+}
+
+void save(const StoredModel& model, const std::filesystem::path& directory,
+          std::int64_t max_shard_bytes) {
+  save_checkpoint(directory, model.tensors, max_shard_bytes);
+  files::write_text(
+      directory / "config.json",
+      config_json(model.config, model.dtype, model.config.model_type == "distilbert"));
+}
+
+}  // namespace cloze::internal
