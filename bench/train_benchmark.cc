@@ -8,8 +8,8 @@
 #include "core/clock.h"
 #include "core/parallel.h"
 #include "core/quantiles.h"
-#include "train/matrix_rate.h"
-#include "train/optimizer.h"
+#include "train/optimizer/optimizer.h"
+#include "train/pretrain/matrix_rate.h"
 
 namespace cloze {
 double TrainBenchmark::percentile(double share) const { return cloze::percentile(ms, share); }

@@ -34,7 +34,7 @@
 #include "hub/files.h"
 #include "inspect/model_info.h"
 #include "sentence/dense.h"
-#include "train/run_directory.h"
+#include "train/run/run_directory.h"
 
 namespace cloze {
 namespace {

@@ -1,5 +1,5 @@
 // Whole runs of fine-tuning on a task that can be learnt in seconds.
-#include "train/finetune_objective.h"
+#include "train/finetune/finetune_objective.h"
 
 #include <algorithm>
 #include <cmath>
@@ -16,7 +16,7 @@
 #include "cloze/bert.h"
 #include "cloze/error.h"
 #include "core/temp_directory.h"
-#include "train/task_data.h"
+#include "train/finetune/task_data.h"
 
 namespace cloze {
 namespace {

@@ -1,5 +1,5 @@
 // Optimizers against plain ones in doubles, and against PyTorch's numbers.
-#include "train/optimizer.h"
+#include "train/optimizer/optimizer.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Whole runs of pre-training on a text that can be learnt in seconds.
-#include "train/pretrain_objective.h"
+#include "train/pretrain/pretrain_objective.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Checkpoints are whole or not there, and what is damaged is found.
-#include "train/run_directory.h"
+#include "train/run/run_directory.h"
 
 #include <algorithm>
 #include <filesystem>

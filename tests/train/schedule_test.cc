@@ -1,5 +1,5 @@
 // Schedules against the numbers of transformers and PyTorch.
-#include "train/schedule.h"
+#include "train/optimizer/schedule.h"
 
 #include <array>
 #include <span>

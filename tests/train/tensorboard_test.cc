@@ -1,5 +1,5 @@
 // Event files: their framing, their checksums, and what TensorBoard's own messages read in them.
-#include "train/tensorboard.h"
+#include "train/run/tensorboard.h"
 
 #include <cmath>
 #include <cstring>

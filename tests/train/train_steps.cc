@@ -21,8 +21,8 @@
 #include "bench/encode_benchmark.h"
 #include "bert/training/pretraining.h"
 #include "goldens/pretraining_golden.h"
-#include "train/optimizer.h"
-#include "train/schedule.h"
+#include "train/optimizer/optimizer.h"
+#include "train/optimizer/schedule.h"
 
 namespace {
 

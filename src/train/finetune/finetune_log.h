@@ -1,0 +1,26 @@
+/// \file
+/// What fine-tuning tells TensorBoard.
+#pragma once
+
+#include <filesystem>
+
+#include "train/finetune/finetune_objective.h"
+#include "train/run/tensorboard.h"
+
+namespace cloze {
+
+class FinetuneLog {
+ public:
+  FinetuneLog(const std::filesystem::path& directory, const FinetuneInputs& inputs,
+              const FinetuneSettings& settings);
+
+  /// Loss, learning rate, gradient norm, throughput.
+  void step(const FinetuneStep& step);
+  /// The dev set's loss and metrics.
+  void evaluation(const FinetuneEvaluation& evaluation);
+
+ private:
+  EventWriter writer_;
+};
+
+}  // namespace cloze

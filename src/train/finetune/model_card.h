@@ -1,0 +1,19 @@
+/// \file
+/// The model card of a fine-tuned model: the `README.md` that stands beside its weights.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "train/finetune/finetune_objective.h"
+
+namespace cloze {
+
+/// The command that answers with a model of the task: "classify", "rank", "tag", ...
+[[nodiscard]] std::string_view command_of(const Task& task);
+
+/// The card: what the model is, how to use it, data, settings, figures.
+[[nodiscard]] std::string model_card(const FinetuneInputs& inputs, const FinetuneSettings& settings,
+                                     const FinetuneState& state);
+
+}  // namespace cloze

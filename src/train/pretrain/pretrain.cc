@@ -1,0 +1,239 @@
+// `pretrain`: the text, the tokenizer, the model and the phases of a run, then the loop.
+#include "cloze/pretrain.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "bert/training/pretraining.h"
+#include "bert/weights.h"
+#include "cloze/checkpoint.h"
+#include "cloze/config.h"
+#include "cloze/error.h"
+#include "cloze/hub.h"
+#include "cloze/model_sizes.h"
+#include "cloze/tokenizer.h"
+#include "cloze/vocabulary_trainer.h"
+#include "core/atomic_file.h"
+#include "core/files.h"
+#include "core/mapped_file.h"
+#include "corpus/pretraining_data.h"
+#include "train/pretrain/pretrain_objective.h"
+#include "train/pretrain/pretrain_settings.h"
+#include "train/run/run_directory.h"
+#include "train/run/run_setup.h"
+
+namespace cloze {
+namespace {
+
+namespace fs = std::filesystem;
+
+CorpusOptions corpus_options(const PretrainSettings& settings, const ProgressCallback& progress) {
+  return {.documents = settings.documents, .lines = settings.lines, .progress = progress};
+}
+
+/// Positions that a new tokenizer says its model has.
+std::int64_t max_length_of_model(const PretrainSettings& settings) {
+  constexpr std::int64_t kUsual = 512;
+  return std::max(
+      {kUsual, settings.max_length, settings.long_share > 0 ? settings.long_length : 0});
+}
+
+/// Makes the run's own tokenizer, in the directory `to`: that of `init`, of `vocab`, or one that is
+/// trained on the text.
+void make_tokenizer(const PretrainSettings& settings, const fs::path& to,
+                    const ProgressCallback& progress) {
+  if (!settings.init.empty()) {
+    Tokenizer::from_pretrained(find_model(settings.init, progress)).save_pretrained(to);
+    return;
+  }
+  if (!settings.vocab.empty() && files::is_directory(settings.vocab)) {
+    Tokenizer::from_pretrained(settings.vocab).save_pretrained(to);
+    return;
+  }
+  const TokenizerOptions options{.lowercase = !settings.cased,
+                                 .model_max_length = max_length_of_model(settings)};
+  if (!settings.vocab.empty()) {
+    Tokenizer::from_vocabulary_file(settings.vocab, options).save_pretrained(to);
+    return;
+  }
+  VocabularyOptions vocabulary;
+  vocabulary.size = static_cast<std::size_t>(settings.vocab_size);
+  vocabulary.lowercase = !settings.cased;
+  vocabulary.progress = progress;
+  const auto tokens = train_vocabulary(settings.text, vocabulary);
+  Tokenizer::from_vocabulary(tokens, options).save_pretrained(to);
+}
+
+/// A resumed run has its tokenizer.
+Tokenizer tokenizer_of(const PretrainSettings& settings, const RunDirectory& run,
+                       const ProgressCallback& progress) {
+  const fs::path kept = run.path() / "tokenizer";
+  if (!settings.resume) make_tokenizer(settings, kept, progress);
+  return Tokenizer::from_pretrained(kept);
+}
+
+/// The model's shape; of a named size it has no vocabulary yet.
+BertConfig config_of(const PretrainSettings& settings, const ProgressCallback& progress) {
+  if (!settings.init.empty()) {
+    return BertConfig::from_pretrained(find_model(settings.init, progress));
+  }
+  BertConfig config;
+  if (settings.config.empty()) {
+    config = named_config(settings.size);
+  } else {
+    const auto file = MappedFile::open(settings.config);
+    config = BertConfig::from_json(file->text(), settings.config.string());
+  }
+  if (settings.dropout) {
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = *settings.dropout;
+  }
+  return config;
+}
+
+PretrainingDataOptions data_options(const PretrainSettings& settings, std::int64_t length) {
+  PretrainingDataOptions data;
+  data.max_length = length;
+  data.next_sentence = settings.next_sentence;
+  data.short_sequence_probability = settings.short_sequences;
+  data.masked_probability = settings.mlm_probability;
+  data.max_predictions = settings.max_predictions;
+  data.whole_words = settings.whole_word_masking;
+  data.duplicate_factor = settings.duplicate_factor;
+  data.batch_sequences = settings.batch_sequences;
+  data.batch_tokens = settings.batch_tokens;
+  // A phase of longer sequences has as many tokens a batch, not as many sequences.
+  if (settings.batch_sequences > 0 && length != settings.max_length) {
+    data.batch_sequences =
+        std::max<std::int64_t>(1, settings.batch_sequences * settings.max_length / length);
+  }
+  data.held_out_share = settings.dev.empty() ? settings.held_out : 0;
+  data.seed = settings.seed;
+  data.workers = settings.data_workers;
+  return data;
+}
+
+std::vector<PretrainPhase> phases_of(const PretrainSettings& settings) {
+  std::vector<PretrainPhase> phases;
+  if (settings.long_share > 0) {
+    phases.push_back({1 - settings.long_share, data_options(settings, settings.max_length)});
+    phases.push_back({1, data_options(settings, settings.long_length)});
+  } else {
+    phases.push_back({1, data_options(settings, settings.max_length)});
+  }
+  return phases;
+}
+
+std::vector<internal::PretrainingBatch> evaluation_of(const PretrainSettings& settings,
+                                                      const std::shared_ptr<const Corpus>& corpus,
+                                                      const Tokenizer& tokenizer,
+                                                      const ProgressCallback& progress) {
+  auto data = data_options(settings, settings.max_length);
+  data.workers = 0;
+  if (!settings.dev.empty()) {
+    return evaluation_set(Corpus::open(settings.dev, corpus_options(settings, progress)), tokenizer,
+                          data, settings.evaluation_sequences);
+  }
+  if (settings.held_out <= 0) return {};
+  return evaluation_set(corpus, tokenizer, data, settings.evaluation_sequences);
+}
+
+/// Throws ArgumentError for what is missing or does not go together.
+void require_complete(const PretrainSettings& settings) {
+  if (settings.text.empty()) throw ArgumentError("--text is missing: what to train on");
+  if (settings.vocab.empty() && settings.vocab_size == 0 && settings.init.empty()) {
+    throw ArgumentError(
+        "a vocabulary is missing: give --vocab FILE, --vocab-size N to train one, or --init MODEL");
+  }
+  if (settings.steps == 0 && settings.max_seconds == 0) {
+    throw ArgumentError("the run needs an end: give --steps N, --max-time TIME, or both");
+  }
+  require_runnable(settings);
+  static_cast<void>(internal::training_dtype(settings.precision));
+}
+
+/// Opens a resumed run, and holds its settings against those that it began with.
+std::optional<RunDirectory> open_resumed(const PretrainSettings& settings,
+                                         const PretrainCallbacks& callbacks) {
+  if (!settings.resume) return std::nullopt;
+  auto run = internal::open_run(settings);
+  const auto began = internal::pretrain_settings_from(run.settings(), "run.json");
+  internal::require_unchanged(internal::saved_settings(settings), internal::saved_settings(began),
+                              run.settings(), callbacks);
+  return run;
+}
+
+void tell_warnings(const PretrainCallbacks& callbacks, const std::vector<std::string>& warnings) {
+  for (const auto& warning : warnings) {
+    internal::tell(callbacks, MessageKind::warning, warning);
+  }
+}
+
+}  // namespace
+
+PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallbacks& callbacks) {
+  if (settings.output.empty()) {
+    throw ArgumentError("--output is missing: the directory of the run");
+  }
+  auto opened = open_resumed(settings, callbacks);
+  // What can be wrong is looked at before anything is made.
+  require_complete(settings);
+  auto config = config_of(settings, callbacks.progress);
+  const internal::ThreadsDuringCall threads(settings.threads);
+  const auto corpus = Corpus::open(settings.text, corpus_options(settings, callbacks.progress));
+  tell_warnings(callbacks, corpus->warnings());
+  if (!opened) {
+    opened = internal::open_run(settings);
+    opened->mark_begun();
+  }
+  auto& run = *opened;
+  const auto tokenizer = tokenizer_of(settings, run, callbacks.progress);
+  if (settings.init.empty() && settings.config.empty()) config.vocab_size = tokenizer.vocab_size();
+  const auto phases = phases_of(settings);
+  for (const auto& phase : phases) require_fitting(tokenizer, phase.data, config);
+
+  const internal::TrainingOptions options{.compute = internal::training_dtype(settings.precision),
+                                          .next_sentence = settings.next_sentence,
+                                          .recompute = settings.recompute};
+  std::unique_ptr<internal::WeightSource> weights;
+  if (settings.init.empty()) {
+    weights = std::make_unique<internal::RandomWeights>(config, settings.seed);
+  } else {
+    weights = std::make_unique<internal::CheckpointWeights>(
+        Checkpoint::open(find_model(settings.init, callbacks.progress)));
+  }
+  internal::PretrainingModel model(config, *weights, options);
+
+  const PretrainingData sample(corpus, tokenizer, phases.front().data);
+  tell_warnings(callbacks, sample.warnings());
+  if (!settings.resume) {
+    run.write_settings(
+        internal::run_json(internal::saved_settings(settings), sample.fingerprint()));
+  } else if (!internal::began_with(run.settings(), sample.fingerprint())) {
+    throw ModelError(
+        "the text is not what the run began with (other files, another order, or changed content): "
+        "resume with the same text, or begin another run with --init");
+  }
+  if (callbacks.start) {
+    callbacks.start({.documents = sample.documents(),
+                     .text_bytes = corpus->bytes(),
+                     .tokens_per_epoch = sample.tokens_per_epoch(),
+                     .parameters = model.parameters().count(),
+                     .compute = options.compute});
+  }
+  std::optional<std::int64_t> checkpoint;
+  auto evaluation = evaluation_of(settings, corpus, tokenizer, callbacks.progress);
+  if (settings.resume) checkpoint = internal::checkpoint_to_resume(run, callbacks);
+  return run_pretraining({.model = model,
+                          .tokenizer = tokenizer,
+                          .corpus = corpus,
+                          .phases = phases,
+                          .evaluation = std::move(evaluation)},
+                         run, settings, checkpoint, callbacks);
+}
+
+}  // namespace cloze

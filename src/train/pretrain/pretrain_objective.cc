@@ -1,0 +1,277 @@
+#include "train/pretrain/pretrain_objective.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+#include "train/pretrain/matrix_rate.h"
+#include "train/pretrain/pretrain_log.h"
+#include "train/run/run_setup.h"
+
+namespace cloze {
+namespace {
+
+class PretrainObjective final : public internal::Objective {
+ public:
+  PretrainObjective(PretrainInputs& inputs, const RunDirectory& directory,
+                    const PretrainSettings& settings, const PretrainCallbacks& callbacks)
+      : inputs_(inputs),
+        settings_(settings),
+        callbacks_(callbacks),
+        log_(directory.tensorboard(), inputs, settings) {}
+
+  [[nodiscard]] PretrainResult result(bool finished) const {
+    return {.finished = finished,
+            .steps = state_.step,
+            .tokens = state_.tokens,
+            .seconds = state_.seconds,
+            .last = metrics_of(inputs_.evaluation.empty() ? logged_ : evaluated_),
+            .best_step = state_.best_step,
+            .best_loss = state_.best_loss};
+  }
+
+  [[nodiscard]] internal::Parameters& parameters() override { return inputs_.model.parameters(); }
+  void parameters_changed() override { inputs_.model.parameters_changed(); }
+  void save_model(const std::filesystem::path& to) const override {
+    save_pretrained_model(inputs_.model, inputs_.tokenizer, to);
+  }
+
+  [[nodiscard]] internal::RunState& state() override { return state_; }
+  [[nodiscard]] std::string state_json() const override { return state_.to_json(); }
+  void restore(std::string_view json, const std::string& origin) override {
+    state_ = PretrainState::from_json(json, origin);
+    if (state_.phase >= inputs_.phases.size()) {
+      throw ModelError(fmt::format("{} is in phase {} of a run that has {}", origin,
+                                   state_.phase + 1, inputs_.phases.size()));
+    }
+    evaluated_step_ = state_.step;
+  }
+
+  void begin() override { open_data(); }
+
+  /// By steps or by time, whichever is further.
+  [[nodiscard]] double progress() const override {
+    double share = 0;
+    if (settings_.steps > 0) {
+      share = static_cast<double>(state_.step) / static_cast<double>(settings_.steps);
+    }
+    if (settings_.max_seconds > 0) share = std::max(share, state_.seconds / settings_.max_seconds);
+    return share;
+  }
+
+  internal::StepPass forward_backward(Optimizer& /*optimizer*/) override {
+    if (progress() >= inputs_.phases[state_.phase].until) next_phase();
+    std::vector<internal::PretrainingBatch> batches(
+        static_cast<std::size_t>(settings_.accumulation));
+    std::int64_t masked = 0, sequences = 0;
+    for (auto& batch : batches) {
+      if (!data_->next(batch)) throw ModelError("the training data has come to its end");
+      masked += batch.masked();
+      sequences += static_cast<std::int64_t>(batch.next_sentence_labels.size());
+    }
+    internal::StepPass done;
+    if (gemm_rate_ <= 0) done.aside = measure(batches.front());
+    const auto one_over = [](std::int64_t count) {
+      return count > 0 ? 1.0 / static_cast<double>(count) : 0.0;
+    };
+    loss_ = {};
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      const auto pass = static_cast<std::uint64_t>(state_.step * settings_.accumulation) + i;
+      loss_ +=
+          inputs_.model.forward_backward(batches[i], {.masked_lm_scale = one_over(masked),
+                                                      .next_sentence_scale = one_over(sequences),
+                                                      .seed = settings_.seed,
+                                                      .pass = pass});
+      operations_ += inputs_.model.operations(batches[i]);
+      done.tokens += batches[i].inputs.total_tokens();
+    }
+    done.loss = loss_.loss();
+    return done;
+  }
+
+  /// Objects to a loss that leaps above its moving average.
+  [[nodiscard]] std::string objection(double loss) override {
+    constexpr double kWeight = 0.02;
+    constexpr std::int64_t kSettled = 50;  // steps before the average means something
+    if (settings_.loss_spike > 0 && state_.step >= kSettled &&
+        loss > settings_.loss_spike * state_.average_loss) {
+      return fmt::format("the loss of step {} leapt to {:.3f} from an average of {:.3f}",
+                         state_.step + 1, loss, state_.average_loss);
+    }
+    state_.average_loss =
+        state_.step == 0 ? loss : (1 - kWeight) * state_.average_loss + kWeight * loss;
+    return "";
+  }
+
+  void gradients_computed() override {
+    const std::int64_t every = settings_.evaluate_every;
+    if (every > 0 && (state_.step + 1) % every == 0) {
+      log_.histograms(inputs_.model.parameters(), true, state_.step + 1);
+    }
+  }
+
+  void step_taken() override {
+    state_.position = data_->position();
+    window_ += loss_;
+  }
+
+  [[nodiscard]] std::string place() const override {
+    return fmt::format(" after epoch {}, unit {}, sequence {}", state_.position.epoch,
+                       state_.position.unit, state_.position.sequence);
+  }
+
+  void log(const internal::LoggedStep& step) override {
+    const double waited = data_->cost().waited_seconds;
+    const PretrainStep logged{.step = step.step,
+                              .progress = step.progress,
+                              .metrics = metrics_of(window_),
+                              .learning_rate = step.learning_rate,
+                              .gradient_norm = step.gradient_norm,
+                              .tokens_per_s = step.tokens_per_s,
+                              .gemm_share = operations_ / step.seconds / 1e9 / gemm_rate_,
+                              .waited_share = std::max(0.0, waited - waited_) / step.seconds,
+                              .seconds_left = step.seconds_left,
+                              .tokens = state_.tokens};
+    log_.step(logged);
+    if (callbacks_.step) callbacks_.step(logged);
+    logged_ = window_;
+    window_ = {};
+    operations_ = 0;
+    waited_ = waited;
+  }
+
+  [[nodiscard]] bool can_evaluate() const override {
+    return !inputs_.evaluation.empty() && evaluated_step_ != state_.step;
+  }
+
+  bool evaluate() override {
+    internal::PretrainingLoss loss;
+    for (const auto& batch : inputs_.evaluation) loss += inputs_.model.evaluate(batch);
+    const double total = loss.loss();
+    PretrainEvaluation evaluation{.step = state_.step, .metrics = metrics_of(loss)};
+    evaluation.best = state_.best_step < 0 || total < state_.best_loss;
+    if (evaluation.best) {
+      state_.best_step = state_.step;
+      state_.best_loss = total;
+    }
+    log_.evaluation(evaluation);
+    log_.histograms(inputs_.model.parameters(), false, state_.step);
+    log_.fill_masks(inputs_.model, inputs_.tokenizer, inputs_.evaluation.front(), state_.step);
+    if (callbacks_.evaluation) callbacks_.evaluation(evaluation);
+    evaluated_ = loss;
+    evaluated_step_ = state_.step;
+    return evaluation.best;
+  }
+
+  [[nodiscard]] std::int64_t best_step() const override { return state_.best_step; }
+
+ private:
+  void open_data() {
+    data_ = std::make_unique<PretrainingData>(inputs_.corpus, inputs_.tokenizer,
+                                              inputs_.phases[state_.phase].data, state_.position);
+  }
+
+  void next_phase() {
+    const auto epoch = data_->position().epoch + 1;
+    while (progress() >= inputs_.phases[state_.phase].until) ++state_.phase;
+    state_.position = {.epoch = epoch};
+    internal::tell(callbacks_, MessageKind::note,
+                   fmt::format("from step {} on sequences have up to {} tokens", state_.step,
+                               inputs_.phases[state_.phase].data.max_length));
+    open_data();
+    gemm_rate_ = 0;
+  }
+
+  /// The machine's own rate on such a batch, when a phase begins: the best of a few tries, because
+  /// whatever else the machine does can only lower it. Not a part of the training's time: returns
+  /// what it took.
+  Clock::duration measure(const internal::PretrainingBatch& batch) {
+    constexpr int kTries = 3;
+    constexpr double kEnough = 100e9;  // operations of a try: a fraction of a second
+    const int repeats =
+        static_cast<int>(std::clamp(kEnough / inputs_.model.operations(batch), 1.0, 100.0));
+    const auto start = Clock::now();
+    for (int i = 0; i < kTries; ++i) {
+      gemm_rate_ =
+          std::max(gemm_rate_, training_gemm_rate(inputs_.model.config(), batch,
+                                                  inputs_.model.options().compute, repeats));
+    }
+    return Clock::now() - start;
+  }
+
+  PretrainInputs& inputs_;
+  const PretrainSettings& settings_;
+  const PretrainCallbacks& callbacks_;
+  PretrainLog log_;
+  std::unique_ptr<PretrainingData> data_;
+  PretrainState state_;
+  std::int64_t evaluated_step_ = -1;
+  double gemm_rate_ = 0;
+  internal::PretrainingLoss loss_;  // of the step that is being taken
+
+  // Since the last logged step.
+  internal::PretrainingLoss window_, logged_, evaluated_;
+  double operations_ = 0, waited_ = 0;
+};
+
+internal::LoopSettings course_of(const PretrainSettings& settings) {
+  return {.learning_rate = settings.learning_rate,
+          .schedule = settings.schedule,
+          .warmup = warmup_share(settings, settings.steps),
+          .optimizer = settings.optimizer,
+          .log_every = settings.log_every,
+          .evaluate_every = settings.evaluate_every,
+          .save_every = settings.save_every,
+          .save_every_seconds = 60 * settings.save_every_minutes,
+          .publish_with_saves = true,
+          .limited_by_time = settings.max_seconds > 0,
+          .keep = settings.keep};
+}
+
+}  // namespace
+
+double PretrainMetrics::perplexity() const { return std::exp(masked_lm_loss); }
+
+PretrainMetrics metrics_of(const internal::PretrainingLoss& loss) {
+  return {.masked_lm_loss = loss.masked_lm_loss(),
+          .masked = loss.masked,
+          .masked_correct = loss.masked_correct,
+          .next_sentence_loss = loss.next_sentence_loss(),
+          .sequences = loss.sequences,
+          .next_sentence_correct = loss.next_sentence_correct};
+}
+
+void require_runnable(const PretrainSettings& settings) {
+  const auto require = [](bool holds, const char* what) {
+    if (!holds) throw ArgumentError(what);
+  };
+  require(std::isfinite(settings.max_seconds) && settings.max_seconds >= 0,
+          "the time of a run is a number of seconds, or 0");
+  require(settings.steps > 0 || settings.max_seconds > 0,
+          "a run needs an end: a number of steps, a time, or both");
+  require(settings.accumulation > 0, "a step takes at least one batch");
+  internal::require_valid(course_of(settings));
+}
+
+PretrainResult run_pretraining(PretrainInputs inputs, const RunDirectory& directory,
+                               const PretrainSettings& settings,
+                               std::optional<std::int64_t> resume_from,
+                               const PretrainCallbacks& callbacks) {
+  require_runnable(settings);
+  if (inputs.phases.empty() || inputs.phases.back().until < 1) {
+    throw ArgumentError("the last phase must go to the end of the run");
+  }
+  for (const auto& phase : inputs.phases) {
+    require_fitting(inputs.tokenizer, phase.data, inputs.model.config());
+  }
+  PretrainObjective objective(inputs, directory, settings, callbacks);
+  internal::Loop loop(objective, directory, course_of(settings));
+  if (resume_from) loop.resume(*resume_from);
+  const bool finished = loop.run(callbacks.should_stop);
+  return objective.result(finished);
+}
+
+}  // namespace cloze

@@ -1,0 +1,56 @@
+// A run's state as JSON, and the model as a directory.
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cloze/checkpoint.h"
+#include "cloze/error.h"
+#include "core/json.h"
+#include "train/pretrain/pretrain_objective.h"
+
+namespace cloze {
+
+std::string PretrainState::to_json() const {
+  const nlohmann::ordered_json json{
+      {"step", step},
+      {"tokens", tokens},
+      {"seconds", seconds},
+      {"average_loss", average_loss},
+      {"phase", phase},
+      {"position",
+       {{"epoch", position.epoch}, {"unit", position.unit}, {"sequence", position.sequence}}},
+      {"best_step", best_step},
+      {"best_loss", best_loss}};
+  return json.dump(2) + '\n';
+}
+
+PretrainState PretrainState::from_json(std::string_view json, const std::string& origin) {
+  const auto found = parse_json_object(json, origin);
+  PretrainState state;
+  try {
+    found.at("step").get_to(state.step);
+    found.at("tokens").get_to(state.tokens);
+    found.at("seconds").get_to(state.seconds);
+    found.at("average_loss").get_to(state.average_loss);
+    found.at("phase").get_to(state.phase);
+    found.at("best_step").get_to(state.best_step);
+    found.at("best_loss").get_to(state.best_loss);
+    const auto& position = found.at("position");
+    position.at("epoch").get_to(state.position.epoch);
+    position.at("unit").get_to(state.position.unit);
+    position.at("sequence").get_to(state.position.sequence);
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(fmt::format("{} is not a trainer's state: {}", origin, error.what()));
+  }
+  return state;
+}
+
+void save_pretrained_model(internal::PretrainingModel& model, const Tokenizer& tokenizer,
+                           const std::filesystem::path& directory) {
+  auto config = model.config();
+  config.architectures = {internal::architecture_of(model.options().head())};
+  config.save_pretrained(directory);
+  tokenizer.save_pretrained(directory);
+  save_checkpoint(directory, model.parameters().tensors());
+}
+
+}  // namespace cloze

@@ -1,0 +1,161 @@
+#include "train/run/loop.h"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+#include "train/run/training_state.h"
+
+namespace cloze::internal {
+namespace {
+
+bool falls_on(std::int64_t step, std::int64_t every) { return every > 0 && step % every == 0; }
+
+}  // namespace
+
+void require_valid(const LoopSettings& settings) {
+  const auto require = [](bool holds, const char* what) {
+    if (!holds) throw ArgumentError(what);
+  };
+  require(settings.learning_rate > 0 && std::isfinite(settings.learning_rate),
+          "the learning rate must be positive");
+  require(settings.warmup >= 0 && settings.warmup <= 1,
+          "the warm-up is a share of the run, 0 to 1");
+  require(settings.log_every > 0, "log_every counts steps, from 1");
+  require(settings.evaluate_every >= 0 && settings.save_every >= 0,
+          "evaluations and saves are some steps apart: 1 or more, or 0");
+  require(settings.save_every_seconds >= 0 && std::isfinite(settings.save_every_seconds),
+          "saves are some time apart: more than none, or 0");
+  require(settings.keep > 0, "at least one checkpoint is kept");
+}
+
+Loop::Loop(Objective& objective, const RunDirectory& directory, const LoopSettings& settings)
+    : objective_(objective),
+      directory_(directory),
+      settings_((require_valid(settings), settings)),
+      optimizer_(objective.parameters(), settings.optimizer, objective.sparse_table()) {}
+
+void Loop::resume(std::int64_t step) {
+  const auto [json, origin] =
+      load_training_state(directory_, step, objective_.parameters(), optimizer_);
+  objective_.parameters_changed();
+  objective_.restore(json, origin);
+  saved_step_ = objective_.state().step;
+}
+
+bool Loop::run(const std::function<bool()>& stop) {
+  auto& state = objective_.state();
+  started_ = last_save_ = window_start_ = Clock::now();
+  before_ = state.seconds;
+  objective_.begin();
+  while (!is_done() && !(stop && stop())) {
+    step();
+    state.seconds = before_ + seconds_since(started_);
+    const bool last = objective_.progress() >= 1;
+    if (falls_on(state.step, settings_.log_every) || last) log_step();
+    const bool evaluates = falls_on(state.step, settings_.evaluate_every) || last;
+    if (evaluates) evaluate();
+    if (must_save(evaluates)) save();
+  }
+  if (saved_step_ != state.step) save();
+  publish();
+  return is_done();
+}
+
+bool Loop::is_done() const { return objective_.progress() >= 1 || objective_.stopped_early(); }
+
+bool Loop::must_save(bool evaluated) const {
+  const bool time =
+      settings_.save_every_seconds > 0 && seconds_since(last_save_) >= settings_.save_every_seconds;
+  return time || falls_on(objective_.state().step, settings_.save_every) ||
+         (evaluated && settings_.save_with_evaluations) || is_done();
+}
+
+void Loop::step() {
+  auto& state = objective_.state();
+  const auto pass = objective_.forward_backward(optimizer_);
+  started_ += pass.aside;
+  window_start_ += pass.aside;
+  // Nothing has been changed by the step's gradients yet.
+  if (!std::isfinite(pass.loss)) {
+    fail(fmt::format("the loss of step {} is not finite", state.step + 1));
+  }
+  if (const auto reason = objective_.objection(pass.loss); !reason.empty()) fail(reason);
+  objective_.gradients_computed();
+  learning_rate_ = settings_.learning_rate *
+                   learning_rate_share(settings_.schedule, objective_.progress(), settings_.warmup);
+  const auto taken = optimizer_.step(learning_rate_);
+  if (!taken.finite) fail(fmt::format("a gradient of step {} is not finite", state.step + 1));
+  gradient_norm_ = taken.gradient_norm;
+  ++state.step;
+  state.tokens += pass.tokens;
+  window_tokens_ += pass.tokens;
+  objective_.step_taken();
+}
+
+void Loop::fail(const std::string& reason) {
+  const auto step = objective_.state().step;
+  if (saved_step_ != step) save();
+  throw ModelError(fmt::format(
+      "{}: stopped; the last good state is {}. Lower --learning-rate, or look at the data{}",
+      reason, directory_.checkpoint(step).string(), objective_.place()));
+}
+
+void Loop::log_step() {
+  const auto& state = objective_.state();
+  const double seconds = seconds_since(window_start_);
+  const double done = std::min(objective_.progress(), 1.0);
+  objective_.log({.step = state.step,
+                  .progress = done,
+                  .learning_rate = learning_rate_,
+                  .gradient_norm = gradient_norm_,
+                  .tokens_per_s = static_cast<double>(window_tokens_) / seconds,
+                  .seconds = seconds,
+                  .seconds_left = done > 0 ? state.seconds * (1 - done) / done : 0});
+  window_tokens_ = 0;
+  window_start_ = Clock::now();
+}
+
+void Loop::evaluate() {
+  if (!objective_.can_evaluate()) return;
+  const auto start = Clock::now();
+  optimizer_.catch_up();
+  const bool best = objective_.evaluate();
+  // Where time limits the run, its end is looked at after a step alone.
+  if (!settings_.limited_by_time) objective_.state().seconds = before_ + seconds_since(started_);
+  window_start_ += Clock::now() - start;
+  if (best) save();
+}
+
+void Loop::save() {
+  auto& state = objective_.state();
+  if (saved_step_ == state.step) return;
+  const auto start = Clock::now();
+  optimizer_.catch_up();
+  save_training_state(
+      directory_, state.step, [&](const std::filesystem::path& to) { objective_.save_model(to); },
+      optimizer_, objective_.state_json());
+  saved_step_ = state.step;
+  if (settings_.publish_with_saves) publish();
+  const std::int64_t best = objective_.best_step();
+  directory_.prune(settings_.keep, std::span(&best, best >= 0 ? 1U : 0U));
+  last_save_ = Clock::now();
+  window_start_ += last_save_ - start;
+}
+
+void Loop::publish() {
+  std::int64_t step = objective_.best_step();
+  std::error_code ignored;
+  if (step < 0 || !std::filesystem::exists(directory_.checkpoint(step), ignored)) {
+    step = objective_.state().step;
+  }
+  if (step != published_step_) directory_.publish(step);
+  published_step_ = step;
+  objective_.published(directory_.path());
+}
+
+}  // namespace cloze::internal

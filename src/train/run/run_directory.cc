@@ -1,0 +1,254 @@
+#include "train/run/run_directory.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "cloze/error.h"
+#include "core/crc32c.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/mapped_file.h"
+#include "core/numbers.h"
+
+namespace cloze {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kSettingsFile = "run.json";
+constexpr std::string_view kPrefix = "checkpoint-";
+constexpr std::string_view kBegunFile = ".run-begun";
+// What a run puts beside the checkpoints, and `overwrite` removes.
+constexpr std::array kModelFiles{
+    "config.json",    "model.safetensors",     "vocab.txt", "model.safetensors.index.json",
+    "tokenizer.json", "tokenizer_config.json", "README.md", "modules.json",
+    "1_Pooling",      "2_Normalize",           "tokenizer", "sentence_bert_config.json"};
+
+[[noreturn]] void fail(const fs::path& path, std::string_view what, const std::error_code& error) {
+  throw IoError(fmt::format("cannot {} {}: {}", what, path.string(), error.message()));
+}
+
+/// The bytes of files and directories reach the disk in the order of these calls.
+void sync(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || ::fsync(fd) != 0) {
+    const std::error_code error(errno, std::generic_category());
+    if (fd >= 0) ::close(fd);
+    // Some file systems refuse to sync a directory; what is in it is in place all the same.
+    if (files::is_directory(path)) return;
+    fail(path, "sync", error);
+  }
+  ::close(fd);
+}
+
+std::uint32_t checksum_of(const fs::path& file) {
+  const auto mapped = MappedFile::open(file);
+  const auto bytes = mapped->bytes();
+  constexpr std::size_t kPart = std::size_t{1} << 24;  // so that a large file is never all resident
+  std::uint32_t crc = 0;
+  for (std::size_t at = 0; at < bytes.size(); at += kPart) {
+    const auto part = bytes.subspan(at, std::min(kPart, bytes.size() - at));
+    crc = crc32c(part, crc);
+    mapped->release(part);
+  }
+  return crc;
+}
+
+void write_checksums(const fs::path& directory) {
+  nlohmann::ordered_json list;
+  for (const auto& file : files::list_recursively(directory)) {
+    const auto bytes = files::size(file).value_or(0);
+    list[file.lexically_relative(directory).string()] = {
+        {"bytes", bytes}, {"crc32c", fmt::format("{:08x}", checksum_of(file))}};
+  }
+  files::write_text(directory / kChecksumFile,
+                    nlohmann::ordered_json{{"files", list}}.dump(2) + '\n');
+}
+
+/// What is wrong with a checkpoint, empty for nothing.
+std::string complaint_about(const fs::path& directory) {
+  try {
+    const auto file = MappedFile::open(directory / kChecksumFile);
+    const auto json = parse_json_object(file->text(), (directory / kChecksumFile).string());
+    for (const auto& [name, expected] : json.at("files").items()) {
+      const auto path = directory / name;
+      const auto size = files::size(path);
+      if (!size) return fmt::format("{} is missing", name);
+      const auto bytes = expected.at("bytes").get<std::int64_t>();
+      if (*size != bytes) return fmt::format("{} has {} bytes instead of {}", name, *size, bytes);
+      const auto crc = fmt::format("{:08x}", checksum_of(path));
+      if (crc != expected.at("crc32c").get<std::string>()) {
+        return fmt::format("{} has the checksum {} instead of {}", name, crc,
+                           expected.at("crc32c").get<std::string>());
+      }
+    }
+  } catch (const Error& error) {
+    return error.what();
+  } catch (const nlohmann::json::exception& error) {
+    return fmt::format("{} is not what it should be ({})", kChecksumFile, error.what());
+  }
+  return "";
+}
+
+std::optional<std::int64_t> step_of(const fs::path& directory) {
+  const std::string name = directory.filename().string();
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  const auto step = whole_number(std::string_view(name).substr(kPrefix.size()));
+  return step && *step >= 0 ? step : std::nullopt;
+}
+
+/// "model-00001-of-00002.safetensors", as `save_checkpoint` names the parts of a large model.
+bool is_shard(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with("model-") && name.ends_with(".safetensors") &&
+         name.find("-of-") != std::string::npos;
+}
+
+/// A copy of `from` that has its name once it is whole and on the disk.
+void copy_whole(const fs::path& from, const fs::path& to) {
+  make_directory(to.parent_path());
+  files::copy(from, to);
+}
+
+/// What a run that was killed while it saved has left behind.
+bool is_leftover(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with(".checkpoint-") && name.ends_with(".tmp");
+}
+
+}  // namespace
+
+RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
+  if (existing != ExistingRun::resume) make_directory(path);
+  RunDirectory run;
+  run.path_ = path;
+  const bool has_run = files::exists(path / kSettingsFile);
+  if (existing == ExistingRun::resume) run.settings_ = read_run_settings(path);
+  const auto entries = files::list(path);
+  if (existing == ExistingRun::refuse && has_run) {
+    throw ArgumentError(fmt::format(
+        "{} holds another run: continue it with --resume, replace it with --overwrite, or give "
+        "another directory",
+        path.string()));
+  }
+  if (existing == ExistingRun::refuse && !entries.empty()) {
+    throw ArgumentError(fmt::format("{} is not empty: give a directory that is", path.string()));
+  }
+  const bool begun = has_run || files::exists(path / kBegunFile);
+  if (existing == ExistingRun::overwrite && !begun && !entries.empty()) {
+    throw ArgumentError(
+        fmt::format("{} is not empty and holds no run, and --overwrite replaces only what a run "
+                    "wrote: give a directory that is empty, or a run's",
+                    path.string()));
+  }
+  std::vector<fs::path> leftovers;
+  for (const auto& entry : entries) {
+    const bool overwritten =
+        existing == ExistingRun::overwrite && (step_of(entry).has_value() || is_shard(entry));
+    if (is_leftover(entry) || overwritten) leftovers.push_back(entry);
+  }
+  if (existing == ExistingRun::overwrite) {
+    leftovers.push_back(run.tensorboard());
+    for (const auto* name : kModelFiles) leftovers.push_back(path / name);
+    // Last, so that what is left of a removal that was interrupted can be removed again.
+    leftovers.push_back(path / kSettingsFile);
+    leftovers.push_back(path / kBegunFile);
+  }
+  for (const auto& leftover : leftovers) files::remove_tree(leftover);
+  return run;
+}
+
+std::string read_run_settings(const fs::path& directory) {
+  if (!files::exists(directory / kSettingsFile)) {
+    throw ArgumentError(fmt::format("{} holds no run to resume ({} is missing)", directory.string(),
+                                    kSettingsFile));
+  }
+  return std::string(MappedFile::open(directory / kSettingsFile)->text());
+}
+
+void RunDirectory::mark_begun() const {
+  files::write_text(path_ / kBegunFile, "A run of Cloze that has no run.json yet.\n");
+}
+
+void RunDirectory::write_settings(std::string_view json) {
+  files::write_text(path_ / kSettingsFile, json);
+  settings_ = std::string(json);
+  files::remove_tree(path_ / kBegunFile);
+}
+
+std::vector<std::int64_t> RunDirectory::checkpoints() const {
+  std::vector<std::int64_t> steps;
+  for (const auto& entry : files::list(path_)) {
+    if (const auto step = step_of(entry)) steps.push_back(*step);
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+fs::path RunDirectory::checkpoint(std::int64_t step) const {
+  return path_ / fmt::format("{}{}", kPrefix, step);
+}
+
+std::optional<std::int64_t> RunDirectory::newest_whole(std::vector<std::string>& complaints) const {
+  auto steps = checkpoints();
+  std::reverse(steps.begin(), steps.end());
+  for (const auto step : steps) {
+    const auto complaint = complaint_about(checkpoint(step));
+    if (complaint.empty()) return step;
+    complaints.push_back(
+        fmt::format("{} is damaged and not used: {}", checkpoint(step).string(), complaint));
+  }
+  return std::nullopt;
+}
+
+void RunDirectory::save(std::int64_t step,
+                        const std::function<void(const fs::path&)>& write) const {
+  const auto target = checkpoint(step);
+  const auto temporary = path_ / fmt::format(".{}{}.tmp", kPrefix, step);
+  files::remove_tree(temporary);
+  try {
+    make_directory(temporary);
+    write(temporary);
+    write_checksums(temporary);
+    for (const auto& file : files::list_recursively(temporary)) sync(file);
+    sync(temporary);
+    files::remove_tree(target);  // of a run that was resumed from before it
+    std::error_code error;
+    fs::rename(temporary, target, error);
+    if (error) fail(target, "rename into", error);
+    sync(path_);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    throw;
+  }
+}
+
+void RunDirectory::publish(std::int64_t step) const {
+  const auto from = checkpoint(step);
+  for (const auto& file : files::list_recursively(from)) {
+    const auto name = file.lexically_relative(from);
+    if (name == kOptimizerFile || name == kTrainerStateFile || name == kChecksumFile) continue;
+    copy_whole(file, path_ / name);
+  }
+  sync(path_);
+}
+
+void RunDirectory::prune(std::int64_t keep, std::span<const std::int64_t> others) const {
+  const auto steps = checkpoints();
+  const auto count = static_cast<std::int64_t>(steps.size());
+  for (std::int64_t i = 0; i + keep < count; ++i) {
+    const auto step = steps[static_cast<std::size_t>(i)];
+    if (std::find(others.begin(), others.end(), step) == others.end())
+      files::remove_tree(checkpoint(step));
+  }
+}
+
+}  // namespace cloze

@@ -1,0 +1,58 @@
+#include "train/run/run_setup.h"
+
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+#include "cloze/threads.h"
+#include "core/files.h"
+#include "ops/ops.h"
+
+namespace cloze::internal {
+ThreadsDuringCall::ThreadsDuringCall(int threads) : threads_(threads), before_(num_threads()) {
+  if (threads_ != 0) set_num_threads(threads_);
+}
+
+ThreadsDuringCall::~ThreadsDuringCall() {
+  if (threads_ != 0) set_num_threads(before_);
+}
+
+RunDirectory open_run(const TrainingSettings& settings) {
+  if (settings.output.empty()) {
+    throw ArgumentError("--output is missing: the directory of the run");
+  }
+  return RunDirectory::open(settings.output, settings.resume      ? ExistingRun::resume
+                                             : settings.overwrite ? ExistingRun::overwrite
+                                                                  : ExistingRun::refuse);
+}
+
+std::optional<std::int64_t> checkpoint_to_resume(const RunDirectory& run,
+                                                 const TrainingCallbacks& callbacks) {
+  std::vector<std::string> complaints;
+  const auto step = run.newest_whole(complaints);
+  for (const auto& complaint : complaints) tell(callbacks, MessageKind::warning, complaint);
+  tell(callbacks, MessageKind::info,
+       step ? fmt::format("resuming from {}", run.checkpoint(*step).string())
+            : "no checkpoint was saved yet: starting from the beginning");
+  return step;
+}
+
+DType training_dtype(Precision precision) {
+  if (precision == Precision::int8) {
+    throw ArgumentError("--dtype int8 is for inference: train in f32, bf16 or auto");
+  }
+  return resolve(precision) == Precision::bf16 ? DType::bf16 : DType::f32;
+}
+
+Tokenizer tokenizer_of_vocabulary(const std::filesystem::path& vocabulary, bool cased) {
+  if (files::is_directory(vocabulary)) return Tokenizer::from_pretrained(vocabulary);
+  return Tokenizer::from_vocabulary_file(vocabulary, {.lowercase = !cased});
+}
+
+void tell(const TrainingCallbacks& callbacks, MessageKind kind, const std::string& text) {
+  if (callbacks.message) callbacks.message(kind, text);
+}
+
+}  // namespace cloze::internal

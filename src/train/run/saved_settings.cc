@@ -1,0 +1,49 @@
+#include "train/run/saved_settings.h"
+
+#include <cstddef>
+
+namespace cloze::internal {
+namespace {
+
+std::string fingerprint_text(std::uint64_t fingerprint) {
+  return fmt::format("{:016x}", fingerprint);
+}
+
+}  // namespace
+
+std::string run_json(const std::vector<SavedSetting>& settings, std::uint64_t fingerprint) {
+  nlohmann::ordered_json json;
+  for (const auto& setting : settings) json[setting.name] = setting.value;
+  json[kFingerprint] = fingerprint_text(fingerprint);
+  return json.dump(2) + '\n';
+}
+
+bool began_with(const std::string& run_json, std::uint64_t fingerprint) {
+  const auto saved = parse_json_object(run_json, "run.json");
+  const auto found = saved.find(kFingerprint);
+  return found != saved.end() && found->is_string() &&
+         found->get<std::string>() == fingerprint_text(fingerprint);
+}
+
+void require_unchanged(const std::vector<SavedSetting>& given,
+                       const std::vector<SavedSetting>& began, const std::string& run_json,
+                       const TrainingCallbacks& callbacks) {
+  const auto saved = parse_json_object(run_json, "run.json");
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const auto& setting = given[i];
+    const auto& before = began[i].value;
+    if (!saved.contains(setting.name) || setting.value == before) continue;
+    if (!setting.may_change) {
+      throw ArgumentError(fmt::format(
+          "--{} was {} when the run began and cannot become {}: leave it out to go on, or begin "
+          "another run",
+          setting.name, before.dump(), setting.value.dump()));
+    }
+    if (!callbacks.message) continue;
+    callbacks.message(MessageKind::note,
+                      fmt::format("--{} was {}, is {} from here on", setting.name, before.dump(),
+                                  setting.value.dump()));
+  }
+}
+
+}  // namespace cloze::internal

@@ -1,0 +1,35 @@
+/// \file
+/// What every training loop keeps in a checkpoint: the model, the optimizer's state, and where the
+/// run stands.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "bert/training/parameters.h"
+#include "train/optimizer/optimizer.h"
+#include "train/run/run_directory.h"
+
+namespace cloze {
+
+/// Makes the checkpoint of `step`: `save_model` fills a directory with the model, and the
+/// optimizer's and the trainer's state go beside it. Throws IoError.
+void save_training_state(const RunDirectory& directory, std::int64_t step,
+                         const std::function<void(const std::filesystem::path&)>& save_model,
+                         const Optimizer& optimizer, const std::string& trainer_state);
+
+/// The trainer's state as it was saved, and the name of its file for messages.
+struct TrainerStateText {
+  std::string json;
+  std::string origin;
+};
+
+/// Puts parameters and optimizer back to the checkpoint of `step`. The model's packed weights are
+/// not brought up to date. Throws IoError, FormatError, ModelError.
+[[nodiscard]] TrainerStateText load_training_state(const RunDirectory& directory, std::int64_t step,
+                                                   internal::Parameters& parameters,
+                                                   Optimizer& optimizer);
+
+}  // namespace cloze
