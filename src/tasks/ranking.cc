@@ -29,7 +29,7 @@ bool relevance(const std::string& label, const std::string& place) {
       place, in_quotes(label)));
 }
 
-class Candidates : public TextTruths {
+class Candidates : public TextLabels {
  public:
   void add(std::size_t query, bool relevant) {
     queries_.push_back(query);

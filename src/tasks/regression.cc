@@ -25,7 +25,7 @@ double value_of(const std::string& text, const std::string& place) {
       place, in_quotes(text)));
 }
 
-class Values : public TextTruths {
+class Values : public TextLabels {
  public:
   explicit Values(std::vector<double> values) : values_(std::move(values)) {}
 

@@ -14,45 +14,45 @@ namespace {
 
 namespace heads = internal::heads;
 
-/// Which options a task heeds.
-struct Heeds {
+/// Which of the optional TaskOptions a task uses.
+struct UsedOptions {
   bool columns = false, multi_label = false, stride = false, version_2 = false;
 };
 
 struct Entry {
   TaskInfo info;
   std::unique_ptr<Task> (*make)(TaskSetup setup);
-  Heeds heeds;
+  UsedOptions used;
 };
 
 constexpr std::array entries{
     Entry{{"text-classification", "a label for a text or a pair of texts, or several labels",
            heads::sequence_classification.command},
           make_text_classification,
-          Heeds{true, true, false, false}},
+          UsedOptions{true, true, false, false}},
     Entry{{"regression", "a value for a text or a pair of texts",
            heads::sequence_classification.command},
           make_regression,
-          Heeds{true, false, false, false}},
+          UsedOptions{true, false, false, false}},
     Entry{{"ranking", "which candidates suit a query: responses, passages", "rank"},
           make_ranking,
-          Heeds{true, false, false, false}},
+          UsedOptions{true, false, false, false}},
     Entry{{"token-classification", "a label for every word: entities, parts of speech",
            heads::token_classification.command},
           make_token_classification,
-          Heeds{true, false, true, false}},
+          UsedOptions{true, false, true, false}},
     Entry{{"question-answering", "where in a text a question is answered, if it is",
            heads::question_answering.command},
           make_question_answering,
-          Heeds{false, false, true, true}},
+          UsedOptions{false, false, true, true}},
     Entry{{"multiple-choice", "which of several continuations is right",
            heads::multiple_choice.command},
           make_multiple_choice,
-          Heeds{true, false, false, false}},
+          UsedOptions{true, false, false, false}},
     Entry{{"sentence-embedding", "vectors of texts that are alike where the texts are",
            heads::sentence_embedding.command},
           make_sentence_embedding,
-          Heeds{true, false, false, false}},
+          UsedOptions{true, false, false, false}},
 };
 
 constexpr auto infos = [] {
@@ -67,14 +67,14 @@ void refuse_ignored(const Entry& entry, const TaskOptions& options) {
     if (!set) return;
     throw ArgumentError(fmt::format("the task {} knows no {}", entry.info.name, what));
   };
-  if (!entry.heeds.columns) {
+  if (!entry.used.columns) {
     refuse(!options.text_column.empty(), "text column");
     refuse(!options.pair_column.empty(), "pair column");
     refuse(!options.label_column.empty(), "label column");
   }
-  if (!entry.heeds.multi_label) refuse(options.multi_label, "several labels (multi-label)");
-  if (!entry.heeds.stride) refuse(options.stride != plain.stride, "stride");
-  if (!entry.heeds.version_2) refuse(options.version_2, "questions without answer (version 2)");
+  if (!entry.used.multi_label) refuse(options.multi_label, "several labels (multi-label)");
+  if (!entry.used.stride) refuse(options.stride != plain.stride, "stride");
+  if (!entry.used.version_2) refuse(options.version_2, "questions without answer (version 2)");
 }
 
 }  // namespace

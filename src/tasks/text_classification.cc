@@ -74,7 +74,7 @@ ordered_json to_json(const PrecisionRecallF1& figures) {
           {"support", figures.support}};
 }
 
-class Labels : public TextTruths {
+class Labels : public TextLabels {
  public:
   Labels(std::vector<std::vector<std::int32_t>> labels, LabelSet names, bool multi_label)
       : labels_(std::move(labels)), names_(std::move(names)), multi_label_(multi_label) {}

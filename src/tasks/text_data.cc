@@ -11,8 +11,8 @@ namespace {
 
 class TextData : public TaskData {
  public:
-  TextData(TextUnits units, std::unique_ptr<TextTruths> truths, std::string_view what)
-      : units_(std::move(units)), truths_(std::move(truths)), what_(what) {}
+  TextData(TextUnits units, std::unique_ptr<TextLabels> labels, std::string_view what)
+      : units_(std::move(units)), labels_(std::move(labels)), what_(what) {}
 
   [[nodiscard]] std::size_t size() const override { return units_.sequences.size(); }
   [[nodiscard]] std::size_t examples() const override { return size(); }
@@ -24,14 +24,14 @@ class TextData : public TaskData {
     internal::TaskBatch batch;
     for (const auto unit : units) {
       units_.sequences.append_to(batch.inputs, unit);
-      truths_->append_to(batch, unit);
+      labels_->append_to(batch, unit);
     }
     return batch;
   }
 
   [[nodiscard]] TaskReport evaluate(std::span<const Tensor> logits) const override {
     require_logits(logits, *this);
-    return truths_->evaluate(logits);
+    return labels_->evaluate(logits);
   }
 
   [[nodiscard]] std::vector<std::string> predictions(
@@ -39,7 +39,7 @@ class TextData : public TaskData {
     require_logits(logits, *this);
     std::vector<std::string> lines;
     for (std::size_t i = 0; i < size(); ++i) {
-      lines.push_back(truths_->prediction(i, units_.lines[i], logits[i].values<float>()));
+      lines.push_back(labels_->prediction(i, units_.lines[i], logits[i].values<float>()));
     }
     return lines;
   }
@@ -52,15 +52,15 @@ class TextData : public TaskData {
 
  private:
   TextUnits units_;
-  std::unique_ptr<TextTruths> truths_;
+  std::unique_ptr<TextLabels> labels_;
   std::string what_;
 };
 
 }  // namespace
 
-std::unique_ptr<TaskData> text_data(TextUnits units, std::unique_ptr<TextTruths> truths,
+std::unique_ptr<TaskData> text_data(TextUnits units, std::unique_ptr<TextLabels> labels,
                                     std::string_view what) {
-  return std::make_unique<TextData>(std::move(units), std::move(truths), what);
+  return std::make_unique<TextData>(std::move(units), std::move(labels), what);
 }
 
 LabelledTextReader open_table(const DataSource& source, const TaskOptions& options,

@@ -19,14 +19,14 @@
 namespace cloze {
 
 /// What a file says of its texts, and how a model's logits are held against it.
-class TextTruths {
+class TextLabels {
  public:
-  TextTruths() = default;
-  TextTruths(const TextTruths&) = delete;
-  TextTruths& operator=(const TextTruths&) = delete;
-  TextTruths(TextTruths&&) = delete;
-  TextTruths& operator=(TextTruths&&) = delete;
-  virtual ~TextTruths() = default;
+  TextLabels() = default;
+  TextLabels(const TextLabels&) = delete;
+  TextLabels& operator=(const TextLabels&) = delete;
+  TextLabels(TextLabels&&) = delete;
+  TextLabels& operator=(TextLabels&&) = delete;
+  virtual ~TextLabels() = default;
 
   /// Appends what the file says of a text to a batch's labels or targets.
   virtual void append_to(internal::TaskBatch& batch, std::size_t text) const = 0;
@@ -39,7 +39,7 @@ class TextTruths {
 
 /// `what` the texts are called: "texts", "pairs".
 [[nodiscard]] std::unique_ptr<TaskData> text_data(TextUnits units,
-                                                  std::unique_ptr<TextTruths> truths,
+                                                  std::unique_ptr<TextLabels> labels,
                                                   std::string_view what);
 
 /// The reader of examples in memory, or of a table whose columns the task's options name.

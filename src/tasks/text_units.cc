@@ -42,7 +42,7 @@ void append_rows(TextUnits& units, const Tokenizer& tokenizer, std::span<const L
   std::vector<std::string_view> texts;
   for (const auto& row : rows) {
     texts.push_back(row.text);
-    if (form == PairForm::apart) texts.push_back(row.pair.value());
+    if (form == PairForm::separate) texts.push_back(row.pair.value());
   }
   append(units, tokenizer, texts);
 }

@@ -33,7 +33,7 @@ class SequenceStore {
 };
 
 /// How the two texts of a pair are read: as one sequence, or as two.
-enum class PairForm : std::uint8_t { together, apart };
+enum class PairForm : std::uint8_t { together, separate };
 
 struct TextUnits {
   SequenceStore sequences;
@@ -43,7 +43,7 @@ struct TextUnits {
 };
 
 /// Reads and tokenizes at most `max_samples` rows (0: all), the longer text of a pair that is read
-/// together cut first; `take` gets each row in order. Read apart, row i has the sequences 2i and
+/// together cut first; `take` gets each row in order. Read separately, row i has the sequences 2i and
 /// 2i + 1, and every row must have its pair.
 [[nodiscard]] TextUnits read_text_units(LabelledTextReader& reader, const Tokenizer& tokenizer,
                                         std::int64_t max_length, std::int64_t max_samples,

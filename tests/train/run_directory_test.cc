@@ -102,6 +102,14 @@ TEST_F(Run, WhatAKilledSaveLeftIsRemoved) {
   write_file(path / ".checkpoint-7.tmp" / "model.safetensors", "half");
   static_cast<void>(RunDirectory::open(path, ExistingRun::resume));
   EXPECT_FALSE(fs::exists(path / ".checkpoint-7.tmp"));
+  // Of files that were being written; what no run writes stays.
+  for (const auto* name : {".model.safetensors.tmp", ".run.json.7-0.tmp", ".notes.tmp"}) {
+    write_file(path / name, "half");
+  }
+  static_cast<void>(RunDirectory::open(path, ExistingRun::resume));
+  EXPECT_FALSE(fs::exists(path / ".model.safetensors.tmp"));
+  EXPECT_FALSE(fs::exists(path / ".run.json.7-0.tmp"));
+  EXPECT_TRUE(fs::exists(path / ".notes.tmp"));
 }
 
 TEST_F(Run, OnlyTheNewestAndTheBestAreKept) {
@@ -156,7 +164,13 @@ TEST_F(Run, OverwritingTakesARun) {
                            "model-of-ships.txt", "notes.txt"}) {
     write_file(path / name, "");
   }
+  fs::create_directory(path / "tensorboard");
+  write_file(path / "tensorboard" / "events.out.tfevents.1.host.2", "");
+  write_file(path / "tensorboard" / "remarks.txt", "");
   static_cast<void>(RunDirectory::open(path, ExistingRun::overwrite));
+  EXPECT_TRUE(fs::exists(path / "tensorboard" / "remarks.txt"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(path / "tensorboard"), {}), 1);
+  fs::remove_all(path / "tensorboard");
   std::vector<std::string> left;
   for (const auto& entry : fs::directory_iterator(path)) left.push_back(entry.path().filename());
   std::sort(left.begin(), left.end());
@@ -168,6 +182,9 @@ TEST_F(Run, ARunThatEndedBeforeItsSettingsWereWrittenIsOverwritten) {
   run.mark_begun();
   fs::create_directory(path / "tokenizer");
   auto again = RunDirectory::open(path, ExistingRun::overwrite);
+  EXPECT_TRUE(fs::is_empty(path));
+  write_file(path / "..run-begun.1-0.tmp", "");  // killed while it wrote the mark
+  again = RunDirectory::open(path, ExistingRun::overwrite);
   EXPECT_TRUE(fs::is_empty(path));
   again.mark_begun();
   again.write_settings("{}");

@@ -34,13 +34,13 @@ void LazyRows::read(std::span<const std::int32_t> rows) {
     reading_[at] = true;
     read_.push_back(row);
   }
-  pay(std::span(read_).subspan(before));
+  apply_pending_steps(std::span(read_).subspan(before));
 }
 
 void LazyRows::catch_up() {
   std::vector<std::int32_t> rows(taken_.size());
   std::iota(rows.begin(), rows.end(), 0);
-  pay(rows);
+  apply_pending_steps(rows);
   steps_.clear();
   std::fill(taken_.begin(), taken_.end(), 0);
 }
@@ -73,7 +73,7 @@ void LazyRows::restored() {
   }
 }
 
-void LazyRows::pay(std::span<const std::int32_t> rows) {
+void LazyRows::apply_pending_steps(std::span<const std::int32_t> rows) {
   const auto all = static_cast<std::int64_t>(steps_.size());
   std::vector<ops::OwedSteps> owed;
   for (const auto row : rows) {

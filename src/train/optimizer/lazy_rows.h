@@ -35,7 +35,7 @@ class LazyRows {
   void restored();
 
  private:
-  void pay(std::span<const std::int32_t> rows);
+  void apply_pending_steps(std::span<const std::int32_t> rows);
 
   ops::OptimizedArrays arrays_;
   std::int64_t cols_;

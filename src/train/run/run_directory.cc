@@ -117,10 +117,16 @@ void copy_whole(const fs::path& from, const fs::path& to) {
   files::copy(from, to);
 }
 
-/// What a run that was killed while it saved has left behind.
+/// What a run that was killed while it wrote has left behind: ".NAME.tmp" of a checkpoint,
+/// ".NAME.PROCESS-NUMBER.tmp" of an AtomicFile.
 bool is_leftover(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return name.starts_with(".checkpoint-") && name.ends_with(".tmp");
+  const auto file = path.filename().string();
+  if (!file.starts_with('.') || !file.ends_with(".tmp")) return false;
+  const auto begins = [name = std::string_view(file).substr(1)](std::string_view other) {
+    return name.starts_with(other);
+  };
+  return begins(kPrefix) || begins(kSettingsFile) || begins(kBegunFile) || begins("model-") ||
+         std::any_of(kModelFiles.begin(), kModelFiles.end(), begins);
 }
 
 }  // namespace
@@ -141,7 +147,10 @@ RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
   if (existing == ExistingRun::refuse && !entries.empty()) {
     throw ArgumentError(fmt::format("{} is not empty: give a directory that is", path.string()));
   }
-  const bool begun = has_run || files::exists(path / kBegunFile);
+  const bool begun =
+      has_run || std::any_of(entries.begin(), entries.end(), [](const fs::path& entry) {
+        return entry.filename().string().find(kBegunFile) != std::string::npos;
+      });
   if (existing == ExistingRun::overwrite && !begun && !entries.empty()) {
     throw ArgumentError(
         fmt::format("{} is not empty and holds no run, and --overwrite replaces only what a run "
@@ -152,16 +161,26 @@ RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
   for (const auto& entry : entries) {
     const bool overwritten =
         existing == ExistingRun::overwrite && (step_of(entry).has_value() || is_shard(entry));
-    if (is_leftover(entry) || overwritten) leftovers.push_back(entry);
+    if ((begun && is_leftover(entry)) || overwritten) leftovers.push_back(entry);
   }
   if (existing == ExistingRun::overwrite) {
-    leftovers.push_back(run.tensorboard());
+    if (files::is_directory(run.tensorboard())) {
+      auto events = files::list(run.tensorboard());
+      std::erase_if(events, [](const fs::path& file) {
+        return !file.filename().string().starts_with("events.out.tfevents.");
+      });
+      leftovers.insert(leftovers.end(), events.begin(), events.end());
+    }
     for (const auto* name : kModelFiles) leftovers.push_back(path / name);
     // Last, so that what is left of a removal that was interrupted can be removed again.
     leftovers.push_back(path / kSettingsFile);
     leftovers.push_back(path / kBegunFile);
   }
   for (const auto& leftover : leftovers) files::remove_tree(leftover);
+  if (existing == ExistingRun::overwrite) {
+    std::error_code ignored;
+    fs::remove(run.tensorboard(), ignored);  // unless there is something else in it
+  }
   return run;
 }
 
