@@ -7,12 +7,17 @@
 #include "cloze/bert.h"                      // IWYU pragma: export
 #include "cloze/checkpoint.h"                // IWYU pragma: export
 #include "cloze/config.h"                    // IWYU pragma: export
+#include "cloze/convert.h"                   // IWYU pragma: export
+#include "cloze/embedding_map.h"             // IWYU pragma: export
 #include "cloze/error.h"                     // IWYU pragma: export
 #include "cloze/evaluate.h"                  // IWYU pragma: export
+#include "cloze/export.h"                    // IWYU pragma: export
 #include "cloze/feature_extraction.h"        // IWYU pragma: export
 #include "cloze/fill_mask.h"                 // IWYU pragma: export
 #include "cloze/finetune.h"                  // IWYU pragma: export
 #include "cloze/hub.h"                       // IWYU pragma: export
+#include "cloze/inspect.h"                   // IWYU pragma: export
+#include "cloze/model_info.h"                // IWYU pragma: export
 #include "cloze/model_sizes.h"               // IWYU pragma: export
 #include "cloze/multiple_choice.h"           // IWYU pragma: export
 #include "cloze/next_sentence.h"             // IWYU pragma: export

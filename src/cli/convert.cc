@@ -1,5 +1,7 @@
 /// \file
 /// cloze convert: any checkpoint to a Hugging Face directory.
+#include "cloze/convert.h"
+
 #include <optional>
 #include <string>
 
@@ -9,9 +11,8 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
-#include "cloze/hub.h"
+#include "cli/progress_bar.h"
 #include "cloze/output.h"
-#include "export/convert_model.h"
 
 namespace cloze::cli {
 namespace {
@@ -69,7 +70,7 @@ void run_convert(Arguments arguments) {
 
   const ConvertOptions options{.dtype = dtype_from(dtype)};
   const auto model =
-      as_usage([&] { return convert_model(find_model(source), destination, options); });
+      as_usage([&] { return convert_model(source, destination, options, terminal_progress()); });
   auto out = Output::standard_output();
   out.write(as_json ? json(model, destination) : readable(model, destination));
   out.finish();

@@ -10,9 +10,9 @@
 
 #include "cli/command.h"
 #include "cli/text_command.h"
+#include "cloze/embedding_map.h"
 #include "cloze/output.h"
 #include "cloze/sentence_transformer.h"
-#include "inspect/embedding_map.h"
 
 namespace cloze::cli {
 namespace {

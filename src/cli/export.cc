@@ -1,6 +1,7 @@
 /// \file
 /// cloze export: a model to an ONNX file.
-#include <memory>
+#include "cloze/export.h"
+
 #include <string>
 
 #include <fmt/format.h>
@@ -10,9 +11,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/progress_bar.h"
-#include "cloze/hub.h"
 #include "cloze/output.h"
-#include "export/export_onnx.h"
 
 namespace cloze::cli {
 namespace {
@@ -64,20 +63,14 @@ void run_export(Arguments arguments) {
   app.add_option("--task", options.task,
                  fmt::format("what to compute: {}", fmt::join(onnx_tasks(), ", ")))
       ->type_name("TASK");
-  app.add_flag("--external-data", options.file.external_data,
+  app.add_flag("--external-data", options.external_data,
                "weights to OUT.data beside it (always so beyond 2 GB, which protobuf cannot read)");
   app.add_flag("--json", as_json, "tell what was written as a JSON object");
   app.footer(examples);
   if (!parse(app, arguments)) return;
 
-  std::unique_ptr<ProgressBar> progress;
-  options.file.on_weight = [&] { progress->advance(); };
-  const auto exported = as_usage([&] {
-    return export_onnx(find_model(model), path, options, [&](std::int64_t weights) {
-      progress = std::make_unique<ProgressBar>("exporting", weights, "weights");
-    });
-  });
-  progress.reset();
+  const auto exported =
+      as_usage([&] { return export_onnx(model, path, options, terminal_progress()); });
   auto out = Output::standard_output();
   out.write(as_json ? json(exported, path) : readable(exported, path));
   out.finish();

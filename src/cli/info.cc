@@ -8,8 +8,8 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cloze/model_info.h"
 #include "cloze/output.h"
-#include "inspect/model_info.h"
 
 namespace cloze::cli {
 namespace {

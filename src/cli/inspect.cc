@@ -1,16 +1,15 @@
 /// \file
 /// cloze inspect: what the model attends to, and why it answered.
+#include "cloze/inspect.h"
+
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -20,8 +19,6 @@
 #include "cli/options.h"
 #include "cli/progress_bar.h"
 #include "cloze/output.h"
-#include "inspect/inspection.h"
-#include "inspect/report.h"
 
 namespace cloze::cli {
 namespace {
@@ -49,9 +46,7 @@ struct Options {
   std::string pair;
   std::string output;
   std::vector<std::string> show;
-  std::string question = "auto";
-  bool truncate = false;
-  std::int64_t max_length = 0;
+  std::string explain = "auto";
   bool json = false;
   InspectionOptions inspection;
 };
@@ -67,7 +62,7 @@ void add_options(CLI::App& app, Options& options) {
       ->delimiter(',')
       ->allow_extra_args(false);
   auto& inspection = options.inspection;
-  app.add_option("--explain", options.question,
+  app.add_option("--explain", options.explain,
                  "what to attribute: label, tag, answer, mask, next, or auto")
       ->type_name("NAME")
       ->capture_default_str();
@@ -90,8 +85,8 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("N")
       ->capture_default_str()
       ->check(in_range(1, 100));
-  app.add_flag("--truncate", options.truncate, "cut a text that is too long");
-  app.add_option("--max-length", options.max_length,
+  app.add_flag("--truncate", inspection.truncate, "cut a text that is too long");
+  app.add_option("--max-length", inspection.max_length,
                  "most tokens of the text, special ones included (default: what the model reads)")
       ->type_name("N")
       ->check(in_range(3, std::int64_t{1} << 16));
@@ -102,16 +97,13 @@ void add_options(CLI::App& app, Options& options) {
 
 void choose_parts(const std::vector<std::string>& show, InspectionOptions& inspection) {
   if (show.empty()) return;
-  const std::array<std::pair<std::string_view, Wanted*>, 4> parts{{
-      {"attention", &inspection.attention},
-      {"attribution", &inspection.attribution},
-      {"layers", &inspection.layers},
-      {"masks", &inspection.masks},
-  }};
+  const std::map<std::string_view, Wanted*> parts{{"attention", &inspection.attention},
+                                                  {"attribution", &inspection.attribution},
+                                                  {"layers", &inspection.layers},
+                                                  {"masks", &inspection.masks}};
   for (const auto& part : parts) *part.second = Wanted::no;
   for (const auto& name : show) {
-    const auto* const part = std::find_if(parts.begin(), parts.end(),
-                                          [&](const auto& known) { return known.first == name; });
+    const auto part = parts.find(name);
     if (part == parts.end()) {
       throw UsageError(
           fmt::format("--show has no \"{}\": attention, attribution, layers or masks", name));
@@ -120,64 +112,26 @@ void choose_parts(const std::vector<std::string>& show, InspectionOptions& inspe
   }
 }
 
-enum class Form : std::uint8_t { summary, json, page, tensors };
-
-Form form_of(const Options& options) {
-  if (options.output.empty()) return options.json ? Form::json : Form::summary;
-  const auto extension = std::filesystem::path(options.output).extension().string();
-  if (extension == ".json") return Form::json;
+void check_output(const Options& options) {
+  const auto extension = std::filesystem::path(options.output).extension();
+  if (options.output.empty() || extension == ".json") return;
   if (options.json) throw UsageError("--json prints; to write JSON to a file name it .json");
-  if (extension == ".html") return Form::page;
-  if (extension == ".safetensors") return Form::tensors;
+  if (extension == ".html" || extension == ".safetensors") return;
   throw UsageError(fmt::format("{} is none of .html, .safetensors, .json", options.output));
 }
-
-/// A bar for each part that is computed, one after another.
-class Bars {
- public:
-  void operator()(std::string_view what, std::int64_t done, std::int64_t total) {
-    if (what != what_ || done < done_) {
-      bar_.reset();
-      bar_ = std::make_unique<ProgressBar>(std::string(what), total, unit(what), beside_results());
-      what_ = what;
-      done_ = 0;
-    }
-    bar_->advance(done - done_);
-    done_ = done;
-  }
-
- private:
-  static std::string unit(std::string_view what) {
-    return what == "attributing" ? "steps" : what == "masks" ? "tokens" : "layers";
-  }
-  std::string what_;
-  std::int64_t done_ = 0;
-  std::unique_ptr<ProgressBar> bar_;
-};
 
 /// The words that an answer came from, strongest first.
 std::string attribution_summary(const Inspection& inspection) {
   const auto& attribution = *inspection.attribution;
-  const auto values = attribution.integrated_gradients.values<float>();
-  std::vector<std::pair<double, const InspectedWord*>> words;
-  for (const auto& word : inspection.text.words) {
-    double sum = 0;
-    for (auto i = word.begin; i < word.end; ++i)
-      sum += static_cast<double>(values[static_cast<std::size_t>(i)]);
-    if (word.sequence >= 0) words.emplace_back(sum, &word);
-  }
-  std::stable_sort(words.begin(), words.end(), [](const auto& a, const auto& b) {
-    return std::abs(a.first) > std::abs(b.first);
-  });
   auto text = fmt::format(
       "attribution  {:.4f} against {:.4f} for {} (integrated gradients, {} steps, completeness gap "
       "{:.2f} %)\n",
       attribution.score, attribution.baseline_score, inspection.baseline, attribution.steps,
       100 * attribution.completeness_gap);
   constexpr std::size_t most = 10, columns = 40;
-  for (std::size_t i = 0; i < std::min(most, words.size()); ++i) {
-    text +=
-        fmt::format("  {:+9.4f}  {}\n", words[i].first, shortened(words[i].second->text, columns));
+  const auto words = word_attributions(inspection);
+  for (const auto& [word, value] : std::span(words).first(std::min(most, words.size()))) {
+    text += fmt::format("  {:+9.4f}  {}\n", value, shortened(word.text, columns));
   }
   return text;
 }
@@ -205,23 +159,6 @@ std::string summary(const Inspection& inspection) {
   return text;
 }
 
-void write(const Options& options, Form form, const Inspection& inspection) {
-  if (form == Form::tensors) {
-    save_safetensors(options.output, tensors_of(inspection),
-                     {{"format", "pt"}, {"model", inspection.model}});
-    return;
-  }
-  auto out = options.output.empty() ? Output::standard_output() : Output::file(options.output);
-  if (form == Form::page) {
-    out.write(inspection_page(inspection));
-  } else if (form == Form::json) {
-    write_json(inspection, [&](std::string_view piece) { out.write(piece); });
-  } else {
-    out.write(summary(inspection));
-  }
-  out.finish();
-}
-
 }  // namespace
 
 void run_inspect(Arguments arguments) {
@@ -230,41 +167,34 @@ void run_inspect(Arguments arguments) {
   Options options;
   add_options(app, options);
   if (!parse(app, arguments)) return;
-  const auto form = form_of(options);
+  check_output(options);
   choose_parts(options.show, options.inspection);
 
   auto& inspection = options.inspection;
-  inspection.explanation.question = as_usage([&] { return question_from(options.question); });
+  inspection.explanation.kind = as_usage([&] { return answer_kind_from(options.explain); });
   const bool asked = app.count("--explain") + app.count("--target") + app.count("--at") > 0;
   if (asked && inspection.attribution == Wanted::no) {
     throw UsageError("--explain, --target and --at are about the attribution: add it to --show");
   }
   if (asked) inspection.attribution = Wanted::yes;
   inspection.load = options.model.load_options();
-  inspection.batch_tokens = std::min<std::int64_t>(options.model.batch_tokens, 4096);
-  inspection.attributions.batch_tokens =
-      std::min<std::int64_t>(options.model.batch_tokens, inspection.attributions.batch_tokens);
-  if (options.max_length > 0)
-    inspection.length.tokens = options.max_length;
-  else
-    inspection.length.tokens = std::int64_t{1} << 30;
-  inspection.length.truncate = options.truncate;
-  // What nobody will see is not computed.
-  if (form == Form::summary && options.show.empty()) {
-    inspection.attention = Wanted::no;
-    inspection.layers = Wanted::no;
+  inspection.batch_tokens = options.model.batch_tokens;
+  if (options.output.empty() && !options.json && options.show.empty()) {
+    inspection.attention = inspection.layers = Wanted::no;  // the summary does not show them
   }
-  const auto directory = options.model.directory();
-  std::optional<std::string> pair;
+  const auto directory = options.model.root();
+  std::optional<std::string_view> pair;
   if (app.count("--pair") > 0) pair = options.pair;
-  const auto result = [&] {
-    Bars bars;
-    inspection.on_progress = [&](std::string_view what, std::int64_t done, std::int64_t total) {
-      bars(what, done, total);
-    };
-    return inspect(directory, options.text, pair, inspection);
-  }();
-  write(options, form, result);
+  const auto result =
+      inspect(directory, options.text, pair, inspection, terminal_progress(beside_results()));
+  if (!options.output.empty()) {
+    save_inspection(result, options.output);
+    return;
+  }
+  auto out = Output::standard_output();
+  const auto write = [&](std::string_view piece) { out.write(piece); };
+  options.json ? write_json(result, write) : write(summary(result));
+  out.finish();
 }
 
 }  // namespace cloze::cli

@@ -1,5 +1,3 @@
-#include "export/convert_model.h"
-
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -12,7 +10,9 @@
 #include "checkpoint/model_names.h"
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
+#include "cloze/convert.h"
 #include "cloze/error.h"
+#include "cloze/hub.h"
 #include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
 #include "core/files.h"
@@ -24,6 +24,10 @@ namespace cloze {
 namespace {
 
 namespace fs = std::filesystem;
+
+bool is_float(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f64;
+}
 
 /// The tokenizer's files; false where the source has none.
 bool write_tokenizer(const fs::path& source, const BertConfig& config, bool distilbert,
@@ -76,9 +80,15 @@ void write_modules(const fs::path& source, const fs::path& transformer, const fs
 
 }  // namespace
 
-ConvertedModel internal::convert_model(const fs::path& source, const fs::path& destination,
+ConvertedModel internal::convert_model(const std::string& source_name, const fs::path& destination,
                                        const ConvertOptions& options,
-                                       std::span<const HeadKind> heads) {
+                                       std::span<const HeadKind> heads,
+                                       const ProgressCallback& progress) {
+  if (options.dtype && !is_float(*options.dtype)) {
+    throw ArgumentError(
+        fmt::format("weights cannot be stored as {}: f32, f16 or bf16", name_of(*options.dtype)));
+  }
+  const auto source = find_model(source_name, progress);
   const auto transformer = transformer_directory(source);
   std::error_code ignored;
   if (fs::equivalent(source, destination, ignored) ||
@@ -91,7 +101,7 @@ ConvertedModel internal::convert_model(const fs::path& source, const fs::path& d
   const ModelNames names(checkpoint);
   const bool distilbert = config.model_type == "distilbert";
   const auto& head = class_of(names, config, heads);
-  const auto model = stored_model(checkpoint, config, head, options.dtype);
+  const auto model = stored_model(checkpoint, config, head, options.dtype, progress);
   save(model, destination, options.max_shard_bytes);
   ConvertedModel converted{.architecture = architecture_of(head, distilbert),
                            .tensors = static_cast<std::int64_t>(model.tensors.size()),
@@ -104,9 +114,9 @@ ConvertedModel internal::convert_model(const fs::path& source, const fs::path& d
   return converted;
 }
 
-ConvertedModel convert_model(const fs::path& source, const fs::path& destination,
-                             const ConvertOptions& options) {
-  return internal::convert_model(source, destination, options, internal::kHeads);
+ConvertedModel convert_model(const std::string& source, const fs::path& destination,
+                             const ConvertOptions& options, const ProgressCallback& progress) {
+  return internal::convert_model(source, destination, options, internal::kHeads, progress);
 }
 
 }  // namespace cloze

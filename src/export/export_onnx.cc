@@ -1,5 +1,3 @@
-#include "export/export_onnx.h"
-
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -14,11 +12,15 @@
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
 #include "cloze/error.h"
+#include "cloze/export.h"
+#include "cloze/hub.h"
 #include "cloze/sentence_settings.h"
 #include "core/files.h"
+#include "core/progress_counter.h"
 #include "export/heads.h"
 #include "export/onnx_bert.h"
 #include "export/onnx_sentence.h"
+#include "formats/onnx/onnx_file.h"
 
 namespace cloze {
 namespace {
@@ -217,16 +219,15 @@ OnnxInputs add_inputs(OnnxGraph& graph, bool token_types, bool choices) {
 
 std::vector<std::string> onnx_tasks() { return pipelines(internal::kHeads); }
 
-ExportedModel export_onnx(const fs::path& directory, const fs::path& path,
-                          const ExportOptions& options,
-                          const std::function<void(std::int64_t weights)>& announce) {
-  return internal::export_onnx(directory, path, options, announce, internal::kHeads);
+ExportedModel export_onnx(const std::string& directory_or_name, const fs::path& path,
+                          const ExportOptions& options, const ProgressCallback& progress) {
+  return internal::export_onnx(directory_or_name, path, options, internal::kHeads, progress);
 }
 
-ExportedModel internal::export_onnx(const fs::path& directory, const fs::path& path,
-                                    const ExportOptions& options,
-                                    const std::function<void(std::int64_t weights)>& announce,
-                                    std::span<const HeadKind> heads) {
+ExportedModel internal::export_onnx(const std::string& directory_or_name, const fs::path& path,
+                                    const ExportOptions& options, std::span<const HeadKind> heads,
+                                    const ProgressCallback& progress) {
+  const auto directory = find_model(directory_or_name, progress);
   const auto transformer = transformer_directory(directory);
   const auto config = BertConfig::from_pretrained(transformer);
   const auto checkpoint = Checkpoint::open(transformer);
@@ -244,8 +245,11 @@ ExportedModel internal::export_onnx(const fs::path& directory, const fs::path& p
                          .outputs = graph.outputs(),
                          .nodes = graph.nodes(),
                          .weights = static_cast<std::int64_t>(graph.weights().size())};
-  if (announce) announce(exported.weights);
-  const auto file = write_onnx(graph, path, options.file);
+  ProgressCounter counter(progress, "exporting", exported.weights, "weights");
+  const auto file = write_onnx(graph, path,
+                               {.external_data = options.external_data,
+                                .max_file_bytes = options.max_file_bytes,
+                                .on_weight = [&] { counter.advance(); }});
   exported.bytes = file.bytes;
   exported.data_file = file.data_file;
   return exported;

@@ -5,22 +5,22 @@
 
 #include <filesystem>
 #include <span>
+#include <string>
 
 #include "bert/head_table.h"
-#include "export/convert_model.h"
-#include "export/export_onnx.h"
+#include "cloze/convert.h"
+#include "cloze/export.h"
 
 namespace cloze::internal {
 
 /// As cloze::convert_model.
-ConvertedModel convert_model(const std::filesystem::path& source,
-                             const std::filesystem::path& destination,
-                             const ConvertOptions& options, std::span<const HeadKind> heads);
+ConvertedModel convert_model(const std::string& source, const std::filesystem::path& destination,
+                             const ConvertOptions& options, std::span<const HeadKind> heads,
+                             const ProgressCallback& progress = {});
 
 /// As cloze::export_onnx.
-ExportedModel export_onnx(const std::filesystem::path& directory, const std::filesystem::path& path,
-                          const ExportOptions& options,
-                          const std::function<void(std::int64_t weights)>& announce,
-                          std::span<const HeadKind> heads);
+ExportedModel export_onnx(const std::string& directory_or_name, const std::filesystem::path& path,
+                          const ExportOptions& options, std::span<const HeadKind> heads,
+                          const ProgressCallback& progress = {});
 
 }  // namespace cloze::internal

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/progress_counter.h"
 
 namespace cloze {
 namespace {
@@ -57,12 +58,14 @@ class Path {
 
   /// Σ over the points of weight · (difference · gradient), a value a token.
   [[nodiscard]] std::vector<double> integrate(const Quadrature& quadrature,
-                                              const AttributionOptions& options) {
+                                              const AttributionOptions& options,
+                                              const ProgressCallback& progress) {
     const auto tokens = static_cast<std::size_t>(batch_.total_tokens());
     const std::size_t count = quadrature.points.size();
     const std::size_t most =
         std::max<std::size_t>(1, static_cast<std::size_t>(options.batch_tokens) / tokens);
     std::vector<double> totals(tokens);
+    ProgressCounter counter(progress, "attributing", static_cast<std::int64_t>(count), "steps");
     for (std::size_t first = 0; first < count; first += most) {
       const std::size_t points = std::min(most, count - first);
       const auto sums = at(std::span(quadrature.points).subspan(first, points));
@@ -76,10 +79,7 @@ class Path {
           totals[t] += quadrature.weights[first + i] * part[t];
         }
       }
-      if (options.on_progress) {
-        options.on_progress(static_cast<std::int64_t>(first + points),
-                            static_cast<std::int64_t>(count));
-      }
+      counter.advance(static_cast<std::int64_t>(points));
     }
     return totals;
   }
@@ -144,7 +144,7 @@ Quadrature gauss_legendre(int count) {
 Attribution attribute(internal::InputGradients& model, const Batch& batch,
                       std::span<const std::int32_t> baseline_ids,
                       std::span<const internal::ScoredLogit> logits,
-                      const AttributionOptions& options) {
+                      const AttributionOptions& options, const ProgressCallback& progress) {
   if (batch.sequences() != 1) {
     throw ArgumentError(
         fmt::format("one sequence is explained at a time, not {}", batch.sequences()));
@@ -164,7 +164,7 @@ Attribution attribute(internal::InputGradients& model, const Batch& batch,
   result.steps = options.steps > 0 ? options.steps : kFirstSteps;
   const double change = result.score - result.baseline_score;
   while (true) {
-    const auto totals = path.integrate(gauss_legendre(result.steps), options);
+    const auto totals = path.integrate(gauss_legendre(result.steps), options, progress);
     result.integrated_gradients = to_f32(totals);
     const double sum = std::accumulate(totals.begin(), totals.end(), 0.0);
     result.completeness_gap = sum == change ? 0 : std::abs(sum - change) / std::abs(change);

@@ -1,4 +1,4 @@
-#include "inspect/embedding_map.h"
+#include "cloze/embedding_map.h"
 
 #include <algorithm>
 #include <array>

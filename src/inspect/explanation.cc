@@ -9,6 +9,7 @@
 
 #include "cloze/error.h"
 #include "core/vectors.h"
+#include "inspect/inspected_text.h"
 #include "tasks/top_tokens.h"
 
 namespace cloze {
@@ -16,13 +17,13 @@ namespace {
 
 namespace heads = internal::heads;
 
-constexpr std::array<std::pair<std::string_view, Question>, 6> kQuestions{{
-    {"auto", Question::automatic},
-    {"label", Question::label},
-    {"tag", Question::tag},
-    {"answer", Question::answer},
-    {"mask", Question::mask},
-    {"next", Question::next},
+constexpr std::array<std::pair<std::string_view, AnswerKind>, 6> kKinds{{
+    {"auto", AnswerKind::automatic},
+    {"label", AnswerKind::label},
+    {"tag", AnswerKind::tag},
+    {"answer", AnswerKind::answer},
+    {"mask", AnswerKind::mask},
+    {"next", AnswerKind::next},
 }};
 constexpr std::size_t kCandidates = 8;
 constexpr std::int32_t kMostAnswerTokens = 30;  // as the SQuAD scripts have it
@@ -46,7 +47,7 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 void require_target_of_none(const ExplanationOptions& options) {
   if (!options.target.empty()) {
     throw ArgumentError(
-        fmt::format("the question \"{}\" has no target to choose", name_of(options.question)));
+        fmt::format("the question \"{}\" has no target to choose", name_of(options.kind)));
   }
 }
 
@@ -74,7 +75,7 @@ Explanation explain_label(const std::filesystem::path& directory, const Inspecte
                           const ExplanationOptions& options, const LoadOptions& load) {
   const auto model = BertForSequenceClassification::from_pretrained(directory, load);
   const auto logits = model(text.batch);
-  Explanation result{.question = Question::label, .head = &heads::sequence_classification};
+  Explanation result{.kind = AnswerKind::label};
   const auto& config = model.config();
   if (logits.dim(1) == 1) {
     require_target_of_none(options);
@@ -119,7 +120,7 @@ Explanation explain_tag(const std::filesystem::path& directory, const InspectedT
                         const ExplanationOptions& options, const LoadOptions& load) {
   const auto model = BertForTokenClassification::from_pretrained(directory, load);
   const auto logits = model(text.batch);
-  Explanation result{.question = Question::tag, .head = &heads::token_classification};
+  Explanation result{.kind = AnswerKind::tag};
   result.at =
       options.at >= 0 ? required_token(text, options.at) : surest_tag(model.config(), logits, text);
   choose_label(result, model.config(), row_of(logits, result.at), options, result.at, false);
@@ -160,10 +161,10 @@ Explanation explain_answer(const std::filesystem::path& directory, const Inspect
   std::partial_sort(spans.begin(), spans.begin() + static_cast<std::ptrdiff_t>(best), spans.end(),
                     [](const Candidate& a, const Candidate& b) { return a.logit > b.logit; });
   const double total = log_sum_exp(starts) + log_sum_exp(ends);
-  Explanation result{.question = Question::answer, .head = &heads::question_answering};
+  Explanation result{.kind = AnswerKind::answer};
   for (const auto& span : std::span(spans).first(best)) {
     result.candidates.push_back(
-        {text.surface(span.begin, span.end + 1), std::exp(span.logit - total)});
+        {surface(text, span.begin, span.end + 1), std::exp(span.logit - total)});
   }
   const auto& chosen = spans.front();
   result.logits = {{.token = chosen.begin, .output = 0}, {.token = chosen.end, .output = 1}};
@@ -201,7 +202,7 @@ Explanation explain_mask(const std::filesystem::path& directory, const Tokenizer
   const auto words = static_cast<std::size_t>(tokenizer.vocab_size());
   const auto row = row_of(logits, 0).first(words);
   const auto top = top_tokens(row, std::min(kCandidates, words));
-  Explanation result{.question = Question::mask, .head = &heads::masked_lm};
+  Explanation result{.kind = AnswerKind::mask};
   for (const auto& token : top) {
     result.candidates.push_back({std::string(tokenizer.id_to_token(token.id)), token.probability});
   }
@@ -231,7 +232,7 @@ Explanation explain_next(const std::filesystem::path& directory, const Inspected
   const auto logits = model(text.batch);
   const auto top = top_tokens(row_of(logits, 0), 2);
   const auto name = [](std::int32_t id) { return id == 0 ? "is next" : "is random"; };
-  Explanation result{.question = Question::next, .head = &heads::next_sentence};
+  Explanation result{.kind = AnswerKind::next};
   for (const auto& [id, probability] : top) result.candidates.push_back({name(id), probability});
   result.logits = {{.output = top.front().id}};
   result.answer = name(top.front().id);
@@ -247,17 +248,17 @@ bool has_head(const ModelInfo& model, const internal::HeadKind& wanted) {
   });
 }
 
-/// The first question that model and text have; `automatic` where there is none.
-Question automatic_question(const ModelInfo& model, const Tokenizer& tokenizer,
-                            const InspectedText& text, std::string& reason) {
-  if (has_head(model, heads::sequence_classification)) return Question::label;
-  if (has_head(model, heads::token_classification)) return Question::tag;
-  if (has_head(model, heads::question_answering) && text.pair) return Question::answer;
+/// The first kind of answer that model and text have; `automatic` where there is none.
+AnswerKind automatic_kind(const ModelInfo& model, const Tokenizer& tokenizer,
+                          const InspectedText& text, std::string& reason) {
+  if (has_head(model, heads::sequence_classification)) return AnswerKind::label;
+  if (has_head(model, heads::token_classification)) return AnswerKind::tag;
+  if (has_head(model, heads::question_answering) && text.pair) return AnswerKind::answer;
   const auto& ids = text.encoding.ids;
   const auto mask = tokenizer.mask_token_id();
   const bool masked = mask && std::find(ids.begin(), ids.end(), *mask) != ids.end();
-  if (has_head(model, heads::masked_lm) && masked) return Question::mask;
-  if (has_head(model, heads::next_sentence) && text.pair) return Question::next;
+  if (has_head(model, heads::masked_lm) && masked) return AnswerKind::mask;
+  if (has_head(model, heads::next_sentence) && text.pair) return AnswerKind::next;
   if (model.heads.empty()) {
     reason = "this checkpoint is an encoder without a head: there is no answer to explain";
   } else if (has_head(model, heads::multiple_choice)) {
@@ -267,49 +268,66 @@ Question automatic_question(const ModelInfo& model, const Tokenizer& tokenizer,
   } else {
     reason = "the text has no [MASK], so the model predicts nothing that could be explained";
   }
-  return Question::automatic;
+  return AnswerKind::automatic;
 }
 
 }  // namespace
 
-Question question_from(std::string_view name) {
-  for (const auto& [known, question] : kQuestions) {
-    if (known == name) return question;
+AnswerKind answer_kind_from(std::string_view name) {
+  for (const auto& [known, kind] : kKinds) {
+    if (known == name) return kind;
   }
   throw ArgumentError(
       fmt::format("\"{}\" is not one of auto, label, tag, answer, mask, next", name));
 }
 
-std::string_view name_of(Question question) {
-  return std::find_if(kQuestions.begin(), kQuestions.end(),
-                      [&](const auto& known) { return known.second == question; })
+std::string_view name_of(AnswerKind kind) {
+  return std::find_if(kKinds.begin(), kKinds.end(),
+                      [&](const auto& known) { return known.second == kind; })
       ->first;
+}
+
+const internal::HeadKind& head_of(AnswerKind kind) {
+  switch (kind) {
+    case AnswerKind::label:
+      return heads::sequence_classification;
+    case AnswerKind::tag:
+      return heads::token_classification;
+    case AnswerKind::answer:
+      return heads::question_answering;
+    case AnswerKind::mask:
+      return heads::masked_lm;
+    case AnswerKind::next:
+      return heads::next_sentence;
+    case AnswerKind::automatic:
+      break;
+  }
+  throw ArgumentError("an answer of no kind has no head");
 }
 
 std::optional<Explanation> explanation(const ModelInfo& model, const Tokenizer& tokenizer,
                                        const InspectedText& text, const ExplanationOptions& options,
                                        const LoadOptions& load, std::string& reason) {
-  auto question = options.question;
-  if (question == Question::automatic) {
-    question = automatic_question(model, tokenizer, text, reason);
+  auto kind = options.kind;
+  if (kind == AnswerKind::automatic) {
+    kind = automatic_kind(model, tokenizer, text, reason);
   }
-  if (options.at >= 0 && question != Question::tag && question != Question::mask &&
-      question != Question::automatic) {
-    throw ArgumentError(
-        fmt::format("the question \"{}\" is about no single token", name_of(question)));
+  if (options.at >= 0 && kind != AnswerKind::tag && kind != AnswerKind::mask &&
+      kind != AnswerKind::automatic) {
+    throw ArgumentError(fmt::format("the question \"{}\" is about no single token", name_of(kind)));
   }
-  switch (question) {
-    case Question::label:
+  switch (kind) {
+    case AnswerKind::label:
       return explain_label(model.directory, text, options, load);
-    case Question::tag:
+    case AnswerKind::tag:
       return explain_tag(model.directory, text, options, load);
-    case Question::answer:
+    case AnswerKind::answer:
       return explain_answer(model.directory, text, options, load);
-    case Question::mask:
+    case AnswerKind::mask:
       return explain_mask(model.directory, tokenizer, text, options, load);
-    case Question::next:
+    case AnswerKind::next:
       return explain_next(model.directory, text, options, load);
-    case Question::automatic:
+    case AnswerKind::automatic:
       break;
   }
   return std::nullopt;

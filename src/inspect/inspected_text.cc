@@ -26,14 +26,15 @@ std::vector<InspectedWord> merge_words(const InspectedText& text) {
       word.space = !follows || encoding.offsets[at].begin > encoding.offsets[at - 1].end;
     }
     word.text = word.sequence < 0 ? encoding.tokens[static_cast<std::size_t>(word.begin)]
-                                  : text.surface(word.begin, word.end);
+                                  : surface(text, word.begin, word.end);
   }
   return words;
 }
 
 }  // namespace
 
-std::vector<std::int32_t> InspectedText::own_positions(const Tokenizer& tokenizer) const {
+std::vector<std::int32_t> own_positions(const InspectedText& text, const Tokenizer& tokenizer) {
+  const auto& encoding = text.encoding;
   std::vector<std::int32_t> positions;
   for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
     const bool mask = tokenizer.mask_token_id() == encoding.ids[i];
@@ -44,10 +45,11 @@ std::vector<std::int32_t> InspectedText::own_positions(const Tokenizer& tokenize
   return positions;
 }
 
-std::string InspectedText::surface(std::int32_t begin, std::int32_t end) const {
+std::string surface(const InspectedText& text, std::int32_t begin, std::int32_t end) {
   if (begin >= end) return {};
+  const auto& encoding = text.encoding;
   const auto first = static_cast<std::size_t>(begin), last = static_cast<std::size_t>(end - 1);
-  const auto& from = encoding.sequence_ids[first] == 1 && pair ? *pair : text;
+  const auto& from = encoding.sequence_ids[first] == 1 && text.pair ? *text.pair : text.text;
   const auto start = static_cast<std::size_t>(encoding.offsets[first].begin);
   const auto stop = static_cast<std::size_t>(encoding.offsets[last].end);
   return start < stop && stop <= from.size() ? from.substr(start, stop - start)
@@ -55,7 +57,7 @@ std::string InspectedText::surface(std::int32_t begin, std::int32_t end) const {
 }
 
 InspectedText inspected_text(const Tokenizer& tokenizer, std::string text,
-                             std::optional<std::string> pair, const InspectedLength& length) {
+                             std::optional<std::string> pair, std::int64_t limit, bool truncate) {
   InspectedText result{.text = std::move(text), .pair = std::move(pair)};
   EncodeOptions options;
   options.offsets = OffsetUnit::bytes;
@@ -75,15 +77,15 @@ InspectedText inspected_text(const Tokenizer& tokenizer, std::string text,
                                                                                      : "text"));
     }
   }
-  if (count > length.tokens) {
-    if (!length.truncate) {
+  if (count > limit) {
+    if (!truncate) {
       throw ArgumentError(
           fmt::format("the text has {} tokens and the limit is {}: shorten it, or cut it with "
                       "--truncate",
-                      count, length.tokens));
+                      count, limit));
     }
     options.truncation = Truncation::longest_first;
-    options.max_length = static_cast<std::int32_t>(length.tokens);
+    options.max_length = static_cast<std::int32_t>(limit);
     result.encoding = encode();
     result.encoding.overflowing.clear();
   }

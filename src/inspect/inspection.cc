@@ -1,14 +1,22 @@
-#include "inspect/inspection.h"
-
 #include <algorithm>
+#include <cmath>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "bert/training/input_gradients.h"
 #include "cloze/error.h"
+#include "cloze/hub.h"
+#include "cloze/inspect.h"
+#include "cloze/model_info.h"
+#include "cloze/sentence_settings.h"
+#include "core/progress_counter.h"
 #include "datasets/batching.h"
-#include "inspect/model_info.h"
+#include "inspect/attribution.h"
+#include "inspect/explanation.h"
+#include "inspect/inspected_text.h"
+#include "inspect/token_predictions.h"
 
 namespace cloze {
 namespace {
@@ -16,13 +24,8 @@ namespace {
 using internal::CheckpointWeights;
 using internal::InputGradients;
 
-std::function<void(std::int64_t, std::int64_t)> progress_of(const InspectionOptions& options,
-                                                            std::string_view what) {
-  if (!options.on_progress) return {};
-  return [&options, what](std::int64_t done, std::int64_t total) {
-    options.on_progress(what, done, total);
-  };
-}
+/// Larger batches of masked copies take more memory and are no faster.
+constexpr std::int64_t kMostMaskTokens = 4096;
 
 std::string baseline_token(const Tokenizer& tokenizer, const InspectionOptions& options) {
   if (!options.baseline.empty()) {
@@ -41,7 +44,7 @@ std::vector<std::int32_t> baseline_ids(const Tokenizer& tokenizer, const Inspect
                                        const std::string& token) {
   auto ids = text.batch.input_ids;
   const auto id = *tokenizer.token_to_id(token);
-  for (const auto position : text.own_positions(tokenizer)) {
+  for (const auto position : own_positions(text, tokenizer)) {
     ids[static_cast<std::size_t>(position)] = id;
   }
   return ids;
@@ -55,10 +58,11 @@ void add_words(Inspection& inspection, const Tokenizer& tokenizer, const Tensor&
 
 /// Hidden states of every layer if they are needed; attention where it is wanted.
 std::vector<Tensor> look_at_encoder(Inspection& inspection, const std::filesystem::path& directory,
-                                    const InspectionOptions& options, bool states) {
+                                    const InspectionOptions& options, bool states,
+                                    const ProgressCallback& progress) {
   if (options.attention == Wanted::no && !states) return {};
-  const auto progress = progress_of(options, "encoding");
-  if (progress) progress(0, 1);
+  ProgressCounter counter(progress, "encoding", 1, "layers");
+  counter.advance(0);
   const auto model = BertModel::from_pretrained(directory, options.load);
   auto output =
       model(inspection.text.batch,
@@ -68,35 +72,36 @@ std::vector<Tensor> look_at_encoder(Inspection& inspection, const std::filesyste
     inspection.attentions.push_back(
         layer.reshaped({model.config().num_attention_heads, tokens, tokens}));
   }
-  if (progress) progress(1, 1);
+  counter.advance();
   return std::move(output.hidden_states);
 }
 
 void look_at_predictions(Inspection& inspection, const ModelInfo& info, const Tokenizer& tokenizer,
-                         const InspectionOptions& options, bool layers, bool masks) {
-  const auto states = look_at_encoder(inspection, info.directory, options, layers);
+                         const InspectionOptions& options, bool layers, bool masks,
+                         const ProgressCallback& progress) {
+  const auto states = look_at_encoder(inspection, info.directory, options, layers, progress);
   if (!layers && !masks) return;
   const auto model = BertForMaskedLM::from_pretrained(info.directory, options.load);
-  TokenPredictionOptions predict{
-      .words = tokenizer.vocab_size(), .top = options.top, .batch_tokens = options.batch_tokens};
+  TokenPredictionOptions predict{.words = tokenizer.vocab_size(),
+                                 .top = options.top,
+                                 .batch_tokens = std::min(options.batch_tokens, kMostMaskTokens)};
   predict.top = std::min(predict.top, predict.words);
   if (layers) {
-    predict.on_progress = progress_of(options, "layers");
-    inspection.layers = predict_by_layer(model, states, predict);
+    inspection.layers = predict_by_layer(model, states, predict, progress);
     add_words(inspection, tokenizer, inspection.layers->ids);
   }
   if (masks) {
     const auto mask = tokenizer.mask_token_id();
     if (!mask) throw ModelError("the vocabulary has no [MASK] token, so nothing can be masked");
-    predict.on_progress = progress_of(options, "masks");
-    inspection.masks = predict_masked(model, inspection.text.batch,
-                                      inspection.text.own_positions(tokenizer), *mask, predict);
+    inspection.masks =
+        predict_masked(model, inspection.text.batch, own_positions(inspection.text, tokenizer),
+                       *mask, predict, progress);
     add_words(inspection, tokenizer, inspection.masks->ids);
   }
 }
 
 void look_at_answer(Inspection& inspection, const ModelInfo& info, const Tokenizer& tokenizer,
-                    const InspectionOptions& options) {
+                    const InspectionOptions& options, const ProgressCallback& progress) {
   if (options.attribution == Wanted::no) return;
   std::string reason;
   inspection.explanation =
@@ -108,12 +113,16 @@ void look_at_answer(Inspection& inspection, const ModelInfo& info, const Tokeniz
   }
   inspection.baseline = baseline_token(tokenizer, options);
   CheckpointWeights weights(Checkpoint::open(info.directory));
-  InputGradients model(inspection.config, weights, *inspection.explanation->head);
+  InputGradients model(inspection.config, weights, head_of(inspection.explanation->kind));
   auto attributions = options.attributions;
-  attributions.on_progress = progress_of(options, "attributing");
+  attributions.batch_tokens = std::min(attributions.batch_tokens, options.batch_tokens);
+  std::vector<internal::ScoredLogit> logits;
+  for (const auto& logit : inspection.explanation->logits) {
+    logits.push_back({.token = logit.token, .output = logit.output});
+  }
   inspection.attribution = attribute(model, inspection.text.batch,
                                      baseline_ids(tokenizer, inspection.text, inspection.baseline),
-                                     inspection.explanation->logits, attributions);
+                                     logits, attributions, progress);
 }
 
 std::string name_of_directory(const std::filesystem::path& directory) {
@@ -124,17 +133,20 @@ std::string name_of_directory(const std::filesystem::path& directory) {
 
 }  // namespace
 
-Inspection inspect(const std::filesystem::path& directory, std::string text,
-                   std::optional<std::string> pair, const InspectionOptions& options) {
+Inspection inspect(const std::string& directory_or_name, std::string_view text,
+                   std::optional<std::string_view> pair, const InspectionOptions& options,
+                   const ProgressCallback& progress) {
+  const auto directory = transformer_directory(find_model(directory_or_name, progress));
   const auto info = model_info(directory);
   const auto tokenizer = Tokenizer::from_pretrained(directory);
   require_same_vocabulary(tokenizer, info.config);
-  auto length = options.length;
-  length.tokens = std::min(length.tokens, info.config.max_position_embeddings);
+  const auto reads = info.config.max_position_embeddings;
+  const auto limit = options.max_length > 0 ? std::min(options.max_length, reads) : reads;
   Inspection inspection{
       .model = name_of_directory(directory),
       .config = info.config,
-      .text = inspected_text(tokenizer, std::move(text), std::move(pair), length)};
+      .text = inspected_text(tokenizer, std::string(text), std::optional<std::string>(pair), limit,
+                             options.truncate)};
   if (inspection.text.pair && info.config.type_vocab_size < 2) {
     throw ModelError(
         fmt::format("{} reads no pairs: it has a single token type", inspection.model));
@@ -161,9 +173,28 @@ Inspection inspect(const std::filesystem::path& directory, std::string text,
   }
   // The answer first: what is wrong with a target is told before anything long begins, and each
   // model is gone before the next is loaded.
-  look_at_answer(inspection, info, tokenizer, options);
-  look_at_predictions(inspection, info, tokenizer, options, layers, masks);
+  look_at_answer(inspection, info, tokenizer, options, progress);
+  look_at_predictions(inspection, info, tokenizer, options, layers, masks, progress);
   return inspection;
+}
+
+std::vector<WordAttribution> word_attributions(const Inspection& inspection) {
+  std::vector<WordAttribution> words;
+  if (!inspection.attribution) return words;
+  const auto values = inspection.attribution->integrated_gradients.values<float>();
+  for (const auto& word : inspection.text.words) {
+    if (word.sequence < 0) continue;
+    double sum = 0;
+    for (auto i = word.begin; i < word.end; ++i) {
+      sum += static_cast<double>(values[static_cast<std::size_t>(i)]);
+    }
+    words.push_back({word, sum});
+  }
+  std::stable_sort(words.begin(), words.end(),
+                   [](const WordAttribution& a, const WordAttribution& b) {
+                     return std::abs(a.value) > std::abs(b.value);
+                   });
+  return words;
 }
 
 TensorMap tensors_of(const Inspection& inspection) {

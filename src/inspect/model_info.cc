@@ -1,4 +1,4 @@
-#include "inspect/model_info.h"
+#include "cloze/model_info.h"
 
 #include <functional>
 #include <numeric>
@@ -12,6 +12,7 @@
 #include "checkpoint/model_names.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
+#include "cloze/hub.h"
 #include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
 #include "core/files.h"
@@ -103,15 +104,15 @@ std::string sentence_pooling(const std::filesystem::path& directory) {
 
 }  // namespace
 
-ModelInfo model_info(const std::filesystem::path& directory) {
-  return internal::model_info(directory, internal::kHeads);
+ModelInfo model_info(const std::string& directory_or_name, const ProgressCallback& progress) {
+  return internal::model_info(directory_or_name, internal::kHeads, progress);
 }
 
-ModelInfo internal::model_info(const std::filesystem::path& directory,
-                               std::span<const HeadKind> heads) {
+ModelInfo internal::model_info(const std::string& directory_or_name,
+                               std::span<const HeadKind> heads, const ProgressCallback& progress) {
   ModelInfo info;
-  info.directory = directory;
-  const auto transformer = transformer_directory(directory);
+  info.directory = find_model(directory_or_name, progress);
+  const auto transformer = transformer_directory(info.directory);
   info.config = BertConfig::from_pretrained(transformer);
   const auto checkpoint = Checkpoint::open(transformer);
   const ModelNames names(checkpoint);
@@ -119,7 +120,7 @@ ModelInfo internal::model_info(const std::filesystem::path& directory,
   count_tensors(checkpoint, names, info);
   find_heads(checkpoint, names, heads, info);
   info.tokenizer = tokenizer_info(transformer);
-  info.sentence_pooling = sentence_pooling(directory);
+  info.sentence_pooling = sentence_pooling(info.directory);
   return info;
 }
 

@@ -1,5 +1,3 @@
-#include "inspect/report.h"
-
 #include <array>
 #include <cmath>
 #include <iterator>
@@ -7,6 +5,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "cloze/error.h"
+#include "cloze/inspect.h"
+#include "cloze/output.h"
 #include "inspect/attention_codec.h"
 #include "inspect/page_files.h"
 #include "inspect/page_template.h"
@@ -67,7 +68,7 @@ json prediction_of(const Explanation& explanation) {
     candidates.push_back(
         {{"answer", candidate.name}, {"probability", rounded(candidate.probability, kDigits)}});
   }
-  json prediction = {{"question", name_of(explanation.question)},
+  json prediction = {{"question", name_of(explanation.kind)},
                      {"answer", explanation.answer},
                      {"score", explanation.score},
                      {"candidates", std::move(candidates)}};
@@ -199,6 +200,24 @@ std::string inspection_page(const Inspection& inspection, const PageOptions& opt
                        {"threshold", packed.threshold}, {"kept", rounded(packed.kept, kDigits)},
                        {"values", packed.values},       {"gap_bytes", packed.gap_bytes}};
   return assemble(base64(packed.deflated));
+}
+
+void save_inspection(const Inspection& inspection, const std::filesystem::path& path) {
+  const auto extension = path.extension();
+  if (extension == ".safetensors") {
+    save_safetensors(path, tensors_of(inspection), {{"format", "pt"}, {"model", inspection.model}});
+    return;
+  }
+  if (extension != ".html" && extension != ".json") {
+    throw ArgumentError(fmt::format("{} is none of .html, .safetensors, .json", path.string()));
+  }
+  auto out = Output::file(path);
+  if (extension == ".html") {
+    out.write(inspection_page(inspection));
+  } else {
+    write_json(inspection, [&](std::string_view piece) { out.write(piece); });
+  }
+  out.finish();
 }
 
 }  // namespace cloze

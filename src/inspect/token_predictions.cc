@@ -5,6 +5,7 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "core/progress_counter.h"
 #include "tasks/top_tokens.h"
 
 namespace cloze {
@@ -43,9 +44,11 @@ void require(const TokenPredictionOptions& options, const BertConfig& config) {
 
 LayerPredictions predict_by_layer(const BertForMaskedLM& model,
                                   std::span<const Tensor> hidden_states,
-                                  const TokenPredictionOptions& options) {
+                                  const TokenPredictionOptions& options,
+                                  const ProgressCallback& progress) {
   require(options, model.config());
   const auto layers = static_cast<std::int64_t>(hidden_states.size());
+  ProgressCounter counter(progress, "layers", layers, "layers");
   const std::int64_t tokens = layers == 0 ? 0 : hidden_states.front().dim(0);
   LayerPredictions result{
       .ids = Tensor::zeros(DType::i32, {layers, tokens, options.top}),
@@ -58,14 +61,15 @@ LayerPredictions predict_by_layer(const BertForMaskedLM& model,
       const auto logits = model.decode(hidden.rows(begin, std::min(tokens, begin + kMostRows)));
       put_top(logits, options, layer * tokens + begin, ids, probabilities);
     }
-    if (options.on_progress) options.on_progress(layer + 1, layers);
+    counter.advance();
   }
   return result;
 }
 
 MaskedPredictions predict_masked(const BertForMaskedLM& model, const Batch& batch,
                                  std::span<const std::int32_t> positions, std::int32_t mask_id,
-                                 const TokenPredictionOptions& options) {
+                                 const TokenPredictionOptions& options,
+                                 const ProgressCallback& progress) {
   require(options, model.config());
   if (batch.sequences() != 1) throw ArgumentError("one sequence is masked at a time");
   const auto count = static_cast<std::int64_t>(positions.size());
@@ -80,6 +84,7 @@ MaskedPredictions predict_masked(const BertForMaskedLM& model, const Batch& batc
                            .probabilities = Tensor::zeros(DType::f32, {count, options.top})};
   const auto surprise = result.surprise.mutable_values<float>();
   const std::int64_t most = std::clamp<std::int64_t>(options.batch_tokens / tokens, 1, kMostRows);
+  ProgressCounter counter(progress, "masks", count, "tokens");
   double total = 0;
   for (std::int64_t first = 0; first < count; first += most) {
     const std::int64_t copies = std::min(most, count - first);
@@ -106,7 +111,7 @@ MaskedPredictions predict_masked(const BertForMaskedLM& model, const Batch& batc
       surprise[index] = static_cast<float>(nats);
       total += nats;
     }
-    if (options.on_progress) options.on_progress(first + copies, count);
+    counter.advance(copies);
   }
   if (count > 0) result.pseudo_perplexity = std::exp(total / static_cast<double>(count));
   return result;

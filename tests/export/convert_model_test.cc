@@ -1,6 +1,4 @@
 // Any checkpoint → a Hugging Face directory: the same bits, the same logits, nothing lost.
-#include "export/convert_model.h"
-
 #include <algorithm>
 #include <string>
 
@@ -9,6 +7,7 @@
 
 #include "cloze/bert.h"
 #include "cloze/checkpoint.h"
+#include "cloze/convert.h"
 #include "cloze/error.h"
 #include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
@@ -192,6 +191,25 @@ TEST(ConvertModel, WritesModulesInsideTheDestinationWhereverTheirLinksLead) {
   const auto settings = sentence_settings(directory.path() / "converted");
   ASSERT_TRUE(settings.has_value());
   expect_same_tensors(settings->dense.at(0), elsewhere.path() / "dense");
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory.path()), fs::directory_iterator()), 1);
+}
+
+TEST(ConvertModel, TellsItsProgressAndWritesNothingWhenCancelled) {
+  const TempDirectory directory;
+  const auto wanted = directory.path() / "model";
+  std::int64_t done = 0, total = 0;
+  const auto tell = [&](const Progress& progress) {
+    EXPECT_EQ(progress.unit, "tensors");
+    done = progress.done;
+    total = progress.total;
+    return done < 3;
+  };
+  EXPECT_THROW((void)convert_model(golden_directory("pretraining"), wanted, {}, tell), Cancelled);
+  EXPECT_EQ(done, 3);
+  EXPECT_GT(total, 30);
+  EXPECT_FALSE(fs::exists(wanted));
+  EXPECT_THROW((void)convert_model(golden_directory("pretraining"), wanted, {.dtype = DType::i8}),
+               ArgumentError);
 }
 
 TEST(Pooling, TheFurtherOnesOfSentenceTransformers) {

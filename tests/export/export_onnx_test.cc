@@ -1,7 +1,5 @@
 // The ONNX file is read back, checked as a graph, and run by a plain interpreter
 // (reference/onnx.h): it must compute what transformers computed, and what Cloze does.
-#include "export/export_onnx.h"
-
 #include <algorithm>
 #include <string>
 
@@ -11,6 +9,7 @@
 #include "cloze/bert.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
+#include "cloze/export.h"
 #include "core/temp_directory.h"
 #include "goldens/golden.h"
 #include "reference/onnx.h"
@@ -260,10 +259,10 @@ TEST(ExportOnnx, ExternalDataHasTheSameNumbers) {
   const auto golden = Golden::named("bare_odd");
   const auto model = golden_directory("bare_odd");
   const auto one = exported(model, inside);
-  const auto two = exported(model, outside, {.file = {.external_data = true}});
+  const auto two = exported(model, outside, {.external_data = true});
   const auto limit = fs::file_size(inside.path() / "model.onnx");
   const auto three =
-      exported(model, large, {.file = {.max_file_bytes = static_cast<std::int64_t>(limit) - 1}});
+      exported(model, large, {.max_file_bytes = static_cast<std::int64_t>(limit) - 1});
   EXPECT_FALSE(fs::exists(inside.path() / "model.onnx.data"));
   EXPECT_TRUE(fs::exists(outside.path() / "model.onnx.data"));
   EXPECT_TRUE(fs::exists(large.path() / "model.onnx.data"));
@@ -280,8 +279,7 @@ TEST(ExportOnnx, ExternalDataHasTheSameNumbers) {
   }
   EXPECT_GT(moved, 3);
   const TempDirectory exact;
-  const auto fits =
-      exported(model, exact, {.file = {.max_file_bytes = static_cast<std::int64_t>(limit)}});
+  const auto fits = exported(model, exact, {.max_file_bytes = static_cast<std::int64_t>(limit)});
   EXPECT_FALSE(fs::exists(exact.path() / "model.onnx.data"));
   EXPECT_EQ(read_file(exact.path() / "model.onnx"), read_file(inside.path() / "model.onnx"));
 }
@@ -410,7 +408,7 @@ TEST(ExportOnnx, LeavesNothingHalfWritten) {
   config.save_pretrained(source.path());
   folder.write("model.onnx", "as before");
   for (const bool external : {false, true}) {
-    expect_refused<ModelError>(source.path(), path, {.file = {.external_data = external}},
+    expect_refused<ModelError>(source.path(), path, {.external_data = external},
                                {"has no tensor bert.encoder.layer."});
     EXPECT_EQ(read_file(path), "as before");
   }
@@ -420,12 +418,33 @@ TEST(ExportOnnx, LeavesNothingHalfWritten) {
 TEST(ExportOnnx, TellsOfItsProgress) {
   const TempDirectory folder;
   std::int64_t announced = 0, written = 0;
-  const auto report = export_onnx(golden_directory("bare_odd"), folder.path() / "model.onnx",
-                                  {.file = {.on_weight = [&] { ++written; }}},
-                                  [&](std::int64_t weights) { announced = weights; });
+  const auto tell = [&](const Progress& progress) {
+    EXPECT_EQ(progress.stage, "exporting");
+    announced = progress.total;
+    EXPECT_EQ(progress.done, ++written);
+    return true;
+  };
+  const auto report =
+      export_onnx(golden_directory("bare_odd"), folder.path() / "model.onnx", {}, tell);
   EXPECT_GT(announced, 10);
   EXPECT_EQ(written, announced);
   EXPECT_EQ(report.weights, announced);
+}
+
+TEST(ExportOnnx, LeavesBothFilesAsTheyWereWhenCancelled) {
+  const TempDirectory folder;
+  const auto path = folder.path() / "model.onnx";
+  folder.write("model.onnx", "model");
+  folder.write("model.onnx.data", "weights");
+  // The last weights are small ones, which go to the first file after the second is complete.
+  const auto cancel = [](const Progress& progress) { return progress.done < progress.total; };
+  for (const bool external : {false, true}) {
+    EXPECT_THROW(
+        (void)export_onnx(golden_directory("bare_odd"), path, {.external_data = external}, cancel),
+        Cancelled);
+    EXPECT_EQ(read_file(path), "model");
+    EXPECT_EQ(read_file(folder.path() / "model.onnx.data"), "weights");
+  }
 }
 
 }  // namespace

@@ -107,10 +107,13 @@ TEST(Attribution, MoreStepsOnlyWhereTheyAreNeeded) {
   options.most_steps = 200;
   EXPECT_EQ(attribute(the.model, the.batch, the.baseline, the.logits, options).steps, 200);
   std::vector<std::pair<std::int64_t, std::int64_t>> told;
+  const auto tell = [&](const Progress& progress) {
+    told.emplace_back(progress.done, progress.total);
+    return true;
+  };
   options.steps = 3;
   options.batch_tokens = 2 * the.batch.total_tokens();
-  options.on_progress = [&](std::int64_t done, std::int64_t all) { told.emplace_back(done, all); };
-  EXPECT_EQ(attribute(the.model, the.batch, the.baseline, the.logits, options).steps, 3);
+  EXPECT_EQ(attribute(the.model, the.batch, the.baseline, the.logits, options, tell).steps, 3);
   EXPECT_EQ(told, (std::vector<std::pair<std::int64_t, std::int64_t>>{{2, 3}, {3, 3}}));
 }
 

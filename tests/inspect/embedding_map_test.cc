@@ -1,5 +1,5 @@
 // The map of vectors: principal components, the page, the projector's files.
-#include "inspect/embedding_map.h"
+#include "cloze/embedding_map.h"
 
 #include <cmath>
 #include <fstream>

@@ -1,7 +1,7 @@
 // What an inspection holds, and the forms it is written in.
-#include "inspect/inspection.h"
-
 #include <cmath>
+#include <fstream>
+#include <sstream>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -9,9 +9,10 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
+#include "cloze/inspect.h"
+#include "core/temp_directory.h"
 #include "inspect/attention_codec.h"
 #include "inspect/page_template.h"
-#include "inspect/report.h"
 
 namespace cloze {
 namespace {
@@ -25,8 +26,9 @@ std::filesystem::path golden(const std::string& name) {
 }
 
 Inspection look(const std::string& model, const std::string& text,
-                std::optional<std::string> pair = std::nullopt, InspectionOptions options = {}) {
-  return inspect(golden(model), text, std::move(pair), options);
+                const std::optional<std::string>& pair = std::nullopt,
+                const InspectionOptions& options = {}) {
+  return inspect(golden(model), text, pair, options);
 }
 
 std::string message_of(const std::function<void()>& call) {
@@ -149,7 +151,7 @@ TEST(Inspection, TheLastLayerSaysWhatTheModelSays) {
   const auto inspection = look("masked_lm_untied", "the dog [MASK] a b");
   ASSERT_TRUE(inspection.layers && inspection.explanation && inspection.masks);
   const auto& explanation = *inspection.explanation;
-  EXPECT_EQ(explanation.question, Question::mask);
+  EXPECT_EQ(explanation.kind, AnswerKind::mask);
   EXPECT_EQ(inspection.layers->ids.shape(), (Shape{4, inspection.text.tokens(), 5}));
   const auto at = static_cast<std::size_t>((3 * inspection.text.tokens() + explanation.at) * 5);
   EXPECT_EQ(inspection.layers->ids.values<std::int32_t>()[at], explanation.logits.front().output);
@@ -190,16 +192,16 @@ TEST(Inspection, SaysWhyAPartIsMissingAndInsistsWhenAsked) {
               HasSubstr("masked language model"));
   InspectionOptions explains;
   explains.attribution = Wanted::yes;
-  explains.explanation.question = Question::label;
+  explains.explanation.kind = AnswerKind::label;
   EXPECT_THAT(message_of([&] { look("bare_odd", "a b", std::nullopt, explains); }),
               HasSubstr("classification head"));
-  explains.explanation.question = Question::answer;
+  explains.explanation.kind = AnswerKind::answer;
   EXPECT_THAT(message_of([&] { look("question_legacy_names", "a b", std::nullopt, explains); }),
               HasSubstr("--pair"));
-  explains.explanation = {.question = Question::mask, .at = 1};
+  explains.explanation = {.kind = AnswerKind::mask, .at = 1};
   EXPECT_THAT(message_of([&] { look("pretraining", "the [MASK]", std::nullopt, explains); }),
               HasSubstr("token 1 is the, not a [MASK]"));
-  explains.explanation = {.question = Question::label, .target = "good"};
+  explains.explanation = {.kind = AnswerKind::label, .target = "good"};
   EXPECT_THAT(message_of([&] { look("sequence_3_labels", "a b", std::nullopt, explains); }),
               HasSubstr("there is no label \"good\""));
   explains.explanation = {};
@@ -213,7 +215,7 @@ TEST(Inspection, SaysWhyAPartIsMissingAndInsistsWhenAsked) {
   EXPECT_THAT(message_of([&] { look("pretraining", text); }),
               HasSubstr("32 tokens and the limit is 24"));
   InspectionOptions cut;
-  cut.length.truncate = true;
+  cut.truncate = true;
   EXPECT_EQ(look("pretraining", text, std::nullopt, cut).text.tokens(), 24);
 }
 
@@ -253,7 +255,7 @@ TEST(Report, JsonHasEverything) {
 TEST(Report, ThePageHoldsTextAsDataOnly) {
   const std::string nasty = "</script><img src=x onerror=alert(1)> \"a\" 'b' \x01 \xE2\x80\xAE dog";
   InspectionOptions cut;
-  cut.length.truncate = true;
+  cut.truncate = true;
   const auto text = inspection_page(look("pretraining", nasty, std::nullopt, cut));
   EXPECT_THAT(text, Not(HasSubstr("<img")));
   EXPECT_THAT(text, Not(HasSubstr("{{")));
@@ -263,6 +265,67 @@ TEST(Report, ThePageHoldsTextAsDataOnly) {
   EXPECT_EQ(data["text"], nasty);
   EXPECT_THAT(text, Not(HasSubstr("http://")));  // nothing is fetched
   EXPECT_THAT(text, Not(HasSubstr("https://")));
+}
+
+TEST(Inspection, TellsItsProgressAndCanBeCancelled) {
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> last;
+  std::vector<std::string> stages;
+  const auto tell = [&](const Progress& progress) {
+    const std::string stage(progress.stage);
+    if (stages.empty() || stages.back() != stage) stages.push_back(stage);
+    last[stage] = {progress.done, progress.total};
+    return true;
+  };
+  static_cast<void>(inspect(golden("pretraining"), "the [MASK] a", std::nullopt, {}, tell));
+  EXPECT_EQ(stages, (std::vector<std::string>{"attributing", "encoding", "layers", "masks"}));
+  EXPECT_EQ(last["layers"], (std::pair<std::int64_t, std::int64_t>{3, 3}));
+  EXPECT_EQ(last["masks"], (std::pair<std::int64_t, std::int64_t>{2, 2}));
+  for (const auto& stage : stages) {
+    const auto cancel = [&](const Progress& progress) { return progress.stage != stage; };
+    EXPECT_THROW(
+        static_cast<void>(inspect(golden("pretraining"), "the [MASK] a", std::nullopt, {}, cancel)),
+        Cancelled)
+        << stage;
+  }
+}
+
+TEST(Inspection, WordsAddUpToTheChangeOfTheScore) {
+  const auto inspection = look("sequence_3_labels", "the dogs a", "b");
+  const auto words = word_attributions(inspection);
+  ASSERT_EQ(words.size(), 4U);
+  double sum = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    sum += words[i].value;
+    EXPECT_GE(words[i].word.sequence, 0);
+    if (i > 0) {
+      EXPECT_LE(std::abs(words[i].value), std::abs(words[i - 1].value));
+    }
+  }
+  const auto& attribution = *inspection.attribution;
+  const double change = attribution.score - attribution.baseline_score;
+  EXPECT_NEAR(sum, change, 0.011 * std::abs(change));
+  EXPECT_TRUE(word_attributions(look("bare_odd", "a b")).empty());
+}
+
+TEST(Report, IsSavedAsTheExtensionSays) {
+  const testing::TempDirectory folder;
+  const auto inspection = look("pretraining", "the [MASK] a");
+  const auto text_of = [&](const char* name) {
+    std::ostringstream text;
+    text << std::ifstream(folder.path() / name).rdbuf();
+    return text.str();
+  };
+  for (const char* name : {"x.html", "x.json", "x.safetensors"}) {
+    save_inspection(inspection, folder.path() / name);
+  }
+  EXPECT_EQ(text_of("x.html"), inspection_page(inspection));
+  EXPECT_EQ(json::parse(text_of("x.json"))["model"], "pretraining");
+  const auto tensors = Checkpoint::open(folder.path() / "x.safetensors");
+  EXPECT_EQ(tensors.info("masks.ids").shape, (Shape{2, 5}));
+  EXPECT_EQ(tensors.metadata().at("model"), "pretraining");
+  EXPECT_THAT(message_of([&] { save_inspection(inspection, folder.path() / "x.png"); }),
+              HasSubstr(".html"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "x.png"));
 }
 
 }  // namespace

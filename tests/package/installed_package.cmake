@@ -1,5 +1,5 @@
-# Installs the built tree into a temporary prefix, builds examples/hello against it as a stranger
-# would (find_package, and pkg-config where it is installed), and runs it.
+# Installs the built tree into a temporary prefix, builds examples/hello and the tour of tests/package
+# against it as a stranger would (find_package, and pkg-config where it is installed), and runs them.
 #
 #   cmake -DBUILD_DIR= -DSOURCE_DIR= -DWORK_DIR= -DMODEL_DIR= -DGENERATOR= -DCXX=
 #         -P installed_package.cmake
@@ -46,6 +46,15 @@ check_hello("find_package" "${output}")
 
 run(COMMAND "${prefix}/bin/cloze" --help OUTPUT output)
 
+# Every task of the README's tour, by public headers alone.
+run(COMMAND ${CMAKE_COMMAND} -S "${SOURCE_DIR}/tests/package" -B "${WORK_DIR}/tour" -G "${GENERATOR}"
+            "-DCMAKE_CXX_COMPILER=${CXX}" "-DCMAKE_PREFIX_PATH=${prefix}" -DCMAKE_BUILD_TYPE=Debug)
+run(COMMAND ${CMAKE_COMMAND} --build "${WORK_DIR}/tour")
+file(MAKE_DIRECTORY "${WORK_DIR}/tour/work")
+run(COMMAND "${WORK_DIR}/tour/tour" "${SOURCE_DIR}/tests/goldens" "${SOURCE_DIR}/examples/data"
+            "${WORK_DIR}/tour/work" OUTPUT output)
+message(STATUS "tour:\n${output}")
+
 find_program(PKG_CONFIG NAMES pkg-config pkgconf)
 if(PKG_CONFIG)
   file(GLOB_RECURSE pc "${prefix}/*/cloze.pc")
@@ -59,4 +68,14 @@ if(PKG_CONFIG)
   run(COMMAND "${WORK_DIR}/hello_by_pkg_config" "${MODEL_DIR}" OUTPUT output
       ENVIRONMENT "LD_LIBRARY_PATH=${library_directory}")
   check_hello("pkg-config" "${output}")
+endif()
+
+# The folders above the tree may have any names: the library's sources are found by their own paths.
+file(MAKE_DIRECTORY "${WORK_DIR}/src/cli")
+file(CREATE_LINK "${SOURCE_DIR}" "${WORK_DIR}/src/cli/cloze" SYMBOLIC)
+run(COMMAND ${CMAKE_COMMAND} -S "${WORK_DIR}/src/cli/cloze" -B "${WORK_DIR}/odd" -G "${GENERATOR}"
+            "-DCMAKE_CXX_COMPILER=${CXX}" -DCLOZE_BUILD_TESTS=OFF)
+file(READ "${WORK_DIR}/odd/compile_commands.json" commands)
+if(NOT commands MATCHES "/src/cli/cloze/src/core/tensor.cc")
+  message(FATAL_ERROR "a tree below a folder src/cli has lost the library's sources")
 endif()

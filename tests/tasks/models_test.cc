@@ -8,9 +8,9 @@
 
 #include "bench/encode_benchmark.h"
 #include "cloze/error.h"
+#include "cloze/model_info.h"
 #include "cloze/model_sizes.h"
 #include "goldens/golden.h"
-#include "inspect/model_info.h"
 #include "sentence/embedder.h"
 
 namespace cloze {

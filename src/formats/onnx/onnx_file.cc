@@ -115,9 +115,8 @@ void write_numbers(AtomicFile& file, const OnnxWeight& weight) {
 }
 
 /// Writes the numbers that are kept outside; bytes written.
-std::int64_t write_data(const std::filesystem::path& path, std::span<const Placed> placed,
+std::int64_t write_data(AtomicFile& file, std::span<const Placed> placed,
                         const OnnxFileOptions& options) {
-  AtomicFile file(path);
   const std::string zeros(static_cast<std::size_t>(kPage), '\0');
   std::int64_t end = 0;
   for (const auto& item : placed) {
@@ -127,7 +126,6 @@ std::int64_t write_data(const std::filesystem::path& path, std::span<const Place
     end = *item.offset + bytes_of(*item.weight);
     if (options.on_weight) options.on_weight();
   }
-  file.commit();
   return end;
 }
 
@@ -156,7 +154,11 @@ OnnxFile write_onnx(const OnnxGraph& graph, const std::filesystem::path& path,
   }
 
   AtomicFile file(path);  // the one that is more likely refused is made first
-  if (!written.data_file.empty()) written.bytes = write_data(written.data_file, placed, options);
+  std::optional<AtomicFile> data;
+  if (!written.data_file.empty()) {
+    data.emplace(written.data_file);
+    written.bytes = write_data(*data, placed, options);
+  }
   file.write(head);
   file.write(beginning(kGraph, graph_bytes(rest, placed)));
   file.write(rest);
@@ -168,6 +170,7 @@ OnnxFile write_onnx(const OnnxGraph& graph, const std::filesystem::path& path,
     write_numbers(file, *item.weight);
     if (options.on_weight) options.on_weight();
   }
+  if (data) data->commit();
   file.commit();
   written.bytes += whole();
   return written;

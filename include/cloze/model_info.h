@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cloze/config.h"
+#include "cloze/progress.h"
 
 namespace cloze {
 
@@ -20,6 +21,7 @@ struct HeadInfo {
   std::string command;       ///< the command that uses it; empty when several could
 };
 
+/// The tokenizer of a model directory.
 struct TokenizerInfo {
   std::string file;     ///< which of its files it was read from
   std::string problem;  ///< why there is none; empty if there is one
@@ -28,6 +30,7 @@ struct TokenizerInfo {
   std::int64_t model_max_length = 0;  ///< 0 when not stated
 };
 
+/// What `model_info` found.
 struct ModelInfo {
   std::filesystem::path directory;
   BertConfig config;
@@ -40,8 +43,10 @@ struct ModelInfo {
   std::string sentence_pooling;  ///< sentence-transformers' settings; empty without them
 };
 
+/// Describes the model in a directory or of a name (see hub.h; `progress` is told of a download).
 /// Throws IoError, FormatError and ModelError (not a BERT: no word embeddings, or embeddings that
 /// disagree with the configuration).
-[[nodiscard]] ModelInfo model_info(const std::filesystem::path& directory);
+[[nodiscard]] ModelInfo model_info(const std::string& directory_or_name,
+                                   const ProgressCallback& progress = {});
 
 }  // namespace cloze

@@ -1,15 +1,16 @@
 /// \file
-/// A model as an ONNX file, for ONNX Runtime and what else reads ONNX. Inputs and outputs are named
-/// as Hugging Face's Optimum names them.
+/// A model as an ONNX file, for ONNX Runtime and other programs that read ONNX. Inputs and outputs
+/// have the names that Hugging Face's Optimum gives them.
+///
+///     cloze::export_onnx("all-MiniLM-L6-v2", "minilm.onnx");
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "formats/onnx/onnx_file.h"
+#include "cloze/progress.h"
 
 namespace cloze {
 
@@ -31,13 +32,19 @@ namespace cloze {
 /// token_type_ids.
 [[nodiscard]] std::vector<std::string> onnx_tasks();
 
+/// What is exported, and to which files.
 struct ExportOptions {
   /// One of onnx_tasks. Empty: that of a sentence-transformers directory, else what `architectures`
   /// in config.json says, else of what heads the checkpoint has.
   std::string task{};
-  OnnxFileOptions file{};
+  /// Weights of 1 KiB or more go to a second file beside the first, `PATH.data`, as ONNX's external
+  /// data, each at a multiple of 4096 bytes so that it can be mapped.
+  bool external_data = false;
+  /// A file that would be larger has its weights outside in any case: protobuf reads no more.
+  std::int64_t max_file_bytes = 2'147'483'647;
 };
 
+/// What `export_onnx` wrote.
 struct ExportedModel {
   std::string task;
   std::vector<std::string> inputs, outputs;
@@ -46,12 +53,12 @@ struct ExportedModel {
   std::filesystem::path data_file{};  ///< the second file, if any
 };
 
-/// Exports the model in `directory` to `path`, in f32 whatever the checkpoint stores. `announce` is
-/// told the number of weights before the first is written. Throws IoError, FormatError; ModelError
-/// where the checkpoint does not have the task's head, a tensor is missing or of another shape than
-/// config.json says; ArgumentError for an unknown task.
-ExportedModel export_onnx(const std::filesystem::path& directory, const std::filesystem::path& path,
-                          const ExportOptions& options = {},
-                          const std::function<void(std::int64_t weights)>& announce = {});
+/// Exports the model in a directory or of a name (see hub.h) to `path`, in f32 whatever the
+/// checkpoint stores. `progress` is told of the weights that are written, and of a download. Files
+/// appear complete or not at all. Throws IoError, FormatError; ModelError where the checkpoint does
+/// not have the task's head, a tensor is missing or of another shape than config.json says;
+/// ArgumentError for an unknown task; Cancelled.
+ExportedModel export_onnx(const std::string& directory_or_name, const std::filesystem::path& path,
+                          const ExportOptions& options = {}, const ProgressCallback& progress = {});
 
 }  // namespace cloze

@@ -1,0 +1,36 @@
+/// \file
+/// What the programs of the tour share: where files are, and checks that say where they failed.
+#pragma once
+
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+#include <source_location>
+#include <stdexcept>
+#include <string>
+
+struct Folders {
+  std::filesystem::path models;  ///< tests/goldens: small random models
+  std::filesystem::path data;    ///< examples/data
+  std::filesystem::path work;    ///< where the programs write
+};
+
+inline void check(bool holds, std::source_location at = std::source_location::current()) {
+  if (holds) return;
+  throw std::runtime_error(std::string(at.file_name()) + ':' + std::to_string(at.line()) +
+                           ": the check failed");
+}
+
+/// `wanted` as transformers computed it.
+inline void check_near(double found, double wanted, double tolerance = 1e-4,
+                       std::source_location at = std::source_location::current()) {
+  if (std::abs(found - wanted) <= tolerance) return;
+  throw std::runtime_error(std::string(at.file_name()) + ':' + std::to_string(at.line()) +
+                           ": found " + std::to_string(found) + " instead of " +
+                           std::to_string(wanted));
+}
+
+// Tasks in the order in which they run: later ones use what earlier ones wrote.
+void convert(const Folders& folders);
+void export_to_onnx(const Folders& folders);
+void inspect(const Folders& folders);
