@@ -14,13 +14,16 @@
 
 namespace cloze {
 
+/// The formats of an array file.
 enum class ArrayFormat : std::uint8_t {
   npy,          ///< one array [rows, columns], NumPy's format 1.0
   safetensors,  ///< the same as a named tensor; with sequences of rows also `cu_seqlens`
 };
 
+/// A file that is written row by row. It appears complete, with `finish`, or not at all.
 class ArrayFile {
  public:
+  /// What is written.
   struct Options {
     ArrayFormat format = ArrayFormat::npy;
     std::string name = "array";  ///< the tensor's; npy has none

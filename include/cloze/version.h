@@ -5,10 +5,10 @@
 
 #include <string_view>
 
-// The build reads the version from here.
-#define CLOZE_VERSION_MAJOR 0
-#define CLOZE_VERSION_MINOR 1
-#define CLOZE_VERSION_PATCH 0
+// The build reads the version from these three lines.
+#define CLOZE_VERSION_MAJOR 0  ///< major version of the headers
+#define CLOZE_VERSION_MINOR 1  ///< minor version of the headers
+#define CLOZE_VERSION_PATCH 0  ///< patch version of the headers
 
 namespace cloze {
 
