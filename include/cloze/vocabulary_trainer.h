@@ -22,18 +22,18 @@ struct VocabularyOptions {
   std::size_t size = 30000;           ///< tokens, special ones and the alphabet included
   std::int64_t min_frequency = 2;     ///< a pair that is rarer makes no piece
   std::size_t limit_alphabet = 1000;  ///< keep the most frequent characters; words lose the others
-  std::string initial_alphabet;       ///< characters to keep whatever their frequency (UTF-8)
+  std::string initial_alphabet{};     ///< characters to keep whatever their frequency (UTF-8)
   std::vector<std::string> special_tokens{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
   std::string continuing_prefix = "##";
 
   bool lowercase = true;
-  std::optional<bool> strip_accents;  ///< absent: as `lowercase`
+  std::optional<bool> strip_accents{};  ///< absent: as `lowercase`
   bool handle_chinese_chars = true;
 
   /// Distinct words held at most. When there are more, the rarest are forgotten, as often as it
   /// takes: memory stays bounded (about 64 bytes a word) and frequent words lose nothing.
   std::size_t max_words = 8'000'000;
-  ProgressCallback progress;  ///< told of the bytes read, then of the tokens made
+  ProgressCallback progress{};  ///< told of the bytes read, then of the tokens made
 };
 
 /// The tokens, in order of id: special tokens, the alphabet, its continuations ("##a"), then pieces

@@ -4,11 +4,31 @@
 #include <chrono>
 #include <utility>
 
+#include <cloze/config.h>
+
 #include "tour.h"
+
+void copy_model(const std::filesystem::path& model, const std::filesystem::path& copy,
+                const std::vector<std::string>& labels) {
+  std::filesystem::copy(model, copy);
+  auto config = cloze::BertConfig::from_pretrained(copy);
+  config.id2label = labels;
+  config.save_pretrained(copy);
+}
 
 namespace {
 
 const std::vector<std::pair<std::string, void (*)(const Folders&)>> tasks{
+    {"embed", embed},
+    {"classify", classify},
+    {"zero-shot", zero_shot},
+    {"tag", tag},
+    {"answer", answer},
+    {"fill-mask", fill_mask},
+    {"vocabulary", train_vocabulary},
+    {"pretrain", pretrain},
+    {"finetune", finetune},
+    {"evaluate", evaluate},
     {"convert", convert},
     {"export", export_to_onnx},
     {"inspect", inspect},

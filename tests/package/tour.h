@@ -8,6 +8,7 @@
 #include <source_location>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 struct Folders {
   std::filesystem::path models;  ///< tests/goldens: small random models
@@ -30,7 +31,21 @@ inline void check_near(double found, double wanted, double tolerance = 1e-4,
                            std::to_string(wanted));
 }
 
+/// A copy of a model with other labels.
+void copy_model(const std::filesystem::path& model, const std::filesystem::path& copy,
+                const std::vector<std::string>& labels);
+
 // Tasks in the order in which they run: later ones use what earlier ones wrote.
+void embed(const Folders& folders);
+void classify(const Folders& folders);
+void zero_shot(const Folders& folders);
+void tag(const Folders& folders);
+void answer(const Folders& folders);
+void fill_mask(const Folders& folders);
+void train_vocabulary(const Folders& folders);
+void pretrain(const Folders& folders);
+void finetune(const Folders& folders);
+void evaluate(const Folders& folders);
 void convert(const Folders& folders);
 void export_to_onnx(const Folders& folders);
 void inspect(const Folders& folders);
