@@ -17,7 +17,8 @@ void answer(const Folders& folders) {
 
   check(answers.size() == 1);
   const std::vector<cloze::QuestionContext> known{{"the dog", "a cat, the dogs é 東京 . b c d e"}};
-  const auto best = reader(known, {.top_k = 4, .max_answer_length = 15})[0];
+  const auto best =
+      reader(known, {.top_k = 4, .max_answer_length = 5, .max_length = 20, .stride = 6})[0];
   check(best[0].text == "b" && best[0].offsets == cloze::Span{23, 24});
   check(best[0].byte_offsets == cloze::Span{28, 29});  // é has 2 bytes, 東 and 京 have 3
   check_near(best[0].score, 0.02269657);

@@ -6,14 +6,18 @@
 
 void pretrain(const Folders& folders) {
   const auto text = folders.data / "sentiment.train.tsv";
+  const auto dev = folders.data / "sentiment.dev.tsv";
   const auto vocabulary = folders.work / "vocabulary";
   const auto output = folders.work / "pretrained";
 
   cloze::PretrainSettings settings;
   settings.text = {text};
+  settings.dev = {dev};
   settings.vocab = vocabulary;
   settings.size = "tiny";
   settings.next_sentence = false;
+  settings.max_length = 32;
+  settings.batch_tokens = 512;
   settings.steps = 20;
   settings.learning_rate = 1e-3;
   settings.output = output;
@@ -25,7 +29,7 @@ void pretrain(const Folders& folders) {
   const auto result = cloze::pretrain(settings, callbacks);
   std::cout << result.steps << " steps, " << result.tokens << " tokens\n";
 
-  check(result.finished && result.steps == 20 && result.tokens > 1000);
+  check(result.finished && result.steps == 20 && result.tokens > 5000);
   const double uniform = std::log(600.0);
   check(result.last.masked_lm_loss > 1 && result.last.masked_lm_loss < uniform);
   const auto fill = cloze::FillMaskPipeline::from_pretrained(output);

@@ -14,7 +14,7 @@ void train_vocabulary(const Folders& folders) {
   const auto tokens = cloze::train_vocabulary(files, {.size = 600});
   cloze::save_vocabulary(directory / "vocab.txt", tokens);
 
-  const auto tokenizer = cloze::Tokenizer::from_pretrained(directory);
+  const auto tokenizer = cloze::Tokenizer::from_vocabulary(tokens);
   for (const auto& token : tokenizer.encode("The train was spotless.").tokens) {
     std::cout << token << ' ';
   }
