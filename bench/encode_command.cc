@@ -22,7 +22,7 @@
 #include "cloze/model_sizes.h"
 #include "cloze/output.h"
 #include "cloze/tokenizer.h"
-#include "core/mapped_file.h"
+#include "core/io/mapped_file.h"
 #include "pipelines/batches.h"
 
 namespace cloze::cli {

@@ -14,7 +14,7 @@
 #include "cloze/output.h"
 #include "cloze/threads.h"
 #include "cloze/tokenizer.h"
-#include "core/mapped_file.h"
+#include "core/io/mapped_file.h"
 
 namespace cloze::cli {
 namespace {

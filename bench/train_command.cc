@@ -19,7 +19,7 @@
 #include "cloze/model_sizes.h"
 #include "cloze/output.h"
 #include "cloze/threads.h"
-#include "core/mapped_file.h"
+#include "core/io/mapped_file.h"
 #include "ops/ops.h"
 
 namespace cloze::cli {

@@ -10,7 +10,7 @@
 
 #include "bert/weights.h"
 #include "cloze/error.h"
-#include "core/files.h"
+#include "core/io/files.h"
 #include "core/json.h"
 #include "core/progress_counter.h"
 

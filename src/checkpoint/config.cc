@@ -13,9 +13,9 @@
 #include "checkpoint/find_weights.h"
 #include "checkpoint/read_config.h"
 #include "cloze/error.h"
-#include "core/files.h"
+#include "core/io/files.h"
+#include "core/io/mapped_file.h"
 #include "core/json.h"
-#include "core/mapped_file.h"
 #include "formats/tensorflow/tensor_bundle.h"
 
 namespace cloze {

@@ -9,7 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "cloze/error.h"
-#include "core/files.h"
+#include "core/io/files.h"
 #include "formats/tensorflow/tensor_bundle.h"
 
 namespace cloze {

@@ -8,7 +8,7 @@
 
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
-#include "core/files.h"
+#include "core/io/files.h"
 
 namespace cloze {
 namespace {

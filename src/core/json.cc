@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
-#include "core/mapped_file.h"
+#include "core/io/mapped_file.h"
 
 namespace cloze {
 namespace {

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
-#include "core/descriptor.h"
-#include "core/files.h"
 #include "core/fingerprint.h"
+#include "core/io/descriptor.h"
+#include "core/io/files.h"
 #include "core/progress_counter.h"
 #include "core/strings.h"
 #include "core/utf8.h"

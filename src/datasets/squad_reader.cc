@@ -6,8 +6,8 @@
 
 #include "cloze/error.h"
 #include "cloze/squad.h"
+#include "core/io/mapped_file.h"
 #include "core/json.h"
-#include "core/mapped_file.h"
 #include "core/strings.h"
 #include "core/utf8.h"
 

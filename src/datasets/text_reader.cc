@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
-#include "core/descriptor.h"
-#include "core/mapped_file.h"
+#include "core/io/descriptor.h"
+#include "core/io/mapped_file.h"
 
 namespace cloze {
 

@@ -15,9 +15,9 @@
 #include "cloze/hub.h"
 #include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
-#include "core/files.h"
+#include "core/io/files.h"
+#include "core/io/mapped_file.h"
 #include "core/json.h"
-#include "core/mapped_file.h"
 #include "export/heads.h"
 
 namespace cloze {

@@ -15,7 +15,7 @@
 #include "cloze/export.h"
 #include "cloze/hub.h"
 #include "cloze/sentence_settings.h"
-#include "core/files.h"
+#include "core/io/files.h"
 #include "core/progress_counter.h"
 #include "export/heads.h"
 #include "export/onnx_bert.h"

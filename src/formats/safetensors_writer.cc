@@ -11,7 +11,7 @@
 
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
-#include "core/atomic_file.h"
+#include "core/io/atomic_file.h"
 #include "core/json.h"
 #include "formats/safetensors.h"
 

@@ -9,7 +9,7 @@
 #include <zlib.h>
 
 #include "cloze/error.h"
-#include "core/crc32c.h"
+#include "core/io/crc32c.h"
 
 namespace cloze {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "cloze/checkpoint.h"
 #include "cloze/tensor.h"
-#include "core/mapped_file.h"
+#include "core/io/mapped_file.h"
 
 namespace cloze {
 

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
-#include "core/atomic_file.h"
-#include "core/files.h"
+#include "core/io/atomic_file.h"
+#include "core/io/files.h"
 #include "hub/checksum.h"
 #include "hub/http.h"
 

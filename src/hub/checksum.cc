@@ -10,7 +10,7 @@
 #include <openssl/evp.h>
 
 #include "cloze/error.h"
-#include "core/mapped_file.h"
+#include "core/io/mapped_file.h"
 #include "hub/names.h"
 
 namespace cloze::hub {

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
-#include "core/descriptor.h"
-#include "core/files.h"
+#include "core/io/descriptor.h"
+#include "core/io/files.h"
 #include "core/json.h"
 #include "hub/checksum.h"
 

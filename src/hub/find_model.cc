@@ -5,7 +5,7 @@
 #include "cloze/error.h"
 #include "cloze/hub.h"
 #include "core/environment.h"
-#include "core/files.h"
+#include "core/io/files.h"
 
 namespace cloze {
 std::filesystem::path model_cache() {

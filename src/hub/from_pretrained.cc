@@ -5,7 +5,7 @@
 #include "cloze/config.h"
 #include "cloze/hub.h"
 #include "cloze/tokenizer.h"
-#include "core/files.h"
+#include "core/io/files.h"
 
 namespace cloze {
 namespace {

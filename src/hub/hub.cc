@@ -15,7 +15,7 @@
 
 #include "cloze/config.h"
 #include "cloze/error.h"
-#include "core/files.h"
+#include "core/io/files.h"
 #include "core/progress_counter.h"
 #include "hub/cache.h"
 #include "hub/client.h"

@@ -9,7 +9,7 @@
 #include "cloze/error.h"
 #include "cloze/hub.h"
 #include "core/environment.h"
-#include "core/files.h"
+#include "core/io/files.h"
 #include "core/numbers.h"
 #include "core/strings.h"
 

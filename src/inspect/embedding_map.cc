@@ -13,7 +13,7 @@
 
 #include "cloze/error.h"
 #include "cloze/output.h"
-#include "core/files.h"
+#include "core/io/files.h"
 #include "inspect/page_files.h"
 #include "inspect/page_template.h"
 

@@ -15,7 +15,7 @@
 #include "cloze/hub.h"
 #include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
-#include "core/files.h"
+#include "core/io/files.h"
 #include "inspect/heads.h"
 
 namespace cloze {

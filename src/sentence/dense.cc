@@ -10,8 +10,8 @@
 
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
+#include "core/io/mapped_file.h"
 #include "core/json.h"
-#include "core/mapped_file.h"
 
 namespace cloze {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "cloze/error.h"
 #include "cloze/sentence_settings.h"
-#include "core/files.h"
+#include "core/io/files.h"
+#include "core/io/mapped_file.h"
 #include "core/json.h"
-#include "core/mapped_file.h"
 
 namespace cloze {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "cloze/error.h"
 #include "cloze/similarity.h"
-#include "core/atomic_file.h"
+#include "core/io/atomic_file.h"
 #include "core/json.h"
 #include "core/numbers.h"
 #include "metrics/correlation.h"

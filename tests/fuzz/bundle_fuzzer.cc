@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "cloze/error.h"
-#include "core/crc32c.h"
+#include "core/io/crc32c.h"
 #include "formats/tensorflow/tensor_bundle.h"
 #include "fuzz/fuzzed_file.h"
 

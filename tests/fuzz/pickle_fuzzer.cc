@@ -7,7 +7,7 @@
 #include <span>
 
 #include "cloze/error.h"
-#include "core/mapped_file.h"
+#include "core/io/mapped_file.h"
 #include "formats/torch/torch_file.h"
 #include "fuzz/fuzzed_file.h"
 

@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "cloze/error.h"
-#include "core/atomic_file.h"
+#include "core/io/atomic_file.h"
 #include "core/parallel.h"
 #include "core/temp_directory.h"
 

@@ -11,7 +11,7 @@
 #include <tensorboard.pb.h>
 
 #include "cloze/error.h"
-#include "core/crc32c.h"
+#include "core/io/crc32c.h"
 #include "core/temp_directory.h"
 
 namespace cloze {

@@ -11,7 +11,7 @@
 #include <onnx_model.pb.h>
 
 #include "cloze/error.h"
-#include "core/atomic_file.h"
+#include "core/io/atomic_file.h"
 
 namespace cloze {
 namespace {

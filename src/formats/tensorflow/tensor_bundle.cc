@@ -19,9 +19,9 @@
 #include <tensor_bundle.pb.h>
 
 #include "cloze/error.h"
-#include "core/files.h"
+#include "core/io/files.h"
+#include "core/io/mapped_file.h"
 #include "core/json.h"
-#include "core/mapped_file.h"
 #include "formats/tensorflow/table_layout.h"
 
 namespace cloze {

@@ -9,9 +9,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
-#include "core/files.h"
+#include "core/io/files.h"
+#include "core/io/mapped_file.h"
 #include "core/json_fields.h"
-#include "core/mapped_file.h"
 #include "core/numbers.h"
 #include "core/utf8.h"
 #include "text/files/added_token_list.h"

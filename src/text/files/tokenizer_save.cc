@@ -7,7 +7,7 @@
 
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
-#include "core/files.h"
+#include "core/io/files.h"
 #include "text/encode/tokenizer_impl.h"
 
 namespace cloze {

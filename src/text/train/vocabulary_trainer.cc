@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
-#include "core/files.h"
-#include "core/mapped_file.h"
+#include "core/io/files.h"
+#include "core/io/mapped_file.h"
 #include "core/parallel.h"
 #include "core/progress_counter.h"
 #include "core/utf8.h"

@@ -10,7 +10,7 @@
 
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
-#include "core/atomic_file.h"
+#include "core/io/atomic_file.h"
 #include "core/random_stream.h"
 #include "train/finetune/finetune_log.h"
 #include "train/finetune/model_card.h"

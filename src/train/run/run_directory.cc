@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
-#include "core/crc32c.h"
-#include "core/files.h"
+#include "core/io/crc32c.h"
+#include "core/io/files.h"
+#include "core/io/mapped_file.h"
 #include "core/json.h"
-#include "core/mapped_file.h"
 #include "core/numbers.h"
 
 namespace cloze {

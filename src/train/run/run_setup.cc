@@ -7,7 +7,7 @@
 
 #include "cloze/error.h"
 #include "cloze/threads.h"
-#include "core/files.h"
+#include "core/io/files.h"
 #include "ops/ops.h"
 
 namespace cloze::internal {

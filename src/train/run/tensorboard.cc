@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
-#include "core/atomic_file.h"
-#include "core/crc32c.h"
+#include "core/io/atomic_file.h"
+#include "core/io/crc32c.h"
 
 namespace cloze {
 namespace {

@@ -2,8 +2,8 @@
 
 #include "bert/weights.h"
 #include "cloze/checkpoint.h"
-#include "core/atomic_file.h"
-#include "core/mapped_file.h"
+#include "core/io/atomic_file.h"
+#include "core/io/mapped_file.h"
 
 namespace cloze {
 

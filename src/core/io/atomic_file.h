@@ -8,8 +8,8 @@
 #include <span>
 #include <string_view>
 
-#include "core/descriptor.h"
-#include "core/files.h"
+#include "core/io/descriptor.h"
+#include "core/io/files.h"
 
 namespace cloze {
 

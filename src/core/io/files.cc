@@ -1,4 +1,4 @@
-#include "core/files.h"
+#include "core/io/files.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 
 #include "cloze/error.h"
-#include "core/atomic_file.h"
-#include "core/descriptor.h"
-#include "core/mapped_file.h"
+#include "core/io/atomic_file.h"
+#include "core/io/descriptor.h"
+#include "core/io/mapped_file.h"
 
 namespace cloze::files {
 namespace {

@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/descriptor.h"
+#include "core/io/atomic_file.h"
+#include "core/io/descriptor.h"
 
 namespace cloze {
 namespace {

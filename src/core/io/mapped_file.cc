@@ -1,4 +1,4 @@
-#include "core/mapped_file.h"
+#include "core/io/mapped_file.h"
 
 #include <cerrno>
 #include <cstdint>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
-#include "core/descriptor.h"
+#include "core/io/descriptor.h"
 
 namespace cloze {
 namespace {
