@@ -146,7 +146,7 @@ TEST_F(OwnHead, IsConvertedWhole) {
 TEST_F(OwnHead, IsExported) {
   const TempDirectory folder;
   const auto path = folder.path() / "model.onnx";
-  const auto report = export_onnx(saved_.path(), path, {}, {}, kRows);
+  const auto report = export_onnx(saved_.path(), path, {}, kRows);
   EXPECT_EQ(report.task, "reading-times");
   EXPECT_THAT(report.outputs, ElementsAre("duration", "fixations"));
   const OnnxModel onnx(path);
