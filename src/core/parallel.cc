@@ -63,7 +63,7 @@ class Team {
 
   [[nodiscard]] int members() const { return static_cast<int>(threads_.size()) + 1; }
 
-  void run(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t)>& body) {
+  void run(std::int64_t count, std::int64_t grain, const FunctionRef<void(std::int64_t)>& body) {
     // Pieces are counted in 32 bits; a grain that would need more grows.
     constexpr std::int64_t most = std::int64_t{1} << 30;
     grain = std::max(grain, (count + most - 1) / most);
@@ -149,7 +149,7 @@ class Team {
   std::atomic<std::uint32_t> pieces_ = 0;  ///< of the latest run
   std::atomic<std::uint32_t> done_ = 0;    ///< pieces of it that are finished
   std::atomic<bool> stopping_ = false;
-  const std::function<void(std::int64_t)>* body_ = nullptr;
+  const FunctionRef<void(std::int64_t)>* body_ = nullptr;
   std::int64_t count_ = 0;
   std::int64_t grain_ = 1;
   std::mutex guard_;
@@ -183,8 +183,7 @@ bool in_parallel() { return membership().in_parallel; }
 
 int worker_index() { return membership().worker; }
 
-void parallel_for(std::int64_t count, std::int64_t grain,
-                  const std::function<void(std::int64_t)>& body) {
+void parallel_for(std::int64_t count, std::int64_t grain, FunctionRef<void(std::int64_t)> body) {
   const int members = num_threads();
   if (count <= grain || members == 1 || in_parallel()) {
     for (std::int64_t i = 0; i < count; ++i) body(i);

@@ -5,17 +5,16 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 
 #include "cloze/threads.h"  // IWYU pragma: export
+#include "core/function_ref.h"
 
 namespace cloze {
 
 /// Calls `body(index)` for every index of [0, count), divided dynamically over the team in grains
 /// of `grain`. An exception from `body` is rethrown here after the others have finished. Called
 /// inside another `parallel_for`, it runs on the calling thread alone.
-void parallel_for(std::int64_t count, std::int64_t grain,
-                  const std::function<void(std::int64_t)>& body);
+void parallel_for(std::int64_t count, std::int64_t grain, FunctionRef<void(std::int64_t)> body);
 
 /// Whether the caller is inside a `parallel_for`.
 [[nodiscard]] bool in_parallel();

@@ -11,12 +11,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "cloze/tensor.h"
+#include "core/function_ref.h"
 #include "ops/context.h"
 #include "ops/matrix.h"
 
@@ -123,8 +123,7 @@ void convert(Context& context, ConstMatrix x, Matrix y);
 /// threads: a chain of row-wise operations then stays in a core's cache. `worker` < num_threads()
 /// tells apart the bodies that run at once. With too few rows to share out, one call gets them all
 /// and the operations inside divide their work themselves.
-void for_row_tiles(std::int64_t rows,
-                   const std::function<void(std::int64_t, std::int64_t, int)>& body);
+void for_row_tiles(std::int64_t rows, FunctionRef<void(std::int64_t, std::int64_t, int)> body);
 
 /// Whether products in `compute` run in hardware here (bf16: AVX512-BF16 or AMX; i8: VNNI or AMX).
 [[nodiscard]] bool accelerates(DType compute);

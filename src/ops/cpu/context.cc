@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <functional>
 
 #include <omp.h>
 
@@ -61,16 +60,14 @@ void Context::Device::prepare() {
 
 Worker& Context::Device::worker() { return *workers_.at(static_cast<std::size_t>(worker_index())); }
 
-void parallel_tasks(Context& context, std::int64_t count,
-                    const std::function<void(std::int64_t)>& body) {
+void parallel_tasks(Context& context, std::int64_t count, FunctionRef<void(std::int64_t)> body) {
   if (!in_parallel()) context.device().prepare();
   parallel_for(count, 1, body);
 }
 
 std::int64_t max_tile_rows(std::int64_t rows) { return tile_rows_for(rows, num_threads()); }
 
-void for_row_tiles(std::int64_t rows,
-                   const std::function<void(std::int64_t, std::int64_t, int)>& body) {
+void for_row_tiles(std::int64_t rows, FunctionRef<void(std::int64_t, std::int64_t, int)> body) {
   if (rows == 0) return;
   const std::int64_t tile = tile_rows_for(rows, num_threads());
   const std::int64_t tiles = ceil_div(rows, tile);

@@ -12,6 +12,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "core/arena.h"
+#include "core/function_ref.h"
 #include "ops/context.h"
 #include "ops/ops.h"
 
@@ -138,7 +139,6 @@ void execute(const Product& product, const dnnl::stream& stream);
 
 /// Calls `body(index)` for [0, count) over the team, or on the calling thread alone when that is a
 /// worker of a team already.
-void parallel_tasks(Context& context, std::int64_t count,
-                    const std::function<void(std::int64_t)>& body);
+void parallel_tasks(Context& context, std::int64_t count, FunctionRef<void(std::int64_t)> body);
 
 }  // namespace cloze::ops

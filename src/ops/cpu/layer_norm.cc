@@ -108,7 +108,7 @@ float* scratch_rows(Context& context, std::int64_t cols, std::int64_t count) {
 /// Calls `body(begin, count)` for pieces of y's rows, over the threads where that pays. A value is
 /// read and written once.
 void over_rows(Context& context, OperationKey::Kind kind, const Matrix& y,
-               const std::function<void(std::int64_t, std::int64_t)>& body) {
+               FunctionRef<void(std::int64_t, std::int64_t)> body) {
   const std::int64_t rows = y.rows, cols = y.cols;
   const std::int64_t piece =
       std::max<std::int64_t>(1, kValuesATask / std::max<std::int64_t>(cols, 1));

@@ -19,7 +19,7 @@ PartialSums partial_sums(Context& context, std::int64_t rows, std::int64_t cols,
 }
 
 void over_sum_blocks(Context& context, OperationKey::Kind kind, std::int64_t rows, double bytes,
-                     const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& body) {
+                     FunctionRef<void(std::int64_t, std::int64_t, std::int64_t)> body) {
   parallel_tasks(context, (rows + kSumRows - 1) / kSumRows, [&](std::int64_t block) {
     const std::int64_t begin = block * kSumRows, count = std::min(kSumRows, rows - begin);
     const Timed time(context, {.kind = kind}, 0, bytes * static_cast<double>(count));

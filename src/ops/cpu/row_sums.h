@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 
 #include "ops/cpu/device.h"
@@ -28,7 +27,7 @@ struct PartialSums {
 
 /// Calls `body(begin, count, block)` for each block of rows, over the threads.
 void over_sum_blocks(Context& context, OperationKey::Kind kind, std::int64_t rows, double bytes,
-                     const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& body);
+                     FunctionRef<void(std::int64_t, std::int64_t, std::int64_t)> body);
 
 /// sums += the partial sums of `kind`, added up in double; nothing for empty `sums`.
 void add_partial_sums(Context& context, const PartialSums& partial, std::int64_t kind,

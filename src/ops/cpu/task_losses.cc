@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <functional>
 #include <vector>
 
 #include <fmt/format.h>
@@ -61,7 +60,7 @@ Normalizer normalizer_of(const float* x, std::int64_t count, std::int64_t stride
 
 /// Adds up what `body(row)` gives, blocks of rows in a fixed order.
 LossSum sum_over_rows(Context& context, std::int64_t rows, std::int64_t cols,
-                      const std::function<LossSum(std::int64_t)>& body) {
+                      FunctionRef<LossSum(std::int64_t)> body) {
   const auto add = [](LossSum& sum, const LossSum& more) {
     sum.sum += more.sum;
     sum.weight += more.weight;
