@@ -13,7 +13,7 @@
 #include "core/clock.h"
 #include "core/parallel.h"
 #include "core/quantiles.h"
-#include "ops/ops.h"
+#include "ops/gemm_rate.h"
 
 namespace cloze {
 namespace {

@@ -20,7 +20,7 @@
 #include "cloze/output.h"
 #include "cloze/threads.h"
 #include "core/io/mapped_file.h"
-#include "ops/ops.h"
+#include "ops/linear.h"
 
 namespace cloze::cli {
 namespace {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cloze/batch.h"
-#include "ops/ops.h"
+#include "ops/embedding.h"
 
 namespace cloze::nn {
 
@@ -13,7 +13,7 @@ struct Embeddings {
   Tensor word;        ///< [vocab, hidden]
   Tensor position;    ///< [max_position_embeddings, hidden]
   Tensor token_type;  ///< [type_vocab, hidden]
-  ops::LayerNormWeight norm;
+  ops::NormParameters norm;
 };
 
 /// hidden_states [total_tokens, hidden] of the batch, whose indices must be inside the tables.

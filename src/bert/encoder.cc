@@ -6,6 +6,7 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "ops/rows.h"
 
 namespace cloze::internal {
 
@@ -178,9 +179,10 @@ void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOut
         attentions = output->attentions.back().mutable_values<float>();
       }
       if (&layer == &layers_.back() && !last.all()) {
-        hidden = nn::forward_rows(context, layer, batch.cu_seqlens, buffers, hidden, last.tokens());
+        hidden =
+            nn::forward_rows(context, layer, buffers, {batch.cu_seqlens, hidden}, last.tokens());
       } else {
-        nn::forward(context, layer, batch.cu_seqlens, buffers, hidden, attentions);
+        nn::forward(context, layer, buffers, {batch.cu_seqlens, hidden, attentions});
       }
     }
     if (options.output_hidden_states) output->hidden_states.push_back(to_tensor(context, hidden));

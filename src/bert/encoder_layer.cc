@@ -1,6 +1,8 @@
 #include "bert/encoder_layer.h"
 
 #include "core/parallel.h"
+#include "ops/row_tiles.h"
+#include "ops/rows.h"
 
 namespace cloze::nn {
 
@@ -18,20 +20,20 @@ EncoderBuffers make_buffers(ops::Context& context, const EncoderLayer& layer, DT
 
 namespace {
 
-void attend(ops::Context& context, const EncoderLayer& layer,
-            std::span<const std::int32_t> cu_seqlens, const EncoderBuffers& buffers,
-            ops::ConstMatrix hidden_states, std::span<float> attentions) {
-  const std::int64_t hidden = hidden_states.cols;
-  ops::linear(context, hidden_states, layer.qkv, ops::Epilogue::none, buffers.qkv);
-  ops::attention(context, buffers.qkv,
-                 {.heads = layer.heads, .head_dim = hidden / layer.heads, .cu_seqlens = cu_seqlens},
-                 buffers.attended, attentions);
+void attend(ops::Context& context, const EncoderLayer& layer, const EncoderBuffers& buffers,
+            const LayerInputs& inputs) {
+  const ops::AttentionShape shape{.heads = layer.heads,
+                                  .head_dim = inputs.hidden_states.cols / layer.heads,
+                                  .cu_seqlens = inputs.cu_seqlens};
+  ops::linear(context, inputs.hidden_states, layer.qkv, ops::Epilogue::none, buffers.qkv);
+  ops::attention(context, ops::attention_inputs(buffers.qkv), shape, buffers.attended,
+                 {.probabilities = inputs.attentions});
 }
 
 /// Everything after attention is row-wise: a tile of rows goes through all of it while it is in
 /// cache. `hidden_states` are what attention read, and become the layer's output.
-void go_on(ops::Context& context, const EncoderLayer& layer, const EncoderBuffers& buffers,
-           ops::ConstMatrix attended, ops::Matrix hidden_states) {
+void feed_forward(ops::Context& context, const EncoderLayer& layer, const EncoderBuffers& buffers,
+                  ops::ConstMatrix attended, ops::Matrix hidden_states) {
   using ops::Epilogue;
   ops::for_row_tiles(hidden_states.rows, [&](std::int64_t begin, std::int64_t count, int worker) {
     const auto x = hidden_states.rows_from(begin, count);
@@ -47,24 +49,23 @@ void go_on(ops::Context& context, const EncoderLayer& layer, const EncoderBuffer
 
 }  // namespace
 
-void forward(ops::Context& context, const EncoderLayer& layer,
-             std::span<const std::int32_t> cu_seqlens, EncoderBuffers& buffers,
-             ops::Matrix hidden_states, std::span<float> attentions) {
-  attend(context, layer, cu_seqlens, buffers, hidden_states, attentions);
-  go_on(context, layer, buffers, buffers.attended, hidden_states);
+void forward(ops::Context& context, const EncoderLayer& layer, const EncoderBuffers& buffers,
+             const LayerInputs& inputs) {
+  attend(context, layer, buffers, inputs);
+  feed_forward(context, layer, buffers, buffers.attended, inputs.hidden_states);
 }
 
 ops::Matrix forward_rows(ops::Context& context, const EncoderLayer& layer,
-                         std::span<const std::int32_t> cu_seqlens, EncoderBuffers& buffers,
-                         ops::ConstMatrix hidden_states, std::span<const std::int32_t> chosen) {
-  attend(context, layer, cu_seqlens, buffers, hidden_states, {});
-  const auto rows = static_cast<std::int64_t>(chosen.size()), hidden = hidden_states.cols;
+                         const EncoderBuffers& buffers, const LayerInputs& inputs,
+                         std::span<const std::int32_t> chosen) {
+  attend(context, layer, buffers, inputs);
+  const auto rows = static_cast<std::int64_t>(chosen.size()), hidden = inputs.hidden_states.cols;
   // Queries, keys and values have done their work.
   const ops::Matrix space{buffers.qkv.data, buffers.qkv.dtype, 2 * rows, hidden, hidden};
   const auto x = space.rows_from(0, rows), attended = space.rows_from(rows, rows);
-  ops::gather_rows(context, hidden_states, chosen, x);
+  ops::gather_rows(context, inputs.hidden_states, chosen, x);
   ops::gather_rows(context, buffers.attended, chosen, attended);
-  go_on(context, layer, buffers, attended, x);
+  feed_forward(context, layer, buffers, attended, x);
   return x;
 }
 

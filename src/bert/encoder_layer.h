@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <span>
 
-#include "ops/ops.h"
+#include "ops/attention.h"
+#include "ops/linear.h"
+#include "ops/norm.h"
 
 namespace cloze::nn {
 
@@ -15,10 +17,10 @@ namespace cloze::nn {
 struct EncoderLayer {
   ops::LinearWeight qkv;               ///< attention.self.query, key, value: hidden -> 3·hidden
   ops::LinearWeight attention_output;  ///< attention.output.dense: hidden -> hidden
-  ops::LayerNormWeight attention_norm;
+  ops::NormParameters attention_norm;
   ops::LinearWeight intermediate;  ///< intermediate.dense: hidden -> intermediate
   ops::LinearWeight output;        ///< output.dense: intermediate -> hidden
-  ops::LayerNormWeight output_norm;
+  ops::NormParameters output_norm;
   ops::Epilogue activation = ops::Epilogue::gelu;
   std::int64_t heads = 1;
 };
@@ -35,18 +37,22 @@ struct EncoderBuffers {
 [[nodiscard]] EncoderBuffers make_buffers(ops::Context& context, const EncoderLayer& layer,
                                           DType dtype, std::int64_t tokens);
 
+/// What a layer is computed on.
+struct LayerInputs {
+  std::span<const std::int32_t> cu_seqlens;  ///< [sequences + 1]
+  ops::Matrix hidden_states;                 ///< [tokens, hidden]
+  std::span<float> attentions = {};  ///< where not empty, receives ops::attention's probabilities
+};
+
 /// hidden_states [tokens, hidden] = layer(hidden_states), in place:
 ///   a = attention(x),  x = norm(x + a·Woᵀ + bo),  x = norm(x + gelu(x·Wiᵀ + bi)·Wdᵀ + bd).
-/// `attentions`, when not empty, receives the probabilities as ops::attention lays them out.
-void forward(ops::Context& context, const EncoderLayer& layer,
-             std::span<const std::int32_t> cu_seqlens, EncoderBuffers& buffers,
-             ops::Matrix hidden_states, std::span<float> attentions = {});
+void forward(ops::Context& context, const EncoderLayer& layer, const EncoderBuffers& buffers,
+             const LayerInputs& inputs);
 
 /// The same of the rows `chosen` alone, [chosen, hidden] in the memory of buffers.qkv: the others
 /// go no further than attention. `hidden_states` stay as they are.
 [[nodiscard]] ops::Matrix forward_rows(ops::Context& context, const EncoderLayer& layer,
-                                       std::span<const std::int32_t> cu_seqlens,
-                                       EncoderBuffers& buffers, ops::ConstMatrix hidden_states,
+                                       const EncoderBuffers& buffers, const LayerInputs& inputs,
                                        std::span<const std::int32_t> chosen);
 
 }  // namespace cloze::nn

@@ -11,6 +11,7 @@
 #include "bert/stored_model.h"
 #include "cloze/error.h"
 #include "cloze/hub.h"
+#include "ops/rows.h"
 
 namespace cloze::internal {
 namespace {

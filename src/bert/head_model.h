@@ -13,7 +13,8 @@
 #include "bert/encoder.h"
 #include "bert/head_table.h"
 #include "cloze/checkpoint.h"
-#include "ops/ops.h"
+#include "ops/linear.h"
+#include "ops/norm.h"
 
 namespace cloze::internal {
 
@@ -70,7 +71,7 @@ class HeadModel {
   struct Layer {
     HeadLayer description;
     ops::LinearWeight transform{};  ///< of masked ones
-    ops::LayerNormWeight norm{};    ///< of masked ones
+    ops::NormParameters norm{};     ///< of masked ones
     ops::LinearWeight dense{};      ///< the decoder, of masked ones
   };
 

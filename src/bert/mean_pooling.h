@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cloze/batch.h"
-#include "ops/ops.h"
+#include "ops/matrix.h"
 
 namespace cloze::internal {
 

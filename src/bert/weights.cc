@@ -1,5 +1,6 @@
 #include "bert/weights.h"
 
+#include <memory>
 #include <vector>
 
 #include <fmt/format.h>
@@ -57,10 +58,17 @@ ops::LinearWeight WeightSource::linear(std::initializer_list<LinearShape> parts,
   return packed;
 }
 
-ops::LayerNormWeight WeightSource::layer_norm(const NormShape& norm, double epsilon) {
-  return {.gamma = floats_of(take(norm.name + ".weight", {norm.size})),
-          .beta = floats_of(take(norm.name + ".bias", {norm.size})),
-          .epsilon = static_cast<float>(epsilon)};
+ops::NormParameters WeightSource::layer_norm(const NormShape& norm, double epsilon) {
+  struct Values {
+    std::vector<float> gamma, beta;
+  };
+  auto values =
+      std::make_shared<const Values>(Values{floats_of(take(norm.name + ".weight", {norm.size})),
+                                            floats_of(take(norm.name + ".bias", {norm.size}))});
+  return {.gamma = values->gamma,
+          .beta = values->beta,
+          .epsilon = static_cast<float>(epsilon),
+          .storage = values};
 }
 
 CheckpointWeights::CheckpointWeights(Checkpoint checkpoint)

@@ -12,7 +12,8 @@
 #include "checkpoint/model_names.h"
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
-#include "ops/ops.h"
+#include "ops/linear.h"
+#include "ops/norm.h"
 
 namespace cloze::internal {
 
@@ -39,7 +40,7 @@ class WeightSource {
   /// The linear layers, packed as one product, their outputs one after another. Throws ModelError
   /// as `take`.
   [[nodiscard]] ops::LinearWeight linear(std::initializer_list<LinearShape> parts, DType compute);
-  [[nodiscard]] ops::LayerNormWeight layer_norm(const NormShape& norm, double epsilon);
+  [[nodiscard]] ops::NormParameters layer_norm(const NormShape& norm, double epsilon);
 };
 
 /// A checkpoint's tensors, whatever its writer called them (see ModelNames). DistilBERT, which has

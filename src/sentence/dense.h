@@ -8,7 +8,7 @@
 
 #include "bert/encoder.h"
 #include "cloze/tensor.h"
-#include "ops/ops.h"
+#include "ops/linear.h"
 
 namespace cloze {
 

@@ -15,8 +15,9 @@
 #include "cloze/batch.h"
 #include "cloze/tensor.h"
 #include "core/parallel.h"
+#include "ops/linear.h"
+#include "ops/norm.h"
 #include "ops/operands.h"
-#include "ops/ops.h"
 #include "reference/encoder_layer.h"
 
 namespace cloze::testing {
@@ -47,16 +48,15 @@ struct Layers {
       return ops::LinearWeight::pack(weights, biases, compute);
     };
     const auto norm = [&](reference::LayerNorm& to) {
-      ops::LayerNormWeight weight;
-      weight.epsilon = 1e-6F;
-      to.epsilon = weight.epsilon;
+      std::vector<float> gamma, beta;
+      to.epsilon = 1e-6F;
       for (std::int64_t i = 0; i < sizes.hidden; ++i) {
-        weight.gamma.push_back(static_cast<float>(1 + 0.2 * normal(random)));
-        weight.beta.push_back(static_cast<float>(0.2 * normal(random)));
-        to.gamma.push_back(weight.gamma.back());
-        to.beta.push_back(weight.beta.back());
+        gamma.push_back(static_cast<float>(1 + 0.2 * normal(random)));
+        beta.push_back(static_cast<float>(0.2 * normal(random)));
+        to.gamma.push_back(gamma.back());
+        to.beta.push_back(beta.back());
       }
-      return weight;
+      return make_norm(std::move(gamma), std::move(beta), 1e-6F);
     };
     const auto hidden = sizes.hidden;
     packed.qkv = linear({&plain.query, &plain.key, &plain.value}, hidden, hidden);
@@ -98,7 +98,7 @@ TEST_P(EncoderLayer, MatchesThePlainOne) {
           reference::forward(layers.plain, x.doubles(), cu_seqlens, &expected_attention);
       std::vector<float> attention(expected_attention.size());
       auto buffers = nn::make_buffers(context_, layers.packed, GetParam(), cu_seqlens.back());
-      nn::forward(context_, layers.packed, cu_seqlens, buffers, x.view(), attention);
+      nn::forward(context_, layers.packed, buffers, {cu_seqlens, x.view(), attention});
       expect_near(x, expected, tolerance());
       for (std::size_t i = 0; i < attention.size(); ++i) {
         ASSERT_NEAR(attention[i], expected_attention[i], tolerance()) << "probability " << i;
@@ -124,7 +124,7 @@ TEST_P(EncoderLayer, EveryActivation) {
     auto x = Operand::random(GetParam(), 70, 48, random_);
     const auto expected = reference::forward(layers.plain, x.doubles(), cu_seqlens);
     auto buffers = nn::make_buffers(context_, layers.packed, GetParam(), 70);
-    nn::forward(context_, layers.packed, cu_seqlens, buffers, x.view());
+    nn::forward(context_, layers.packed, buffers, {cu_seqlens, x.view()});
     expect_near(x, expected, tolerance());
     context_.arena().reset();
   }
@@ -143,7 +143,7 @@ TEST_P(EncoderLayer, ThreadsDoNotChangeTheBits) {
       for (std::int64_t c = 0; c < 64; ++c) copy.set(r, c, input.get(r, c));
     }
     auto buffers = nn::make_buffers(context_, layers.packed, GetParam(), 200);
-    nn::forward(context_, layers.packed, cu_seqlens, buffers, copy.view());
+    nn::forward(context_, layers.packed, buffers, {cu_seqlens, copy.view()});
     results.push_back(copy);
     context_.arena().reset();
   }
@@ -159,12 +159,11 @@ TEST(Embeddings, SumsTheThreeTablesAndNormalises) {
   const auto word = Operand::random(DType::f32, 13, 40, random);
   const auto position = Operand::random(DType::f16, 9, 40, random);
   const auto token_type = Operand::random(DType::bf16, 2, 40, random);
-  nn::Embeddings embeddings{.word = word.tensor(),
-                            .position = position.tensor(),
-                            .token_type = token_type.tensor(),
-                            .norm = {.gamma = std::vector<float>(40, 1.5F),
-                                     .beta = std::vector<float>(40, -0.25F),
-                                     .epsilon = 1e-5F}};
+  nn::Embeddings embeddings{
+      .word = word.tensor(),
+      .position = position.tensor(),
+      .token_type = token_type.tensor(),
+      .norm = make_norm(std::vector<float>(40, 1.5F), std::vector<float>(40, -0.25F), 1e-5F)};
   Batch batch;
   batch.append(std::vector<std::int32_t>{1, 12, 0, 7}, std::vector<std::int32_t>{0, 0, 1, 1});
   batch.append(std::vector<std::int32_t>{7});

@@ -11,27 +11,27 @@
 namespace cloze::testing {
 namespace {
 
-int apply(FunctionRef<int(int)> function, int value) { return function(value); }
+int call(FunctionRef<int(int)> function, int value) { return function(value); }
 
 int twice(int value) { return 2 * value; }
 
 TEST(FunctionRef, CallsWhatItWasGiven) {
   int calls = 0;
   auto counting = [&calls](int value) { return value + ++calls; };
-  EXPECT_EQ(apply(counting, 10), 11);
-  EXPECT_EQ(apply(counting, 10), 12);  // the object itself, not a copy
+  EXPECT_EQ(call(counting, 10), 11);
+  EXPECT_EQ(call(counting, 10), 12);  // the object itself, not a copy
   EXPECT_EQ(calls, 2);
   int (*const pointer)(int) = twice;
-  EXPECT_EQ(apply(pointer, 4), 8);
+  EXPECT_EQ(call(pointer, 4), 8);
   const std::function<int(int)> function = twice;
-  EXPECT_EQ(apply(function, 5), 10);
-  EXPECT_EQ(apply([](int value) { return value - 1; }, 5), 4);
+  EXPECT_EQ(call(function, 5), 10);
+  EXPECT_EQ(call([](int value) { return value - 1; }, 5), 4);
 }
 
 TEST(FunctionRef, ChangesTheStateOfAMutableObject) {
   auto counter = [count = 0](int step) mutable { return count += step; };
-  EXPECT_EQ(apply(counter, 2), 2);
-  EXPECT_EQ(apply(counter, 3), 5);
+  EXPECT_EQ(call(counter, 2), 2);
+  EXPECT_EQ(call(counter, 3), 5);
 }
 
 TEST(FunctionRef, ForwardsReferencesAndMoves) {
@@ -48,7 +48,7 @@ TEST(FunctionRef, IsTwoWordsHoweverMuchIsCaptured) {
   static_assert(sizeof(big) > sizeof(std::function<int(int)>));
   static_assert(sizeof(FunctionRef<int(int)>) == 2 * sizeof(void*));
   static_assert(std::is_trivially_copyable_v<FunctionRef<int(int)>>);
-  EXPECT_EQ(apply(big, 1), 7);
+  EXPECT_EQ(call(big, 1), 7);
 }
 
 }  // namespace

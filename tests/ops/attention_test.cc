@@ -1,4 +1,6 @@
 // ops::attention against softmax(q·kᵀ/√d)·v in double precision, over uneven lengths.
+#include "ops/attention.h"
+
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -10,8 +12,8 @@
 
 #include "cloze/tensor.h"
 #include "core/parallel.h"
+#include "ops/linear.h"
 #include "ops/operands.h"
-#include "ops/ops.h"
 #include "reference/ops.h"
 
 namespace cloze::testing {
@@ -52,12 +54,13 @@ class Attention : public ::testing::TestWithParam<DType> {
     // bf16: the probabilities may be rounded before they meet the values.
     const double mixing = exactness + (dtype() == DType::bf16 ? 0.016 * scale : 0);
     Operand y(dtype(), tokens, heads * head_dim, gap);
-    ops::attention(context_, qkv.view(), shape, y.view());
+    ops::attention(context_, ops::attention_inputs(qkv.view()), shape, y.view());
     expect_near(y, expected.y, mixing);
 
     std::vector<float> probabilities(probability_count(lengths, heads), -1);
     Operand again(dtype(), tokens, heads * head_dim, gap);
-    ops::attention(context_, qkv.view(), shape, again.view(), probabilities);
+    ops::attention(context_, ops::attention_inputs(qkv.view()), shape, again.view(),
+                   {.probabilities = probabilities});
     expect_near(again, expected.y, mixing);
     ASSERT_EQ(probabilities.size(), expected.probabilities.size());
     for (std::size_t i = 0; i < probabilities.size(); ++i) {
@@ -121,8 +124,9 @@ TEST_P(Attention, EqualScoresShareEqually) {
   const auto cu_seqlens = boundaries({length});
   std::vector<float> probabilities(static_cast<std::size_t>(length * length));
   Operand y(dtype(), length, 16);
-  ops::attention(context_, qkv.view(), {.heads = 1, .head_dim = 16, .cu_seqlens = cu_seqlens},
-                 y.view(), probabilities);
+  ops::attention(context_, ops::attention_inputs(qkv.view()),
+                 {.heads = 1, .head_dim = 16, .cu_seqlens = cu_seqlens}, y.view(),
+                 {.probabilities = probabilities});
   for (const auto p : probabilities) EXPECT_NEAR(p, 1.0 / 19, 1e-7);
   for (std::int64_t c = 0; c < 16; ++c)
     EXPECT_NEAR(y.get(7, c), 1, dtype() == DType::bf16 ? 4e-3 : 1e-6);
@@ -135,7 +139,7 @@ TEST_P(Attention, ASequenceHasTheSameBitsInEveryBatch) {
   const auto cu_seqlens = boundaries(lengths);
   const auto qkv = Operand::random(dtype(), cu_seqlens.back(), 3 * hidden, random_);
   Operand all(dtype(), cu_seqlens.back(), hidden);
-  ops::attention(context_, qkv.view(),
+  ops::attention(context_, ops::attention_inputs(qkv.view()),
                  {.heads = heads, .head_dim = head_dim, .cu_seqlens = cu_seqlens}, all.view());
   const auto threads = num_threads();
   for (const int team : {1, 2, 3}) {
@@ -143,7 +147,8 @@ TEST_P(Attention, ASequenceHasTheSameBitsInEveryBatch) {
     for (std::size_t s = 0; s < lengths.size(); ++s) {
       const auto own = boundaries({lengths[s]});
       Operand y(dtype(), lengths[s], hidden);
-      ops::attention(context_, qkv.view().rows_from(cu_seqlens[s], lengths[s]),
+      ops::attention(context_,
+                     ops::attention_inputs(qkv.view().rows_from(cu_seqlens[s], lengths[s])),
                      {.heads = heads, .head_dim = head_dim, .cu_seqlens = own}, y.view());
       for (std::int64_t r = 0; r < lengths[s]; ++r) {
         ASSERT_TRUE(y.same_bits(r, all, cu_seqlens[s] + r))
@@ -159,8 +164,8 @@ TEST_P(Attention, NotANumberStaysInItsSequence) {
   auto qkv = Operand::random(dtype(), 57, 96, random_);
   for (std::int64_t c = 0; c < 96; ++c) qkv.set(12, c, std::numeric_limits<double>::quiet_NaN());
   Operand y(dtype(), 57, 32);
-  ops::attention(context_, qkv.view(), {.heads = 2, .head_dim = 16, .cu_seqlens = cu_seqlens},
-                 y.view());
+  ops::attention(context_, ops::attention_inputs(qkv.view()),
+                 {.heads = 2, .head_dim = 16, .cu_seqlens = cu_seqlens}, y.view());
   for (std::int64_t r = 0; r < 57; ++r) {
     for (std::int64_t c = 0; c < 32; ++c) {
       ASSERT_EQ(std::isnan(y.get(r, c)), r >= 9 && r < 17) << "row " << r << ", column " << c;

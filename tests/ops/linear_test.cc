@@ -1,4 +1,6 @@
 // ops::linear against the plain product in double precision.
+#include "ops/linear.h"
+
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +13,7 @@
 #include "cloze/tensor.h"
 #include "core/parallel.h"
 #include "ops/operands.h"
-#include "ops/ops.h"
+#include "ops/row_tiles.h"
 #include "reference/ops.h"
 
 namespace cloze::testing {

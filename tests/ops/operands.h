@@ -11,12 +11,14 @@
 #include <random>
 #include <span>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "cloze/tensor.h"
 #include "ops/matrix.h"
+#include "ops/norm.h"
 #include "reference/ops.h"
 
 namespace cloze::testing {
@@ -28,6 +30,14 @@ inline const std::vector<std::int64_t> awkward_sizes = {1,  2,  3,  7,  8,  15, 
 using Random = std::mt19937_64;
 
 inline double normal(Random& random) { return std::normal_distribution<double>()(random); }
+
+/// A layer norm that owns its values.
+inline ops::NormParameters make_norm(std::vector<float> gamma, std::vector<float> beta,
+                                     float epsilon) {
+  const auto values = std::make_shared<std::pair<std::vector<float>, std::vector<float>>>(
+      std::move(gamma), std::move(beta));
+  return {.gamma = values->first, .beta = values->second, .epsilon = epsilon, .storage = values};
+}
 
 /// A [rows, cols] matrix whose rows lie `stride` apart. Everything between the rows and around the
 /// matrix is filled with a pattern that `expect_untouched_outside` looks for.

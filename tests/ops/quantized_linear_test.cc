@@ -12,8 +12,8 @@
 #include "cloze/error.h"
 #include "cloze/tensor.h"
 #include "core/parallel.h"
+#include "ops/linear.h"
 #include "ops/operands.h"
-#include "ops/ops.h"
 #include "reference/ops.h"
 
 namespace cloze::testing {
@@ -263,6 +263,53 @@ TEST_P(QuantizedLinear, RowsOfOneSignAndOfNothing) {
   for (std::size_t i = 0; i < exact.values.size(); ++i) {
     EXPECT_NEAR(y.get(static_cast<std::int64_t>(i / 30), static_cast<std::int64_t>(i % 30)),
                 exact.values[i], bound.values[i]);
+  }
+}
+
+// A step of 1/255 of a range below 255 times the smallest normal number is itself none, and its
+// inverse infinite: 0 times that was NaN.
+TEST_P(QuantizedLinear, RowsAndChannelsAmongTheSmallestNumbers) {
+  constexpr std::int64_t in = 20, out = 30;
+  for (const double scale : {1e-45, 1e-41, 1e-38, 1e-36}) {
+    SCOPED_TRACE(scale);
+    const auto bias = Operand::random(DType::f32, 1, out, random_);
+    const auto weight = Operand::random(DType::f32, out, in, random_);
+    const auto small_weight = Operand::random(DType::f32, out, in, random_, scale);
+    auto x = Operand::random(activations(), 3, in, random_);
+    auto small_x = Operand::random(activations(), 3, in, random_, scale);
+    small_x.set(0, 0, 0);
+    for (const auto* pair : {&small_x, &x}) {
+      const bool small = pair == &small_x;
+      Operand y(DType::f32, 3, out);
+      ops::linear(context_, pair->view(), pack(small ? weight : small_weight, bias), Epilogue::none,
+                  y.view());
+      // Such products are nothing beside the bias.
+      for (std::int64_t r = 0; r < 3; ++r) {
+        for (std::int64_t c = 0; c < out; ++c) {
+          ASSERT_NEAR(y.get(r, c), bias.get(0, c), 1e-6) << r << ", " << c;
+        }
+      }
+    }
+  }
+}
+
+// high - low is infinite where both are near the largest float.
+TEST_P(QuantizedLinear, RowsAsWideAsTheNumbersGo) {
+  constexpr std::int64_t in = 20, out = 30;
+  const auto weight = Operand::random(DType::f32, out, in, random_, 1e-37);
+  const auto bias = Operand::random(DType::f32, 1, out, random_);
+  auto x = Operand::random(activations(), 2, in, random_, 1e37);
+  x.set(0, 3, 3e38);
+  x.set(0, 4, -3e38);
+  x.set(1, 0, -3e38);
+  x.set(1, 19, 2e38);
+  Operand y(DType::f32, 2, out);
+  ops::linear(context_, x.view(), pack(weight, bias), Epilogue::none, y.view());
+  const auto exact = reference::linear(x.doubles(), weight.doubles(), bias.doubles().values);
+  const auto bound = steps(x.doubles(), weight.doubles());
+  for (std::size_t i = 0; i < exact.values.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i / out), col = static_cast<std::int64_t>(i % out);
+    ASSERT_LE(std::abs(y.get(row, col) - exact.values[i]), bound.values[i]) << row << ", " << col;
   }
 }
 

@@ -1,5 +1,7 @@
 // The row-wise operations (layer_norm, embed, gather_rows, convert, for_row_tiles) against their
 // plain versions.
+#include "ops/rows.h"
+
 #include <atomic>
 #include <cmath>
 #include <cstddef>
@@ -13,8 +15,12 @@
 
 #include "cloze/tensor.h"
 #include "core/parallel.h"
+#include "ops/embedding.h"
+#include "ops/gemm_rate.h"
+#include "ops/linear.h"
+#include "ops/norm.h"
 #include "ops/operands.h"
-#include "ops/ops.h"
+#include "ops/row_tiles.h"
 #include "reference/ops.h"
 
 namespace cloze::testing {
@@ -23,17 +29,18 @@ namespace {
 constexpr DType both[] = {DType::f32, DType::bf16};
 
 struct Norm {
-  ops::LayerNormWeight weight;
+  ops::NormParameters weight;
   std::vector<double> gamma, beta;
 
   Norm(std::int64_t cols, float epsilon, Random& random) {
-    weight.epsilon = epsilon;
+    std::vector<float> scale, shift;
     for (std::int64_t i = 0; i < cols; ++i) {
-      weight.gamma.push_back(static_cast<float>(1 + 0.3 * normal(random)));
-      weight.beta.push_back(static_cast<float>(0.3 * normal(random)));
-      gamma.push_back(weight.gamma.back());
-      beta.push_back(weight.beta.back());
+      scale.push_back(static_cast<float>(1 + 0.3 * normal(random)));
+      shift.push_back(static_cast<float>(0.3 * normal(random)));
+      gamma.push_back(scale.back());
+      beta.push_back(shift.back());
     }
+    weight = make_norm(std::move(scale), std::move(shift), epsilon);
   }
   [[nodiscard]] reference::Matrix expected(const reference::Matrix& x) const {
     return reference::layer_norm(x, gamma, beta, weight.epsilon);

@@ -7,8 +7,8 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "ops/loss.h"
 #include "ops/operands.h"
-#include "ops/training.h"
 #include "reference/training.h"
 
 namespace cloze::ops {
@@ -100,7 +100,7 @@ TEST(TaskLosses, ClassesWithWeightsAndSmoothing) {
                                 .smoothing = smoothing};
         const auto loss =
             expect_loss(logits, wanted, [&](Context& context, Matrix x, double scale, Matrix d_x) {
-              return class_cross_entropy(context, x, labels, options, scale, d_x);
+              return class_cross_entropy(context, x, labels, options, {scale, d_x});
             });
         EXPECT_NEAR(loss.weight, weight, 1e-9);
         EXPECT_EQ(loss.labelled, labelled);
@@ -133,8 +133,8 @@ TEST(TaskLosses, SegmentsOfAColumn) {
       Context context;
       context.begin();
       const auto plain = logits.reference();
-      const auto loss = segment_cross_entropy(context, logits.matrix(), column, ends, labels,
-                                              smoothing, 0.5, logits.matrix());
+      const auto loss = segment_cross_entropy(
+          context, logits.matrix(), {column, ends, labels, smoothing}, {0.5, logits.matrix()});
       EXPECT_NEAR(loss.sum, wanted(plain), 1e-6 * loss.sum);
       EXPECT_EQ(loss.weight, 4.0);
       EXPECT_EQ(loss.labelled, 4);
@@ -167,7 +167,7 @@ TEST(TaskLosses, BinaryCrossEntropyAndSquaredError) {
           return sum;
         },
         [&](Context& context, Matrix x, double scale, Matrix d_x) {
-          return binary_cross_entropy(context, x, targets, scale, d_x);
+          return binary_cross_entropy(context, x, targets, {scale, d_x});
         });
     EXPECT_EQ(loss.weight, 50.0 * static_cast<double>(cols));
     loss = expect_loss(
@@ -180,7 +180,7 @@ TEST(TaskLosses, BinaryCrossEntropyAndSquaredError) {
           return sum;
         },
         [&](Context& context, Matrix x, double scale, Matrix d_x) {
-          return squared_error(context, x, targets, scale, d_x);
+          return squared_error(context, x, targets, {scale, d_x});
         });
     EXPECT_EQ(loss.weight, 50.0 * static_cast<double>(cols));
   }
@@ -192,9 +192,9 @@ TEST(TaskLosses, ExtremeLogitsStayFinite) {
   Context context;
   context.begin();
   const std::vector<std::int32_t> labels{0, 0};
-  EXPECT_EQ(class_cross_entropy(context, logits, labels, {}, 1, {}).sum, 2000.0);
+  EXPECT_EQ(class_cross_entropy(context, logits, labels, {}, {1, {}}).sum, 2000.0);
   const std::vector<float> targets{1, 0, 1, 0};
-  EXPECT_EQ(binary_cross_entropy(context, logits, targets, 1, {}).sum, 2000.0);
+  EXPECT_EQ(binary_cross_entropy(context, logits, targets, {1, {}}).sum, 2000.0);
 }
 
 TEST(TaskLosses, TheSameBitsAtAnyNumberOfThreads) {
@@ -206,7 +206,7 @@ TEST(TaskLosses, TheSameBitsAtAnyNumberOfThreads) {
     set_num_threads(threads);
     Context context;
     context.begin();
-    const double sum = class_cross_entropy(context, logits.matrix(), labels, {}, 1, {}).sum;
+    const double sum = class_cross_entropy(context, logits.matrix(), labels, {}, {1, {}}).sum;
     set_num_threads(0);
     return sum;
   };
@@ -223,18 +223,19 @@ TEST(TaskLosses, OperandsThatDoNotFitAreRefused) {
       short_ends{0, 2};
   const std::vector<float> weights{1}, targets{1, 2, 3};
   const auto refused = [](auto call) { EXPECT_THROW(static_cast<void>(call()), ArgumentError); };
-  refused([&] { return class_cross_entropy(context, matrix, few, {}, 1, {}); });
-  refused([&] { return class_cross_entropy(context, matrix, wild, {}, 1, {}); });
+  refused([&] { return class_cross_entropy(context, matrix, few, {}, {1, {}}); });
+  refused([&] { return class_cross_entropy(context, matrix, wild, {}, {1, {}}); });
   refused([&] {
-    return class_cross_entropy(context, matrix, good, {.class_weights = weights}, 1, {});
+    return class_cross_entropy(context, matrix, good, {.class_weights = weights}, {1, {}});
   });
-  refused(
-      [&] { return class_cross_entropy(context, matrix, good, {}, 1, matrix.rows_from(0, 2)); });
-  refused([&] { return squared_error(context, matrix, targets, 1, {}); });
+  refused([&] {
+    return class_cross_entropy(context, matrix, good, {}, {1, matrix.rows_from(0, 2)});
+  });
+  refused([&] { return squared_error(context, matrix, targets, {1, {}}); });
   const std::vector<std::int32_t> one{3}, first{0};
-  refused([&] { return segment_cross_entropy(context, matrix, 0, ends, one, 0, 1, {}); });
-  refused([&] { return segment_cross_entropy(context, matrix, 2, ends, first, 0, 1, {}); });
-  refused([&] { return segment_cross_entropy(context, matrix, 0, short_ends, first, 0, 1, {}); });
+  refused([&] { return segment_cross_entropy(context, matrix, {0, ends, one}, {1, {}}); });
+  refused([&] { return segment_cross_entropy(context, matrix, {2, ends, first}, {1, {}}); });
+  refused([&] { return segment_cross_entropy(context, matrix, {0, short_ends, first}, {1, {}}); });
 }
 
 }  // namespace

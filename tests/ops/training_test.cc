@@ -1,5 +1,5 @@
 // The operations of training against plain references, and their gradients against differences.
-#include "ops/training.h"
+#include "reference/training.h"
 
 #include <algorithm>
 #include <array>
@@ -13,8 +13,15 @@
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "core/philox.h"
+#include "ops/activation.h"
+#include "ops/attention.h"
+#include "ops/dropout.h"
+#include "ops/embedding.h"
+#include "ops/linear.h"
+#include "ops/loss.h"
+#include "ops/norm.h"
 #include "ops/operands.h"
-#include "reference/training.h"
+#include "ops/rows.h"
 
 namespace cloze::ops {
 namespace {
@@ -222,8 +229,12 @@ TEST_F(TrainingOps, ResidualNormAndItsGradients) {
       Operand normalized(dtype, rows, cols), y(dtype, rows, cols);
       std::vector<float> inverse(static_cast<std::size_t>(rows));
       const SavedNorm saved{normalized.view(), inverse};
-      residual_norm(context, x.view(), dropout, residual.view(),
-                    {.gamma = gamma, .beta = beta, .epsilon = 1e-3F}, saved, y.view());
+      residual_norm(context, {.x = x.view(),
+                              .dropout = dropout,
+                              .residual = residual.view(),
+                              .parameters = {.gamma = gamma, .beta = beta, .epsilon = 1e-3F},
+                              .saved = saved,
+                              .y = y.view()});
       expect_near(y, norm(x.doubles(), residual.doubles(), doubles(gamma), doubles(beta)), 1e-4);
 
       const auto d_y = Operand::random(DType::f32, rows, cols, random);
@@ -234,8 +245,14 @@ TEST_F(TrainingOps, ResidualNormAndItsGradients) {
       const auto part = [&sums, width = static_cast<std::size_t>(cols)](std::size_t index) {
         return std::span(sums).subspan(index * width, width);
       };
-      residual_norm_backward(context, d_y.view(), saved, dropout, gamma, d_z.view(), d_x.view(),
-                             {.gamma = part(0), .beta = part(1), .bias = part(2)});
+      residual_norm_backward(context,
+                             {.d_y = d_y.view(),
+                              .saved = saved,
+                              .dropout = dropout,
+                              .gamma = gamma,
+                              .d_z = d_z.view(),
+                              .d_x = d_x.view(),
+                              .gradients = {.gamma = part(0), .beta = part(1), .bias = part(2)}});
       const double tolerance = 20 * tolerance_of(dtype);
       const auto wanted_z = reference::gradient(
           [&](const reference::Matrix& rest) {
@@ -285,7 +302,12 @@ TEST_F(TrainingOps, ActivationsAndTheirSlopes) {
       activate(context, x.view(), activation, y.view());
       expect_near(y, apply(x.doubles()), 2e-6);
       std::vector<float> bias(19, 1.0F);
-      activate_backward(context, x.view(), activation, d_y.view(), d_x.view(), again.view(), bias);
+      activate_backward(context, {.x = x.view(),
+                                  .activation = activation,
+                                  .d_y = d_y.view(),
+                                  .d_x = d_x.view(),
+                                  .y = again.view(),
+                                  .bias_gradient = bias});
       expect_near(again, apply(x.doubles()), 2e-6);
       const auto weights = d_y.doubles();
       const auto wanted = reference::gradient(
@@ -316,12 +338,16 @@ TEST_F(TrainingOps, AttentionWithDropoutAndItsGradient) {
         return reference::dropped_attention(values, heads, head_dim, cu_seqlens, factors);
       };
       Operand y(dtype, tokens, heads * head_dim);
-      attention_forward(context, inputs_of(qkv), shape, dropout, y.view());
+      attention(context, inputs_of(qkv), shape, y.view(), {.dropout = dropout});
       expect_near(y, plain(qkv.doubles()), tolerance_of(dtype) / 4);
       const auto d_y = Operand::random(dtype, tokens, heads * head_dim, random);
       const auto weights = d_y.doubles();
       Operand d_qkv(dtype, tokens, 3 * heads * head_dim);
-      attention_backward(context, inputs_of(qkv), d_y.view(), shape, dropout, gradients_of(d_qkv));
+      attention_backward(context, {.in = inputs_of(qkv),
+                                   .shape = shape,
+                                   .dropout = dropout,
+                                   .d_y = d_y.view(),
+                                   .out = gradients_of(d_qkv)});
       expect_near(d_qkv,
                   reference::gradient(
                       [&](const reference::Matrix& values) {
@@ -346,7 +372,11 @@ TEST_F(TrainingOps, LongAttentionIsSummedOverTiles) {
   const auto d_y = Operand::random(DType::f32, 429, 4, random);
   const auto weights = d_y.doubles();
   Operand d_qkv(DType::f32, 429, 12);
-  attention_backward(context, inputs_of(qkv), d_y.view(), shape, dropout, gradients_of(d_qkv));
+  attention_backward(context, {.in = inputs_of(qkv),
+                               .shape = shape,
+                               .dropout = dropout,
+                               .d_y = d_y.view(),
+                               .out = gradients_of(d_qkv)});
   for (std::size_t part = 0; part < 3; ++part) {  // queries, keys, values
     auto direction = reference::Matrix(429, 12);
     for (std::size_t r = 0; r < 429; ++r) {
@@ -390,12 +420,12 @@ TEST_F(TrainingOps, AttentionOfSomeTokens) {
       const auto qkv = Operand::random(dtype, tokens, 3 * hidden, random);
       Operand all(dtype, tokens, hidden), some(dtype, chosen, hidden);
       Operand q(dtype, chosen, hidden), wanted(dtype, chosen, hidden);
-      attention_forward(context, inputs_of(qkv), shape, dropout, all.view());
+      attention(context, inputs_of(qkv), shape, all.view(), {.dropout = dropout});
       gather_rows(context, inputs_of(qkv).q, queries, q.view());
       auto inputs = inputs_of(qkv);
       inputs.q = q.view();
       inputs.cu_queries = cu_queries;
-      attention_forward(context, inputs, shape, dropout, some.view());
+      attention(context, inputs, shape, some.view(), {.dropout = dropout});
       gather_rows(context, all.view(), queries, wanted.view());
       expect_near(some, wanted.doubles(), 0);
 
@@ -406,12 +436,19 @@ TEST_F(TrainingOps, AttentionOfSomeTokens) {
         std::memcpy(d_all.view().row(queries[static_cast<std::size_t>(i)]), d_some.view().row(i),
                     static_cast<std::size_t>(hidden) * size_of(dtype));
       }
-      attention_backward(context, inputs_of(qkv), d_all.view(), shape, dropout,
-                         gradients_of(d_qkv));
+      attention_backward(context, {.in = inputs_of(qkv),
+                                   .shape = shape,
+                                   .dropout = dropout,
+                                   .d_y = d_all.view(),
+                                   .out = gradients_of(d_qkv)});
       Operand d_got(dtype, tokens, 3 * hidden), d_q(dtype, chosen, hidden);
       auto gradients = gradients_of(d_got);
       gradients.q = d_q.view();
-      attention_backward(context, inputs, d_some.view(), shape, dropout, gradients);
+      attention_backward(context, {.in = inputs,
+                                   .shape = shape,
+                                   .dropout = dropout,
+                                   .d_y = d_some.view(),
+                                   .out = gradients});
       Operand d_wanted(dtype, chosen, hidden);
       gather_rows(context, gradients_of(d_qkv).q, queries, d_wanted.view());
       expect_near(d_q, d_wanted.doubles(), 0);
@@ -487,12 +524,12 @@ TEST_F(TrainingOps, CrossEntropyAndItsGradient) {
             0.25 * (std::exp(logits.get(r, c) - most) / sum - (c == label ? 1 : 0));
       }
     }
-    const auto alone = cross_entropy(context, logits.view(), labels, 0.25, {});
-    EXPECT_NEAR(alone.loss, loss, 1e-6 * loss);
+    const auto alone = cross_entropy(context, logits.view(), labels, {0.25, {}});
+    EXPECT_NEAR(alone.sum, loss, 1e-6 * loss);
     EXPECT_EQ(alone.correct, correct);
     if (accelerates(DType::bf16)) {
       Operand rounded(DType::bf16, 4, classes);
-      static_cast<void>(cross_entropy(context, logits.view(), labels, 0.25, rounded.view()));
+      static_cast<void>(cross_entropy(context, logits.view(), labels, {0.25, rounded.view()}));
       expect_near(rounded, wanted, 1e-7);
     }
     if (accelerates(DType::bf16)) {  // in the place of the logits, half as wide
@@ -502,8 +539,8 @@ TEST_F(TrainingOps, CrossEntropyAndItsGradient) {
       }
       Matrix narrow = copy.view();
       narrow = {narrow.data, DType::bf16, narrow.rows, narrow.cols, 2 * narrow.stride};
-      const auto result = cross_entropy(context, copy.view(), labels, 0.25, narrow);
-      EXPECT_EQ(result.loss, alone.loss);
+      const auto result = cross_entropy(context, copy.view(), labels, {0.25, narrow});
+      EXPECT_EQ(result.sum, alone.sum);
       for (std::int64_t r = 0; r < 4; ++r) {
         const auto* row = reinterpret_cast<const BFloat16*>(narrow.row(r));
         for (std::int64_t c = 0; c < classes; ++c) {
@@ -512,13 +549,13 @@ TEST_F(TrainingOps, CrossEntropyAndItsGradient) {
         }
       }
     }
-    const auto inside = cross_entropy(context, logits.view(), labels, 0.25, logits.view());
-    EXPECT_EQ(inside.loss, alone.loss);
+    const auto inside = cross_entropy(context, logits.view(), labels, {0.25, logits.view()});
+    EXPECT_EQ(inside.sum, alone.sum);
     expect_near(logits, wanted, 1e-7);
   }
   Operand logits = Operand::random(DType::f32, 1, 3, random);
   const std::vector<std::int32_t> outside{3};
-  EXPECT_THROW(static_cast<void>(cross_entropy(context, logits.view(), outside, 1, {})),
+  EXPECT_THROW(static_cast<void>(cross_entropy(context, logits.view(), outside, {})),
                ArgumentError);
 }
 

@@ -11,6 +11,7 @@
 #include "bert/head_model.h"
 #include "bert/training/trainable_encoder.h"
 #include "cloze/error.h"
+#include "ops/rows.h"
 
 namespace cloze::internal {
 namespace {
@@ -137,7 +138,9 @@ struct InputGradients::Parts {
     saved.norm = {.normalized = context.matrix(DType::f32, rows, width),
                   .inverse = context.arena().take<float>(rows)};
     ops::activate(context, saved.inner, epilogue_of(config.hidden_act), own);
-    ops::residual_norm(context, own, {}, {}, norm.parameters, saved.norm, saved.features);
+    ops::residual_norm(
+        context,
+        {.x = own, .parameters = norm.parameters, .saved = saved.norm, .y = saved.features});
     return saved;
   }
 
@@ -146,11 +149,15 @@ struct InputGradients::Parts {
     auto d_own = d_features;
     if (dense.weight.data != nullptr) {
       if (!is_pooled()) {
-        ops::residual_norm_backward(context, d_features, saved.norm, {}, norm.parameters.gamma,
-                                    d_features, {}, {});
+        ops::residual_norm_backward(context, {.d_y = d_features,
+                                              .saved = saved.norm,
+                                              .gamma = norm.parameters.gamma,
+                                              .d_z = d_features});
       }
       const auto activation = is_pooled() ? pooler.activation : epilogue_of(config.hidden_act);
-      ops::activate_backward(context, saved.inner, activation, d_features, saved.inner, {}, {});
+      ops::activate_backward(
+          context,
+          {.x = saved.inner, .activation = activation, .d_y = d_features, .d_x = saved.inner});
       ops::multiply(context, {saved.inner}, {dense.weight}, d_own);
     }
     ops::scatter_add_rows(context, d_own, saved.positions, d_hidden);

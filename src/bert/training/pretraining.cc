@@ -10,6 +10,7 @@
 #include "bert/training/trainable_encoder.h"
 #include "bert/training/trainable_heads.h"
 #include "cloze/error.h"
+#include "ops/loss.h"
 
 namespace cloze::internal {
 namespace {
@@ -83,33 +84,43 @@ struct MaskedLmHead {
     ops::gather_rows(context, hidden, positions, saved.masked);
     ops::multiply(context, {saved.masked}, {transform.weight, true}, saved.inner, transform.bias);
     ops::activate(context, saved.inner, activation, activated);
-    ops::residual_norm(context, activated, {}, {}, norm.parameters, saved.norm, saved.transformed);
+    ops::residual_norm(context, {.x = activated,
+                                 .parameters = norm.parameters,
+                                 .saved = saved.norm,
+                                 .y = saved.transformed});
     ops::multiply(context, {saved.transformed}, {decoder, true}, saved.logits, bias);
     return saved;
   }
 
   /// Loss of the hidden states at `positions`. Where d_hidden has data, the gradients of the
   /// parameters and of the hidden states are added.
-  [[nodiscard]] ops::CrossEntropy run(ops::Context& context, ops::ConstMatrix hidden,
-                                      std::span<const std::int32_t> positions,
-                                      std::span<const std::int32_t> labels, double scale,
-                                      ops::Matrix d_hidden) const {
+  [[nodiscard]] ops::LossSum run(ops::Context& context, ops::ConstMatrix hidden,
+                                 std::span<const std::int32_t> positions,
+                                 std::span<const std::int32_t> labels, double scale,
+                                 ops::Matrix d_hidden) const {
     const auto [masked, inner, transformed, logits, saved] = forward(context, hidden, positions);
-    if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, scale, {});
+    if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, {});
 
     // The gradient takes the logits' place, row by row; in bf16 it is half as wide.
     const auto stride = logits.stride * static_cast<std::int64_t>(sizeof(float) / size_of(compute));
     const ops::Matrix d_logits{logits.data, compute, logits.rows, logits.cols, stride};
-    const auto loss = ops::cross_entropy(context, logits, labels, scale, d_logits);
+    const auto loss = ops::cross_entropy(context, logits, labels, {scale, d_logits});
     const auto d_transformed = context.matrix(DType::f32, masked.rows, masked.cols);
     ops::add_column_sums(context, d_logits, bias_gradient);
     ops::multiply_add(context, {d_logits, true}, {transformed}, decoder_gradient);
     ops::multiply(context, {d_logits}, {decoder}, d_transformed);
     ops::residual_norm_backward(
-        context, d_transformed, saved, {}, norm.parameters.gamma, d_transformed, {},
-        {.gamma = norm.gamma_gradient, .beta = norm.beta_gradient, .bias = {}});
-    ops::activate_backward(context, inner, activation, d_transformed, inner, {},
-                           transform.bias_gradient);
+        context,
+        {.d_y = d_transformed,
+         .saved = saved,
+         .gamma = norm.parameters.gamma,
+         .d_z = d_transformed,
+         .gradients = {.gamma = norm.gamma_gradient, .beta = norm.beta_gradient, .bias = {}}});
+    ops::activate_backward(context, {.x = inner,
+                                     .activation = activation,
+                                     .d_y = d_transformed,
+                                     .d_x = inner,
+                                     .bias_gradient = transform.bias_gradient});
     ops::multiply_add(context, {inner, true}, {masked}, transform.weight_gradient);
     ops::multiply(context, {inner}, {transform.weight}, d_transformed);
     ops::scatter_add_rows(context, d_transformed, positions, d_hidden);
@@ -127,15 +138,15 @@ struct NextSentenceHead {
         classifier(
             weights.linear_f32(linear_shape(heads::next_sentence.layers().front(), config))) {}
 
-  [[nodiscard]] ops::CrossEntropy run(ops::Context& context, ops::ConstMatrix hidden,
-                                      std::vector<std::int32_t> starts,
-                                      std::span<const std::int32_t> labels, double scale,
-                                      ops::Matrix d_hidden) const {
+  [[nodiscard]] ops::LossSum run(ops::Context& context, ops::ConstMatrix hidden,
+                                 std::vector<std::int32_t> starts,
+                                 std::span<const std::int32_t> labels, double scale,
+                                 ops::Matrix d_hidden) const {
     const auto forward = pooler.forward(context, hidden, std::move(starts));
     const auto logits = head_logits(context, classifier, forward.pooled);
-    if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, scale, {});
+    if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, {});
 
-    const auto loss = ops::cross_entropy(context, logits, labels, scale, logits);
+    const auto loss = ops::cross_entropy(context, logits, labels, {scale, logits});
     head_logits_backward(context, classifier, forward.pooled, logits, forward.pooled);
     pooler.backward(context, forward, forward.pooled, d_hidden);
     return loss;
@@ -212,7 +223,7 @@ struct PretrainingModel::Parts {
       const std::size_t count = std::min<std::size_t>(kMostPositions, positions.size() - at);
       const auto part = masked_lm.run(context, hidden, positions.subspan(at, count),
                                       labels.subspan(at, count), pass.masked_lm_scale, d_hidden);
-      loss.masked_lm_sum += part.loss;
+      loss.masked_lm_sum += part.sum;
       loss.masked_correct += part.correct;
     }
     loss.masked = batch.masked();
@@ -220,7 +231,7 @@ struct PretrainingModel::Parts {
       const auto part =
           next_sentence->run(context, hidden, selected.rows_of_first(batch.inputs),
                              batch.next_sentence_labels, pass.next_sentence_scale, d_hidden);
-      loss.next_sentence_sum = part.loss;
+      loss.next_sentence_sum = part.sum;
       loss.next_sentence_correct = part.correct;
       loss.sequences = batch.inputs.sequences();
     }

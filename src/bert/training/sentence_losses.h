@@ -4,8 +4,7 @@
 
 #include <span>
 
-#include "ops/ops.h"
-#include "ops/training.h"
+#include "ops/loss.h"
 
 namespace cloze::internal {
 

@@ -13,6 +13,9 @@
 #include "bert/training/trainable_encoder.h"
 #include "bert/training/trainable_heads.h"
 #include "cloze/error.h"
+#include "ops/dropout.h"
+#include "ops/loss.h"
+#include "ops/rows.h"
 
 namespace cloze::internal {
 namespace {
@@ -318,28 +321,28 @@ struct TaskModel::Parts {
   /// their place if `wanted`.
   [[nodiscard]] TaskLossSum loss_of(const TaskBatch& batch, const TokenSelection& selected,
                                     ops::Matrix logits, double scale, bool wanted) {
-    const ops::Matrix d_logits = wanted ? logits : ops::Matrix{};
+    const ops::LossGradient gradient{scale, wanted ? logits : ops::Matrix{}};
     const auto sums = [](const ops::LossSum& loss) {
       return TaskLossSum{loss.sum, loss.weight, loss.labelled, loss.correct};
     };
     switch (head.unit) {
       case HeadUnit::span: {
         const auto& ends = batch.inputs.cu_seqlens;
-        auto loss = sums(ops::segment_cross_entropy(context, logits, 0, ends, batch.start_positions,
-                                                    options.label_smoothing, scale, d_logits));
-        return loss +=
-               sums(ops::segment_cross_entropy(context, logits, 1, ends, batch.end_positions,
-                                               options.label_smoothing, scale, d_logits));
+        auto loss = sums(ops::segment_cross_entropy(
+            context, logits, {0, ends, batch.start_positions, options.label_smoothing}, gradient));
+        return loss += sums(ops::segment_cross_entropy(
+                   context, logits, {1, ends, batch.end_positions, options.label_smoothing},
+                   gradient));
       }
       case HeadUnit::choice:
-        return sums(ops::segment_cross_entropy(context, logits, 0, choice_segments(batch),
-                                               batch.labels, options.label_smoothing, scale,
-                                               d_logits));
+        return sums(ops::segment_cross_entropy(
+            context, logits, {0, choice_segments(batch), batch.labels, options.label_smoothing},
+            gradient));
       case HeadUnit::pair:
         if (options.loss == TaskLoss::cosine_error) {
-          return sums(cosine_error(logits, batch.targets, scale, d_logits));
+          return sums(cosine_error(logits, batch.targets, scale, gradient.d_logits));
         }
-        return sums(in_batch_negatives(logits, scale, d_logits));
+        return sums(in_batch_negatives(logits, scale, gradient.d_logits));
       case HeadUnit::sequence:
       case HeadUnit::token:
       case HeadUnit::position:
@@ -347,9 +350,9 @@ struct TaskModel::Parts {
     }
     switch (options.loss) {
       case TaskLoss::binary_cross_entropy:
-        return sums(ops::binary_cross_entropy(context, logits, batch.targets, scale, d_logits));
+        return sums(ops::binary_cross_entropy(context, logits, batch.targets, gradient));
       case TaskLoss::mean_squared_error:
-        return sums(ops::squared_error(context, logits, batch.targets, scale, d_logits));
+        return sums(ops::squared_error(context, logits, batch.targets, gradient));
       case TaskLoss::in_batch_negatives:
       case TaskLoss::cosine_error:
       case TaskLoss::cross_entropy:
@@ -365,8 +368,7 @@ struct TaskModel::Parts {
     }
     return sums(ops::class_cross_entropy(
         context, logits, labels,
-        {.class_weights = options.class_weights, .smoothing = options.label_smoothing}, scale,
-        d_logits));
+        {.class_weights = options.class_weights, .smoothing = options.label_smoothing}, gradient));
   }
 };
 

@@ -97,7 +97,10 @@ ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
     ops::embedding_sum(context, tables_, indices_of(batch), buffers_.product);
     sums = buffers_.product;
   }
-  ops::residual_norm(context, sums, {}, {}, embedding_norm_.parameters, saved_embeddings_, input);
+  ops::residual_norm(context, {.x = sums,
+                               .parameters = embedding_norm_.parameters,
+                               .saved = saved_embeddings_,
+                               .y = input});
   const auto site = dropout_at(key_, DropoutSite::embeddings, config_.hidden_dropout_prob);
   if (site.probability > 0) ops::apply_dropout(context, input, site, input);
 
@@ -121,7 +124,7 @@ ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
     saved.x = x;
     if (some) saved.queries = {last_.tokens(), last_.cu_seqlens()};
     const auto y = kept ? context.matrix(compute_, rows, hidden) : other.rows_from(0, rows);
-    nn::forward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved, y);
+    nn::forward(context, layers_[i], {batch.cu_seqlens, dropout_of(i), buffers_}, saved, y);
     other = x;
     x = y;
     if (keep) saved_.push_back(saved);
@@ -134,26 +137,30 @@ void TrainableEncoder::backward(ops::Context& context, const Batch& batch, ops::
   const std::int64_t tokens = batch.total_tokens();
   for (std::size_t i = layers_.size(); i-- > frozen;) {
     auto& saved = saved_.at(i);
+    const auto dropout = dropout_of(i);
+    const nn::LayerPass pass{batch.cu_seqlens, dropout, buffers_};
     if (recompute_) {
       // The layer's output is not needed again; it goes where the backward writes later.
-      nn::forward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved,
-                  buffers_.d_dropped.rows_from(0, d_hidden.rows));
+      nn::forward(context, layers_[i], pass, saved, buffers_.d_dropped.rows_from(0, d_hidden.rows));
     }
     const bool input_wanted = i > frozen || !frozen_.has_embeddings();
     auto d_x = input_wanted ? d_hidden : ops::Matrix{};
     if (input_wanted && d_hidden.rows != tokens) {
       d_x = context.matrix(DType::f32, tokens, d_hidden.cols);
     }
-    nn::backward(context, layers_[i], batch.cu_seqlens, dropout_of(i), buffers_, saved, d_hidden,
-                 d_x);
+    nn::backward(context, layers_[i], pass, saved, {d_hidden, d_x});
     d_hidden = d_x;
   }
   if (frozen_.has_embeddings()) return;
   const auto site = dropout_at(key_, DropoutSite::embeddings, config_.hidden_dropout_prob);
   if (site.probability > 0) ops::apply_dropout(context, d_hidden, site, d_hidden);
-  ops::residual_norm_backward(
-      context, d_hidden, saved_embeddings_, {}, embedding_norm_.parameters.gamma, d_hidden, {},
-      {.gamma = embedding_norm_.gamma_gradient, .beta = embedding_norm_.beta_gradient, .bias = {}});
+  ops::residual_norm_backward(context, {.d_y = d_hidden,
+                                        .saved = saved_embeddings_,
+                                        .gamma = embedding_norm_.parameters.gamma,
+                                        .d_z = d_hidden,
+                                        .gradients = {.gamma = embedding_norm_.gamma_gradient,
+                                                      .beta = embedding_norm_.beta_gradient,
+                                                      .bias = {}}});
   if (table_gradients_.word.data != nullptr) {
     ops::embedding_sum_backward(context, d_hidden, indices_of(batch), table_gradients_);
   }

@@ -12,6 +12,7 @@
 #include "bert/training/training_weights.h"
 #include "cloze/batch.h"
 #include "cloze/config.h"
+#include "ops/embedding.h"
 
 namespace cloze::internal {
 

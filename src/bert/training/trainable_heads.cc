@@ -19,8 +19,11 @@ TrainablePooler::Forward TrainablePooler::forward(ops::Context& context, ops::Co
 
 void TrainablePooler::backward(ops::Context& context, const Forward& forward, ops::Matrix d_pooled,
                                ops::Matrix d_hidden) const {
-  ops::activate_backward(context, forward.inner, ops::Epilogue::tanh, d_pooled, d_pooled, {},
-                         dense_.bias_gradient);
+  ops::activate_backward(context, {.x = forward.inner,
+                                   .activation = ops::Epilogue::tanh,
+                                   .d_y = d_pooled,
+                                   .d_x = d_pooled,
+                                   .bias_gradient = dense_.bias_gradient});
   ops::multiply_add(context, {d_pooled, true}, {forward.first}, dense_.weight_gradient);
   ops::multiply(context, {d_pooled}, {dense_.weight}, forward.inner);
   ops::scatter_add_rows(context, forward.inner, forward.starts, d_hidden);

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "bert/training/training_weights.h"
-#include "ops/training.h"
+#include "ops/linear.h"
+#include "ops/rows.h"
 
 namespace cloze::internal {
 

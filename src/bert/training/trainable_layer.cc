@@ -1,5 +1,7 @@
 #include "bert/training/trainable_layer.h"
 
+#include "ops/rows.h"
+
 namespace cloze::nn {
 namespace {
 
@@ -72,11 +74,12 @@ TrainingBuffers make_training_buffers(ops::Context& context, const TrainableLaye
   return buffers;
 }
 
-void forward(ops::Context& context, const TrainableLayer& layer,
-             std::span<const std::int32_t> cu_seqlens, const LayerDropout& dropout,
-             TrainingBuffers& buffers, SavedLayer& saved, ops::Matrix y) {
+void forward(ops::Context& context, const TrainableLayer& layer, const LayerPass& pass,
+             SavedLayer& saved, ops::Matrix y) {
+  const auto& dropout = pass.dropout;
+  const auto& buffers = pass.buffers;
   const std::int64_t hidden = saved.x.cols, rows = y.rows;
-  const auto shape = shape_of(layer, cu_seqlens, hidden);
+  const auto shape = shape_of(layer, pass.cu_seqlens, hidden);
   const auto product = buffers.product.rows_from(0, rows);
   const auto activated = buffers.activated.rows_from(0, rows);
   ops::ConstMatrix residual = saved.x;
@@ -91,54 +94,81 @@ void forward(ops::Context& context, const TrainableLayer& layer,
     ops::multiply(context, {saved.x}, {layer.qkv.weight.rows_from(hidden, 2 * hidden), true},
                   keys_and_values_of(saved.qkv), layer.qkv.bias.subspan(queries));
   }
-  ops::attention_forward(context, inputs_of(saved, rows), shape, dropout.attention, saved.attended);
+  ops::attention(context, inputs_of(saved, rows), shape, saved.attended,
+                 {.dropout = dropout.attention});
   ops::multiply(context, {saved.attended}, {layer.attention_output.weight, true}, product,
                 layer.attention_output.bias);
-  ops::residual_norm(context, product, dropout.attention_output, residual,
-                     layer.attention_norm.parameters, saved.attention, saved.middle);
+  ops::residual_norm(context, {.x = product,
+                               .dropout = dropout.attention_output,
+                               .residual = residual,
+                               .parameters = layer.attention_norm.parameters,
+                               .saved = saved.attention,
+                               .y = saved.middle});
   ops::multiply(context, {saved.middle}, {layer.intermediate.weight, true}, saved.inner,
                 layer.intermediate.bias);
   ops::activate(context, saved.inner, layer.activation, activated);
   ops::multiply(context, {activated}, {layer.output.weight, true}, product, layer.output.bias);
-  ops::residual_norm(context, product, dropout.output, saved.middle, layer.output_norm.parameters,
-                     saved.output, y);
+  ops::residual_norm(context, {.x = product,
+                               .dropout = dropout.output,
+                               .residual = saved.middle,
+                               .parameters = layer.output_norm.parameters,
+                               .saved = saved.output,
+                               .y = y});
 }
 
-void backward(ops::Context& context, const TrainableLayer& layer,
-              std::span<const std::int32_t> cu_seqlens, const LayerDropout& dropout,
-              TrainingBuffers& buffers, const SavedLayer& saved, ops::Matrix d_y, ops::Matrix d_x) {
+void backward(ops::Context& context, const TrainableLayer& layer, const LayerPass& pass,
+              const SavedLayer& saved, const LayerGradients& gradients) {
+  const auto& dropout = pass.dropout;
+  const auto& buffers = pass.buffers;
+  const auto& [d_y, d_x] = gradients;
   const std::int64_t hidden = saved.x.cols, rows = d_y.rows;
-  const auto shape = shape_of(layer, cu_seqlens, hidden);
+  const auto shape = shape_of(layer, pass.cu_seqlens, hidden);
   const auto d_dropped = buffers.d_dropped.rows_from(0, rows);
   const auto d_inner = buffers.d_inner.rows_from(0, rows);
   const auto activated = buffers.activated.rows_from(0, rows);
   const auto d_attended = buffers.d_attended.rows_from(0, rows);
   // The feed-forward. d_y becomes the gradient of the residual sum, which is the middle's by way of
   // the residual, and then takes up what comes through the feed-forward.
-  ops::residual_norm_backward(context, d_y, saved.output, dropout.output,
-                              layer.output_norm.parameters.gamma, d_y, d_dropped,
-                              {.gamma = layer.output_norm.gamma_gradient,
-                               .beta = layer.output_norm.beta_gradient,
-                               .bias = layer.output.bias_gradient});
+  ops::residual_norm_backward(context, {.d_y = d_y,
+                                        .saved = saved.output,
+                                        .dropout = dropout.output,
+                                        .gamma = layer.output_norm.parameters.gamma,
+                                        .d_z = d_y,
+                                        .d_x = d_dropped,
+                                        .gradients = {.gamma = layer.output_norm.gamma_gradient,
+                                                      .beta = layer.output_norm.beta_gradient,
+                                                      .bias = layer.output.bias_gradient}});
   ops::multiply(context, {d_dropped}, {layer.output.weight}, d_inner);
-  ops::activate_backward(context, saved.inner, layer.activation, d_inner, d_inner,
-                         layer.output.weight_gradient.data == nullptr ? ops::Matrix{} : activated,
-                         layer.intermediate.bias_gradient);
+  ops::activate_backward(
+      context, {.x = saved.inner,
+                .activation = layer.activation,
+                .d_y = d_inner,
+                .d_x = d_inner,
+                .y = layer.output.weight_gradient.data == nullptr ? ops::Matrix{} : activated,
+                .bias_gradient = layer.intermediate.bias_gradient});
   add_weight_gradient(context, layer.output.weight_gradient, d_dropped, activated);
   add_weight_gradient(context, layer.intermediate.weight_gradient, d_inner, saved.middle);
   ops::multiply_add(context, {d_inner}, {layer.intermediate.weight}, d_y);
   // Attention, likewise.
-  ops::residual_norm_backward(context, d_y, saved.attention, dropout.attention_output,
-                              layer.attention_norm.parameters.gamma, d_y, d_dropped,
-                              {.gamma = layer.attention_norm.gamma_gradient,
-                               .beta = layer.attention_norm.beta_gradient,
-                               .bias = layer.attention_output.bias_gradient});
+  ops::residual_norm_backward(context,
+                              {.d_y = d_y,
+                               .saved = saved.attention,
+                               .dropout = dropout.attention_output,
+                               .gamma = layer.attention_norm.parameters.gamma,
+                               .d_z = d_y,
+                               .d_x = d_dropped,
+                               .gradients = {.gamma = layer.attention_norm.gamma_gradient,
+                                             .beta = layer.attention_norm.beta_gradient,
+                                             .bias = layer.attention_output.bias_gradient}});
   ops::multiply(context, {d_dropped}, {layer.attention_output.weight}, d_attended);
   add_weight_gradient(context, layer.attention_output.weight_gradient, d_dropped, saved.attended);
   const auto& d_qkv = buffers.d_qkv;
   const auto d_inputs = parts_of(d_qkv, rows);
-  ops::attention_backward(context, inputs_of(saved, rows), d_attended, shape, dropout.attention,
-                          d_inputs);
+  ops::attention_backward(context, {.in = inputs_of(saved, rows),
+                                    .shape = shape,
+                                    .dropout = dropout.attention,
+                                    .d_y = d_attended,
+                                    .out = d_inputs});
   const auto& weight = layer.qkv.weight;
   const auto& gradient = layer.qkv.weight_gradient;
   const auto& bias = layer.qkv.bias_gradient;

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <span>
 
-#include "ops/training.h"
+#include "ops/attention.h"
+#include "ops/linear.h"
+#include "ops/norm.h"
 
 namespace cloze::nn {
 
@@ -82,18 +84,29 @@ struct TrainingBuffers {
                                                     const TrainableLayer& layer, DType compute,
                                                     std::int64_t tokens, bool backward);
 
+/// What forward and backward of a layer work with beside its parameters.
+struct LayerPass {
+  std::span<const std::int32_t> cu_seqlens;  ///< [sequences + 1]
+  const LayerDropout& dropout;
+  const TrainingBuffers& buffers;
+};
+
 /// y [rows, hidden] compute = layer(saved.x) of the tokens saved.queries, the rest of `saved`
 /// filled in:
 ///   m = norm(x + drop(attention(x)·Woᵀ + bo)),  y = norm(m + drop(gelu(m·Wiᵀ + bi)·Wdᵀ + bd)).
-void forward(ops::Context& context, const TrainableLayer& layer,
-             std::span<const std::int32_t> cu_seqlens, const LayerDropout& dropout,
-             TrainingBuffers& buffers, SavedLayer& saved, ops::Matrix y);
+void forward(ops::Context& context, const TrainableLayer& layer, const LayerPass& pass,
+             SavedLayer& saved, ops::Matrix y);
 
-/// From d_y f32 [rows, hidden], the gradient of y, which is overwritten, to d_x f32 [tokens,
-/// hidden], which is d_y where the rows are all tokens (and without data where nothing before x is
-/// trained); the gradients of the parameters are added to theirs.
-void backward(ops::Context& context, const TrainableLayer& layer,
-              std::span<const std::int32_t> cu_seqlens, const LayerDropout& dropout,
-              TrainingBuffers& buffers, const SavedLayer& saved, ops::Matrix d_y, ops::Matrix d_x);
+/// Gradients of a layer's output and input.
+struct LayerGradients {
+  ops::Matrix d_y;  ///< f32 [rows, hidden], overwritten
+  /// f32 [tokens, hidden]: d_y itself where the rows are all tokens; without data where nothing
+  /// before x is trained.
+  ops::Matrix d_x;
+};
+
+/// From d_y to d_x; the gradients of the parameters are added to theirs.
+void backward(ops::Context& context, const TrainableLayer& layer, const LayerPass& pass,
+              const SavedLayer& saved, const LayerGradients& gradients);
 
 }  // namespace cloze::nn

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "ops/rows.h"
 
 namespace cloze::internal {
 
@@ -21,7 +22,7 @@ TrainingWeights::TrainingWeights(std::span<const ParameterShape> shapes, DType c
 
 void TrainingWeights::refresh() {
   for (const auto& parameter : parameters_.all()) {
-    if (!parameter.rounded.empty()) ops::convert_values(parameter.value, parameter.rounded);
+    if (!parameter.rounded.empty()) ops::convert(parameter.value, parameter.rounded);
   }
 }
 

@@ -1,27 +1,31 @@
-// Attention within packed sequences. One task is one sequence's head (or a part of its queries):
-// keys and values are laid out once for the two products, then tiles of queries pass through scores
-// -> softmax -> values while their scores stay in cache. Nothing of size length² is kept.
+// The forward of attention within packed sequences. One task is one sequence's head (or a part of
+// its queries): keys and values are laid out once for the two products, then tiles of queries pass
+// through scores -> softmax -> values while their scores stay in cache. Nothing of size length² is
+// kept.
 // clang-format off
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cpu/attention.cc"
 #include "hwy/foreach_target.h"
 // clang-format on
-#include "ops/cpu/attention.h"
+#include "ops/attention.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "hwy/highway.h"
-#include "ops/cpu/attention_tile-inl.h"
-#include "ops/cpu/rows-inl.h"
+#include "ops/cpu/simd/attention_layout-inl.h"
+#include "ops/cpu/simd/attention_task.h"
+#include "ops/cpu/simd/attention_tile-inl.h"
+#include "ops/cpu/simd/dropout-inl.h"
+#include "ops/cpu/simd/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
 
 /// Divides a tile of outputs [count, head_dim] by the softmax's sums and stores it.
-void StoreOutputs(const HeadTask& task, std::size_t begin, std::size_t count, const float* sums,
+void StoreOutputs(const ForwardTask& task, std::size_t begin, std::size_t count, const float* sums,
                   float* output, std::size_t width) {
-  const auto head_dim = static_cast<std::size_t>(task.head_dim);
+  const auto head_dim = static_cast<std::size_t>(task.head.k.cols);
   for (std::size_t r = 0; r < count; ++r) {
     float* values = output + r * width;
     const float scale = 1.0F / sums[r];
@@ -37,149 +41,118 @@ void StoreOutputs(const HeadTask& task, std::size_t begin, std::size_t count, co
   }
 }
 
-/// In f32, whatever the operands are stored in.
-void AttendHead(const HeadTask& task, Arena& scratch) {
-  constexpr std::size_t kTile = kQueryTile;
-  const auto length = static_cast<std::size_t>(task.length);
-  const auto head_dim = static_cast<std::size_t>(task.head_dim);
-  const std::size_t keys = padded(length), width = padded(head_dim);
-
-  auto* key = Take<float>(scratch, head_dim * keys);  // transposed: [head_dim, keys]
-  auto* value = Take<float>(scratch, length * width);
-  auto* query = Take<float>(scratch, kTile * width);
-  auto* score = Take<float>(scratch, kTile * keys);
-  auto* output = Take<float>(scratch, kTile * width);
-
-  for (std::size_t t = 0; t < length; ++t) {
-    LoadRow(task.k.dtype, task.k.row(static_cast<std::int64_t>(t)), head_dim, value + t * width);
-  }
-  Transpose(value, width, length, head_dim, key, keys);
-  for (std::size_t i = 0; i < head_dim; ++i) {
-    std::fill(key + i * keys + length, key + (i + 1) * keys, 0.0F);
-  }
-  for (std::size_t t = 0; t < length; ++t) {
-    LoadRow(task.v.dtype, task.v.row(static_cast<std::int64_t>(t)), head_dim, value + t * width);
-  }
-
-  const auto end = static_cast<std::size_t>(task.query_end);
-  for (auto begin = static_cast<std::size_t>(task.query_begin); begin < end; begin += kTile) {
-    const std::size_t count = std::min(kTile, end - begin), rows = RoundUp(count, kRows);
-    for (std::size_t r = 0; r < count; ++r) {
-      LoadRow(task.q.dtype, task.q.row(static_cast<std::int64_t>(begin + r)), head_dim,
-              query + r * width);
-    }
-    std::fill(query + count * width, query + rows * width, 0.0F);
-    Multiply<SingleSteps>({query, width}, key, keys, rows, head_dim, keys, score, keys);
-    float sums[kTile];
-    for (std::size_t r = 0; r < rows; ++r) {
-      sums[r] = ExponentiateRow(ExactExponential(), score + r * keys, length, task.scale);
-    }
-    Multiply<SingleSteps>({score, keys}, value, width, rows, length, width, output, width);
-    if (task.probabilities != nullptr) {
-      for (std::size_t r = 0; r < count; ++r) {
-        ScaleRow(score + r * keys, keys, 1.0F / sums[r]);
-        std::copy_n(score + r * keys, length, task.probabilities + (begin + r) * length);
-      }
-    }
-    StoreOutputs(task, begin, count, sums, output, width);
-  }
-}
-
-#if CLOZE_MAY_HAVE_BF16
-
 constexpr std::size_t kCacheLine = 64;  // bytes
 
 /// Begins to fetch what is soon wanted of a row: where its output goes, and the next head's
 /// operands. They lie in rows as long as the model is wide, which no hardware foresees.
-HWY_INLINE void FetchAhead(const HeadTask& task, std::size_t row) {
+HWY_INLINE void FetchAhead(const ForwardTask& task, std::size_t row) {
   const auto index = static_cast<std::int64_t>(row);
-  const auto bytes = static_cast<std::size_t>(task.head_dim) * sizeof(BFloat16);
+  const auto bytes = static_cast<std::size_t>(task.head.k.cols) * size_of(task.head.k.dtype);
   const std::byte* output = task.y.row(index);
   for (std::size_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(output + i, 1);
   if (!task.next_head) return;
-  for (const auto* from : {&task.k, &task.v, &task.q}) {
+  for (const auto* from : {&task.head.k, &task.head.v, &task.head.q}) {
+    if (index >= from->rows) continue;
     const std::byte* next = from->row(index) + bytes;
     for (std::size_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(next + i, 0, 2);
   }
 }
 
-/// The softmax of a tile's scores, which it overwrites, to the task's probabilities.
-void StoreProbabilities(const HeadTask& task, std::size_t begin, std::size_t count, float* score,
-                        std::size_t keys) {
-  const auto length = static_cast<std::size_t>(task.length);
+/// The softmax of a tile, from its exponentials and their sums, to the task's probabilities.
+void StoreProbabilities(const ForwardTask& task, std::size_t begin, std::size_t count,
+                        const TileOutput& exponentials, const float* sums) {
+  const auto length = static_cast<std::size_t>(task.head.k.rows);
   for (std::size_t r = 0; r < count; ++r) {
-    const float sum = ExponentiateRow(ExactExponential(), score + r * keys, length, task.scale);
-    ScaleRow(score + r * keys, keys, 1.0F / sum);
-    std::copy_n(score + r * keys, length, task.probabilities + (begin + r) * length);
+    const float* from = exponentials.data + r * exponentials.stride;
+    float* to = task.probabilities + (begin + r) * length;
+    const float scale = 1.0F / sums[r];
+    for (std::size_t i = 0; i < length; ++i) to[i] = from[i] * scale;
   }
 }
 
-/// bf16 operands multiplied in pairs, summed in f32; head_dim even. The probabilities are rounded
-/// to bf16 for their product with the values.
-void AttendHeadPairs(const HeadTask& task, Arena& scratch) {
-  constexpr std::size_t kTile = kQueryTile;
-  const auto length = static_cast<std::size_t>(task.length);
-  const auto head_dim = static_cast<std::size_t>(task.head_dim);
-  const std::size_t keys = padded(length), width = padded(head_dim);
-  const std::size_t steps = head_dim / 2;            // of queries times keys
-  const std::size_t value_steps = (length + 1) / 2;  // of probabilities times values
-  const auto row_of = [](const ConstMatrix& matrix, std::size_t row) {
-    return reinterpret_cast<const BFloat16*>(matrix.row(static_cast<std::int64_t>(row)));
-  };
+/// Products of f32, or of bf16 in pairs, both summed in f32. The softmax's division comes last, on
+/// [queries, head_dim] outputs instead of [queries, length] probabilities.
+template <class Layout>
+void Attend(const ForwardTask& task, Arena& scratch) {
+  using Steps = typename Layout::Steps;
+  using Element = typename Steps::Element;
+  constexpr std::size_t kTile = kQueryTile, kDepth = Layout::kDepth;
+  constexpr bool kRounds = kDepth > 1;  // the left side of the second product is not the scores
+  const bool drops = Drops(task.head.dropout), wanted = task.probabilities != nullptr;
+  const auto length = static_cast<std::size_t>(task.head.k.rows);
+  const auto head_dim = static_cast<std::size_t>(task.head.k.cols);
+  // Dropout counts columns the same way for every instruction set.
+  const std::size_t keys = drops ? RoundUp(padded(length), kKeyColumns) : padded(length);
+  const std::size_t width = padded(head_dim);
+  const std::size_t depth = head_dim / kDepth;                     // of queries times keys
+  const std::size_t value_depth = (length + kDepth - 1) / kDepth;  // of probabilities times values
+  const std::size_t query_stride = kRounds ? depth : width;
+  const std::size_t left_stride = RoundUp(keys, kDepth) / kDepth;
 
-  auto* key = Take<std::uint32_t>(scratch, steps * keys);  // [steps, keys], transposed pairs
-  auto* value = Take<std::uint32_t>(scratch, value_steps * width);
-  auto* query = Take<std::uint32_t>(scratch, kTile * steps);
+  auto* key = Take<Element>(scratch, depth * keys);  // transposed
+  auto* value = Take<Element>(scratch, value_depth * width);
+  auto* query = Take<Element>(scratch, kTile * query_stride);
   auto* score = Take<float>(scratch, kTile * keys);
-  auto* rounded = Take<BFloat16>(scratch, kTile * (keys + 2));
   auto* output = Take<float>(scratch, kTile * width);
-  auto* zeros = Take<BFloat16>(scratch, head_dim);
-  std::fill_n(zeros, head_dim, BFloat16{});
-
-  Transpose(reinterpret_cast<const std::uint32_t*>(task.k.data),
-            static_cast<std::size_t>(task.k.stride) / 2, length, steps, key, keys);
-  for (std::size_t i = 0; i < steps; ++i) {
-    std::fill(key + i * keys + length, key + (i + 1) * keys, 0U);
+  auto* factors = drops ? Take<float>(scratch, kTile * keys) : nullptr;
+  Element* left;
+  if constexpr (kRounds) {
+    left = Take<Element>(scratch, kTile * left_stride);
+  } else {
+    left = score;
   }
-  for (std::size_t p = 0; p < value_steps; ++p) {
-    const bool paired = 2 * p + 1 < length;
-    PairRows(row_of(task.v, 2 * p), paired ? row_of(task.v, 2 * p + 1) : zeros, head_dim,
-             value + p * width);
-    std::fill(value + p * width + head_dim, value + (p + 1) * width, 0U);
-  }
+  Layout::Transposed(task.head.k, key, keys, value);
+  Layout::Across(task.head.v, value, width);
 
-  const std::size_t rounded_stride = RoundUp(keys, 2);
   const auto end = static_cast<std::size_t>(task.query_end);
   for (auto begin = static_cast<std::size_t>(task.query_begin); begin < end; begin += kTile) {
     const std::size_t count = std::min(kTile, end - begin), rows = RoundUp(count, kRows);
-    for (std::size_t r = 0; r < rows; ++r) {  // rows past the last repeat it, and are dropped
-      std::memcpy(query + r * steps, row_of(task.q, begin + std::min(r, count - 1)),
-                  head_dim * sizeof(BFloat16));
-    }
-    Multiply<PairSteps>({query, steps}, key, keys, rows, steps, keys, score, keys);
+    const auto first = static_cast<std::int64_t>(begin), some = static_cast<std::int64_t>(count);
+    Layout::Rows(task.head.q.rows_from(first, some), rows, query, query_stride);
+    Multiply<Steps>({query, query_stride}, {key, keys}, {rows, depth, keys}, {score, keys});
     float sums[kTile];
-    for (std::size_t r = 0; r < rows; ++r) {
-      sums[r] = ExponentiateRowRounded(score + r * keys, length, task.scale,
-                                       rounded + r * rounded_stride);
-      if (r < count) FetchAhead(task, begin + r);
+    if (drops) {
+      for (std::size_t r = 0; r < rows; ++r) {
+        sums[r] = Layout::Exponentiate(score + r * keys, length, task.head.scale);
+        std::fill(score + r * keys + padded(length), score + (r + 1) * keys, 0.0F);
+      }
+      if (wanted) StoreProbabilities(task, begin, count, {score, keys}, sums);
+      DropoutRow(task.head.dropout, task.head.dropout_row, rows * keys, factors, begin * keys);
+      MultiplyRow(score, factors, rows * keys);
+      if constexpr (kRounds) Layout::Tile(score, rows, keys, left);
+    } else {
+      for (std::size_t r = 0; r < rows; ++r) {
+        sums[r] = Layout::ExponentiateTo(score + r * keys, length, task.head.scale,
+                                         left + r * left_stride);
+        if (kRounds && r < count) FetchAhead(task, begin + r);
+      }
     }
-    Multiply<PairSteps>({reinterpret_cast<const std::uint32_t*>(rounded), rounded_stride / 2},
-                        value, width, rows, value_steps, width, output, width);
-    if (task.probabilities != nullptr) StoreProbabilities(task, begin, count, score, keys);
+    Multiply<Steps>({left, left_stride}, {value, width}, {rows, value_depth, width},
+                    {output, width});
     StoreOutputs(task, begin, count, sums, output, width);
+    if (!wanted || drops) continue;
+    if (kRounds) {  // from the scores again, for they are f32
+      for (std::size_t r = 0; r < count; ++r) {
+        sums[r] = ExponentiateRow(ExactExponential(), score + r * keys, length, task.head.scale);
+      }
+    }
+    StoreProbabilities(task, begin, count, {score, keys}, sums);
   }
 }
 
-#else
-
-void AttendHeadPairs(const HeadTask& task, Arena& scratch) { AttendHead(task, scratch); }
-
+void AttendHead(const ForwardTask& task, Arena& scratch) {
+#if CLOZE_MAY_HAVE_BF16
+  if (task.head.in_pairs) return Attend<PairLayout>(task, scratch);
 #endif
+  Attend<SingleLayout>(task, scratch);
+}
 
 }  // namespace cloze::ops::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include <vector>
+
 #include <fmt/format.h>
 
 #include "cloze/error.h"
@@ -188,18 +161,56 @@ HWY_AFTER_NAMESPACE();
 
 namespace cloze::ops {
 HWY_EXPORT(AttendHead);
-HWY_EXPORT(AttendHeadPairs);
 
-void attention(Context& context, ConstMatrix qkv, const AttentionShape& shape, Matrix y,
-               std::span<float> probabilities) {
+void require_attention(const AttentionInputs& in, const ConstMatrix& y,
+                       const AttentionShape& shape) {
   const std::int64_t hidden = shape.heads * shape.head_dim;
-  const auto sequences = static_cast<std::int64_t>(shape.cu_seqlens.size()) - 1;
-  if (qkv.cols != 3 * hidden || y.cols != hidden || qkv.rows != y.rows || sequences < 0 ||
-      shape.cu_seqlens.back() != qkv.rows) {
-    throw ArgumentError(
-        fmt::format("attention of {} heads of {} was given qkv [{}, {}] and y [{}, {}]",
-                    shape.heads, shape.head_dim, qkv.rows, qkv.cols, y.rows, y.cols));
+  const auto fits = [&](const ConstMatrix& matrix, std::int64_t rows) {
+    return matrix.rows == rows && matrix.cols == hidden && matrix.dtype == in.k.dtype;
+  };
+  const bool whole = !shape.cu_seqlens.empty() && shape.cu_seqlens.back() == in.k.rows;
+  const auto& ends = in.cu_queries;
+  const bool counted = ends.empty() || ends.size() == shape.cu_seqlens.size();
+  const std::int64_t queries = ends.empty() ? in.k.rows : ends.back();
+  if (whole && counted && fits(in.q, queries) && fits(in.k, in.k.rows) && fits(in.v, in.k.rows) &&
+      fits(y, queries)) {
+    return;
   }
+  throw ArgumentError(fmt::format(
+      "attention of {} heads of {} was given q [{}, {}], k [{}, {}] and y [{}, {}]", shape.heads,
+      shape.head_dim, in.q.rows, in.q.cols, in.k.rows, in.k.cols, y.rows, y.cols));
+}
+
+HeadPlace place_of(const AttentionInputs& in, const AttentionShape& shape, std::int64_t sequence,
+                   std::int64_t head) {
+  const auto at = static_cast<std::size_t>(sequence);
+  const std::int64_t token = shape.cu_seqlens[at], length = shape.cu_seqlens[at + 1] - token;
+  const bool all = in.cu_queries.empty();
+  const std::int64_t query = all ? token : in.cu_queries[at];
+  return {.query = query,
+          .queries = all ? length : in.cu_queries[at + 1] - query,
+          .token = token,
+          .length = length,
+          .column = head * shape.head_dim,
+          .head_dim = shape.head_dim};
+}
+
+HeadTask head_task(const AttentionInputs& in, const AttentionShape& shape, const Dropout& dropout,
+                   std::int64_t head, const HeadPlace& place) {
+  return {.q = place.queries_of(in.q),
+          .k = place.keys_of(in.k),
+          .v = place.keys_of(in.v),
+          .scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim)),
+          .dropout = dropout,
+          .dropout_row = head * in.k.rows + place.token,
+          .in_pairs = shape.head_dim % 2 == 0 && pairs_fit(in.q) && pairs_fit(in.k) &&
+                      pairs_fit(in.v) && accelerates(DType::bf16)};
+}
+
+void attention(Context& context, const AttentionInputs& in, const AttentionShape& shape, Matrix y,
+               const AttentionOptions& options) {
+  require_attention(in, y, shape);
+  const auto sequences = static_cast<std::int64_t>(shape.cu_seqlens.size()) - 1;
   // Enough tasks for every thread, even with one sequence of few heads; with many, neighbouring
   // heads in one task, for whose operands it can look ahead.
   const std::int64_t wanted = std::int64_t{4} * num_threads();
@@ -211,60 +222,47 @@ void attention(Context& context, ConstMatrix qkv, const AttentionShape& shape, M
   const std::int64_t groups = (shape.heads + together - 1) / together;
 
   std::vector<std::int64_t> probabilities_begin;  // of each sequence
-  if (!probabilities.empty()) {
+  if (!options.probabilities.empty()) {
     std::int64_t at = 0;
-    for (std::int64_t s = 0; s < sequences; ++s) {
-      const auto i = static_cast<std::size_t>(s);
-      const std::int64_t length = shape.cu_seqlens[i + 1] - shape.cu_seqlens[i];
+    for (std::int64_t sequence = 0; sequence < sequences; ++sequence) {
+      const auto place = place_of(in, shape, sequence, 0);
       probabilities_begin.push_back(at);
-      at += shape.heads * length * length;
+      at += shape.heads * place.queries * place.length;
     }
-    if (at != static_cast<std::int64_t>(probabilities.size())) {
-      throw ArgumentError(
-          fmt::format("attention probabilities need {} values, not {}", at, probabilities.size()));
+    if (at != static_cast<std::int64_t>(options.probabilities.size())) {
+      throw ArgumentError(fmt::format("attention probabilities need {} values, not {}", at,
+                                      options.probabilities.size()));
     }
   }
 
-  const bool in_pairs = qkv.dtype == DType::bf16 && shape.head_dim % 2 == 0 &&
-                        qkv.stride % 2 == 0 && accelerates(DType::bf16);
-  const auto attend = [&](std::size_t sequence, std::int64_t head, std::int64_t part, bool last) {
-    const std::int64_t first = shape.cu_seqlens[sequence];
-    const std::int64_t length = shape.cu_seqlens[sequence + 1] - first;
-    const std::int64_t tiles = (length + kQueryTile - 1) / kQueryTile;
-    HeadTask task;
-    task.query_begin = std::min(length, tiles * part / parts * kQueryTile);
-    task.query_end = std::min(length, tiles * (part + 1) / parts * kQueryTile);
+  const auto attend = [&](std::int64_t sequence, std::int64_t head, std::int64_t part, bool last) {
+    const auto place = place_of(in, shape, sequence, head);
+    const std::int64_t tiles = (place.queries + kQueryTile - 1) / kQueryTile;
+    ForwardTask task;
+    task.head = head_task(in, shape, options.dropout, head, place);
+    task.query_begin = std::min(place.queries, tiles * part / parts * kQueryTile);
+    task.query_end = std::min(place.queries, tiles * (part + 1) / parts * kQueryTile);
     if (task.query_begin == task.query_end) return;
-    const auto rows = qkv.rows_from(first, length);
-    task.q = rows.cols_from(head * shape.head_dim, shape.head_dim);
-    task.k = rows.cols_from(hidden + head * shape.head_dim, shape.head_dim);
-    task.v = rows.cols_from(2 * hidden + head * shape.head_dim, shape.head_dim);
-    task.y = y.rows_from(first, length).cols_from(head * shape.head_dim, shape.head_dim);
-    task.length = length;
-    task.head_dim = shape.head_dim;
-    task.scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim));
+    task.y = place.queries_of(y);
     task.next_head = !last;
-    if (!probabilities.empty()) {
-      task.probabilities =
-          probabilities.data() + probabilities_begin[sequence] + head * length * length;
+    if (!options.probabilities.empty()) {
+      task.probabilities = options.probabilities.data() +
+                           probabilities_begin[static_cast<std::size_t>(sequence)] +
+                           head * place.queries * place.length;
     }
     const auto queries = static_cast<double>(task.query_end - task.query_begin);
-    const auto dim = static_cast<double>(shape.head_dim), keys = static_cast<double>(length);
+    const auto dim = static_cast<double>(shape.head_dim), keys = static_cast<double>(place.length);
     const Timed time(context,
                      {.kind = OperationKey::Kind::attention, .k = shape.heads, .n = shape.head_dim},
                      4 * queries * keys * dim,
-                     2 * (queries + keys) * dim * static_cast<double>(size_of(qkv.dtype)));
+                     2 * (queries + keys) * dim * static_cast<double>(size_of(in.k.dtype)));
     auto& scratch = context.device().worker().scratch;
     scratch.reset();
-    if (in_pairs) {
-      HWY_DYNAMIC_DISPATCH(AttendHeadPairs)(task, scratch);
-    } else {
-      HWY_DYNAMIC_DISPATCH(AttendHead)(task, scratch);
-    }
+    HWY_DYNAMIC_DISPATCH(AttendHead)(task, scratch);
   };
   parallel_tasks(context, sequences * groups * parts, [&](std::int64_t index) {
     const std::int64_t part = index % parts, group = index / parts % groups;
-    const auto sequence = static_cast<std::size_t>(index / parts / groups);
+    const std::int64_t sequence = index / parts / groups;
     const std::int64_t end = std::min(shape.heads, (group + 1) * together);
     for (std::int64_t head = group * together; head < end; ++head) {
       attend(sequence, head, part, head + 1 == end);

@@ -1,20 +1,18 @@
 // Products of matrices as they lie in memory, on oneDNN's matmul. Its gemm takes any strides and
 // transpositions at nine tenths and more of the rate of packed weights, which is less than packing
 // would cost for weights that change with every step.
-#include "ops/cpu/multiply.h"
-
 #include <algorithm>
-#include <array>
+#include <span>
 
 #include <fmt/format.h>
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "ops/cpu/device.h"
+#include "ops/linear.h"
 
 namespace cloze::ops {
 namespace {
-
-using Type = dnnl::memory::data_type;
 
 // A part of the larger side of a product, at most: enough tasks to share out, few enough that the
 // other side is not packed too often.
@@ -25,8 +23,6 @@ constexpr std::int64_t kGranule = 16;
 constexpr std::int64_t kManyRows = 256;
 // Deeper products are summed in slices: oneDNN's rate falls when a slice of b leaves the cache.
 constexpr std::int64_t kDeep = 4096, kSlice = 1024;
-// Compiled products of one worker. Uneven lengths bring ever new shapes; compiling takes 0.1 ms.
-constexpr std::size_t kMostProducts = 16384;
 
 void require_fit(const Factor& a, const Factor& b, const Matrix& c, std::size_t bias) {
   const bool sizes = a.cols() == b.rows() && a.rows() == c.rows && b.cols() == c.cols &&
@@ -40,36 +36,6 @@ void require_fit(const Factor& a, const Factor& b, const Matrix& c, std::size_t 
       c.rows, c.cols, name_of(c.dtype), bias));
 }
 
-dnnl::memory::desc layout(const Factor& factor) {
-  const auto stride = factor.matrix.stride;
-  const dnnl::memory::dims strides =
-      factor.transposed ? dnnl::memory::dims{1, stride} : dnnl::memory::dims{stride, 1};
-  return {{factor.rows(), factor.cols()}, dnnl_type(factor.matrix.dtype), strides};
-}
-
-Product compile(const dnnl::engine& engine, const Factor& a, const Factor& b, const Matrix& c,
-                bool accumulate, bool biased) {
-  dnnl::post_ops post;
-  if (accumulate) post.append_sum(1.0F);
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  attributes.set_post_ops(post);
-  const dnnl::memory::desc y({c.rows, c.cols}, dnnl_type(c.dtype), dnnl::memory::dims{c.stride, 1});
-  const dnnl::memory::desc bias({1, c.cols}, Type::f32, dnnl::memory::format_tag::ab);
-  const auto desc = biased ? dnnl::matmul::desc(layout(a), layout(b), bias, y)
-                           : dnnl::matmul::desc(layout(a), layout(b), y);
-  const dnnl::matmul::primitive_desc primitive(desc, attributes, engine);
-  Product product;
-  product.primitive = dnnl::matmul(primitive);
-  product.x = dnnl::memory(primitive.src_desc(), engine, DNNL_MEMORY_NONE);
-  product.weight = dnnl::memory(primitive.weights_desc(), engine, DNNL_MEMORY_NONE);
-  if (biased) product.bias = dnnl::memory(primitive.bias_desc(), engine, DNNL_MEMORY_NONE);
-  product.y = dnnl::memory(primitive.dst_desc(), engine, DNNL_MEMORY_NONE);
-  product.scratchpad = dnnl::memory(primitive.scratchpad_desc(), engine, DNNL_MEMORY_NONE);
-  product.scratchpad_size = primitive.scratchpad_desc().get_size();
-  return product;
-}
-
 Factor part_of_rows(const Factor& a, std::int64_t begin, std::int64_t count) {
   return {a.transposed ? a.matrix.cols_from(begin, count) : a.matrix.rows_from(begin, count),
           a.transposed};
@@ -80,46 +46,52 @@ Factor part_of_cols(const Factor& b, std::int64_t begin, std::int64_t count) {
           b.transposed};
 }
 
-void run(Context& context, const Factor& a, const Factor& b, const Matrix& c, bool accumulate,
-         std::span<const float> bias) {
-  auto& device = context.device();
-  auto& worker = device.worker();
-  const StridedKey key{.m = c.rows,
-                       .n = c.cols,
-                       .k = a.cols(),
-                       .a_stride = a.matrix.stride,
-                       .b_stride = b.matrix.stride,
-                       .c_stride = c.stride,
-                       .compute = a.matrix.dtype,
-                       .c_dtype = c.dtype,
-                       .a_transposed = a.transposed,
-                       .b_transposed = b.transposed,
-                       .accumulate = accumulate,
-                       .biased = !bias.empty()};
-  const OneDnnThreads single(1);  // its gemm asks when it runs, not when it is compiled
-  auto found = worker.strided_products.find(key);
-  if (found == worker.strided_products.end()) {
-    if (worker.strided_products.size() >= kMostProducts) worker.strided_products.clear();
-    found = worker.strided_products
-                .emplace(key, compile(device.engine, a, b, c, accumulate, !bias.empty()))
-                .first;
+/// How a product is stored: c = a·b + bias, or c += a·b.
+struct Storing {
+  bool accumulate = false;
+  std::span<const float> bias = {};
+};
+
+void run(Context& context, const Factor& a, const Factor& b, const Matrix& c,
+         const Storing& storing) {
+  context.device().worker().products.run(
+      {.m = c.rows,
+       .n = c.cols,
+       .k = a.cols(),
+       .x_stride = a.matrix.stride,
+       .w_stride = b.matrix.stride,
+       .y_stride = c.stride,
+       .compute = a.matrix.dtype,
+       .y_dtype = c.dtype,
+       .epilogue = storing.accumulate ? Epilogue::add : Epilogue::none,
+       .x_transposed = a.transposed,
+       .w_transposed = b.transposed,
+       .biased = !storing.bias.empty()},
+      {.x = a.matrix.data, .w = b.matrix.data, .bias = storing.bias.data(), .y = c.data});
+}
+
+/// The whole product on the calling thread.
+void multiply_here(Context& context, const Factor& a, const Factor& b, const Matrix& c,
+                   const Storing& storing) {
+  const std::int64_t depth = a.cols();
+  const std::int64_t slice = depth > kDeep && c.dtype == DType::f32 ? kSlice : depth;
+  if (depth == 0) {
+    throw ArgumentError("a product of matrices without inner values");
   }
-  auto& product = found->second;
-  product.x.set_data_handle(const_cast<std::byte*>(a.matrix.data));  // oneDNN only reads these
-  product.weight.set_data_handle(const_cast<std::byte*>(b.matrix.data));
-  if (!bias.empty()) product.bias.set_data_handle(const_cast<float*>(bias.data()));
-  product.y.set_data_handle(c.data);
-  worker.product_scratch.reset();
-  product.scratchpad.set_data_handle(worker.product_scratch.take_bytes(product.scratchpad_size));
-  execute(product, worker.stream);
+  for (std::int64_t at = 0; at < depth; at += slice) {
+    const std::int64_t count = std::min(slice, depth - at);
+    run(context, part_of_cols(a, at, count), part_of_rows(b, at, count), c,
+        at == 0 ? storing : Storing{.accumulate = true});
+  }
 }
 
 void multiply_all(Context& context, const Factor& a, const Factor& b, const Matrix& c,
-                  bool accumulate, std::span<const float> bias) {
+                  const Storing& storing) {
+  const auto& bias = storing.bias;
   require_fit(a, b, c, bias.size());
   if (c.rows == 0 || c.cols == 0) return;
   if (in_parallel()) {
-    multiply_here(context, a, b, c, accumulate, bias);
+    multiply_here(context, a, b, c, storing);
     return;
   }
   context.device().prepare();
@@ -143,55 +115,26 @@ void multiply_all(Context& context, const Factor& a, const Factor& b, const Matr
                      (m * k + k * n) * static_cast<double>(size_of(a.matrix.dtype)) +
                          m * n * static_cast<double>(size_of(c.dtype)));
     if (by_rows) {
-      multiply_here(context, part_of_rows(a, begin, count), b, c.rows_from(begin, count),
-                    accumulate, bias);
+      multiply_here(context, part_of_rows(a, begin, count), b, c.rows_from(begin, count), storing);
     } else {
-      multiply_here(
-          context, a, part_of_cols(b, begin, count), c.cols_from(begin, count), accumulate,
-          bias.empty()
-              ? bias
-              : bias.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count)));
+      Storing part = storing;
+      if (!bias.empty()) {
+        part.bias = bias.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
+      }
+      multiply_here(context, a, part_of_cols(b, begin, count), c.cols_from(begin, count), part);
     }
   });
 }
 
 }  // namespace
 
-std::size_t StridedKeyHash::operator()(const StridedKey& key) const {
-  std::size_t hash = 0;
-  const int flags = static_cast<int>(key.a_transposed) + 2 * static_cast<int>(key.b_transposed) +
-                    4 * static_cast<int>(key.accumulate) + 8 * static_cast<int>(key.biased);
-  for (const std::int64_t part :
-       {key.m, key.n, key.k, key.a_stride, key.b_stride, key.c_stride,
-        static_cast<std::int64_t>(key.compute), static_cast<std::int64_t>(key.c_dtype),
-        static_cast<std::int64_t>(flags)}) {
-    hash = (hash ^ static_cast<std::size_t>(part)) * 0x9E3779B97F4A7C15ULL;
-    hash ^= hash >> 29U;
-  }
-  return hash;
-}
-
-void multiply_here(Context& context, Factor a, Factor b, Matrix c, bool accumulate,
-                   std::span<const float> bias) {
-  const std::int64_t depth = a.cols();
-  const std::int64_t slice = depth > kDeep && c.dtype == DType::f32 ? kSlice : depth;
-  if (depth == 0) {
-    throw ArgumentError("a product of matrices without inner values");
-  }
-  for (std::int64_t at = 0; at < depth; at += slice) {
-    const std::int64_t count = std::min(slice, depth - at);
-    run(context, part_of_cols(a, at, count), part_of_rows(b, at, count), c, accumulate || at > 0,
-        at == 0 ? bias : std::span<const float>());
-  }
-}
-
 void multiply(Context& context, Factor a, Factor b, Matrix c, std::span<const float> bias) {
-  multiply_all(context, a, b, c, false, bias);
+  multiply_all(context, a, b, c, {.bias = bias});
 }
 
 void multiply_add(Context& context, Factor a, Factor b, Matrix c) {
   if (c.dtype != DType::f32) throw ArgumentError("products are added up in f32 only");
-  multiply_all(context, a, b, c, true, {});
+  multiply_all(context, a, b, c, {.accumulate = true});
 }
 
 }  // namespace cloze::ops

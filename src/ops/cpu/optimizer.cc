@@ -5,13 +5,12 @@
 #define HWY_TARGET_INCLUDE "ops/cpu/optimizer.cc"
 #include "hwy/foreach_target.h"
 // clang-format on
-#include "ops/cpu/optimizer.h"
-
 #include <cmath>
 #include <cstddef>
 
 #include "hwy/highway.h"
-#include "ops/cpu/rows-inl.h"
+#include "ops/cpu/simd/optimizer_tasks.h"
+#include "ops/cpu/simd/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {

@@ -10,11 +10,19 @@
 #include <limits>
 
 #include "hwy/highway.h"
-#include "ops/cpu/activation-inl.h"
-#include "ops/cpu/rows-inl.h"
+#include "ops/cpu/simd/activation-inl.h"
+#include "ops/cpu/simd/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
+
+/// The step of 255 from low to high, low <= 0 <= high: a normal number, whose inverse is finite.
+inline float ScaleOf(float low, float high) {
+  const float range = high - low;
+  if (range == 0.0F) return 1.0F;
+  const float step = std::isfinite(range) ? range / 255.0F : high / 255.0F - low / 255.0F;
+  return std::max(step, std::numeric_limits<float>::min());
+}
 
 void QuantizeRow(const float* HWY_RESTRICT row, std::size_t cols, std::uint8_t* HWY_RESTRICT to,
                  float* scale, std::int32_t* zero) {
@@ -40,8 +48,7 @@ void QuantizeRow(const float* HWY_RESTRICT row, std::size_t cols, std::uint8_t* 
   }
   const float low = hn::GetLane(hn::MinOfLanes(d, lows));
   const float high = hn::GetLane(hn::MaxOfLanes(d, highs));
-  const float range = high - low;
-  *scale = range > 0.0F ? range / 255.0F : 1.0F;
+  *scale = ScaleOf(low, high);
   *zero = static_cast<std::int32_t>(std::nearbyint(-low / *scale));
   const auto inverse = hn::Set(d, 1.0F / *scale);
   const auto offset = hn::Set(di, *zero);
@@ -65,29 +72,33 @@ void QuantizeRows(const ConstMatrix& x, float* row, const QuantizedRows& to) {
 }
 
 template <Epilogue kEpilogue>
-void DequantizeRow(const std::int32_t* HWY_RESTRICT sums, float scale, std::int32_t zero,
-                   const float* HWY_RESTRICT channel_scale,
-                   const std::int32_t* HWY_RESTRICT channel_sum, const float* HWY_RESTRICT bias,
-                   std::size_t cols, DType dtype, std::byte* to) {
+void DequantizeRow(const Dequantization& task, std::int64_t row) {
+  const auto cols = static_cast<std::size_t>(task.y.cols);
+  const std::int32_t* HWY_RESTRICT sums = task.sums + row * task.stride;
+  const float* HWY_RESTRICT channel_scales = task.channel_scales;
+  const std::int32_t* HWY_RESTRICT channel_sums = task.channel_sums;
+  const float* HWY_RESTRICT bias = task.bias;
+  const float scale = task.x.scales[row];
+  const std::int32_t zero = task.x.zeros[row];
   const auto values_at = [&](auto d, std::size_t i) {
     const hn::RebindToSigned<decltype(d)> di;
     const auto zeros = hn::Set(di, zero);
     const auto exact =
-        hn::Sub(hn::LoadU(di, sums + i), hn::Mul(zeros, hn::LoadU(di, channel_sum + i)));
-    const auto factor = hn::Mul(hn::Set(d, scale), hn::LoadU(d, channel_scale + i));
+        hn::Sub(hn::LoadU(di, sums + i), hn::Mul(zeros, hn::LoadU(di, channel_sums + i)));
+    const auto factor = hn::Mul(hn::Set(d, scale), hn::LoadU(d, channel_scales + i));
     return Activate(d, kEpilogue,
                     hn::MulAdd(hn::ConvertTo(d, exact), factor, hn::LoadU(d, bias + i)));
   };
   constexpr bool kAdds = kEpilogue == Epilogue::add;
-  if (dtype == DType::bf16) {
-    auto* out = reinterpret_cast<BFloat16*>(to);
+  if (task.y.dtype == DType::bf16) {
+    auto* out = reinterpret_cast<BFloat16*>(task.y.row(row));
     StoreRounded(cols, out, [&](auto d, std::size_t i) {
       const auto value = values_at(d, i);
       return kAdds ? hn::Add(value, FromBFloat16(d, out + i)) : value;
     });
     return;
   }
-  auto* out = reinterpret_cast<float*>(to);
+  auto* out = reinterpret_cast<float*>(task.y.row(row));
   OverVectors(cols, [&](auto d, std::size_t i) {
     const auto value = values_at(d, i);
     hn::StoreU(kAdds ? hn::Add(value, hn::LoadU(d, out + i)) : value, d, out + i);
@@ -95,34 +106,26 @@ void DequantizeRow(const std::int32_t* HWY_RESTRICT sums, float scale, std::int3
 }
 
 template <Epilogue kEpilogue>
-void DequantizeAll(const IntegerSums& sums, const QuantizedRows& x,
-                   const QuantizedChannels& channels, const float* bias, std::int64_t begin,
-                   const Matrix& y) {
-  for (std::int64_t r = 0; r < y.rows; ++r) {
-    DequantizeRow<kEpilogue>(sums.values + r * sums.stride, x.scales[r], x.zeros[r],
-                             channels.scales.data() + begin, channels.sums.data() + begin,
-                             bias + begin, static_cast<std::size_t>(y.cols), y.dtype, y.row(r));
-  }
+void DequantizeAll(const Dequantization& task) {
+  for (std::int64_t row = 0; row < task.y.rows; ++row) DequantizeRow<kEpilogue>(task, row);
 }
 
-void DequantizeRows(const IntegerSums& sums, const QuantizedRows& x,
-                    const QuantizedChannels& channels, const float* bias, std::int64_t begin,
-                    Epilogue epilogue, const Matrix& y) {
-  switch (epilogue) {
+void DequantizeRows(const Dequantization& task) {
+  switch (task.epilogue) {
     case Epilogue::none:
-      return DequantizeAll<Epilogue::none>(sums, x, channels, bias, begin, y);
+      return DequantizeAll<Epilogue::none>(task);
     case Epilogue::add:
-      return DequantizeAll<Epilogue::add>(sums, x, channels, bias, begin, y);
+      return DequantizeAll<Epilogue::add>(task);
     case Epilogue::gelu:
-      return DequantizeAll<Epilogue::gelu>(sums, x, channels, bias, begin, y);
+      return DequantizeAll<Epilogue::gelu>(task);
     case Epilogue::gelu_tanh:
-      return DequantizeAll<Epilogue::gelu_tanh>(sums, x, channels, bias, begin, y);
+      return DequantizeAll<Epilogue::gelu_tanh>(task);
     case Epilogue::relu:
-      return DequantizeAll<Epilogue::relu>(sums, x, channels, bias, begin, y);
+      return DequantizeAll<Epilogue::relu>(task);
     case Epilogue::silu:
-      return DequantizeAll<Epilogue::silu>(sums, x, channels, bias, begin, y);
+      return DequantizeAll<Epilogue::silu>(task);
     case Epilogue::tanh:
-      return DequantizeAll<Epilogue::tanh>(sums, x, channels, bias, begin, y);
+      return DequantizeAll<Epilogue::tanh>(task);
   }
 }
 
@@ -138,11 +141,7 @@ void quantize_rows(ConstMatrix x, float* row, const QuantizedRows& to) {
   HWY_DYNAMIC_DISPATCH(QuantizeRows)(x, row, to);
 }
 
-void dequantize_rows(const IntegerSums& sums, const QuantizedRows& x,
-                     const QuantizedChannels& channels, const float* bias, std::int64_t begin,
-                     Epilogue epilogue, Matrix y) {
-  HWY_DYNAMIC_DISPATCH(DequantizeRows)(sums, x, channels, bias, begin, epilogue, y);
-}
+void dequantize_rows(const Dequantization& task) { HWY_DYNAMIC_DISPATCH(DequantizeRows)(task); }
 
 QuantizedChannels quantize_weights(std::span<const float> weights, std::int64_t out_features,
                                    std::int32_t limit, std::span<std::int8_t> to) {
@@ -162,7 +161,9 @@ QuantizedChannels quantize_weights(std::span<const float> weights, std::int64_t 
       channels.sums.push_back(0);
       continue;
     }
-    const float scale = most > 0.0F ? most / static_cast<float>(limit) : 1.0F;
+    const float step =
+        std::max(most / static_cast<float>(limit), std::numeric_limits<float>::min());
+    const float scale = most > 0.0F ? step : 1.0F;
     const float inverse = 1.0F / scale;
     std::int32_t sum = 0;
     for (std::size_t i = 0; i < count; ++i) {

@@ -8,9 +8,8 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
-#include "ops/cpu/device.h"
-#include "ops/cpu/row_sums.h"
-#include "ops/training.h"
+#include "ops/cpu/row_work.h"
+#include "ops/loss.h"
 
 namespace cloze::ops {
 namespace {
@@ -79,25 +78,33 @@ LossSum sum_over_rows(Context& context, std::int64_t rows, std::int64_t cols,
   return total;
 }
 
+/// Logits and a target for each.
+struct Elements {
+  Context& context;
+  ConstMatrix logits;
+  std::span<const float> targets;
+};
+
 /// Sums `loss(x, t)` over all elements; `slope(x, t)` is its derivative by x.
 template <class Loss, class Slope>
-LossSum over_elements(Context& context, ConstMatrix logits, std::span<const float> targets,
-                      double scale, Matrix d_logits, const Loss& loss, const Slope& slope) {
-  require_f32(logits, d_logits);
-  if (static_cast<std::int64_t>(targets.size()) != logits.rows * logits.cols) {
+LossSum over_elements(const Elements& elements, const LossGradient& wanted, const Loss& loss,
+                      const Slope& slope) {
+  require_f32(elements.logits, wanted.d_logits);
+  const std::int64_t rows = elements.logits.rows, cols = elements.logits.cols;
+  if (static_cast<std::int64_t>(elements.targets.size()) != rows * cols) {
     throw ArgumentError(
-        fmt::format("{} targets of logits [{}, {}]", targets.size(), logits.rows, logits.cols));
+        fmt::format("{} targets of logits [{}, {}]", elements.targets.size(), rows, cols));
   }
-  const std::int64_t cols = logits.cols;
-  return sum_over_rows(context, logits.rows, cols, [&](std::int64_t row) {
-    const float* x = floats(logits, row);
-    float* gradient = d_logits.data == nullptr ? nullptr : floats(d_logits, row);
+  return sum_over_rows(elements.context, rows, cols, [&](std::int64_t row) {
+    const float* x = floats(elements.logits, row);
+    float* gradient = wanted.d_logits.data == nullptr ? nullptr : floats(wanted.d_logits, row);
     LossSum sum{.weight = static_cast<double>(cols), .labelled = cols};
     for (std::int64_t c = 0; c < cols; ++c) {
       const double value = x[c];
-      const double target = targets[static_cast<std::size_t>(row * cols + c)];
+      const double target = elements.targets[static_cast<std::size_t>(row * cols + c)];
       sum.sum += loss(value, target);
-      if (gradient != nullptr) gradient[c] = static_cast<float>(scale * slope(value, target));
+      if (gradient != nullptr)
+        gradient[c] = static_cast<float>(wanted.scale * slope(value, target));
     }
     return sum;
   });
@@ -107,7 +114,9 @@ LossSum over_elements(Context& context, ConstMatrix logits, std::span<const floa
 
 LossSum class_cross_entropy(Context& context, ConstMatrix logits,
                             std::span<const std::int32_t> labels, const ClassLoss& options,
-                            double scale, Matrix d_logits) {
+                            const LossGradient& wanted) {
+  const double scale = wanted.scale;
+  const Matrix d_logits = wanted.d_logits;
   require_f32(logits, d_logits);
   require_labels(labels, logits.rows);
   const std::int64_t classes = logits.cols;
@@ -157,10 +166,12 @@ LossSum class_cross_entropy(Context& context, ConstMatrix logits,
   });
 }
 
-LossSum segment_cross_entropy(Context& context, ConstMatrix logits, std::int64_t column,
-                              std::span<const std::int32_t> cu_segments,
-                              std::span<const std::int32_t> labels, double smoothing, double scale,
-                              Matrix d_logits) {
+LossSum segment_cross_entropy(Context& context, ConstMatrix logits, const SegmentLoss& segment_loss,
+                              const LossGradient& wanted) {
+  const std::int64_t column = segment_loss.column;
+  const auto cu_segments = segment_loss.cu_segments, labels = segment_loss.labels;
+  const double smoothing = segment_loss.smoothing, scale = wanted.scale;
+  const Matrix d_logits = wanted.d_logits;
   require_f32(logits, d_logits);
   const auto segments = static_cast<std::int64_t>(cu_segments.size()) - 1;
   require_labels(labels, segments);
@@ -196,9 +207,9 @@ LossSum segment_cross_entropy(Context& context, ConstMatrix logits, std::int64_t
 }
 
 LossSum binary_cross_entropy(Context& context, ConstMatrix logits, std::span<const float> targets,
-                             double scale, Matrix d_logits) {
+                             const LossGradient& gradient) {
   return over_elements(
-      context, logits, targets, scale, d_logits,
+      {context, logits, targets}, gradient,
       [](double x, double t) {
         return std::log1p(std::exp(-std::abs(x))) + std::max(x, 0.0) - x * t;
       },
@@ -206,10 +217,9 @@ LossSum binary_cross_entropy(Context& context, ConstMatrix logits, std::span<con
 }
 
 LossSum squared_error(Context& context, ConstMatrix logits, std::span<const float> targets,
-                      double scale, Matrix d_logits) {
+                      const LossGradient& gradient) {
   return over_elements(
-      context, logits, targets, scale, d_logits,
-      [](double x, double t) { return (x - t) * (x - t); },
+      {context, logits, targets}, gradient, [](double x, double t) { return (x - t) * (x - t); },
       [](double x, double t) { return 2 * (x - t); });
 }
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "bert/token_selection.h"
-#include "ops/ops.h"
+#include "ops/gemm_rate.h"
 
 namespace cloze {
 namespace {

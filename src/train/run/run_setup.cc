@@ -8,7 +8,7 @@
 #include "cloze/error.h"
 #include "cloze/threads.h"
 #include "core/io/files.h"
-#include "ops/ops.h"
+#include "ops/linear.h"
 
 namespace cloze::internal {
 ThreadsDuringCall::ThreadsDuringCall(int threads) : threads_(threads), before_(num_threads()) {

@@ -1,11 +1,11 @@
 // The arithmetic of attention: register-tiled products of small matrices and the softmax of a row,
 // for each instruction set. Included once for every instruction set by Highway's foreach_target.
 // clang-format off
-#if defined(CLOZE_OPS_CPU_ATTENTION_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef CLOZE_OPS_CPU_ATTENTION_TILE_INL_H_
-#undef CLOZE_OPS_CPU_ATTENTION_TILE_INL_H_
+#if defined(CLOZE_OPS_CPU_SIMD_ATTENTION_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CLOZE_OPS_CPU_SIMD_ATTENTION_TILE_INL_H_
+#undef CLOZE_OPS_CPU_SIMD_ATTENTION_TILE_INL_H_
 #else
-#define CLOZE_OPS_CPU_ATTENTION_TILE_INL_H_
+#define CLOZE_OPS_CPU_SIMD_ATTENTION_TILE_INL_H_
 #endif
 // clang-format on
 
@@ -15,7 +15,7 @@
 #include "core/arena.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
-#include "ops/cpu/rows-inl.h"
+#include "ops/cpu/simd/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
@@ -70,26 +70,47 @@ struct LeftSide {
   std::size_t step_stride = 1;
 };
 
+/// The right side of a product, [depth, cols] elements, row by row.
+template <class Element>
+struct RightSide {
+  const Element* data = nullptr;
+  std::size_t stride = 0;
+};
+
+/// Where a product goes: [rows, cols] f32.
+struct TileOutput {
+  float* data = nullptr;
+  std::size_t stride = 0;
+};
+
+struct TileSize {
+  std::size_t rows = 0;   ///< a multiple of kRows
+  std::size_t depth = 0;  ///< in steps
+  std::size_t cols = 0;   ///< a multiple of the lanes
+};
+
 /// c [kRows, kVectors·lanes] = (with kAdd: +=) a [kRows, depth] · b [depth, kVectors·lanes], depth
 /// in steps. With 4 rows and 4 vectors each step does 16 multiply-adds on 4 loads and 4 broadcasts,
 /// so that arithmetic is the limit.
 template <class Steps, std::size_t kVectors, bool kAdd>
 HWY_INLINE void RegisterTile(const LeftSide<typename Steps::Element>& a,
-                             const typename Steps::Element* HWY_RESTRICT b, std::size_t b_stride,
-                             std::size_t depth, float* HWY_RESTRICT c, std::size_t c_stride) {
+                             const RightSide<typename Steps::Element>& b, std::size_t depth,
+                             const TileOutput& c) {
   const F32 d;
   const typename Steps::Tag step;
   const std::size_t lanes = hn::Lanes(d);
+  const typename Steps::Element* HWY_RESTRICT from = b.data;
+  float* HWY_RESTRICT to = c.data;
   hn::Vec<F32> sum[kRows][kVectors];
   for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t v = 0; v < kVectors; ++v) {
-      sum[r][v] = kAdd ? hn::LoadU(d, c + r * c_stride + v * lanes) : hn::Zero(d);
+      sum[r][v] = kAdd ? hn::LoadU(d, to + r * c.stride + v * lanes) : hn::Zero(d);
     }
   }
   for (std::size_t k = 0; k < depth; ++k) {
     hn::Vec<typename Steps::Tag> right[kVectors];
     for (std::size_t v = 0; v < kVectors; ++v) {
-      right[v] = hn::LoadU(step, b + k * b_stride + v * lanes);
+      right[v] = hn::LoadU(step, from + k * b.stride + v * lanes);
     }
     for (std::size_t r = 0; r < kRows; ++r) {
       const auto left = Steps::Broadcast(a.data + r * a.row_stride + k * a.step_stride);
@@ -100,29 +121,28 @@ HWY_INLINE void RegisterTile(const LeftSide<typename Steps::Element>& a,
   }
   for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t v = 0; v < kVectors; ++v) {
-      hn::StoreU(sum[r][v], d, c + r * c_stride + v * lanes);
+      hn::StoreU(sum[r][v], d, to + r * c.stride + v * lanes);
     }
   }
 }
 
-/// c [rows, cols] = (+=) a [rows, depth] · b [depth, cols]; rows a multiple of kRows, cols of
-/// lanes.
+/// c [rows, cols] = (+=) a [rows, depth] · b [depth, cols].
 template <class Steps, bool kAdd = false>
-void Multiply(const LeftSide<typename Steps::Element>& a, const typename Steps::Element* b,
-              std::size_t b_stride, std::size_t rows, std::size_t depth, std::size_t cols, float* c,
-              std::size_t c_stride) {
+void Multiply(const LeftSide<typename Steps::Element>& a,
+              const RightSide<typename Steps::Element>& b, const TileSize& size,
+              const TileOutput& c) {
   const std::size_t lanes = hn::Lanes(F32());
   // Columns outside, so that a slice of b stays in the first-level cache for all rows.
   const auto slice = [&]<std::size_t kVectors>(std::size_t col) {
-    for (std::size_t r = 0; r < rows; r += kRows) {
+    for (std::size_t r = 0; r < size.rows; r += kRows) {
       RegisterTile<Steps, kVectors, kAdd>({a.data + r * a.row_stride, a.row_stride, a.step_stride},
-                                          b + col, b_stride, depth, c + r * c_stride + col,
-                                          c_stride);
+                                          {b.data + col, b.stride}, size.depth,
+                                          {c.data + r * c.stride + col, c.stride});
     }
   };
   std::size_t col = 0;
-  for (; col + 4 * lanes <= cols; col += 4 * lanes) slice.template operator()<4>(col);
-  switch ((cols - col) / lanes) {
+  for (; col + 4 * lanes <= size.cols; col += 4 * lanes) slice.template operator()<4>(col);
+  switch ((size.cols - col) / lanes) {
     case 3:
       slice.template operator()<3>(col);
       break;

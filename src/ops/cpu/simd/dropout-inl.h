@@ -1,11 +1,11 @@
 // Dropout's factors of a row, many counters of Philox at a time. Included once for every
 // instruction set by Highway's foreach_target.
 // clang-format off
-#if defined(CLOZE_OPS_CPU_DROPOUT_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef CLOZE_OPS_CPU_DROPOUT_INL_H_
-#undef CLOZE_OPS_CPU_DROPOUT_INL_H_
+#if defined(CLOZE_OPS_CPU_SIMD_DROPOUT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CLOZE_OPS_CPU_SIMD_DROPOUT_INL_H_
+#undef CLOZE_OPS_CPU_SIMD_DROPOUT_INL_H_
 #else
-#define CLOZE_OPS_CPU_DROPOUT_INL_H_
+#define CLOZE_OPS_CPU_SIMD_DROPOUT_INL_H_
 #endif
 // clang-format on
 
@@ -14,7 +14,7 @@
 
 #include "core/philox.h"
 #include "hwy/highway.h"
-#include "ops/training.h"
+#include "ops/dropout.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {

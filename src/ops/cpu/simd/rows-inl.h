@@ -1,11 +1,11 @@
 // Rows of values in and out of f32 scratch, for any dtype that activations have. Included once for
 // every instruction set by Highway's foreach_target.
 // clang-format off
-#if defined(CLOZE_OPS_CPU_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef CLOZE_OPS_CPU_ROWS_INL_H_
-#undef CLOZE_OPS_CPU_ROWS_INL_H_
+#if defined(CLOZE_OPS_CPU_SIMD_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CLOZE_OPS_CPU_SIMD_ROWS_INL_H_
+#undef CLOZE_OPS_CPU_SIMD_ROWS_INL_H_
 #else
-#define CLOZE_OPS_CPU_ROWS_INL_H_
+#define CLOZE_OPS_CPU_SIMD_ROWS_INL_H_
 #endif
 // clang-format on
 
@@ -14,8 +14,8 @@
 
 #include "cloze/tensor.h"
 #include "hwy/highway.h"
+#include "ops/linear.h"
 #include "ops/matrix.h"
-#include "ops/ops.h"
 
 // Whether instructions for bf16 may exist; whether they do is asked at run time.
 #undef CLOZE_MAY_HAVE_BF16
@@ -156,6 +156,14 @@ inline void StoreRow(const float* from, std::size_t cols, DType dtype, std::byte
     return;
   }
   StoreRounded(from, cols, reinterpret_cast<BFloat16*>(to));
+}
+
+/// to += from over whole vectors.
+inline void AddTo(const float* HWY_RESTRICT from, std::size_t cols, float* HWY_RESTRICT to) {
+  const F32 d;
+  for (std::size_t i = 0; i < cols; i += hn::Lanes(d)) {
+    hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i);
+  }
 }
 
 /// row = (row - mean) / sqrt(variance + epsilon) * gamma + beta over [0, cols).

@@ -1,31 +1,44 @@
-// The sums of embedding rows and their backward. The backward gives every thread a stripe of
-// columns and lets it pass over all tokens, so that rows which occur more than once are added up in
-// order.
+// The sums of embedding rows, with and without their layer norm, and their backward.
 // clang-format off
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "ops/cpu/embedding_training.cc"
+#define HWY_TARGET_INCLUDE "ops/cpu/embedding.cc"
 #include "hwy/foreach_target.h"
 // clang-format on
+#include "ops/embedding.h"
+
+#include <cmath>
+
 #include "hwy/highway.h"
-#include "ops/training.h"
+#include "ops/cpu/row_work.h"
+#include "ops/cpu/simd/row_tasks.h"
+#include "ops/cpu/simd/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
-void AddValues(const float* HWY_RESTRICT from, std::size_t count, float* HWY_RESTRICT to) {
-  const hn::ScalableTag<float> d;
-  const std::size_t lanes = hn::Lanes(d);
-  std::size_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i);
-  }
-  for (; i < count; ++i) to[i] += from[i];
+void EmbedRow(const EmbeddingTables& tables, const EmbeddingIndices& indices,
+              const NormParameters& norm, const EmbeddedRow& to) {
+  const F32 d;
+  const auto& [y, row, scratch] = to;
+  const auto at = static_cast<std::size_t>(row);
+  float* part = scratch + y.cols + kRowPad;
+  const auto cols = static_cast<std::size_t>(y.cols);
+  LoadRow(tables.word.dtype, tables.word.row(indices.input_ids[at]), cols, scratch);
+  const auto add = [&](const ConstMatrix& table, std::int32_t index) {
+    LoadRow(table.dtype, table.row(index), cols, part);
+    for (std::size_t i = 0; i < cols; i += hn::Lanes(d)) {
+      hn::StoreU(hn::Add(hn::LoadU(d, scratch + i), hn::LoadU(d, part + i)), d, scratch + i);
+    }
+  };
+  add(tables.token_type, indices.token_type_ids[at]);
+  add(tables.position, indices.position_ids[at]);
+  NormalizeRow(scratch, cols, norm.gamma.data(), norm.beta.data(), norm.epsilon);
+  StoreRow(scratch, cols, y.dtype, y.row(row));
 }
 
 void SumThree(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, const float* HWY_RESTRICT c,
               std::size_t count, float* HWY_RESTRICT to) {
-  const hn::ScalableTag<float> d;
+  const F32 d;
   const std::size_t lanes = hn::Lanes(d);
   std::size_t i = 0;
   for (; i + lanes <= count; i += lanes) {
@@ -39,14 +52,11 @@ void SumThree(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, const fl
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <algorithm>
-
 #include "cloze/error.h"
-#include "core/parallel.h"
-#include "ops/cpu/row_sums.h"
+#include "ops/rows.h"
 
 namespace cloze::ops {
-HWY_EXPORT(AddValues);
+HWY_EXPORT(EmbedRow);
 HWY_EXPORT(SumThree);
 
 namespace {
@@ -62,6 +72,17 @@ void require_f32(const ConstMatrix& matrix) {
 }
 
 }  // namespace
+
+void embed(Context& context, const EmbeddingTables& tables, const EmbeddingIndices& indices,
+           const NormParameters& norm, Matrix y) {
+  require_norm(norm, y.cols);
+  over_rows(context, Kind::embed, y, [&](std::int64_t begin, std::int64_t count) {
+    float* scratch = scratch_rows(context, y.cols, 2);
+    for (std::int64_t row = begin; row < begin + count; ++row) {
+      HWY_DYNAMIC_DISPATCH(EmbedRow)(tables, indices, norm, {y, row, scratch});
+    }
+  });
+}
 
 void embedding_sum(Context& context, const EmbeddingTables& tables, const EmbeddingIndices& indices,
                    Matrix z) {
@@ -80,30 +101,6 @@ void embedding_sum(Context& context, const EmbeddingTables& tables, const Embedd
                        reinterpret_cast<float*>(z.row(row)));
                     }
                   });
-}
-
-void scatter_add_rows(Context& context, ConstMatrix from, std::span<const std::int32_t> indices,
-                      Matrix to, std::int64_t skipped) {
-  require_f32(from);
-  require_f32(to);
-  if (from.cols != to.cols || static_cast<std::int64_t>(indices.size()) != from.rows) {
-    throw ArgumentError("rows to scatter do not fit their table");
-  }
-  constexpr std::int64_t kGranule = 16;
-  const std::int64_t wanted = from.cols / num_threads();
-  const std::int64_t stripe = std::max(kGranule, (wanted + kGranule - 1) / kGranule * kGranule);
-  parallel_tasks(context, (from.cols + stripe - 1) / stripe, [&](std::int64_t index) {
-    const std::int64_t begin = index * stripe, count = std::min(stripe, from.cols - begin);
-    const Timed time(context, {.kind = Kind::embed}, 0,
-                     12 * static_cast<double>(from.rows * count));
-    for (std::int64_t row = 0; row < from.rows; ++row) {
-      const std::int64_t at = indices[static_cast<std::size_t>(row)];
-      if (at == skipped) continue;
-      auto* target = reinterpret_cast<float*>(to.row(at)) + begin;
-      HWY_DYNAMIC_DISPATCH(AddValues)
-      (floats(from, row) + begin, static_cast<std::size_t>(count), target);
-    }
-  });
 }
 
 void embedding_sum_backward(Context& context, ConstMatrix d_z, const EmbeddingIndices& indices,

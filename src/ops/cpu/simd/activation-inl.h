@@ -1,24 +1,24 @@
 // The non-linearities of linear epilogues, for each instruction set. Included once for every
 // instruction set by Highway's foreach_target.
 // clang-format off
-#if defined(CLOZE_OPS_CPU_ACTIVATION_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef CLOZE_OPS_CPU_ACTIVATION_INL_H_
-#undef CLOZE_OPS_CPU_ACTIVATION_INL_H_
+#if defined(CLOZE_OPS_CPU_SIMD_ACTIVATION_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CLOZE_OPS_CPU_SIMD_ACTIVATION_INL_H_
+#undef CLOZE_OPS_CPU_SIMD_ACTIVATION_INL_H_
 #else
-#define CLOZE_OPS_CPU_ACTIVATION_INL_H_
+#define CLOZE_OPS_CPU_SIMD_ACTIVATION_INL_H_
 #endif
 // clang-format on
 
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
-#include "ops/ops.h"
+#include "ops/activation.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// 1 / (1 + exp(-x)). Highway's Exp gives garbage above the largest float's logarithm, and a number
-/// for what is none.
+/// 1 / (1 + exp(-x)); NaN stays NaN. Highway's Exp is wrong above the largest float's logarithm,
+/// and gives a number for NaN.
 template <class D, class V>
 HWY_INLINE V Sigmoid(D d, V x) {
   const auto one = hn::Set(d, 1.0F);
@@ -83,7 +83,7 @@ HWY_INLINE V Activate(D d, Epilogue epilogue, V x) {
     case Epilogue::gelu_tanh:
       return GeluTanh(d, x);
     case Epilogue::relu:
-      return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x);  // keeps what is no number
+      return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x);  // NaN stays NaN
     case Epilogue::silu:
       return hn::Mul(x, Sigmoid(d, x));
     case Epilogue::tanh:

@@ -1,18 +1,17 @@
 // Softmax and cross entropy of whole rows of logits, with its gradient written over them.
 // clang-format off
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "ops/cpu/cross_entropy.cc"
+#define HWY_TARGET_INCLUDE "ops/cpu/vocabulary_loss.cc"
 #include "hwy/foreach_target.h"
 // clang-format on
-#include "ops/cpu/cross_entropy.h"
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
-#include "ops/cpu/rows-inl.h"
+#include "ops/cpu/simd/row_tasks.h"
+#include "ops/cpu/simd/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace cloze::ops::HWY_NAMESPACE {
@@ -20,9 +19,8 @@ namespace cloze::ops::HWY_NAMESPACE {
 /// Values of a piece of a row, whose sum f32 holds well; pieces are added up in double.
 constexpr std::size_t kPiece = 1024;
 
-/// `scratch` holds the row's exponentials, kCrossEntropyMargin values more than the row.
-RowLoss CrossEntropyRow(const float* logits, std::size_t cols, std::int32_t label, float scale,
-                        DType dtype, std::byte* gradient, float* scratch) {
+RowLoss CrossEntropyRow(const CrossEntropyTask& task) {
+  const auto& [logits, cols, label, scale, dtype, gradient, scratch] = task;
   const F32 d;
   const std::size_t lanes = hn::Lanes(d), whole = cols / lanes * lanes;
   auto greatest = hn::Set(d, -std::numeric_limits<float>::infinity());
@@ -76,14 +74,15 @@ HWY_AFTER_NAMESPACE();
 #include <fmt/format.h>
 
 #include "cloze/error.h"
-#include "ops/cpu/device.h"
-#include "ops/training.h"
+#include "ops/cpu/row_work.h"
+#include "ops/loss.h"
 
 namespace cloze::ops {
 HWY_EXPORT(CrossEntropyRow);
 
-CrossEntropy cross_entropy(Context& context, ConstMatrix logits,
-                           std::span<const std::int32_t> labels, double scale, Matrix d_logits) {
+LossSum cross_entropy(Context& context, ConstMatrix logits, std::span<const std::int32_t> labels,
+                      const LossGradient& gradient) {
+  const Matrix d_logits = gradient.d_logits;
   const bool wanted = d_logits.data != nullptr;
   if (logits.dtype != DType::f32 || static_cast<std::int64_t>(labels.size()) != logits.rows ||
       (wanted && (d_logits.rows != logits.rows || d_logits.cols != logits.cols))) {
@@ -105,13 +104,17 @@ CrossEntropy cross_entropy(Context& context, ConstMatrix logits,
     scratch.reset();
     const auto at = static_cast<std::size_t>(row);
     rows[at] = HWY_DYNAMIC_DISPATCH(CrossEntropyRow)(
-        reinterpret_cast<const float*>(logits.row(row)), static_cast<std::size_t>(logits.cols),
-        labels[at], static_cast<float>(scale), d_logits.dtype, wanted ? d_logits.row(row) : nullptr,
-        scratch.take<float>(logits.cols + kCrossEntropyMargin).data());
+        {.logits = reinterpret_cast<const float*>(logits.row(row)),
+         .cols = static_cast<std::size_t>(logits.cols),
+         .label = labels[at],
+         .scale = static_cast<float>(gradient.scale),
+         .dtype = d_logits.dtype,
+         .gradient = wanted ? d_logits.row(row) : nullptr,
+         .scratch = scratch.take<float>(logits.cols + kRowPad).data()});
   });
-  CrossEntropy sum;
+  LossSum sum{.weight = static_cast<double>(logits.rows), .labelled = logits.rows};
   for (const auto& row : rows) {
-    sum.loss += row.loss;
+    sum.sum += row.loss;
     sum.correct += row.correct ? 1 : 0;
   }
   return sum;
