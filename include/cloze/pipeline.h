@@ -83,19 +83,19 @@ class Texts {
            std::same_as<std::ranges::range_value_t<Range>, TextPair> ||
            std::same_as<std::ranges::range_value_t<Range>, TextItem>)
       Texts(const Range& texts)  // NOLINT(google-explicit-constructor): a view, as std::span is
-      : data_(std::ranges::data(texts)), size_(std::ranges::size(texts)) {
-    using Value = std::ranges::range_value_t<Range>;
-    at_ = [](const void* data, std::size_t index) {
-      const auto& value = static_cast<const Value*>(data)[index];
-      if constexpr (std::same_as<Value, TextPair>) {
-        return Text{value.first, value.second};
-      } else if constexpr (std::same_as<Value, TextItem>) {
-        return Text{value.text, value.pair};
-      } else {
-        return Text{value, std::nullopt};
-      }
-    };
-  }
+      : data_(std::ranges::data(texts)),
+        size_(std::ranges::size(texts)),
+        at_([](const void* data, std::size_t index) {
+          using Value = std::ranges::range_value_t<Range>;
+          const auto& value = static_cast<const Value*>(data)[index];
+          if constexpr (std::same_as<Value, TextPair>) {
+            return Text{value.first, value.second};
+          } else if constexpr (std::same_as<Value, TextItem>) {
+            return Text{value.text, value.pair};
+          } else {
+            return Text{value, std::nullopt};
+          }
+        }) {}
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
@@ -132,7 +132,7 @@ class Pipeline {
   struct State {
     Model model;
     Tokenizer tokenizer;
-    std::int64_t batch_tokens;
+    std::int64_t batch_tokens = 0;
   };
   std::shared_ptr<const State> state_;
 };

@@ -92,7 +92,7 @@ class BertEncoder {
 /// What a classifier of whole sequences stands on.
 struct Pooler {
   LinearShape shape;
-  ops::Epilogue activation;
+  ops::Epilogue activation = ops::Epilogue::tanh;
 };
 /// The pooler that the weights have: BERT's, else DistilBERT's `pre_classifier`, else none.
 [[nodiscard]] std::optional<Pooler> pooler_in(const WeightSource& weights,

@@ -92,7 +92,9 @@ void run_embed_map(Arguments arguments) {
   }
   if (sentence.pooling == Pooling::none) throw UsageError("a map needs a pooling, not none");
   auto reader = TextReader::file(options.file, Tabs::pair);
-  const auto [items, points] = read(reader, options.most);
+  const auto labelled = read(reader, options.most);
+  const auto& items = labelled.first;
+  const auto& points = labelled.second;
   const auto model = SentenceTransformer::from_pretrained(options.model.root(), sentence);
   const auto vectors = suggesting_truncate([&] {
     const auto place = [&](std::size_t i) { return reader.place(items[i].number); };

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include <fmt/format.h>
+
 namespace cloze::cli {
 
 void add_optimizer_options(CLI::App& app, TrainingSettings& settings) {

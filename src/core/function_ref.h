@@ -23,7 +23,8 @@ class FunctionRef<Result(Arguments...)> {
   requires(!std::same_as<std::remove_cvref_t<Function>, FunctionRef> &&
            std::is_object_v<std::remove_reference_t<Function>> &&
            std::is_invocable_r_v<Result, std::remove_reference_t<Function>&, Arguments...>)
-      FunctionRef(Function&& function)  // NOLINT(google-explicit-constructor): as std::function
+      // NOLINTNEXTLINE(google-explicit-constructor, bugprone-forwarding-reference-overload)
+      FunctionRef(Function&& function)
       : object_(const_cast<void*>(static_cast<const void*>(std::addressof(function)))),
         call_([](void* object, Arguments... arguments) -> Result {
           auto& target = *static_cast<std::remove_reference_t<Function>*>(object);

@@ -16,6 +16,7 @@ namespace cloze {
 class DataSource {
  public:
   template <class Path>
+  // NOLINTNEXTLINE(modernize-pass-by-value): a path, or what one is made from
   requires std::convertible_to<const Path&, std::filesystem::path> DataSource(const Path& file)
       : file_(file) {}  // NOLINT(google-explicit-constructor)
   /// The examples must outlive it.

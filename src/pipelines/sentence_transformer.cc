@@ -81,6 +81,7 @@ Tensor SentenceTransformer::encode(const Texts& texts, const SentenceEncodeOptio
   });
 }
 
+// NOLINTNEXTLINE(readability-convert-member-functions-to-static): as sentence-transformers has it
 Tensor SentenceTransformer::similarity(const Tensor& a, const Tensor& b) const {
   return cosine_similarity(a, b);
 }

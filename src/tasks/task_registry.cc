@@ -21,7 +21,7 @@ struct UsedOptions {
 
 struct Entry {
   TaskInfo info;
-  std::unique_ptr<Task> (*make)(TaskSetup setup);
+  std::unique_ptr<Task> (*make)(TaskSetup setup) = nullptr;
   UsedOptions used;
 };
 

@@ -168,7 +168,8 @@ std::vector<std::int64_t> rows_of_units(const HeadKind& head, const TaskBatch& b
   const auto& inputs = batch.inputs;
   if (head.unit == HeadUnit::choice) return {batch.choices.begin(), batch.choices.end()};
   if (head.unit == HeadUnit::pair) {
-    return std::vector<std::int64_t>(static_cast<std::size_t>(inputs.sequences() / 2), 2);
+    std::vector<std::int64_t> pairs(static_cast<std::size_t>(inputs.sequences() / 2), 2);
+    return pairs;
   }
   std::vector<std::int64_t> rows(static_cast<std::size_t>(inputs.sequences()), 1);
   if (!row_per_token(head.unit)) return rows;

@@ -95,7 +95,7 @@ void Attend(const ForwardTask& task, Arena& scratch) {
   auto* score = Take<float>(scratch, kTile * keys);
   auto* output = Take<float>(scratch, kTile * width);
   auto* factors = drops ? Take<float>(scratch, kTile * keys) : nullptr;
-  Element* left;
+  Element* left = nullptr;
   if constexpr (kRounds) {
     left = Take<Element>(scratch, kTile * left_stride);
   } else {

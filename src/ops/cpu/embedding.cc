@@ -19,8 +19,9 @@ namespace cloze::ops::HWY_NAMESPACE {
 void EmbedRow(const EmbeddingTables& tables, const EmbeddingIndices& indices,
               const NormParameters& norm, const EmbeddedRow& to) {
   const F32 d;
-  const auto& [y, row, scratch] = to;
-  const auto at = static_cast<std::size_t>(row);
+  const auto& y = to.y;
+  float* scratch = to.scratch;
+  const auto at = static_cast<std::size_t>(to.row);
   float* part = scratch + y.cols + kRowPad;
   const auto cols = static_cast<std::size_t>(y.cols);
   LoadRow(tables.word.dtype, tables.word.row(indices.input_ids[at]), cols, scratch);
@@ -33,7 +34,7 @@ void EmbedRow(const EmbeddingTables& tables, const EmbeddingIndices& indices,
   add(tables.token_type, indices.token_type_ids[at]);
   add(tables.position, indices.position_ids[at]);
   NormalizeRow(scratch, cols, norm.gamma.data(), norm.beta.data(), norm.epsilon);
-  StoreRow(scratch, cols, y.dtype, y.row(row));
+  StoreRow(scratch, cols, y.dtype, y.row(to.row));
 }
 
 void SumThree(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, const float* HWY_RESTRICT c,

@@ -138,11 +138,12 @@ using Kind = OperationKey::Kind;
 
 }  // namespace
 
-void layer_norm(Context& context, ConstMatrix x, const NormParameters& norm, Matrix y) {
-  require_norm(norm, x.cols);
+void layer_norm(Context& context, ConstMatrix x, const NormParameters& parameters, Matrix y) {
+  require_norm(parameters, x.cols);
   over_rows(context, Kind::layer_norm, y, [&](std::int64_t begin, std::int64_t count) {
     HWY_DYNAMIC_DISPATCH(LayerNormRows)
-    (x.rows_from(begin, count), norm, y.rows_from(begin, count), scratch_rows(context, x.cols, 1));
+    (x.rows_from(begin, count), parameters, y.rows_from(begin, count),
+     scratch_rows(context, x.cols, 1));
   });
 }
 

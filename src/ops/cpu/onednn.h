@@ -53,6 +53,8 @@ class PackedMatrix {
   /// `compute`: from f32 or bf16 for f32 and bf16, from i8 for i8. Throws ModelError where the
   /// machine cannot compute in it.
   PackedMatrix(const ConstMatrix& from, DType compute);
+  PackedMatrix(const PackedMatrix&) = delete;
+  PackedMatrix& operator=(const PackedMatrix&) = delete;
   PackedMatrix(PackedMatrix&&) noexcept;
   PackedMatrix& operator=(PackedMatrix&&) noexcept;
   ~PackedMatrix();
@@ -125,6 +127,8 @@ class Products {
 class LoneProduct {
  public:
   LoneProduct(std::int64_t m, std::int64_t n, std::int64_t k, DType compute);
+  LoneProduct(const LoneProduct&) = delete;
+  LoneProduct& operator=(const LoneProduct&) = delete;
   LoneProduct(LoneProduct&&) noexcept;
   LoneProduct& operator=(LoneProduct&&) noexcept;
   ~LoneProduct();

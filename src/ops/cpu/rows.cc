@@ -70,7 +70,6 @@ HWY_AFTER_NAMESPACE();
 
 #include "cloze/error.h"
 #include "core/parallel.h"
-#include "ops/cpu/row_work.h"
 #include "ops/rows.h"
 
 namespace cloze::ops {

@@ -114,9 +114,9 @@ LossSum over_elements(const Elements& elements, const LossGradient& wanted, cons
 
 LossSum class_cross_entropy(Context& context, ConstMatrix logits,
                             std::span<const std::int32_t> labels, const ClassLoss& options,
-                            const LossGradient& wanted) {
-  const double scale = wanted.scale;
-  const Matrix d_logits = wanted.d_logits;
+                            const LossGradient& gradient) {
+  const double scale = gradient.scale;
+  const Matrix d_logits = gradient.d_logits;
   require_f32(logits, d_logits);
   require_labels(labels, logits.rows);
   const std::int64_t classes = logits.cols;
@@ -139,9 +139,9 @@ LossSum class_cross_entropy(Context& context, ConstMatrix logits,
 
   return sum_over_rows(context, logits.rows, classes, [&](std::int64_t row) -> LossSum {
     const auto label = labels[static_cast<std::size_t>(row)];
-    float* gradient = d_logits.data == nullptr ? nullptr : floats(d_logits, row);
+    float* d_row = d_logits.data == nullptr ? nullptr : floats(d_logits, row);
     if (label == options.ignored) {
-      if (gradient != nullptr) std::fill_n(gradient, classes, 0.0F);
+      if (d_row != nullptr) std::fill_n(d_row, classes, 0.0F);
       return {};
     }
     const float* x = floats(logits, row);
@@ -157,24 +157,24 @@ LossSum class_cross_entropy(Context& context, ConstMatrix logits,
       const double log_p = static_cast<double>(x[c]) - normalizer.log_sum;
       const double smoothed = spread * weight_of(c);
       loss.sum -= smoothed * log_p;
-      if (gradient != nullptr) {
+      if (d_row != nullptr) {
         const double share = smoothed + (c == label ? own : 0);
-        gradient[c] = static_cast<float>(scale * (total * std::exp(log_p) - share));
+        d_row[c] = static_cast<float>(scale * (total * std::exp(log_p) - share));
       }
     }
     return loss;
   });
 }
 
-LossSum segment_cross_entropy(Context& context, ConstMatrix logits, const SegmentLoss& segment_loss,
-                              const LossGradient& wanted) {
-  const std::int64_t column = segment_loss.column;
-  const auto cu_segments = segment_loss.cu_segments, labels = segment_loss.labels;
-  const double smoothing = segment_loss.smoothing, scale = wanted.scale;
-  const Matrix d_logits = wanted.d_logits;
+LossSum segment_cross_entropy(Context& context, ConstMatrix logits, const SegmentLoss& segments,
+                              const LossGradient& gradient) {
+  const std::int64_t column = segments.column;
+  const auto cu_segments = segments.cu_segments, labels = segments.labels;
+  const double smoothing = segments.smoothing, scale = gradient.scale;
+  const Matrix d_logits = gradient.d_logits;
   require_f32(logits, d_logits);
-  const auto segments = static_cast<std::int64_t>(cu_segments.size()) - 1;
-  require_labels(labels, segments);
+  const auto count = static_cast<std::int64_t>(cu_segments.size()) - 1;
+  require_labels(labels, count);
   if (cu_segments.back() != logits.rows || column < 0 || column >= logits.cols) {
     throw ArgumentError(fmt::format("segments of {} rows, column {}, of logits [{}, {}]",
                                     cu_segments.back(), column, logits.rows, logits.cols));
@@ -186,7 +186,7 @@ LossSum segment_cross_entropy(Context& context, ConstMatrix logits, const Segmen
           fmt::format("label {} of segment {} is outside its {} rows", labels[i], i, length));
     }
   }
-  return sum_over_rows(context, segments, 32, [&](std::int64_t segment) -> LossSum {
+  return sum_over_rows(context, count, 32, [&](std::int64_t segment) -> LossSum {
     const auto at = static_cast<std::size_t>(segment);
     const std::int64_t begin = cu_segments[at], length = cu_segments[at + 1] - cu_segments[at];
     const auto label = labels[at];
