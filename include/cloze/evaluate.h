@@ -17,6 +17,7 @@
 
 namespace cloze {
 
+/// What is evaluated, and on what.
 struct EvaluateSettings {
   std::string model{};               ///< a fine-tuned model: a directory, or a name on the Hub
   std::filesystem::path data{};      ///< the file to evaluate on, as `finetune` reads it
@@ -27,6 +28,7 @@ struct EvaluateSettings {
   bool predictions = false;          ///< whether the result has them
 };
 
+/// What an evaluation found.
 struct EvaluateResult {
   std::string task;
   std::size_t examples = 0;

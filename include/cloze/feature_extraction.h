@@ -20,6 +20,7 @@
 
 namespace cloze {
 
+/// Which hidden states become vectors, and how.
 struct FeatureExtractionOptions {
   /// Which hidden states, as indices of transformers' `hidden_states`: 0 the embeddings, -1 the
   /// last layer. Several are concatenated.
@@ -35,6 +36,7 @@ struct TextFeatures {
   Tensor vectors{};                 ///< f32 [tokens, columns]; [1, columns] with a pooling
 };
 
+/// Texts to vectors of their tokens; immutable, and safe to share between threads.
 class FeatureExtractionPipeline : public Pipeline<BertModel> {
  public:
   /// Throws as Pipeline does.

@@ -19,6 +19,7 @@
 
 namespace cloze {
 
+/// How masks are filled.
 struct FillMaskOptions {
   std::int64_t top_k = 5;  ///< candidates of each mask
   /// If there are any, only these tokens are candidates. Their scores stay probabilities over the
@@ -52,6 +53,7 @@ struct MaskTarget {
   bool in_vocabulary = true;  ///< whether the target itself is a token
 };
 
+/// Fills [MASK]; immutable, and safe to share between threads.
 class FillMaskPipeline : public Pipeline<BertForMaskedLM> {
  public:
   /// Throws as Pipeline does; ModelError also for a vocabulary without [MASK].

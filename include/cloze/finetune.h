@@ -97,6 +97,7 @@ struct FinetuneStep {
   double seconds_left = 0;
 };
 
+/// An evaluation on the dev set.
 struct FinetuneEvaluation {
   std::int64_t step = 0;
   double epoch = 0;
@@ -106,12 +107,14 @@ struct FinetuneEvaluation {
   bool best = false;                                    ///< so far
 };
 
+/// Whom fine-tuning tells what it does; any may be empty.
 struct FinetuneCallbacks : TrainingCallbacks {
   std::function<void(const FinetuneStart&)> start;
   std::function<void(const FinetuneStep&)> step;
   std::function<void(const FinetuneEvaluation&)> evaluation;
 };
 
+/// What a run of fine-tuning came to.
 struct FinetuneResult {
   bool finished = false;       ///< otherwise stopped on request
   bool stopped_early = false;  ///< for want of patience

@@ -26,15 +26,18 @@ struct Prompt {
   std::span<const std::string_view> choices;
 };
 
+/// How continuations are read.
 struct MultipleChoiceOptions {
   TextLimits limits{};  ///< of a prompt with one choice; `name` names the prompt
 };
 
+/// How likely a continuation is the right one.
 struct Choice {
   std::size_t choice = 0;        ///< the best, from 0; of equal ones the first
   std::vector<double> scores{};  ///< probability of each choice; together 1
 };
 
+/// Chooses among continuations; immutable, and safe to share between threads.
 class MultipleChoicePipeline : public Pipeline<BertForMultipleChoice> {
  public:
   /// Throws as Pipeline does.

@@ -16,14 +16,17 @@
 
 namespace cloze {
 
+/// How pairs are read.
 struct NextSentenceOptions {
   TextLimits limits{};
 };
 
+/// How likely the second text of a pair follows the first.
 struct NextSentenceScore {
   double is_next = 0;  ///< probability that the second text follows the first
 };
 
+/// Tells whether a text follows another; immutable, and safe to share between threads.
 class NextSentencePipeline : public Pipeline<BertForNextSentencePrediction> {
  public:
   /// Throws as Pipeline does.

@@ -71,6 +71,7 @@ class TextTooLong : public ArgumentError {
 /// outlive the call.
 class Texts {
  public:
+  /// A text, or a pair of texts.
   struct Text {
     std::string_view first;
     std::optional<std::string_view> second;

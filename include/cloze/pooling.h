@@ -7,6 +7,7 @@
 
 namespace cloze {
 
+/// How the vectors of the tokens become one.
 enum class Pooling : std::uint8_t {
   none,    ///< no pooling: a vector a token
   cls,     ///< the vector of the first token, [CLS]
@@ -23,6 +24,7 @@ enum class Pooling : std::uint8_t {
 /// ArgumentError for another name.
 [[nodiscard]] Pooling pooling_from(std::string_view name);
 
+/// The name that `pooling_from` reads.
 [[nodiscard]] std::string_view name_of(Pooling pooling);
 
 }  // namespace cloze

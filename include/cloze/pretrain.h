@@ -106,18 +106,21 @@ struct PretrainStep {
   std::int64_t tokens = 0;  ///< since the run began
 };
 
+/// An evaluation on the held-out text.
 struct PretrainEvaluation {
   std::int64_t step = 0;
   PretrainMetrics metrics;
   bool best = false;  ///< so far
 };
 
+/// Whom pre-training tells what it does; any may be empty.
 struct PretrainCallbacks : TrainingCallbacks {
   std::function<void(const PretrainStart&)> start;
   std::function<void(const PretrainStep&)> step;
   std::function<void(const PretrainEvaluation&)> evaluation;
 };
 
+/// What a run of pre-training came to.
 struct PretrainResult {
   bool finished = false;  ///< otherwise stopped on request
   std::int64_t steps = 0;

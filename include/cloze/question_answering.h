@@ -45,6 +45,7 @@ struct Answer {
   Span byte_offsets{};  ///< in bytes of the context
 };
 
+/// Finds answers in texts; immutable, and safe to share between threads.
 class QuestionAnsweringPipeline : public Pipeline<BertForQuestionAnswering> {
  public:
   /// Throws as Pipeline does.

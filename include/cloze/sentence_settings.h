@@ -12,6 +12,7 @@
 
 namespace cloze {
 
+/// What a sentence-transformers directory says about pooling and what follows it.
 struct SentenceSettings {
   Pooling pooling = Pooling::mean;
   bool normalize = false;  ///< at the end

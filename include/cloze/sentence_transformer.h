@@ -22,6 +22,7 @@
 
 namespace cloze {
 
+/// What to use instead of what the directory says.
 struct SentenceTransformerOptions {
   PipelineOptions pipeline{};
   /// Instead of what the directory says, its dense layers, normalization and maximal length
@@ -43,6 +44,7 @@ struct SentenceEncodeOptions {
   TextName name{};  ///< of a text in messages; empty: "text 3", counted from 1
 };
 
+/// Texts to one vector each; immutable, and safe to share between threads.
 class SentenceTransformer {
  public:
   /// Loads a sentence-transformers directory or any BERT, or a model by its name (see find_model).

@@ -12,11 +12,13 @@
 
 namespace cloze {
 
+/// An answer of a question: a stretch of its context.
 struct SquadAnswer {
   std::string text;
   std::int32_t start = 0;  ///< code points before it in the context; -1: the context has it nowhere
 };
 
+/// A question about a context.
 struct SquadQuestion {
   std::string id;
   std::string question;
@@ -24,6 +26,7 @@ struct SquadQuestion {
   std::vector<SquadAnswer> answers;  ///< none: impossible to answer
 };
 
+/// A file of SQuAD.
 struct SquadData {
   std::vector<std::string> contexts;
   std::vector<SquadQuestion> questions;

@@ -28,6 +28,7 @@ enum class ScoreFunction : std::uint8_t {
   none,       ///< the logit itself
 };
 
+/// How texts are labelled.
 struct TextClassificationOptions {
   std::int64_t top_k = 1;  ///< the best labels of each text; 0: all
   ScoreFunction function_to_apply = ScoreFunction::automatic;
@@ -41,6 +42,7 @@ struct LabelScore {
   std::size_t index = 0;  ///< of the label in `id2label`
 };
 
+/// Labels texts and pairs; immutable, and safe to share between threads.
 class TextClassificationPipeline : public Pipeline<BertForSequenceClassification> {
  public:
   /// Throws as Pipeline does.

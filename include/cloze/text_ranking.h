@@ -23,6 +23,7 @@
 
 namespace cloze {
 
+/// How pairs are scored.
 struct CrossEncoderOptions {
   /// `automatic`: the probability that the texts belong together (sigmoid of one output, softmax of
   /// two), or the value of a regression model. `none`: the logit, as sentence-transformers gives it
@@ -31,6 +32,7 @@ struct CrossEncoderOptions {
   TextLimits limits{};
 };
 
+/// How the documents of a query are ranked.
 struct RankOptions {
   std::int64_t top_k = 0;  ///< the best documents; 0: all
   ScoreFunction function_to_apply = ScoreFunction::automatic;
@@ -43,6 +45,8 @@ struct RankedDocument {
   double score = 0;
 };
 
+/// Scores pairs of texts with a model that reads both at once; immutable, and safe to share between
+/// threads.
 class CrossEncoder : public Pipeline<BertForSequenceClassification> {
  public:
   /// Throws as Pipeline does; ModelError also for a model with more than two outputs.

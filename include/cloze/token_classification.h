@@ -32,6 +32,7 @@ enum class Aggregation : std::uint8_t {
 /// "none", "simple", "first", "max" or "average". Throws ArgumentError for another name.
 [[nodiscard]] Aggregation aggregation_from(std::string_view name);
 
+/// How entities are made of tokens.
 struct TokenClassificationOptions {
   Aggregation aggregation = Aggregation::simple;
   std::vector<std::string> ignore_labels{"O"};
@@ -53,6 +54,7 @@ struct TaggedEntity {
   std::int32_t index = -1;  ///< with `Aggregation::none`: the token's place in its window
 };
 
+/// How words that were split before are labelled.
 struct WordTaggingOptions {
   std::int64_t max_length = 0;  ///< tokens of a window, special ones included; 0: the model's most
   std::int64_t stride = 128;    ///< tokens that windows of one long sentence share
@@ -67,6 +69,7 @@ struct WordLabel {
   double score = 0;  ///< probability
 };
 
+/// Finds entities in texts; immutable, and safe to share between threads.
 class TokenClassificationPipeline : public Pipeline<BertForTokenClassification> {
  public:
   /// Throws as Pipeline does.

@@ -19,6 +19,7 @@ struct ScoredText {
   std::string text;
 };
 
+/// Keeps the best of the texts that it is given.
 class TopList {
  public:
   /// Keeps the `count` best.

@@ -15,6 +15,7 @@
 
 namespace cloze {
 
+/// Which optimizer.
 enum class OptimizerKind : std::uint8_t {
   adamw,  ///< Loshchilov and Hutter, arXiv:1711.05101
   lamb,   ///< You et al., arXiv:1904.00962
@@ -22,8 +23,10 @@ enum class OptimizerKind : std::uint8_t {
 
 /// Throws ArgumentError for another name than "adamw", "lamb".
 [[nodiscard]] OptimizerKind optimizer_from(std::string_view name);
+/// The name that `optimizer_from` reads.
 [[nodiscard]] std::string_view name_of(OptimizerKind kind);
 
+/// The optimizer and its constants.
 struct OptimizerSettings {
   OptimizerKind kind = OptimizerKind::adamw;
   double beta1 = 0.9;
@@ -46,6 +49,7 @@ enum class ScheduleKind : std::uint8_t {
 /// Throws ArgumentError for another name than "linear", "cosine", "constant", "one-cycle",
 /// "inverse-sqrt".
 [[nodiscard]] ScheduleKind schedule_from(std::string_view name);
+/// The name that `schedule_from` reads.
 [[nodiscard]] std::string_view name_of(ScheduleKind kind);
 
 /// Settings that every kind of training has. `run.json` in the run's directory remembers them.
@@ -78,6 +82,7 @@ struct TrainingSettings {
   int threads = 0;                        ///< during the call; 0: `num_threads()` as it is
 };
 
+/// What a message is.
 enum class MessageKind : std::uint8_t {
   info,     ///< what the run does now
   note,     ///< something about the data or the settings that a person may want to know

@@ -21,6 +21,7 @@
 
 namespace cloze {
 
+/// How candidate labels are scored.
 struct ZeroShotClassificationOptions {
   std::string hypothesis_template = "This example is {}.";  ///< {} is where the label goes
   /// Each label stands alone: softmax of its entailment against its contradiction. Otherwise, and
@@ -30,6 +31,8 @@ struct ZeroShotClassificationOptions {
   TextLimits limits{};
 };
 
+/// Labels texts with labels that the model was not trained for; immutable, and safe to share
+/// between threads.
 class ZeroShotClassificationPipeline : public Pipeline<BertForSequenceClassification> {
  public:
   /// Throws as Pipeline does; ModelError also for a model without a label that begins with
