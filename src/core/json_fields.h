@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -65,6 +66,17 @@ template <class T>
   const auto value = json_count(object, name, origin);
   if (!value) throw FormatError(fmt::format("{}: field \"{}\" is missing", origin, name));
   return *value;
+}
+
+/// A list of such numbers that must be there.
+[[nodiscard]] inline std::vector<std::int32_t> required_json_counts(const nlohmann::json& object,
+                                                                    const char* name,
+                                                                    const std::string& origin) {
+  std::vector<std::int32_t> counts;
+  for (const double value : required_json_field<std::vector<double>>(object, name, origin)) {
+    counts.push_back(required_json_count({{name, value}}, name, origin));
+  }
+  return counts;
 }
 
 }  // namespace cloze

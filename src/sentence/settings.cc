@@ -1,3 +1,5 @@
+#include <cmath>
+#include <limits>
 #include <string>
 #include <system_error>
 
@@ -9,6 +11,7 @@
 #include "core/io/files.h"
 #include "core/io/mapped_file.h"
 #include "core/json.h"
+#include "core/json_fields.h"
 
 namespace cloze {
 namespace {
@@ -48,14 +51,14 @@ Pooling read_pooling(const std::filesystem::path& path) {
 std::optional<std::int64_t> read_max_seq_length(const std::filesystem::path& path) {
   if (!files::exists(path)) return std::nullopt;
   const auto config = read_json(path);
-  const auto found = config.find("max_seq_length");
-  if (found == config.end() || found->is_null()) return std::nullopt;
-  const auto length = found->get<std::int64_t>();
-  if (length < 1) {
+  const auto length = json_field<double>(config, "max_seq_length", path.string());
+  if (!length) return std::nullopt;
+  if (*length < 1 || *length > std::numeric_limits<std::int32_t>::max() ||
+      *length != std::floor(*length)) {
     throw FormatError(
-        fmt::format("{}: max_seq_length is {}, no length of a text", path.string(), length));
+        fmt::format("{}: max_seq_length is {}, no length of a text", path.string(), *length));
   }
-  return length;
+  return static_cast<std::int64_t>(*length);
 }
 
 /// A module's place, which must lie inside the directory.

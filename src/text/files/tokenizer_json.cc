@@ -139,7 +139,7 @@ Template read_template(const Json& pieces, const Json& special, const Vocabulary
     piece.type_id = required_json_count(body, "type_id", origin);
     if (is_special) {
       const Json token = required_json_field<Json>(special, id.c_str(), origin);
-      piece.ids = required_json_field<std::vector<std::int32_t>>(token, "ids", origin);
+      piece.ids = required_json_counts(token, "ids", origin);
       piece.tokens = required_json_field<std::vector<std::string>>(token, "tokens", origin);
       if (piece.ids.size() != piece.tokens.size() ||
           !std::all_of(piece.ids.begin(), piece.ids.end(),
