@@ -6,22 +6,10 @@
 #include <span>
 #include <vector>
 
+#include "bert/matrix_rows.h"
 #include "core/parallel.h"
 
 namespace cloze::internal {
-namespace {
-
-// All matrices here are f32.
-std::span<const float> row_of(ops::ConstMatrix matrix, std::int64_t row) {
-  return {reinterpret_cast<const float*>(matrix.row(row)),  // NOLINT(*-reinterpret-cast)
-          static_cast<std::size_t>(matrix.cols)};
-}
-std::span<float> row_of(ops::Matrix matrix, std::int64_t row) {
-  return {reinterpret_cast<float*>(matrix.row(row)),  // NOLINT(*-reinterpret-cast)
-          static_cast<std::size_t>(matrix.cols)};
-}
-
-}  // namespace
 
 void mean_of_sequences(ops::ConstMatrix hidden, const Batch& batch, ops::Matrix vectors) {
   parallel_for(batch.sequences(), 1, [&](std::int64_t sequence) {

@@ -9,6 +9,7 @@
 
 #include "bert/encoder.h"
 #include "bert/head_model.h"
+#include "bert/matrix_rows.h"
 #include "bert/training/trainable_encoder.h"
 #include "cloze/error.h"
 #include "ops/rows.h"
@@ -38,10 +39,6 @@ std::vector<ParameterShape> parameters_of(const BertConfig& config, const HeadLa
     append(list, shapes.norm);
   }
   return list;
-}
-
-std::span<float> row_of(ops::Matrix matrix, std::int64_t row) {
-  return {reinterpret_cast<float*>(matrix.row(row)), static_cast<std::size_t>(matrix.cols)};
 }
 
 }  // namespace

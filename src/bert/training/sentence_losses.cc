@@ -6,22 +6,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "bert/matrix_rows.h"
 #include "core/parallel.h"
 
 namespace cloze::internal {
 namespace {
 
 using Vector = std::vector<double>;
-
-std::span<const float> row_of(ops::ConstMatrix matrix, std::int64_t row) {
-  // f32, as every matrix here
-  return {reinterpret_cast<const float*>(matrix.row(row)),  // NOLINT(*-reinterpret-cast)
-          static_cast<std::size_t>(matrix.cols)};
-}
-std::span<float> row_of(ops::Matrix matrix, std::int64_t row) {
-  return {reinterpret_cast<float*>(matrix.row(row)),  // NOLINT(*-reinterpret-cast)
-          static_cast<std::size_t>(matrix.cols)};
-}
 
 double dot(const Vector& a, const Vector& b) {
   double sum = 0;

@@ -26,7 +26,7 @@ namespace cloze::files {
 /// The same; nothing when it cannot be read.
 [[nodiscard]] std::optional<std::string> text_if_readable(const std::filesystem::path& path);
 
-/// Writes a file whole or not at all (core/atomic_file.h). Throws IoError.
+/// Writes a file whole or not at all (core/io/atomic_file.h). Throws IoError.
 void write_text(const std::filesystem::path& path, std::string_view text);
 
 /// Writes the bytes of `from` to `to`, as write_text does. Throws IoError.
