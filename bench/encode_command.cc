@@ -63,29 +63,17 @@ void add_options(CLI::App& app, Options& options) {
   source->add_option("--config", options.config, "random weights for a config.json")
       ->type_name("FILE");
   source->require_option(0, 1);
-  app.add_option("--batch", options.batch, "sequences")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 24));
-  app.add_option("--length", options.length, "tokens of each")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 24));
+  add_count(app, "--batch", options.batch, "sequences", 1, std::int64_t{1} << 24);
+  add_count(app, "--length", options.length, "tokens of each", 1, std::int64_t{1} << 24);
   app.add_option("--lengths", options.lengths,
                  "a file of lengths or texts instead of --batch and --length")
       ->type_name("FILE")
       ->excludes("--batch")
       ->excludes("--length");
   app.add_flag("--truncate", options.truncate, "cut texts that are too long");
-  app.add_option("--warmup", options.warmup, "passes before the clock starts")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1 << 20));
-  app.add_option("--iterations", options.iterations,
-                 "passes to time; 0: as many as fit in three seconds, at least five")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1 << 20));
+  add_count(app, "--warmup", options.warmup, "passes before the clock starts", 0, 1 << 20);
+  add_count(app, "--iterations", options.iterations,
+            "passes to time; 0: as many as fit in three seconds, at least five", 0, 1 << 20);
   app.add_flag("--profile", options.profile, "where the time goes, by kind of operation");
   app.add_flag("--json", options.json, "one JSON object");
   options.model.add_computation(app);

@@ -56,10 +56,7 @@ void run_bench_load(Arguments arguments) {
   bool as_json = false;
   model.add_model(app);
   model.add_computation(app);
-  app.add_option("--rounds", rounds, "how often to load it")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, 1000));
+  add_count(app, "--rounds", rounds, "how often to load it", 1, 1000);
   app.add_flag("--json", as_json, "one JSON object");
   app.footer(examples);
   if (!parse(app, arguments)) return;

@@ -66,10 +66,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--epochs", data.epochs, "times to go through the text; 0: once")
       ->type_name("N")
       ->capture_default_str();
-  app.add_option("--workers", data.workers, "background threads")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1024));
+  add_count(app, "--workers", data.workers, "background threads", 0, 1024);
   app.add_option("--seed", data.seed, "for everything random")
       ->type_name("N")
       ->capture_default_str();

@@ -48,15 +48,10 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("NAME")
       ->capture_default_str()
       ->check(CLI::IsMember({"hf", "google"}));
-  app.add_option("--threads", options.threads, "threads of the run on all cores; 0: all cores")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 4096));
-  app.add_option("--iterations", options.iterations,
-                 "passes to time; 0: as many as fit in five seconds, at least five")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1 << 20));
+  add_count(app, "--threads", options.threads, "threads of the run on all cores; 0: all cores", 0,
+            4096);
+  add_count(app, "--iterations", options.iterations,
+            "passes to time; 0: as many as fit in five seconds, at least five", 0, 1 << 20);
   app.add_flag("--json", options.json, "one JSON object");
   app.footer(examples);
 }

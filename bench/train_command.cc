@@ -60,14 +60,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--config", options.config, "a config.json instead of a size")
       ->type_name("FILE")
       ->excludes("--size");
-  app.add_option("--batch", options.batch, "sequences")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 20));
-  app.add_option("--length", options.length, "tokens of each")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 20));
+  add_count(app, "--batch", options.batch, "sequences", 1, std::int64_t{1} << 20);
+  add_count(app, "--length", options.length, "tokens of each", 1, std::int64_t{1} << 20);
   app.add_option("--lengths", options.lengths, "a file of lengths instead of --batch and --length")
       ->type_name("FILE")
       ->excludes("--batch")
@@ -76,21 +70,13 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("TYPE")
       ->capture_default_str()
       ->check(CLI::IsMember({"f32", "bf16", "auto"}));
-  app.add_option("--threads", options.threads, "threads; 0: all cores")
-      ->type_name("N")
-      ->check(in_range(0, 4096));
+  add_count(app, "--threads", options.threads, "threads; 0: all cores", 0, 4096);
   app.add_flag("--no-dropout", options.no_dropout, "leave dropout out");
   app.add_flag("--recompute", options.recompute,
                "keep the layers' inputs alone: less memory, a third more arithmetic");
-  app.add_option("--warmup", options.warmup, "steps before the clock starts")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1 << 20));
-  app.add_option("--iterations", options.iterations,
-                 "steps to time; 0: as many as fit in five seconds, at least five")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1 << 20));
+  add_count(app, "--warmup", options.warmup, "steps before the clock starts", 0, 1 << 20);
+  add_count(app, "--iterations", options.iterations,
+            "steps to time; 0: as many as fit in five seconds, at least five", 0, 1 << 20);
   app.add_flag("--profile", options.profile, "where the time goes, by kind of operation");
   app.add_flag("--json", options.json, "one JSON object");
   app.footer(examples);

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
-#include "cloze/output.h"
+#include "cli/format.h"
 
 namespace cloze::cli {
 namespace {
@@ -43,9 +43,7 @@ void print_help(std::string_view program, std::string_view about,
     text += fmt::format("  {:<18}{}\n", command.name, command.summary);
   }
   text += fmt::format("\n{} COMMAND --help tells the options of each, with examples.\n", program);
-  auto out = Output::standard_output();
-  out.write(text);
-  out.finish();
+  print(text);
 }
 
 }  // namespace
