@@ -8,8 +8,8 @@
 
 #include "bench/bench_command.h"
 #include "bench/load_benchmark.h"
+#include "cli/format.h"
 #include "cli/options.h"
-#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {
@@ -30,7 +30,7 @@ std::string json(const LoadBenchmark& result) {
       {"first_ms", result.first_ms}, {"ready_ms", result.ready_ms()},
       {"copy_ms", result.copy_ms},   {"fraction_of_memory", result.fraction_of_memory()},
       {"bytes", result.bytes},       {"rounds", result.rounds}};
-  return out.dump() + '\n';
+  return json_text(out);
 }
 
 std::string readable(const LoadBenchmark& result) {
@@ -63,9 +63,7 @@ void run_bench_load(Arguments arguments) {
 
   const auto options = model.load_options();
   const auto result = benchmark_load(model.directory(), rounds, options);
-  auto out = Output::standard_output();
-  out.write(as_json ? json(result) : readable(result));
-  out.finish();
+  print(as_json ? json(result) : readable(result));
 }
 
 }  // namespace cloze::cli

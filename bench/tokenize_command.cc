@@ -11,7 +11,6 @@
 #include "bench/tokenize_benchmark.h"
 #include "cli/format.h"
 #include "cli/options.h"
-#include "cloze/output.h"
 #include "cloze/threads.h"
 #include "cloze/tokenizer.h"
 #include "core/io/mapped_file.h"
@@ -86,7 +85,7 @@ std::string json(const TokenizeBenchmark& result) {
   out["bytes"] = result.bytes;
   out["tokens"] = result.tokens;
   out["iterations"] = result.ids.ms.size();
-  return out.dump() + '\n';
+  return json_text(out);
 }
 
 std::string readable(const TokenizeBenchmark& result) {
@@ -128,9 +127,7 @@ void run_bench_tokenize(Arguments arguments) {
   const auto mode = options.mode == "google" ? TokenizerMode::google : TokenizerMode::hf;
   const auto tokenizer = Tokenizer::from_pretrained(options.model.directory(), mode);
   const auto result = benchmark_tokenize(tokenizer, lines, {.iterations = options.iterations});
-  auto out = Output::standard_output();
-  out.write(options.json ? json(result) : readable(result));
-  out.finish();
+  print(options.json ? json(result) : readable(result));
 }
 
 }  // namespace cloze::cli
