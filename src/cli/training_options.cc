@@ -13,11 +13,7 @@ void add_optimizer_options(CLI::App& app, TrainingSettings& settings) {
             "linear, cosine, constant, one-cycle, inverse-sqrt",
             [&s](const std::string& name) { s.schedule = schedule_from(name); });
   app.add_option_function<double>(
-         "--warmup",
-         [&s](double warmup) {
-           s.warmup_steps = warmup >= 1 ? warmup : 0;
-           s.warmup_ratio = warmup >= 1 ? 0 : warmup;
-         },
+         "--warmup", [&s](double warmup) { s.set_warmup(warmup); },
          "share of the run; from 1 on, steps")
       ->default_str(fmt::format("{}", s.warmup_ratio))
       ->check(CLI::NonNegativeNumber);

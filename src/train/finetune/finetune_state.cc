@@ -1,12 +1,10 @@
 // A run's state as JSON.
 #include <limits>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "cloze/error.h"
-#include "core/json.h"
 #include "train/finetune/finetune_objective.h"
+#include "train/run/training_state.h"
 
 namespace cloze {
 namespace {
@@ -67,13 +65,9 @@ std::string FinetuneState::to_json() const {
 }
 
 FinetuneState FinetuneState::from_json(std::string_view json, const std::string& origin) {
-  const auto found = parse_json_object(json, origin);
   FinetuneState state;
-  try {
-    found.at("step").get_to(state.step);
+  internal::read_state(json, origin, state, [&](const nlohmann::json& found) {
     found.at("passes").get_to(state.passes);
-    found.at("tokens").get_to(state.tokens);
-    found.at("seconds").get_to(state.seconds);
     const auto& since = found.at("since_evaluated");
     since.at("sum").get_to(state.since_evaluated.sum);
     since.at("weight").get_to(state.since_evaluated.weight);
@@ -86,9 +80,7 @@ FinetuneState FinetuneState::from_json(std::string_view json, const std::string&
     }
     found.at("best_details").get_to(state.best_details);
     found.at("best_details_json").get_to(state.best_details_json);
-  } catch (const nlohmann::json::exception& error) {
-    throw FormatError(fmt::format("{} is not a trainer's state: {}", origin, error.what()));
-  }
+  });
   return state;
 }
 

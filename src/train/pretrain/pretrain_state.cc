@@ -1,11 +1,9 @@
 // A run's state as JSON, and the model as a directory.
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "cloze/checkpoint.h"
-#include "cloze/error.h"
-#include "core/json.h"
 #include "train/pretrain/pretrain_objective.h"
+#include "train/run/training_state.h"
 
 namespace cloze {
 
@@ -24,12 +22,8 @@ std::string PretrainState::to_json() const {
 }
 
 PretrainState PretrainState::from_json(std::string_view json, const std::string& origin) {
-  const auto found = parse_json_object(json, origin);
   PretrainState state;
-  try {
-    found.at("step").get_to(state.step);
-    found.at("tokens").get_to(state.tokens);
-    found.at("seconds").get_to(state.seconds);
+  internal::read_state(json, origin, state, [&](const nlohmann::json& found) {
     found.at("average_loss").get_to(state.average_loss);
     found.at("phase").get_to(state.phase);
     found.at("best_step").get_to(state.best_step);
@@ -38,9 +32,7 @@ PretrainState PretrainState::from_json(std::string_view json, const std::string&
     position.at("epoch").get_to(state.position.epoch);
     position.at("unit").get_to(state.position.unit);
     position.at("sequence").get_to(state.position.sequence);
-  } catch (const nlohmann::json::exception& error) {
-    throw FormatError(fmt::format("{} is not a trainer's state: {}", origin, error.what()));
-  }
+  });
   return state;
 }
 

@@ -101,7 +101,7 @@ void Loop::fail(const std::string& reason) {
   const auto step = objective_.state().step;
   if (saved_step_ != step) save();
   throw ModelError(fmt::format(
-      "{}: stopped; the last good state is {}. Lower --learning-rate, or look at the data{}",
+      "{}: stopped; the last good state is {}. Lower the learning rate, or look at the data{}",
       reason, directory_.checkpoint(step).string(), objective_.place()));
 }
 

@@ -140,9 +140,7 @@ RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
   const auto entries = files::list(path);
   if (existing == ExistingRun::refuse && has_run) {
     throw ArgumentError(fmt::format(
-        "{} holds another run: continue it with --resume, replace it with --overwrite, or give "
-        "another directory",
-        path.string()));
+        "{} holds another run: resume it, overwrite it, or give another directory", path.string()));
   }
   if (existing == ExistingRun::refuse && !entries.empty()) {
     throw ArgumentError(fmt::format("{} is not empty: give a directory that is", path.string()));
@@ -153,7 +151,7 @@ RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
       });
   if (existing == ExistingRun::overwrite && !begun && !entries.empty()) {
     throw ArgumentError(
-        fmt::format("{} is not empty and holds no run, and --overwrite replaces only what a run "
+        fmt::format("{} is not empty and holds no run, and overwriting replaces only what a run "
                     "wrote: give a directory that is empty, or a run's",
                     path.string()));
   }

@@ -21,7 +21,7 @@ ThreadsDuringCall::~ThreadsDuringCall() {
 
 RunDirectory open_run(const TrainingSettings& settings) {
   if (settings.output.empty()) {
-    throw ArgumentError("--output is missing: the directory of the run");
+    throw ArgumentError("the output is missing: the directory of the run");
   }
   return RunDirectory::open(settings.output, settings.resume      ? ExistingRun::resume
                                              : settings.overwrite ? ExistingRun::overwrite
@@ -41,7 +41,7 @@ std::optional<std::int64_t> checkpoint_to_resume(const RunDirectory& run,
 
 DType training_dtype(Precision precision) {
   if (precision == Precision::int8) {
-    throw ArgumentError("--dtype int8 is for inference: train in f32, bf16 or auto");
+    throw ArgumentError("int8 is for inference: train in f32, bf16 or auto");
   }
   return resolve(precision) == Precision::bf16 ? DType::bf16 : DType::f32;
 }

@@ -35,14 +35,13 @@ void require_unchanged(const std::vector<SavedSetting>& given,
     if (!saved.contains(setting.name) || setting.value == before) continue;
     if (!setting.may_change) {
       throw ArgumentError(fmt::format(
-          "--{} was {} when the run began and cannot become {}: leave it out to go on, or begin "
+          "{} was {} when the run began and cannot become {}: leave it out to go on, or begin "
           "another run",
           setting.name, before.dump(), setting.value.dump()));
     }
     if (!callbacks.message) continue;
-    callbacks.message(MessageKind::note,
-                      fmt::format("--{} was {}, is {} from here on", setting.name, before.dump(),
-                                  setting.value.dump()));
+    callbacks.message(MessageKind::note, fmt::format("{} was {}, is {} from here on", setting.name,
+                                                     before.dump(), setting.value.dump()));
   }
 }
 

@@ -1,9 +1,14 @@
 #include "train/run/training_state.h"
 
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
 #include "bert/weights.h"
 #include "cloze/checkpoint.h"
+#include "cloze/error.h"
 #include "core/io/atomic_file.h"
 #include "core/io/mapped_file.h"
+#include "core/json.h"
 
 namespace cloze {
 
@@ -17,6 +22,19 @@ void save_training_state(const RunDirectory& directory, std::int64_t step,
     file.write(trainer_state);
     file.commit();
   });
+}
+
+void internal::read_state(std::string_view json, const std::string& origin, RunState& state,
+                          const std::function<void(const nlohmann::json& found)>& rest) {
+  const auto found = parse_json_object(json, origin);
+  try {
+    found.at("step").get_to(state.step);
+    found.at("tokens").get_to(state.tokens);
+    found.at("seconds").get_to(state.seconds);
+    rest(found);
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(fmt::format("{} is not a trainer's state: {}", origin, error.what()));
+  }
 }
 
 TrainerStateText load_training_state(const RunDirectory& directory, std::int64_t step,
