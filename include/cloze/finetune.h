@@ -72,6 +72,9 @@ struct FinetuneSettings : TrainingSettings {
   std::string best_metric;    ///< that "best" goes by, "loss" too; empty: the task's own
   std::int64_t patience = 0;  ///< evaluations without a better one, then stop; 0: never
 
+  /// For the model card: how a person uses the model, such as a command; empty: it says nothing.
+  std::string usage;
+
   /// Sets `class_weights` and `balanced_class_weights` from "balanced", numbers with commas between
   /// them, or "" for none. Throws ArgumentError.
   void set_class_weights(std::string_view text);
@@ -141,9 +144,8 @@ struct FinetuneExamples {
 /// Trains until the steps or epochs are up, patience is at its end, or `should_stop` says so.
 /// Evaluates and saves on the schedule; in the end `output` holds the best model, a Hugging Face
 /// directory with a model card. Throws ArgumentError for settings that make no run, cannot go
-/// together, or may not change on resuming (messages name a setting as the command's option:
-/// --learning-rate for `learning_rate`), IoError, FormatError for the data, ModelError for a model
-/// that does not fit it, and when a loss or gradient is not finite, after saving the last good
+/// together, or may not change on resuming, IoError, FormatError for the data, ModelError for a
+/// model that does not fit it, and when a loss or gradient is not finite, after saving the last good
 /// state.
 [[nodiscard]] FinetuneResult finetune(const FinetuneSettings& settings,
                                       const FinetuneCallbacks& callbacks = {});

@@ -1,7 +1,6 @@
 // `cloze finetune`: a BERT and examples of a task make a model of the task.
 #include "cloze/finetune.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -88,6 +87,14 @@ ordered_json summary_json(const FinetuneResult& result, const FinetuneSettings& 
   return out;
 }
 
+/// The command that answers with a model of the task.
+std::string_view command_of(const FinetuneSettings& settings) {
+  for (const auto& task : tasks()) {
+    if (task.name == settings.task) return command_for(task.pipeline);
+  }
+  return "";
+}
+
 std::string summary(const FinetuneResult& result, const FinetuneSettings& settings) {
   auto text = results_table(result.evaluations);
   if (!result.details.empty()) text += '\n' + result.details;
@@ -98,10 +105,7 @@ std::string summary(const FinetuneResult& result, const FinetuneSettings& settin
       result.finished ? "done" : "stopped, to be continued with --resume", grouped(result.steps),
       grouped(result.tokens), clock_text(result.seconds), output,
       result.best() == nullptr ? "" : fmt::format(" (of step {})", result.best()->step));
-  const auto all = tasks();
-  const auto task = std::find_if(all.begin(), all.end(),
-                                 [&](const TaskInfo& each) { return each.name == settings.task; });
-  text += fmt::format("try it:      cloze {} --model {} ...\n", task->command, output);
+  text += fmt::format("try it:      cloze {} --model {} ...\n", command_of(settings), output);
   text += fmt::format("the curves:  tensorboard --logdir {}/tensorboard\n", output);
   return text;
 }

@@ -40,7 +40,8 @@ std::string tokenizer(const TokenizerInfo& info) {
 std::string heads(const ModelInfo& info) {
   std::string text;
   for (const auto& head : info.heads) {
-    text += fmt::format("{}{} (cloze {})", text.empty() ? "" : "; ", head.name, head.command);
+    text += fmt::format("{}{} (cloze {})", text.empty() ? "" : "; ", head.name,
+                        command_for(head.pipeline));
   }
   return text.empty() ? "none: the encoder alone (cloze encode, cloze similarity)" : text;
 }
@@ -79,8 +80,9 @@ std::string json(const ModelInfo& info) {
   const auto& config = info.config;
   Json heads_found = Json::array();
   for (const auto& head : info.heads) {
-    heads_found.push_back(
-        {{"name", head.name}, {"architecture", head.architecture}, {"command", head.command}});
+    heads_found.push_back({{"name", head.name},
+                           {"architecture", head.architecture},
+                           {"command", command_for(head.pipeline)}});
   }
   Json found;
   found["model"] = info.directory.string();

@@ -16,8 +16,7 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
-#include "cli/options.h"
-#include "cli/progress_bar.h"
+#include "cli/text_command.h"
 #include "cloze/output.h"
 
 namespace cloze::cli {
@@ -178,8 +177,9 @@ void run_inspect(Arguments arguments) {
   const auto directory = options.model.root();
   std::optional<std::string_view> pair;
   if (app.count("--pair") > 0) pair = options.pair;
-  const auto result =
-      inspect(directory, options.text, pair, inspection, terminal_progress(beside_results()));
+  const auto result = suggesting_truncate([&] {
+    return inspect(directory, options.text, pair, inspection, terminal_progress(beside_results()));
+  });
   if (!options.output.empty()) {
     save_inspection(result, options.output);
     return;

@@ -37,11 +37,15 @@ struct TextCommand {
   /// the command line. False when it asked for help.
   [[nodiscard]] bool parse(const char* examples, Arguments arguments);
 
-  /// Loads a pipeline.
+  /// Loads a pipeline. The error about a model of another pipeline names the command for that.
   template <class P>
   [[nodiscard]] P load() const {
     const auto options = model.pipeline_options();
-    return P::from_pretrained(model.root(), options);
+    try {
+      return P::from_pretrained(model.root(), options);
+    } catch (const WrongPipeline& error) {
+      throw ModelError(fmt::format("{} (cloze {})", error.what(), command_for(error.pipeline())));
+    }
   }
 
   /// Bytes of text to hold at once: `batches` batches, many so that sorting by length pays.

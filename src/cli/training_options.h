@@ -24,13 +24,22 @@ void add_computation_options(CLI::App& app, TrainingSettings& settings);
 void add_run_options(CLI::App& app, TrainingSettings& settings, const std::string& never_evaluate,
                      const std::string& never_save);
 
-/// An option whose text `set` makes a setting of; an ArgumentError of `set` is a UsageError.
+/// An option whose text `set` makes a setting of; an ArgumentError of `set` is a UsageError that
+/// names the option.
 template <class Set>
 CLI::Option* add_named(CLI::App& app, const std::string& name, std::string_view standard,
                        const std::string& about, const Set& set) {
   return app
       .add_option_function<std::string>(
-          name, [set](const std::string& text) { as_usage([&] { set(text); }); }, about)
+          name,
+          [name, set](const std::string& text) {
+            try {
+              set(text);
+            } catch (const ArgumentError& error) {
+              throw UsageError(name + ": " + error.what());
+            }
+          },
+          about)
       ->default_str(std::string(standard));
 }
 

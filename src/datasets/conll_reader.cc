@@ -122,19 +122,19 @@ class Reader {
       throw FormatError(fmt::format("{} has {} columns, where the first word has {}",
                                     lines_.place(line.number), width, width_));
     }
-    const auto word = column(options_.word_column, 1, "--text-column");
-    const auto tag = column(options_.tag_column, width, "--label-column");
+    const auto word = column(options_.word_column, 1, "text column");
+    const auto tag = column(options_.tag_column, width, "label column");
     if (sentence_.words.empty()) sentence_.line = line.number;
     sentence_.words.emplace_back(columns[word]);
     sentence_.tags.emplace_back(columns[tag]);
   }
 
   [[nodiscard]] std::size_t column(std::int64_t wanted, std::int64_t usual,
-                                   std::string_view option) const {
+                                   std::string_view role) const {
     const auto number = wanted == 0 ? usual : wanted;
     if (number < 1 || number > width_) {
-      throw FormatError(fmt::format("{} has {} columns, so there is no column {}: correct {}",
-                                    path_.string(), width_, number, option));
+      throw FormatError(fmt::format("{} has {} columns, so there is no column {}: correct the {}",
+                                    path_.string(), width_, number, role));
     }
     return static_cast<std::size_t>(number - 1);
   }

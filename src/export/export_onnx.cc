@@ -57,7 +57,7 @@ void require_layer(const Building& model, const HeadKind& head, const HeadLayer&
   if (!model.bert.has(tensor)) {
     throw ModelError(fmt::format(
         "{} has no {} head ({} is not among its tensors): choose a checkpoint that has one, "
-        "or --task feature-extraction for the encoder alone",
+        "or the task feature-extraction for the encoder alone",
         model.directory.string(), about, tensor));
   }
   if (layer.input == HeadInput::pooled && !model.bert.can_pool()) {
@@ -90,7 +90,7 @@ LinearShape found_shape(const Building& model, const HeadKind& head, const HeadL
   throw ModelError(fmt::format(
       "{}: {}.weight has {} rows, and a {} head has {}{}", model.directory.string(), layer.name,
       shape.outputs, head.about, wanted == 1 ? "one" : std::to_string(wanted),
-      others.empty() ? "" : fmt::format(": choose --task {}", fmt::join(others, " or "))));
+      others.empty() ? "" : fmt::format(": choose the task {}", fmt::join(others, " or "))));
 }
 
 void features(const Building& model) {

@@ -210,8 +210,8 @@ HubModel pull_model(std::string_view name, const HubSettings& settings) {
       return *std::move(model);
     }
     throw IoError(
-        fmt::format("{} is not, or not wholly, in the Hub's cache {}, and offline (HF_HUB_OFFLINE, "
-                    "--offline) nothing can be fetched: pull it once while online",
+        fmt::format("{} is not, or not wholly, in the Hub's cache {}, and offline (as chosen, or "
+                    "by HF_HUB_OFFLINE) nothing can be fetched: pull it once while online",
                     name, settings.cache.string()));
   }
   if (settings.endpoint.empty()) {

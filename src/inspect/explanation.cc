@@ -130,7 +130,7 @@ Explanation explain_tag(const std::filesystem::path& directory, const InspectedT
 }
 
 void require_pair(const InspectedText& text, std::string_view why) {
-  if (!text.pair) throw ArgumentError(fmt::format("{}: give it with --pair", why));
+  if (!text.pair) throw ArgumentError(fmt::format("{}: give it as the pair", why));
 }
 
 Explanation explain_answer(const std::filesystem::path& directory, const InspectedText& text,
@@ -264,7 +264,7 @@ AnswerKind automatic_kind(const ModelInfo& model, const Tokenizer& tokenizer,
   } else if (has_head(model, heads::multiple_choice)) {
     reason = "the choice among several texts is not explained here";
   } else if (has_head(model, heads::question_answering)) {
-    reason = "a question needs a second text to be answered from (--pair)";
+    reason = "a question needs a second text to be answered from, the pair";
   } else {
     reason = "the text has no [MASK], so the model predicts nothing that could be explained";
   }

@@ -167,8 +167,8 @@ Inspection inspect(const std::string& directory_or_name, std::string_view text,
       inspection.text.tokens() > options.most_masks) {
     masks = false;
     inspection.notes["masks"] = fmt::format(
-        "left out for a text of {} tokens, which would take as many passes: ask for it with "
-        "--show masks",
+        "left out for a text of {} tokens, which would take as many passes: ask for "
+        "masks to have them",
         inspection.text.tokens());
   }
   // The answer first: what is wrong with a target is told before anything long begins, and each

@@ -42,11 +42,12 @@ std::optional<std::size_t> find_entailment(const BertConfig& config) {
 
 void require_entailment(const BertConfig& config, std::string_view model) {
   if (config.num_labels() > 1 && find_entailment(config)) return;
-  throw ModelError(
+  throw WrongPipeline(
       fmt::format("{} has no label that begins with \"entail\" (its labels are {}): zero-shot "
                   "classification needs a model of natural language inference; label with this one "
-                  "by cloze classify (TextClassificationPipeline)",
-                  model, fmt::join(LabelSet::of(config).names(), ", ")));
+                  "by TextClassificationPipeline",
+                  model, fmt::join(LabelSet::of(config).names(), ", ")),
+      "text-classification");
 }
 
 }  // namespace

@@ -43,8 +43,8 @@ Pooling read_pooling(const std::filesystem::path& path) {
   if (mode == "weightedmean" || mode == "weightedmean_tokens") return Pooling::weighted_mean;
   if (mode == "lasttoken") return Pooling::last_token;
   throw ModelError(
-      fmt::format("{} asks for the pooling \"{}\", which Cloze does not have: choose one with "
-                  "--pooling",
+      fmt::format("{} asks for the pooling \"{}\", which Cloze does not have: choose "
+                  "another pooling",
                   path.string(), mode));
 }
 
@@ -95,8 +95,8 @@ SentenceSettings read_settings(const std::filesystem::path& directory, const Jso
       settings.normalize = true;
     } else if (name != "Dropout") {  // which does nothing outside of training
       throw ModelError(
-          fmt::format("{} has a module {}, which Cloze does not have: with --pooling you get the "
-                      "vectors before it",
+          fmt::format("{} has a module {}, which Cloze does not have: a pooling of your choice "
+                      "gives the vectors before it",
                       (directory / "modules.json").string(), type));
     }
   }

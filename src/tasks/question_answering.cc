@@ -195,9 +195,9 @@ class QuestionAnswering : public Task {
         std::find_if(squad.questions.begin(), squad.questions.end(),
                      [](const SquadQuestion& question) { return question.answers.empty(); });
     if (impossible != squad.questions.end() && !setup_.options.version_2) {
-      throw FormatError(
-          fmt::format("{}: question {} has no answer: train for such questions with --version-2",
-                      source.name(), impossible->id));
+      throw FormatError(fmt::format(
+          "{}: question {} has no answer: turn on version 2 to train for such questions",
+          source.name(), impossible->id));
     }
     // Nothing can be learned where the answer is not in the text.
     std::erase_if(squad.questions, [](const SquadQuestion& question) {

@@ -20,9 +20,9 @@ using nlohmann::ordered_json;
 
 double value_of(const std::string& text, const std::string& place) {
   if (const auto value = finite_number(text)) return *value;
-  throw FormatError(fmt::format(
-      "{} has {} where a number must be: correct the row, or name the column with --label-column",
-      place, in_quotes(text)));
+  throw FormatError(
+      fmt::format("{} has {} where a number must be: correct the row, or name the label column",
+                  place, in_quotes(text)));
 }
 
 class Values : public TextLabels {

@@ -60,10 +60,10 @@ void require_made_for(const BertConfig& config, const std::filesystem::path& dir
   if (internal::states(config, wanted)) return;
   for (const auto& other : internal::kHeads) {
     if (!is_stated(other) || !internal::states(config, other)) continue;
-    throw ModelError(fmt::format("{} is a {}, which answers by cloze {} ({}); this needs a {}",
-                                 directory.string(), internal::architecture_of(other),
-                                 other.command, pipeline_class(other),
-                                 internal::architecture_of(wanted)));
+    throw WrongPipeline(fmt::format("{} is a {}, which answers by {}; this needs a {}",
+                                    directory.string(), internal::architecture_of(other),
+                                    pipeline_class(other), internal::architecture_of(wanted)),
+                        std::string(other.pipeline));
   }
 }
 

@@ -234,7 +234,7 @@ class TextClassification : public Task {
     if (!setup_.trained) return;
     if (score_kind(setup_.config) == ScoreKind::value || setup_.config.num_labels() == 1) {
       throw ModelError(
-          "this model gives one value, not labels: it is for --task regression or --task ranking");
+          "this model gives one value, not labels: it is for the tasks regression and ranking");
     }
     labels_ = LabelSet::of(setup_.config);
     multi_label_ = multi_label_ || setup_.config.problem_type == "multi_label_classification";

@@ -74,7 +74,7 @@ LabelledTextReader open_table(const DataSource& source, const TaskOptions& optio
 void require_one_output(const TaskSetup& setup, std::string_view task) {
   if (!setup.trained || setup.config.num_labels() == 1) return;
   throw ModelError(fmt::format(
-      "this model has {} labels, and {} takes one output: use --task text-classification",
+      "this model has {} labels, and {} takes one output: use the task text-classification",
       setup.config.num_labels(), task));
 }
 

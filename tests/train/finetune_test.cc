@@ -158,7 +158,7 @@ TEST_F(Finetune, AStoppedRunGoesOnWithItsSettings) {
   saved.keep = 3;
   const auto result = finetune(saved, examples, callbacks);
   EXPECT_TRUE(result.finished);
-  EXPECT_THAT(messages, ::testing::Contains(HasSubstr("--keep was 1, is 3")));
+  EXPECT_THAT(messages, ::testing::Contains(HasSubstr("keep was 1, is 3")));
   EXPECT_THAT(messages, ::testing::Contains(HasSubstr("resuming from")));
   EXPECT_EQ(read_file(folder / "stopped" / "model.safetensors"),
             read_file(folder / "run" / "model.safetensors"));
@@ -203,17 +203,17 @@ TEST_F(Finetune, WhatMakesNoRunIsRefused) {
     EXPECT_THAT(message_of<ArgumentError>([&] { static_cast<void>(finetune(chosen, examples)); }),
                 HasSubstr(what));
   };
-  refused([](auto& s) { s.output.clear(); }, "--output");
-  refused([](auto& s) { s.task.clear(); }, "--task");
+  refused([](auto& s) { s.output.clear(); }, "the output is missing");
+  refused([](auto& s) { s.task.clear(); }, "the task is missing");
   refused([](auto& s) { s.task = "poetry"; }, "no task poetry");
   refused([](auto& s) { s.task = "token-classification"; }, "from a file");
   refused([](auto& s) { s.size.clear(); }, "a model is missing");
   refused([](auto& s) { s.size = "huge"; }, "huge");
-  refused([](auto& s) { s.vocab.clear(); }, "--vocab");
-  refused([](auto& s) { s.patience = 1; }, "--patience");
+  refused([](auto& s) { s.vocab.clear(); }, "vocab");
+  refused([](auto& s) { s.patience = 1; }, "patience");
   refused([](auto& s) { s.precision = Precision::int8; }, "int8");
   EXPECT_THAT(message_of<ArgumentError>([&] { static_cast<void>(finetune(settings)); }),
-              HasSubstr("--train"));
+              HasSubstr("the training data is missing"));
   EXPECT_THROW(static_cast<void>(finetune_settings_of(folder / "nothing")), ArgumentError);
   EXPECT_FALSE(fs::exists(folder / "run" / "run.json"));
   fs::create_directories(folder / "damaged");

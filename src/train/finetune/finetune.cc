@@ -97,8 +97,7 @@ std::unique_ptr<TaskData> read_train(const ChosenTask& chosen, const DataSource&
     return chosen.task->read_train(source);
   } catch (const FormatError& error) {
     if (!chosen.trained || resumed) throw;
-    throw FormatError(
-        fmt::format("{} (--new-head trains a new head, for the labels of the file)", error.what()));
+    throw FormatError(fmt::format("{} (a new head learns the labels of the file)", error.what()));
   }
 }
 
@@ -117,9 +116,8 @@ std::vector<float> class_weights_of(const FinetuneSettings& settings, const Task
   if (settings.class_weights.empty() && !settings.balanced_class_weights) return {};
   const bool by_label = task.loss() == internal::TaskLoss::cross_entropy && task.head().by_label();
   if (!by_label) {
-    throw ArgumentError(
-        fmt::format("--class-weights belong to tasks that choose one of several labels, not to {}",
-                    task.name()));
+    throw ArgumentError(fmt::format(
+        "class weights belong to tasks that choose one of several labels, not to {}", task.name()));
   }
   if (!settings.balanced_class_weights) return settings.class_weights;
   return balanced_class_weights(label_counts(train, config.num_labels()));
@@ -131,26 +129,25 @@ void require_complete(const FinetuneSettings& settings, const Sources& sources) 
     std::string names;
     for (const auto& task : tasks())
       names += fmt::format("{}{}", names.empty() ? "" : ", ", task.name);
-    throw ArgumentError("--task is missing: one of " + names);
+    throw ArgumentError("the task is missing: one of " + names);
   }
   if (settings.model.empty() && settings.size.empty()) {
-    throw ArgumentError(
-        "a model is missing: give --model DIR_OR_NAME, or --size NAME to begin from nothing");
+    throw ArgumentError("a model is missing: name one, or a size to begin from nothing");
   }
   if (!settings.model.empty() && !settings.size.empty()) {
-    throw ArgumentError("--model and --size exclude each other: a size begins from nothing");
+    throw ArgumentError("model and size exclude each other: a size begins from nothing");
   }
   if (!settings.size.empty() && settings.vocab.empty()) {
-    throw ArgumentError("--size needs --vocab FILE beside it");
+    throw ArgumentError("a size needs a vocabulary (vocab) beside it");
   }
   if (!sources.train.in_memory() && sources.train.file().empty()) {
-    throw ArgumentError("--train is missing: the file to learn from");
+    throw ArgumentError("the training data is missing: the file to learn from");
   }
   if (settings.patience > 0 && !sources.dev) {
-    throw ArgumentError("--patience needs --dev FILE: nothing else says what is better");
+    throw ArgumentError("patience needs a dev set: nothing else says what is better");
   }
   if (!settings.best_metric.empty() && !sources.dev) {
-    throw ArgumentError("--best-metric needs --dev FILE: nothing is measured without");
+    throw ArgumentError("a best metric needs a dev set: nothing is measured without");
   }
 }
 
@@ -175,7 +172,7 @@ std::optional<RunDirectory> open_resumed(const FinetuneSettings& settings,
 FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sources,
                            const FinetuneCallbacks& callbacks) {
   if (settings.output.empty()) {
-    throw ArgumentError("--output is missing: the directory of the run");
+    throw ArgumentError("the output is missing: the directory of the run");
   }
   auto run = open_resumed(settings, callbacks);
   require_complete(settings, sources);

@@ -73,7 +73,9 @@ double warmup_share(const TrainingSettings& settings, std::int64_t steps) {
   if (counted == 0) return share;
   if (steps <= 0) {
     throw ArgumentError(
-        "--warmup counts steps from 1 on, and without --steps nobody knows their share");
+        "a warm-up of 1 and more counts steps, and without a number of steps for the run nobody "
+        "knows "
+        "their share");
   }
   return std::min(1.0, counted / static_cast<double>(steps));
 }
