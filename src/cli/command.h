@@ -3,7 +3,6 @@
 /// and a line in the table of commands.cc.
 #pragma once
 
-#include <array>
 #include <span>
 #include <string_view>
 
@@ -18,8 +17,6 @@ struct Command {
   std::string_view name;
   std::string_view summary;
   void (*run)(Arguments arguments);
-  /// The pipelines that it answers with, as the library names them.
-  std::array<std::string_view, 2> pipelines{};
 };
 
 /// All commands, in the order in which `cloze --help` lists them.

@@ -30,16 +30,6 @@ Examples:
 
 constexpr std::int64_t most_components = 10;
 
-struct Options {
-  ModelOptions model;
-  std::string file;
-  std::string output;
-  std::string projector;
-  std::string pooling;
-  bool truncate = false;
-  std::int64_t most = 20000;
-};
-
 /// Texts without their labels, and the points that they become.
 std::pair<std::vector<TextItem>, std::vector<MapPoint>> read(TextReader& reader,
                                                              std::int64_t most) {
@@ -63,47 +53,49 @@ std::pair<std::vector<TextItem>, std::vector<MapPoint>> read(TextReader& reader,
 void run_embed_map(Arguments arguments) {
   CLI::App app("Draws texts as points of a map: near where their vectors are alike.",
                "cloze embed-map");
-  Options options;
-  options.model.add_model(app);
-  app.add_option("FILE", options.file, "texts, one a line; a tab parts a text from its label")
+  ModelOptions model_options;
+  std::string file, output, projector, pooling;
+  bool truncate = false;
+  std::int64_t most = 20000;
+  model_options.add_model(app);
+  app.add_option("FILE", file, "texts, one a line; a tab parts a text from its label")
       ->type_name("")
       ->required();
-  app.add_option("--output,-o", options.output, "the page to write: .html")->type_name("FILE");
-  app.add_option("--projector", options.projector, "write TensorBoard's projector files into DIR")
+  app.add_option("--output,-o", output, "the page to write: .html")->type_name("FILE");
+  app.add_option("--projector", projector, "write TensorBoard's projector files into DIR")
       ->type_name("DIR");
-  app.add_option("--pooling", options.pooling, "cls, mean, max or pooler")->type_name("NAME");
-  app.add_flag("--truncate", options.truncate, "cut texts that are too long");
-  add_count(app, "--most", options.most, "most texts to draw", 2, 1'000'000);
-  options.model.add_computation(app);
+  app.add_option("--pooling", pooling, "cls, mean, max or pooler")->type_name("NAME");
+  app.add_flag("--truncate", truncate, "cut texts that are too long");
+  add_count(app, "--most", most, "most texts to draw", 2, 1'000'000);
+  model_options.add_computation(app);
   app.footer(examples);
   if (!parse(app, arguments)) return;
-  if (options.output.empty() && options.projector.empty()) {
+  if (output.empty() && projector.empty()) {
     throw UsageError("nothing to write: give --output FILE.html or --projector DIR");
   }
-  if (!options.output.empty() && !options.output.ends_with(".html")) {
-    throw UsageError(fmt::format("{} is not an .html file", options.output));
+  if (!output.empty() && !output.ends_with(".html")) {
+    throw UsageError(fmt::format("{} is not an .html file", output));
   }
-  SentenceTransformerOptions sentence{.pipeline = options.model.pipeline_options()};
-  if (!options.pooling.empty()) {
-    sentence.pooling = as_usage([&] { return pooling_from(options.pooling); });
+  SentenceTransformerOptions sentence{.pipeline = model_options.pipeline_options()};
+  if (!pooling.empty()) {
+    sentence.pooling = as_usage([&] { return pooling_from(pooling); });
   }
   if (sentence.pooling == Pooling::none) throw UsageError("a map needs a pooling, not none");
-  auto reader = TextReader::file(options.file, Tabs::pair);
-  const auto labelled = read(reader, options.most);
+  auto reader = TextReader::file(file, Tabs::pair);
+  const auto labelled = read(reader, most);
   const auto& items = labelled.first;
   const auto& points = labelled.second;
-  const auto model = SentenceTransformer::from_pretrained(options.model.root(), sentence);
+  const auto model = SentenceTransformer::from_pretrained(model_options.root(), sentence);
   const auto vectors = suggesting_truncate([&] {
     const auto place = [&](std::size_t i) { return reader.place(items[i].number); };
-    return model.encode(items, {.truncate = options.truncate, .name = place}, terminal_progress());
+    return model.encode(items, {.truncate = truncate, .name = place}, terminal_progress());
   });
-  if (!options.projector.empty()) write_projector(options.projector, vectors, points);
-  if (options.output.empty()) return;
-  auto out = Output::file(options.output);
-  out.write(map_page(principal_components(vectors, most_components), points,
-                     options.file == "-"
-                         ? "standard input"
-                         : std::filesystem::path(options.file).filename().string()));
+  if (!projector.empty()) write_projector(projector, vectors, points);
+  if (output.empty()) return;
+  auto out = Output::file(output);
+  out.write(
+      map_page(principal_components(vectors, most_components), points,
+               file == "-" ? "standard input" : std::filesystem::path(file).filename().string()));
   out.finish();
 }
 

@@ -118,8 +118,13 @@ void run_finetune(Arguments arguments) {
        .name = "cloze finetune",
        .add_options = add_finetune_options,
        .settings_of = finetune_settings_of,
-       .train = [](const auto& settings,
-                   auto& watch) { return finetune(settings, callbacks_for(settings, watch)); },
+       .train =
+           [](auto& settings, auto& watch) {
+             settings.usage =
+                 fmt::format("cloze {} --model DIR ...\ncloze evaluate --model DIR --data FILE",
+                             command_of(settings));
+             return finetune(settings, callbacks_for(settings, watch));
+           },
        .summary = summary,
        .json = summary_json},
       arguments);

@@ -95,15 +95,15 @@ struct TextOptions {
 void add_task_options(CLI::App& app, TaskOptions& options);
 
 /// Calls `body`, whose ArgumentError is a mistake in the command line, but for texts that are too
-/// long: a UsageError.
+/// long: a UsageError, which `where` begins.
 template <class Body>
-auto as_usage(const Body& body) {
+auto as_usage(const Body& body, const std::string& where = "") {
   try {
     return body();
   } catch (const TextTooLong&) {
     throw;
   } catch (const ArgumentError& error) {
-    throw UsageError(error.what());
+    throw UsageError(where + error.what());
   }
 }
 

@@ -101,7 +101,7 @@ void run_pretrain(Arguments arguments) {
        .name = "cloze pretrain",
        .add_options = add_pretrain_options,
        .settings_of = pretrain_settings_of,
-       .train = [](const auto& settings,
+       .train = [](auto& settings,
                    auto& watch) { return pretrain(settings, callbacks_for(settings, watch)); },
        .summary = summary,
        .json = summary_json},

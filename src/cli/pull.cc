@@ -33,10 +33,11 @@ Examples:
   cloze fill-mask --model google-bert/bert-base-uncased "Paris is the [MASK] of France."
 )";
 
-std::int64_t received_by(const HubModel& model) {
-  std::int64_t bytes = 0;
-  for (const auto& file : model.files) bytes += file.received;
-  return bytes;
+/// A number of each file, added up.
+std::int64_t total(const HubModel& model, std::int64_t HubFile::*number) {
+  std::int64_t sum = 0;
+  for (const auto& file : model.files) sum += file.*number;
+  return sum;
 }
 
 std::string mebibytes(std::int64_t bytes) {
@@ -44,12 +45,11 @@ std::string mebibytes(std::int64_t bytes) {
 }
 
 std::string readable(const HubModel& model) {
-  std::int64_t bytes = 0;
-  for (const auto& file : model.files) bytes += file.bytes;
   return fmt::format("{:<10} {}\n{:<10} {}\n{:<10} {}\n{:<10} {}, {}; {} fetched\n{:<10} {}\n",
                      "model", model.name, "revision", model.revision, "commit", model.commit,
-                     "files", model.files.size(), mebibytes(bytes), mebibytes(received_by(model)),
-                     "directory", model.directory.string());
+                     "files", model.files.size(), mebibytes(total(model, &HubFile::bytes)),
+                     mebibytes(total(model, &HubFile::received)), "directory",
+                     model.directory.string());
 }
 
 std::string json(const HubModel& model) {
@@ -62,7 +62,7 @@ std::string json(const HubModel& model) {
                    {"revision", model.revision},
                    {"commit", model.commit},
                    {"directory", model.directory.string()},
-                   {"received", received_by(model)},
+                   {"received", total(model, &HubFile::received)},
                    {"files", std::move(files)}};
   return json_text(found);
 }

@@ -29,17 +29,10 @@ void add_run_options(CLI::App& app, TrainingSettings& settings, const std::strin
 template <class Set>
 CLI::Option* add_named(CLI::App& app, const std::string& name, std::string_view standard,
                        const std::string& about, const Set& set) {
-  return app
-      .add_option_function<std::string>(
-          name,
-          [name, set](const std::string& text) {
-            try {
-              set(text);
-            } catch (const ArgumentError& error) {
-              throw UsageError(name + ": " + error.what());
-            }
-          },
-          about)
+  const auto read = [name, set](const std::string& text) {
+    as_usage([&] { set(text); }, name + ": ");
+  };
+  return app.add_option_function<std::string>(name, read, about)
       ->default_str(std::string(standard));
 }
 

@@ -49,7 +49,7 @@ struct TrainingCommand {
   Settings (*settings_of)(const std::filesystem::path& run);
   /// `watch` is for the callbacks to make when the training begins: before, a signal ends the
   /// process.
-  Result (*train)(const Settings& settings, std::optional<StopOnSignal>& watch);
+  Result (*train)(Settings& settings, std::optional<StopOnSignal>& watch);
   std::string (*summary)(const Result& result, const Settings& settings);
   nlohmann::ordered_json (*json)(const Result& result, const Settings& settings);
 };

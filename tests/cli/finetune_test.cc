@@ -121,7 +121,7 @@ TEST_F(FinetuneCommand, TrainsAModelAndTellsItsFigures) {
   for (auto& word : go_on) {
     if (word == path("more")) word = path("refused");
   }
-  expect_refused(go_on, 1, "--new-head");
+  expect_refused(go_on, 1, "a new head");
 }
 
 TEST_F(FinetuneCommand, AStoppedRunResumesToTheSameModel) {
@@ -202,8 +202,8 @@ TEST_F(FinetuneCommand, OptionsOfTrainingDoWhatTheySay) {
   ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_THAT(done.err, HasSubstr("20 examples to learn from, 5 to evaluate on"));
   const auto card = read_file(folder / "options" / "README.md");
-  for (const auto* said :
-       {"class weights", "label smoothing", "layer decay", "frozen", "warm-up 0.5"}) {
+  for (const auto* said : {"class weights", "label smoothing", "layer decay", "frozen",
+                           "warm-up 0.5", "\ncloze classify --model DIR ...\n"}) {
     EXPECT_THAT(card, HasSubstr(said));
   }
 }

@@ -417,12 +417,12 @@ TEST_F(TaskWorkflow, BadExamples) {
       {"regression",
        "calm sea\t1.5\nwild\tmuch\n",
        "",
-       {"line 2 of " + train, "\"much\"", "--label-column"},
+       {"line 2 of " + train, "\"much\"", "label column"},
        {"--text-column", "1", "--label-column", "2"}},
       {"ranking",
        "where?\tcalm\t1\nwho?\tcalm\t2\n",
        "",
-       {"line 2 of " + train, "\"2\"", "--label-column"}},
+       {"line 2 of " + train, "\"2\"", "label column"}},
       {"ranking",
        "where?\tcalm\t1\nwho?\tcalm\t1\n",
        "",
@@ -445,7 +445,7 @@ TEST_F(TaskWorkflow, BadExamples) {
        R"({"data":[{"paragraphs":[{"context":"the sea","qas":[{"id":"q7",)"
        R"("question":"who?","answers":[]}]}]}]})",
        "",
-       {train, "q7", "--version-2"}},
+       {train, "q7", "version 2"}},
       {"question-answering", "{\"data\":[", "", {train, "JSON"}},
       {"multiple-choice",
        "{\"prompt\":\"a\",\"choices\":[\"calm\",\"wild\"],\"label\":0}\n{\"prompt\":\"b\","
