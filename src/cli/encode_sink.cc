@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <ranges>
 #include <string_view>
 #include <utility>
 
@@ -72,11 +71,10 @@ class JsonSink final : public EncodeSink {
     if (shape_.pooled) {
       append_object(line_, "shape", std::array{columns}, shape_.name, encoded.values);
     } else {
-      const auto tokens = encoded.ids | std::views::transform([&](std::int32_t id) {
-                            return shape_.tokenizer.id_to_token(id);
-                          });
-      append_object(line_, "shape", std::array{encoded.ids.size(), columns}, "tokens", tokens,
-                    shape_.name, [&] { append_rows(encoded.values, columns); });
+      const auto token = [&](std::int32_t id) { return shape_.tokenizer.id_to_token(id); };
+      append_object(line_, "shape", std::array{encoded.ids.size(), columns}, "tokens",
+                    list_of(line_, encoded.ids, token), shape_.name,
+                    [&] { append_rows(encoded.values, columns); });
     }
     out_.write(line_ + '\n');
   }

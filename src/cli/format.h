@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <ranges>
 #include <string>
 #include <string_view>
@@ -42,6 +43,15 @@ template <std::ranges::range Range>
 requires(!std::convertible_to<const Range&, std::string_view>) void append_json(
     std::string& out, const Range& range) {
   append_list(out, range, [&](const auto& element) { append_json(out, element); });
+}
+
+/// A value for append_object: the list of what `of` makes of each element.
+template <class Range, class Of>
+[[nodiscard]] auto list_of(std::string& out, const Range& range, const Of& of) {
+  return [&out, &range, of] {
+    append_list(out, range,
+                [&](const auto& element) { append_json(out, std::invoke(of, element)); });
+  };
 }
 
 /// The fields of append_object.

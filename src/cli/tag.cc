@@ -2,7 +2,6 @@
 /// cloze tag: the entities in each text.
 #include <cstddef>
 #include <cstdint>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,8 +60,8 @@ std::string readable(const std::string& text, const std::vector<TaggedEntity>& e
 std::string json_line(const std::vector<std::string_view>& words,
                       const std::vector<WordLabel>& labels) {
   std::string line;
-  append_object(line, "words", words, "labels", labels | std::views::transform(&WordLabel::label),
-                "scores", scores_of(labels));
+  append_object(line, "words", words, "labels", list_of(line, labels, &WordLabel::label), "scores",
+                list_of(line, labels, score_of));
   return line + '\n';
 }
 

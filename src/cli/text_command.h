@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -97,12 +96,8 @@ auto suggesting_truncate(const Body& body) {
 [[nodiscard]] std::string label_lines(const std::string& text,
                                       const std::vector<LabelScore>& labels);
 
-/// The scores of `found`, as JSON has them.
-template <class Found>
-[[nodiscard]] auto scores_of(const std::vector<Found>& found) {
-  return found |
-         std::views::transform([](const Found& each) { return static_cast<float>(each.score); });
-}
+/// What JSON has of each score.
+inline constexpr auto score_of = [](const auto& each) { return static_cast<float>(each.score); };
 
 /// A text that was found at `place` (from 1) of a ranking, as a line for people.
 [[nodiscard]] std::string ranked_row(std::int64_t place, const ScoredText& found);

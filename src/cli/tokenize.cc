@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <ranges>
 #include <string>
 
 #include <fmt/format.h>
@@ -30,11 +29,10 @@ Examples:
 )";
 
 void append_json_line(std::string& line, const Encoding& encoding) {
-  const auto offsets = encoding.offsets | std::views::transform([](Span span) {
-                         return std::array{span.begin, span.end};
-                       });
-  append_object(line, "ids", encoding.ids, "tokens", encoding.tokens, "offsets", offsets,
-                "type_ids", encoding.type_ids, "special", encoding.special_tokens_mask);
+  const auto range = [](Span span) { return std::array{span.begin, span.end}; };
+  append_object(line, "ids", encoding.ids, "tokens", encoding.tokens, "offsets",
+                list_of(line, encoding.offsets, range), "type_ids", encoding.type_ids, "special",
+                encoding.special_tokens_mask);
   line += '\n';
 }
 

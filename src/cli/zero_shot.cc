@@ -1,6 +1,5 @@
 /// \file
 /// cloze zero-shot: labels that the model was not trained on.
-#include <ranges>
 #include <string>
 #include <vector>
 
@@ -26,8 +25,8 @@ Examples:
 
 std::string json_line(const std::vector<LabelScore>& labels) {
   std::string line;
-  append_object(line, "labels", labels | std::views::transform(&LabelScore::label), "scores",
-                scores_of(labels));
+  append_object(line, "labels", list_of(line, labels, &LabelScore::label), "scores",
+                list_of(line, labels, score_of));
   return line + '\n';
 }
 

@@ -115,6 +115,8 @@ struct Converted {
   Set set;
 };
 template <class Get, class Set>
+Converted(Get, Set) -> Converted<Get, Set>;
+template <class Get, class Set>
 nlohmann::json setting_json(const Converted<Get, Set>& setting) {
   return setting.get();
 }
