@@ -10,28 +10,6 @@
 
 namespace cloze::internal {
 
-ContextPool::Lease::Lease(ContextPool& pool, std::unique_ptr<ops::Context> context)
-    : pool_(pool), context_(std::move(context)) {}
-
-ContextPool::Lease::~Lease() {
-  const std::lock_guard lock(pool_.guard_);
-  pool_.idle_.push_back(std::move(context_));
-}
-
-ContextPool::Lease ContextPool::borrow() {
-  std::unique_ptr<ops::Context> context;
-  {
-    const std::lock_guard lock(guard_);
-    if (!idle_.empty()) {
-      context = std::move(idle_.back());
-      idle_.pop_back();
-    }
-  }
-  if (!context) context = std::make_unique<ops::Context>();
-  context->begin();
-  return {*this, std::move(context)};
-}
-
 ops::Epilogue epilogue_of(Activation activation) {
   switch (activation) {
     case Activation::gelu:

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
+#include "bert/context_pool.h"
 #include "bert/embeddings.h"
 #include "bert/encoder_layer.h"
 #include "bert/token_selection.h"
@@ -16,29 +16,6 @@
 #include "cloze/bert.h"
 
 namespace cloze::internal {
-
-/// Contexts that are not in use. A call borrows one, so threads never wait for each other and
-/// working memory is as much as the calls that ever ran at once needed.
-class ContextPool {
- public:
-  class Lease {
-   public:
-    Lease(ContextPool& pool, std::unique_ptr<ops::Context> context);
-    Lease(const Lease&) = delete;
-    Lease& operator=(const Lease&) = delete;
-    ~Lease();
-    [[nodiscard]] ops::Context& context() const { return *context_; }
-
-   private:
-    ContextPool& pool_;
-    std::unique_ptr<ops::Context> context_;
-  };
-  [[nodiscard]] Lease borrow();
-
- private:
-  std::mutex guard_;
-  std::vector<std::unique_ptr<ops::Context>> idle_;
-};
 
 class BertEncoder {
  public:

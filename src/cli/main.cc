@@ -13,6 +13,7 @@
 #include "cli/format.h"
 #include "cloze/error.h"
 #include "cloze/output.h"
+#include "cloze/threads.h"
 #include "cloze/version.h"
 
 namespace {
@@ -33,6 +34,15 @@ int fail(int code, std::string message) {
   return code;
 }
 
+/// The results are right with fewer threads, so this is no failure.
+void tell_of_missing_threads() {
+  try {
+    const auto status = cloze::thread_status();
+    if (!status.problem.empty()) fmt::print(stderr, "warning: {}\n", status.problem);
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the command used no threads
+  }
+}
+
 void run(Arguments arguments) {
   if (!arguments.empty() && std::string_view(arguments.front()) == "--version") {
     cloze::cli::print(fmt::format("cloze {}\n", cloze::version()));
@@ -49,6 +59,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
     run(Arguments(argv, static_cast<std::size_t>(argc)).subspan(argc > 0 ? 1 : 0));
+    tell_of_missing_threads();
     return 0;
   } catch (const cloze::ClosedPipe&) {
     return 0;

@@ -107,18 +107,21 @@ bool Checksum::holds(std::span<const std::byte> bytes) const {
 
 Storage::Storage(std::shared_ptr<const MappedFile> file, std::span<const std::byte> bytes,
                  std::optional<Checksum> checksum, std::string origin)
-    : file_(std::move(file)), bytes_(bytes), origin_(std::move(origin)), unverified_(checksum) {}
+    : file_(std::move(file)),
+      bytes_(bytes),
+      origin_(std::move(origin)),
+      checksum_(checksum),
+      verified_(!checksum) {}
 
 std::span<const std::byte> Storage::bytes() const {
-  const std::lock_guard lock(guard_);
-  if (unverified_) {
-    if (!unverified_->holds(bytes_)) {
+  if (!verified_.load(std::memory_order_relaxed)) {
+    if (!checksum_->holds(bytes_)) {
       throw FormatError(
           fmt::format("{}: the checksum of its {} bytes does not hold: the file is damaged; "
                       "download or copy it again",
                       origin_, bytes_.size()));
     }
-    unverified_.reset();
+    verified_.store(true, std::memory_order_relaxed);
   }
   return bytes_;
 }

@@ -3,10 +3,10 @@
 /// formats are brought to.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,7 +32,7 @@ struct Checksum {
 
 /// Bytes of a mapped file that one or several tensors look into. A checksum is verified when the
 /// bytes are first read, not before: a checkpoint whose names alone are wanted opens at once.
-/// Safe to share by threads.
+/// Safe to share by threads, and by a process that forks: it has no lock.
 class Storage {
  public:
   /// `bytes` lie in `file`; `origin` ("FILE: data/3") begins the message about a wrong checksum.
@@ -48,8 +48,8 @@ class Storage {
   std::shared_ptr<const MappedFile> file_;
   std::span<const std::byte> bytes_;
   std::string origin_;
-  mutable std::mutex guard_;
-  mutable std::optional<Checksum> unverified_;
+  std::optional<Checksum> checksum_;
+  mutable std::atomic<bool> verified_;  ///< two threads that read first may both verify
 };
 
 struct StoredTensor {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/threads/fork_gate.h"
 
 namespace cloze::http {
 namespace {
@@ -46,6 +47,7 @@ CurlLibrary load() {
 }  // namespace
 
 const CurlLibrary& curl_library() {
+  const ForkPass pass;  // the first caller holds the compiler's lock of a static
   static const CurlLibrary library = load();
   return library;
 }

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "bert/encoder.h"
+#include "bert/context_pool.h"
 #include "cloze/tensor.h"
 #include "ops/linear.h"
 

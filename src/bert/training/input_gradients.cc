@@ -12,6 +12,7 @@
 #include "bert/matrix_rows.h"
 #include "bert/training/trainable_encoder.h"
 #include "cloze/error.h"
+#include "core/parallel.h"
 #include "ops/rows.h"
 
 namespace cloze::internal {
@@ -164,6 +165,7 @@ struct InputGradients::Parts {
              bool gradients) {
     check_batch(batch, config);
     require(batch, sums, logits);
+    const Computation computation;
     context.begin();
     const auto hidden =
         encoder.forward(context, batch, {.active = false}, gradients, {}, ops::matrix_of(sums));
@@ -205,6 +207,7 @@ const BertConfig& InputGradients::config() const { return parts_->config; }
 
 Tensor InputGradients::embedding_sums(const Batch& batch) {
   auto sums = Tensor::zeros(DType::f32, {batch.total_tokens(), parts_->config.hidden_size});
+  const Computation computation;
   parts_->context.begin();
   if (!sums.empty()) {
     parts_->encoder.embedding_sums(parts_->context, batch, ops::matrix_of(sums));
@@ -215,6 +218,7 @@ Tensor InputGradients::embedding_sums(const Batch& batch) {
 Tensor InputGradients::word_embeddings(std::span<const std::int32_t> ids) {
   auto rows =
       Tensor::zeros(DType::f32, {static_cast<std::int64_t>(ids.size()), config().hidden_size});
+  const Computation computation;
   parts_->context.begin();
   if (!rows.empty()) {
     ops::gather_rows(parts_->context, parts_->weights.matrix_f32(std::string(kWordEmbeddings)), ids,

@@ -10,6 +10,7 @@
 #include "bert/training/trainable_encoder.h"
 #include "bert/training/trainable_heads.h"
 #include "cloze/error.h"
+#include "core/parallel.h"
 #include "ops/loss.h"
 
 namespace cloze::internal {
@@ -203,6 +204,7 @@ struct PretrainingModel::Parts {
   PretrainingLoss run(const PretrainingBatch& batch, const TrainingPass& pass,
                       const DropoutKey& dropout, bool backward) {
     require_labels(batch, config);
+    const Computation computation;
     context.begin();
     if (pass.profile != nullptr) context.start_profile();
     PretrainingLoss loss;
@@ -284,6 +286,7 @@ Tensor PretrainingModel::predict(const Batch& batch, std::span<const std::int32_
     }
   }
   if (positions.empty()) return Tensor::zeros(DType::f32, {0, parts_->config.vocab_size});
+  const Computation computation;
   context.begin();
   const auto selected = TokenSelection::of(batch, positions, false);
   const auto hidden = parts_->encoder.forward(context, batch, {.active = false}, false, selected);

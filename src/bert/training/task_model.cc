@@ -13,6 +13,7 @@
 #include "bert/training/trainable_encoder.h"
 #include "bert/training/trainable_heads.h"
 #include "cloze/error.h"
+#include "core/parallel.h"
 #include "ops/dropout.h"
 #include "ops/loss.h"
 #include "ops/rows.h"
@@ -257,7 +258,7 @@ struct TaskModel::Parts {
     return forward;
   }
 
-  /// Logits of the tokens `selected`, without dropout.
+  /// Logits of the tokens `selected`, without dropout. Called inside a Computation.
   [[nodiscard]] ops::Matrix infer(const TaskBatch& batch, const TokenSelection& selected) {
     const DropoutKey none{.active = false};
     context.begin();
@@ -422,6 +423,7 @@ TaskLossSum TaskModel::forward_backward(const TaskBatch& batch, const TaskPass& 
   auto& context = parts.context;
   parts.require_labels(batch);
   if (batch.inputs.total_tokens() == 0) return {};
+  const Computation computation;
   context.begin();
   if (pass.profile != nullptr) context.start_profile();
   const DropoutKey key{.seed = pass.seed, .pass = pass.pass, .active = pass.dropout};
@@ -441,6 +443,7 @@ TaskLossSum TaskModel::forward_backward(const TaskBatch& batch, const TaskPass& 
 TaskLossSum TaskModel::evaluate(const TaskBatch& batch) {
   parts_->require_labels(batch);
   if (batch.inputs.total_tokens() == 0) return {};
+  const Computation computation;
   const auto selected = parts_->selection(batch, true);
   return parts_->loss_of(batch, selected, parts_->infer(batch, selected), 1, false);
 }
@@ -454,6 +457,7 @@ Tensor TaskModel::predict(const TaskBatch& batch, TaskLossSum* loss) {
   if (batch.inputs.total_tokens() == 0) {
     return Tensor::zeros(DType::f32, {0, columns_of(parts.config, parts.head)});
   }
+  const Computation computation;
   const auto selected = parts.selection(batch, false);
   const auto logits = parts.infer(batch, selected);
   if (loss != nullptr) *loss = parts.loss_of(batch, selected, logits, 1, false);

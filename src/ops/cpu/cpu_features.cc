@@ -1,9 +1,12 @@
 #include "ops/cpu/cpu_features.h"
 
+#include <atomic>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
+#include "core/threads/fork_gate.h"
 #include "ops/cpu/onednn.h"
 #include "ops/linear.h"
 
@@ -24,10 +27,27 @@ CpuFeatures cpu_features() {
   return features;
 }
 
+namespace {
+
+struct Features {
+  CpuFeatures processor = cpu_features(), library = library_features();
+};
+
+const Features& features() {
+  static const Features both;  // asking takes long, and rows ask often
+  return both;
+}
+
+}  // namespace
+
 bool accelerates(DType compute) {
-  // Asking takes long, and rows ask often.
-  static const CpuFeatures processor = cpu_features(), library = library_features();
-  return accelerates(compute, processor, library);
+  static constinit std::atomic<bool> asked = false;
+  if (!asked.load()) {
+    const ForkPass pass;  // the first caller holds the compiler's lock of a static
+    static_cast<void>(features());
+    asked = true;
+  }
+  return accelerates(compute, features().processor, features().library);
 }
 
 }  // namespace cloze::ops

@@ -14,6 +14,7 @@
 
 #include "cloze/error.h"
 #include "core/arena.h"
+#include "core/threads/fork_gate.h"
 #include "ops/cpu/lru_cache.h"
 
 namespace cloze::ops {
@@ -25,7 +26,8 @@ using Tag = dnnl::memory::format_tag;
 using Type = dnnl::memory::data_type;
 
 /// Calls `body()`, which uses oneDNN for the product that `name()` describes, and turns its
-/// exceptions into ours.
+/// exceptions into ours. What makes engines and primitives holds a ForkPass: oneDNN keeps them
+/// under locks, and a thread that wants a primitive waits for another that is making it.
 template <class Name, class Body>
 auto translating(const Name& name, const Body& body) {
   try {
@@ -253,6 +255,7 @@ PackedMatrix::PackedMatrix(const ConstMatrix& from, DType compute) {
   impl_ = translating(
       [&] { return fmt::format("weight of [{}, {}] for products in {}", n, k, name_of(compute)); },
       [&] {
+        const ForkPass pass;
         const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
         dnnl::stream stream(engine);
         auto packed = std::make_unique<Impl>();
@@ -323,7 +326,10 @@ struct Products::Impl {
 
 Products::Products(std::size_t capacity)
     : impl_(translating([] { return "place for products"; },
-                        [&] { return std::make_unique<Impl>(capacity); })) {}
+                        [&] {
+                          const ForkPass pass;
+                          return std::make_unique<Impl>(capacity);
+                        })) {}
 Products::~Products() = default;
 
 std::size_t Products::size() const { return impl_->cache.size(); }
@@ -335,6 +341,7 @@ void Products::run(const ProductKey& key, const ProductOperands& operands,
   translating([&] { return name_of_product(key.m, key.n, key.k, key.compute); },
               [&] {
                 auto& product = impl_->cache.find_or_make(key, [&] {
+                  const ForkPass pass;
                   const auto w = impl_->weight_of(key, packed);
                   return Product(impl_->engine, describe(impl_->engine, key, w), key.biased);
                 });
@@ -360,6 +367,7 @@ struct LoneProduct::Impl {
 LoneProduct::LoneProduct(std::int64_t m, std::int64_t n, std::int64_t k, DType compute) {
   impl_ = translating([&] { return name_of_product(m, n, k, compute); },
                       [&] {
+                        const ForkPass pass;
                         auto impl = std::make_unique<Impl>();
                         const auto desc =
                             make_matmul(impl->engine, plain(m, k, x_type(compute), k, false),

@@ -100,9 +100,9 @@ text::WordCounts count_words(std::span<const std::filesystem::path> paths,
       const utf8::ValidText valid(block.file->text().substr(block.begin, block.end - block.begin));
       text::WordScanner(actions, kMaxChars, valid.text(), 0, OffsetUnit::bytes, counter).run();
       block.file->release(block.file->bytes().subspan(block.begin, block.end - block.begin));
-      progress.advance(static_cast<std::int64_t>(block.end - block.begin));
     });
     for (std::size_t i = 0; i < count; ++i) {
+      progress.advance(static_cast<std::int64_t>(blocks[first + i].end - blocks[first + i].begin));
       words.add(parts[i]);
       if (words.size() > options.max_words) words.keep_most_frequent(options.max_words / 2);
     }

@@ -198,7 +198,7 @@ FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sour
   require_complete(settings, sources);
   std::optional<std::int64_t> checkpoint;
   if (run) checkpoint = internal::checkpoint_to_resume(*run, callbacks);
-  const internal::ThreadsDuringCall threads(settings.threads);
+  const internal::ThreadsDuringCall threads(settings.threads, callbacks);
 
   // What can be wrong is looked at before anything is made.
   std::optional<fs::path> from;

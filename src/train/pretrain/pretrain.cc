@@ -185,7 +185,7 @@ PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallback
   // What can be wrong is looked at before anything is made.
   require_complete(settings);
   auto config = config_of(settings, callbacks.progress);
-  const internal::ThreadsDuringCall threads(settings.threads);
+  const internal::ThreadsDuringCall threads(settings.threads, callbacks);
   const auto corpus = Corpus::open(settings.text, corpus_options(settings, callbacks.progress));
   tell_warnings(callbacks, corpus->warnings());
   if (!opened) {

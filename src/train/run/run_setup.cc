@@ -6,17 +6,16 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
-#include "cloze/threads.h"
 #include "core/io/files.h"
 #include "ops/linear.h"
 
 namespace cloze::internal {
-ThreadsDuringCall::ThreadsDuringCall(int threads) : threads_(threads), before_(num_threads()) {
-  if (threads_ != 0) set_num_threads(threads_);
-}
 
-ThreadsDuringCall::~ThreadsDuringCall() {
-  if (threads_ != 0) set_num_threads(before_);
+ThreadsDuringCall::ThreadsDuringCall(int threads, const TrainingCallbacks& callbacks) {
+  if (threads == 0) return;
+  own_.emplace(threads);
+  const auto status = own_->status();
+  if (!status.problem.empty()) tell(callbacks, MessageKind::warning, status.problem);
 }
 
 void require_usable(const TrainingSettings& settings) {

@@ -15,22 +15,20 @@
 #include "cloze/tensor.h"
 #include "cloze/tokenizer.h"
 #include "cloze/training.h"
+#include "core/parallel.h"
 #include "train/run/run_directory.h"
 
 namespace cloze::internal {
 
-/// While it lives, the calling thread computes with so many threads; 0: with as many as before.
+/// While it lives, the calling thread computes with so many threads of its own; 0: with those of
+/// the process.
 class ThreadsDuringCall {
  public:
-  explicit ThreadsDuringCall(int threads);
-  ThreadsDuringCall(const ThreadsDuringCall&) = delete;
-  ThreadsDuringCall& operator=(const ThreadsDuringCall&) = delete;
-  ThreadsDuringCall(ThreadsDuringCall&&) = delete;
-  ThreadsDuringCall& operator=(ThreadsDuringCall&&) = delete;
-  ~ThreadsDuringCall();
+  /// Warns where the system gives fewer.
+  ThreadsDuringCall(int threads, const TrainingCallbacks& callbacks);
 
  private:
-  int threads_, before_;
+  std::optional<OwnThreads> own_;
 };
 
 /// Throws ArgumentError for a setting outside [least, most]; `name` is that of `run.json`.

@@ -1,0 +1,22 @@
+/// \file
+/// The executor that all threads of the process share, and its size.
+#pragma once
+
+#include <memory>
+
+namespace cloze {
+
+class Executor;
+
+/// What `set_num_threads` said, else the default. Throws as `num_threads` does.
+[[nodiscard]] int process_threads();
+
+/// The executor of that size, made when first asked for. Who has it may use it to the end, whatever
+/// the process's number becomes.
+[[nodiscard]] std::shared_ptr<Executor> process_executor();
+
+/// In the child of a fork: keeps the parent's executor from being destroyed, because its threads
+/// are not here to be joined.
+void leave_behind(const std::shared_ptr<Executor>& executor);
+
+}  // namespace cloze
