@@ -84,7 +84,7 @@ TrainBenchmark benchmark_train(const BertConfig& config, std::span<const std::in
                              ? options.iterations
                              : std::max(fewest, static_cast<int>(budget_ms / last));
   constexpr int repeats = 3;
-  const auto rate = [&] { return training_gemm_rate(config, batch, options.compute, repeats); };
+  const auto rate = [&] { return training_gemm_rate(config, model.options(), batch, repeats); };
   for (int i = 0; i < (iterations + 1) / 2; ++i) result.ms.push_back(step());
   result.peak_memory = peak_resident_memory();  // before the comparison takes memory of its own
   const double between = rate();

@@ -14,6 +14,7 @@
 #include "bert/token_selection.h"
 #include "bert/weights.h"
 #include "cloze/bert.h"
+#include "ops/device.h"
 
 namespace cloze::internal {
 
@@ -21,6 +22,8 @@ namespace cloze::internal {
 /// working memory is as much as the calls that ever ran at once needed.
 class ContextPool {
  public:
+  explicit ContextPool(const ops::Device& device) : device_(device) {}
+
   class Lease {
    public:
     Lease(ContextPool& pool, std::unique_ptr<ops::Context> context);
@@ -36,14 +39,17 @@ class ContextPool {
   [[nodiscard]] Lease borrow();
 
  private:
+  const ops::Device& device_;
   std::mutex guard_;
   std::vector<std::unique_ptr<ops::Context>> idle_;
 };
 
 class BertEncoder {
  public:
-  /// Builds the encoder from `weights`. Throws ModelError as WeightSource does.
-  BertEncoder(BertConfig config, WeightSource& weights, const LoadOptions& options);
+  /// Builds the encoder from `weights`, to compute on `device`, which must outlive it. Throws
+  /// ModelError as WeightSource does.
+  BertEncoder(BertConfig config, WeightSource& weights, const LoadOptions& options,
+              const ops::Device& device = ops::cpu());
 
   /// What a head does with the encoder's result while its working memory is borrowed.
   /// hidden_states [selected tokens, hidden] is of `compute()`.
@@ -74,13 +80,17 @@ class BertEncoder {
   /// What activations are stored in.
   [[nodiscard]] DType compute() const { return compute_; }
   [[nodiscard]] std::int64_t num_parameters() const { return num_parameters_; }
-  [[nodiscard]] const Tensor& word_embeddings() const { return embeddings_.word; }
+  [[nodiscard]] const ops::Device& device() const { return device_; }
+  /// In the host's memory, [vocab, hidden].
+  [[nodiscard]] const Tensor& word_embeddings() const { return word_embeddings_; }
 
  private:
   BertConfig config_;
+  const ops::Device& device_;
   Precision precision_;
   DType compute_;
-  nn::Embeddings embeddings_;
+  Tensor word_embeddings_;
+  nn::Embeddings embeddings_;  ///< in the device's memory
   std::vector<nn::EncoderLayer> layers_;
   ops::LinearWeight pooler_;  ///< f32, whatever the encoder computes in
   ops::Epilogue pooler_activation_ = ops::Epilogue::tanh;

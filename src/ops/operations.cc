@@ -35,8 +35,6 @@ LinearWeight LinearWeight::pack(std::span<const Tensor> weights, std::span<const
   return pack(cpu(), weights, biases, compute);
 }
 
-bool accelerates(DType compute) { return cpu().accelerates(compute); }
-
 double gemm_rate(const Device& device, std::span<const GemmShape> shapes, DType compute,
                  int repeats) {
   return device.gemm_rate(shapes, compute, repeats);

@@ -22,7 +22,7 @@ class Pending {
   };
 
   /// A number that is there: what a device gives that computes while the host waits.
-  explicit Pending(T value) : value_(std::move(value)) {}
+  Pending(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
   explicit Pending(std::shared_ptr<Source> source) : source_(std::move(source)) {}
 
   [[nodiscard]] T get() const { return source_ ? source_->read() : value_; }
