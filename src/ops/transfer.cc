@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "cloze/error.h"
 #include "ops/device.h"
 
 namespace cloze::ops {
@@ -77,7 +78,10 @@ void copy_in(const Device& device, std::span<const float> from, std::span<float>
   device.copy_in(std::as_bytes(from), std::as_writable_bytes(to).data());
 }
 
-void fill_zero(Context& context, Matrix matrix) { context.device().fill_zero(bytes_of(matrix)); }
+void fill_zero(Context& context, Matrix matrix) {
+  if (matrix.stride != matrix.cols) throw ArgumentError("only dense matrices are set to zero");
+  context.device().fill_zero(bytes_of(matrix));
+}
 
 HostMatrix::HostMatrix(Context& context, Matrix matrix)
     : context_(context), device_(matrix), host_(matrix) {

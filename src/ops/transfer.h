@@ -45,7 +45,7 @@ class Block {
 /// Copies f32 values of the host over values in the device's memory, of equal count.
 void copy_in(const Device& device, std::span<const float> from, std::span<float> to);
 
-/// Sets a dense matrix to zero.
+/// Sets a dense matrix to zero. Throws ArgumentError for another.
 void fill_zero(Context& context, Matrix matrix);
 
 /// A matrix that the host works on between two operations: the device's own memory, or a copy that

@@ -126,6 +126,7 @@ void ResidualNormBackwardRows(const ResidualNormBackward& task, const NormBlock&
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "cloze/error.h"
 #include "ops/cpu/cpu_device.h"
 
 namespace cloze::ops {
@@ -172,6 +173,9 @@ void CpuDevice::residual_norm_backward(Context& context, const ResidualNormBackw
   require_like(d_y, args.d_z, "d_z");
   require_like(d_y, args.d_x, "d_x");
   require_columns(d_y, args.gamma.size(), "gamma");
+  if (!args.gradients.bias.empty() && args.d_x.data == nullptr) {
+    throw ArgumentError("the gradient of the bias before a norm is made of d_x, which has no data");
+  }
   const auto partial = partial_sums(context, d_y.rows, d_y.cols, 3);
   over_sum_blocks(context, Kind::layer_norm, d_y.rows,
                   row_bytes({d_y, args.saved.normalized, args.d_z, args.d_x}),
