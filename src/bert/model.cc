@@ -5,6 +5,7 @@
 #include "bert/head_model.h"
 #include "cloze/bert.h"
 #include "cloze/error.h"
+#include "core/strings.h"
 
 namespace cloze {
 
@@ -16,7 +17,7 @@ Precision precision_from(std::string_view name) {
   if (name == "bf16") return Precision::bf16;
   if (name == "int8") return Precision::int8;
   if (name == "auto") return Precision::best;
-  throw ArgumentError(fmt::format("dtype \"{}\" is not one of f32, bf16, int8, auto", name));
+  throw ArgumentError(fmt::format("dtype {} is not one of f32, bf16, int8, auto", in_quotes(name)));
 }
 
 std::string_view name_of(Precision precision) {

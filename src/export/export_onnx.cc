@@ -17,6 +17,7 @@
 #include "cloze/sentence_settings.h"
 #include "core/io/files.h"
 #include "core/progress_counter.h"
+#include "core/strings.h"
 #include "export/heads.h"
 #include "export/onnx_bert.h"
 #include "export/onnx_sentence.h"
@@ -184,8 +185,8 @@ const HeadKind& choose_head(const std::string& wanted, const fs::path& directory
     const auto named = std::find_if(heads.begin(), heads.end(),
                                     [&](const HeadKind& head) { return head.pipeline == wanted; });
     if (named != heads.end()) return *named;
-    throw ArgumentError(fmt::format("there is no task \"{}\" to export: it is one of {}", wanted,
-                                    fmt::join(pipelines(heads), ", ")));
+    throw ArgumentError(fmt::format("there is no task {} to export: it is one of {}",
+                                    in_quotes(wanted), fmt::join(pipelines(heads), ", ")));
   }
   if (files::exists(directory / "modules.json")) return internal::heads::sentence_embedding;
   const auto stated = std::find_if(heads.begin(), heads.end(), [&](const HeadKind& head) {

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 #include "datasets/labels.h"
 #include "pipelines/batches.h"
 #include "pipelines/scores.h"
@@ -46,7 +47,7 @@ void require_entailment(const BertConfig& config, std::string_view model) {
       fmt::format("{} has no label that begins with \"entail\" (its labels are {}): zero-shot "
                   "classification needs a model of natural language inference; label with this one "
                   "by TextClassificationPipeline",
-                  model, fmt::join(LabelSet::of(config).names(), ", ")),
+                  model, excerpt_of_list(LabelSet::of(config).names())),
       "text-classification");
 }
 
@@ -86,8 +87,8 @@ std::vector<std::vector<LabelScore>> ZeroShotClassificationPipeline::operator()(
   }
   if (options.hypothesis_template.find(kPlace) == std::string::npos) {
     throw ArgumentError(
-        fmt::format("the hypothesis template \"{}\" has no {{}}, which is where the label goes",
-                    options.hypothesis_template));
+        fmt::format("the hypothesis template {} has no {{}}, which is where the label goes",
+                    in_quotes(options.hypothesis_template)));
   }
   internal::require_pairs(texts, false, options.limits.name);
   std::vector<std::string> hypotheses;

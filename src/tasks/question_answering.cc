@@ -10,6 +10,7 @@
 #include "cloze/error.h"
 #include "cloze/squad.h"
 #include "core/parallel.h"
+#include "core/strings.h"
 #include "core/utf8.h"
 #include "metrics/squad.h"
 #include "tasks/task_setup.h"
@@ -197,7 +198,7 @@ class QuestionAnswering : public Task {
     if (impossible != squad.questions.end() && !setup_.options.version_2) {
       throw FormatError(fmt::format(
           "{}: question {} has no answer: turn on version 2 to train for such questions",
-          source.name(), impossible->id));
+          source.name(), in_quotes(impossible->id)));
     }
     // Nothing can be learned where the answer is not in the text.
     std::erase_if(squad.questions, [](const SquadQuestion& question) {

@@ -4,11 +4,11 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "bert/head_model.h"
 #include "cloze/error.h"
 #include "cloze/sentence_settings.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -43,7 +43,7 @@ const HeadKind& task_head_of(const BertConfig& config, const std::filesystem::pa
       "cloze finetune",
       directory.string(),
       config.architectures.empty() ? "without an architecture in its config.json"
-                                   : fmt::format("{}", fmt::join(config.architectures, ", "))));
+                                   : excerpt_of_list(config.architectures)));
 }
 
 std::string task_of(const BertConfig& config, const std::filesystem::path& directory) {

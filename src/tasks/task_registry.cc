@@ -6,6 +6,7 @@
 
 #include "bert/head_table.h"
 #include "cloze/error.h"
+#include "core/strings.h"
 #include "tasks/task.h"
 #include "tasks/task_setup.h"
 
@@ -90,7 +91,7 @@ std::unique_ptr<Task> make_task(std::string_view name, const Tokenizer& tokenize
     std::string known;
     for (const auto& each : entries)
       known += fmt::format("{}{}", known.empty() ? "" : ", ", each.info.name);
-    throw ArgumentError(fmt::format("there is no task {}: there are {}", name, known));
+    throw ArgumentError(fmt::format("there is no task {}: there are {}", excerpt(name), known));
   }
   refuse_ignored(*entry, options);
   return entry->make(TaskSetup{&tokenizer, config, options, trained});
@@ -100,7 +101,7 @@ double TaskReport::metric(std::string_view name) const {
   for (const auto& [known, value] : metrics) {
     if (known == name) return value;
   }
-  throw ArgumentError(fmt::format("the task has no metric {}", name));
+  throw ArgumentError(fmt::format("the task has no metric {}", excerpt(name)));
 }
 
 std::int64_t TaskSetup::model_limit() const {

@@ -10,6 +10,7 @@
 
 #include "cloze/error.h"
 #include "core/numbers.h"
+#include "core/strings.h"
 #include "datasets/conll_reader.h"
 #include "datasets/labels.h"
 #include "metrics/classification.h"
@@ -224,7 +225,7 @@ class TokenClassification : public Task {
         throw FormatError(
             fmt::format("{}: every word has the tag {}, so there is nothing to learn; give "
                         "sentences with others",
-                        source.name(), *seen.begin()));
+                        source.name(), in_quotes(*seen.begin())));
       }
       labels_ = LabelSet::discovered({seen.begin(), seen.end()});
     }
@@ -247,8 +248,8 @@ class TokenClassification : public Task {
     const auto number = [](const std::string& text, std::string_view option) {
       if (text.empty()) return std::int64_t{0};
       if (const auto value = whole_number(text); value && *value > 0) return *value;
-      throw ArgumentError(
-          fmt::format("the columns of sentences have numbers from 1: {} is {}", option, text));
+      throw ArgumentError(fmt::format("the columns of sentences have numbers from 1: {} is {}",
+                                      option, excerpt(text)));
     };
     const auto& options = setup_.options;
     return {.word_column = number(options.text_column, "the text column"),

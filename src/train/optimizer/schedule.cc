@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -31,8 +32,8 @@ ScheduleKind schedule_from(std::string_view name) {
     if (known == name) return kind;
   }
   throw ArgumentError(fmt::format(
-      "there is no schedule \"{}\": use linear, cosine, constant, one-cycle or inverse-sqrt",
-      name));
+      "there is no schedule {}: use linear, cosine, constant, one-cycle or inverse-sqrt",
+      in_quotes(name)));
 }
 
 std::string_view name_of(ScheduleKind kind) {
