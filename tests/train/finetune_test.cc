@@ -212,6 +212,13 @@ TEST_F(Finetune, WhatMakesNoRunIsRefused) {
   refused([](auto& s) { s.vocab.clear(); }, "vocab");
   refused([](auto& s) { s.patience = 1; }, "patience");
   refused([](auto& s) { s.precision = Precision::int8; }, "int8");
+  refused([](auto& s) { s.batch_size = std::int64_t{1} << 62; }, "batch-size is");
+  refused([](auto& s) { s.accumulation = 0; }, "accumulation is");
+  refused([](auto& s) { s.data.stride = -1; }, "stride is");
+  refused([](auto& s) { s.keep = -1; }, "keep is");
+  refused([](auto& s) { s.threads = 1 << 30; }, "threads is");
+  refused([](auto& s) { s.dropout = 1.5; }, "dropout is");
+  refused([](auto& s) { s.optimizer.beta1 = 1; }, "beta1 is");
   EXPECT_THAT(message_of<ArgumentError>([&] { static_cast<void>(finetune(settings)); }),
               HasSubstr("the training data is missing"));
   EXPECT_THROW(static_cast<void>(finetune_settings_of(folder / "nothing")), ArgumentError);

@@ -123,8 +123,28 @@ std::vector<float> class_weights_of(const FinetuneSettings& settings, const Task
   return balanced_class_weights(label_counts(train, config.num_labels()));
 }
 
+/// Throws ArgumentError for numbers that no run can have.
+void require_in_range(const FinetuneSettings& settings) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;
+  internal::require_usable(settings);
+  internal::require_count("max-train-samples", settings.data.max_samples, 0, kMost);
+  internal::require_count("max-dev-samples", settings.max_dev_samples, 0, kMost);
+  internal::require_count("max-length", settings.data.max_length, 0, std::int64_t{1} << 30);
+  internal::require_count("stride", settings.data.stride, 0, 1 << 20);
+  internal::require_count("steps", settings.steps, 0, kMost);
+  internal::require_count("batch-size", settings.batch_size, 1, 1 << 20);
+  internal::require_count("accumulation", settings.accumulation, 1, 1 << 20);
+  internal::require_count("batch-tokens", settings.batch_tokens, 1, std::int64_t{1} << 30);
+  internal::require_count("freeze-layers", settings.freeze_layers, 0, 1 << 20);
+  internal::require_count("patience", settings.patience, 0, kMost);
+  if (settings.classifier_dropout) {
+    internal::require_in_range("classifier-dropout", *settings.classifier_dropout, 0.0, 0.999);
+  }
+}
+
 /// Throws ArgumentError for what is missing or does not go together.
 void require_complete(const FinetuneSettings& settings, const Sources& sources) {
+  require_in_range(settings);
   if (settings.task.empty()) {
     std::string names;
     for (const auto& task : tasks())
@@ -163,9 +183,9 @@ std::optional<RunDirectory> open_resumed(const FinetuneSettings& settings,
                                          const FinetuneCallbacks& callbacks) {
   if (!settings.resume) return std::nullopt;
   auto run = internal::open_run(settings);
-  const auto began = internal::finetune_settings_from(run.settings(), "run.json");
+  const auto began = internal::finetune_settings_from(run.settings(), run.settings_file());
   internal::require_unchanged(internal::saved_settings(settings), internal::saved_settings(began),
-                              run.settings(), callbacks);
+                              run.settings(), run.settings_file(), callbacks);
   return run;
 }
 
@@ -221,7 +241,7 @@ FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sour
   if (!run) {
     run = internal::open_run(settings);
     run->write_settings(internal::run_json(internal::saved_settings(settings), fingerprint));
-  } else if (!internal::began_with(run->settings(), fingerprint)) {
+  } else if (!internal::began_with(run->settings(), fingerprint, run->settings_file())) {
     throw ModelError(
         "the training data is not what the run began with (changed, or in another order): resume "
         "with the same file, or begin another run");

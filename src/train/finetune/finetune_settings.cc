@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "core/numbers.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace internal {
@@ -79,8 +80,8 @@ void FinetuneSettings::set_class_weights(std::string_view text) {
     if (!std::isfinite(value)) {
       class_weights.clear();
       throw ArgumentError(fmt::format(
-          "the class weights \"{}\" are neither \"balanced\" nor numbers with commas between them",
-          text));
+          "the class weights {} are neither \"balanced\" nor numbers with commas between them",
+          in_quotes(text)));
     }
     class_weights.push_back(value);
     if (comma == std::string_view::npos) break;

@@ -163,9 +163,9 @@ std::optional<RunDirectory> open_resumed(const PretrainSettings& settings,
                                          const PretrainCallbacks& callbacks) {
   if (!settings.resume) return std::nullopt;
   auto run = internal::open_run(settings);
-  const auto began = internal::pretrain_settings_from(run.settings(), "run.json");
+  const auto began = internal::pretrain_settings_from(run.settings(), run.settings_file());
   internal::require_unchanged(internal::saved_settings(settings), internal::saved_settings(began),
-                              run.settings(), callbacks);
+                              run.settings(), run.settings_file(), callbacks);
   return run;
 }
 
@@ -215,7 +215,7 @@ PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallback
   if (!settings.resume) {
     run.write_settings(
         internal::run_json(internal::saved_settings(settings), sample.fingerprint()));
-  } else if (!internal::began_with(run.settings(), sample.fingerprint())) {
+  } else if (!internal::began_with(run.settings(), sample.fingerprint(), run.settings_file())) {
     throw ModelError(
         "the text is not what the run began with (other files, another order, or changed content): "
         "resume with the same text, or begin another run from its model");

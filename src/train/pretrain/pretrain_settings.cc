@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/numbers.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace internal {
@@ -82,7 +83,7 @@ double seconds_from(std::string_view text) {
   const double seconds = finite_number(number).value_or(0) * factor;
   if (!(seconds > 0) || !std::isfinite(seconds)) {
     throw ArgumentError(
-        fmt::format("\"{}\" is no time: give seconds, or a number with s, m or h", text));
+        fmt::format("{} is no time: give seconds, or a number with s, m or h", in_quotes(text)));
   }
   return seconds;
 }

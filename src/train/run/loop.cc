@@ -44,6 +44,11 @@ void Loop::resume(std::int64_t step) {
       load_training_state(directory_, step, objective_.parameters(), optimizer_);
   objective_.parameters_changed();
   objective_.restore(json, origin);
+  if (objective_.state().step != step) {
+    throw FormatError(
+        fmt::format("{} is of step {}, and the checkpoint of step {}: it is of another", origin,
+                    objective_.state().step, step));
+  }
   saved_step_ = objective_.state().step;
 }
 

@@ -32,7 +32,7 @@ constexpr std::array kModelFiles{
     "1_Pooling",      "2_Normalize",           "tokenizer", "sentence_bert_config.json"};
 
 [[noreturn]] void fail(const fs::path& path, std::string_view what, const std::error_code& error) {
-  throw IoError(fmt::format("cannot {} {}: {}", what, path.string(), error.message()));
+  throw IoError(fmt::format("cannot {} {}: {}", what, excerpt_of_path(path), error.message()));
 }
 
 /// The bytes of files and directories reach the disk in the order of these calls.
@@ -182,10 +182,16 @@ RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
   return run;
 }
 
+std::string run_settings_file(const fs::path& directory) {
+  return (directory / kSettingsFile).string();
+}
+
+std::string RunDirectory::settings_file() const { return run_settings_file(path_); }
+
 std::string read_run_settings(const fs::path& directory) {
   if (!files::exists(directory / kSettingsFile)) {
-    throw ArgumentError(fmt::format("{} holds no run to resume ({} is missing)", directory.string(),
-                                    kSettingsFile));
+    throw ArgumentError(fmt::format("{} holds no run to resume ({} is missing)",
+                                    excerpt_of_path(directory), kSettingsFile));
   }
   return std::string(MappedFile::open(directory / kSettingsFile)->text());
 }

@@ -27,7 +27,7 @@
 #include "cloze/error.h"
 #include "cloze/text_corpus.h"
 #include "cloze/training.h"
-#include "core/json.h"
+#include "core/json_fields.h"
 #include "train/run/run_directory.h"
 
 namespace cloze::internal {
@@ -49,9 +49,18 @@ requires std::is_arithmetic_v<T> || std::same_as<T, std::string> nlohmann::json 
     const T& value) {
   return value;
 }
-template <class T>
-requires std::is_arithmetic_v<T> || std::same_as<T, std::string>
-void read_setting(const nlohmann::json& json, T& value) { json.get_to(value); }
+inline void read_setting(const nlohmann::json& json, double& value) { json.get_to(value); }
+inline void read_setting(const nlohmann::json& json, std::string& value) { json.get_to(value); }
+template <std::integral T>
+void read_setting(const nlohmann::json& json, T& value) {
+  if constexpr (std::same_as<T, bool>) {
+    json.get_to(value);
+  } else {
+    const auto number = whole_json_number<T>(json);
+    if (!number) throw ArgumentError("a whole number is needed, and not one so large");
+    value = *number;
+  }
+}
 
 inline nlohmann::json setting_json(const std::filesystem::path& path) { return path.string(); }
 inline void read_setting(const nlohmann::json& json, std::filesystem::path& path) {
@@ -149,15 +158,14 @@ class SettingsReader {
   void operator()(std::string_view name, T&& value, bool /*may_change*/ = false) {
     const auto found = saved_.find(name);
     if (found == saved_.end()) return;
-    const auto fail = [&](const char* cause) {
-      throw FormatError(fmt::format("{}: {} is not what it should be ({})", origin_, name, cause));
-    };
     try {
       read_setting(*found, std::forward<T>(value));
-    } catch (const nlohmann::json::exception& error) {
-      fail(error.what());
+    } catch (const nlohmann::json::exception&) {
+      throw FormatError(fmt::format("{}: \"{}\" is {}, which is of the wrong type", origin_, name,
+                                    json_excerpt(*found)));
     } catch (const ArgumentError& error) {
-      fail(error.what());
+      throw FormatError(
+          fmt::format("{}: \"{}\" is {}: {}", origin_, name, json_excerpt(*found), error.what()));
     }
   }
 
@@ -214,7 +222,8 @@ Settings settings_from(const List& list, const std::string& run_json, const std:
 /// FormatError, ArgumentError where there is no run.
 template <class Settings, class List>
 Settings settings_to_resume(const List& list, const std::filesystem::path& run_directory) {
-  auto settings = settings_from<Settings>(list, read_run_settings(run_directory), "run.json");
+  auto settings = settings_from<Settings>(list, read_run_settings(run_directory),
+                                          run_settings_file(run_directory));
   settings.output = run_directory;
   settings.resume = true;
   return settings;
@@ -224,14 +233,15 @@ Settings settings_to_resume(const List& list, const std::filesystem::path& run_d
 [[nodiscard]] std::string run_json(const std::vector<SavedSetting>& settings,
                                    std::uint64_t fingerprint);
 
-/// Whether a run began with the data of this fingerprint. Throws FormatError.
-[[nodiscard]] bool began_with(const std::string& run_json, std::uint64_t fingerprint);
+/// Whether a run began with the data of this fingerprint. Throws FormatError, which `origin` begins.
+[[nodiscard]] bool began_with(const std::string& run_json, std::uint64_t fingerprint,
+                              const std::string& origin);
 
 /// Compares the settings that a run is resumed with to those it `began` with, as far as its
 /// `run.json` has them. Throws ArgumentError naming the setting that may not change; a note tells
-/// of each other change.
+/// of each other change. Throws FormatError, which `origin` begins.
 void require_unchanged(const std::vector<SavedSetting>& given,
                        const std::vector<SavedSetting>& began, const std::string& run_json,
-                       const TrainingCallbacks& callbacks);
+                       const std::string& origin, const TrainingCallbacks& callbacks);
 
 }  // namespace cloze::internal

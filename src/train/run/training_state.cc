@@ -8,7 +8,7 @@
 #include "cloze/error.h"
 #include "core/io/atomic_file.h"
 #include "core/io/mapped_file.h"
-#include "core/json.h"
+#include "core/json_fields.h"
 
 namespace cloze {
 
@@ -27,14 +27,10 @@ void save_training_state(const RunDirectory& directory, std::int64_t step,
 void internal::read_state(std::string_view json, const std::string& origin, RunState& state,
                           const std::function<void(const nlohmann::json& found)>& rest) {
   const auto found = parse_json_object(json, origin);
-  try {
-    found.at("step").get_to(state.step);
-    found.at("tokens").get_to(state.tokens);
-    found.at("seconds").get_to(state.seconds);
-    rest(found);
-  } catch (const nlohmann::json::exception& error) {
-    throw FormatError(fmt::format("{} is not a trainer's state: {}", origin, error.what()));
-  }
+  state.step = required_json_whole(found, "step", origin);
+  state.tokens = required_json_whole(found, "tokens", origin);
+  state.seconds = required_json_field<double>(found, "seconds", origin);
+  rest(found);
 }
 
 TrainerStateText load_training_state(const RunDirectory& directory, std::int64_t step,
