@@ -113,6 +113,11 @@ struct HeadKind {
   [[nodiscard]] constexpr bool by_label() const {
     return !layers().empty() && layers().front().outputs == kLabels;
   }
+  /// Whether the configuration's `architectures` alone says that a model has it: fine-tuning makes
+  /// such heads, and they share the names of their tensors.
+  [[nodiscard]] constexpr bool by_architecture() const {
+    return !task.empty() && !layers().empty();
+  }
 };
 
 /// Every head that Cloze knows. Two rows may share a class or the name of a layer: then the

@@ -16,9 +16,6 @@ namespace {
 using internal::HeadKind;
 namespace heads = internal::heads;
 
-/// Whether fine-tuning makes models whose config states the head.
-bool is_stated(const HeadKind& head) { return !head.task.empty() && !head.layers().empty(); }
-
 /// "TextClassificationPipeline" of "text-classification".
 std::string pipeline_class(const HeadKind& head) {
   std::string name;
@@ -35,7 +32,7 @@ std::string pipeline_class(const HeadKind& head) {
 const HeadKind& task_head_of(const BertConfig& config, const std::filesystem::path& directory,
                              std::span<const HeadKind> heads) {
   for (const auto& head : heads) {
-    if (is_stated(head) && internal::states(config, head)) return head;
+    if (head.by_architecture() && internal::states(config, head)) return head;
   }
   if (sentence_settings(directory)) return heads::sentence_embedding;
   throw ModelError(fmt::format(
@@ -59,7 +56,7 @@ void require_made_for(const BertConfig& config, const std::filesystem::path& dir
                       const HeadKind& wanted) {
   if (internal::states(config, wanted)) return;
   for (const auto& other : internal::kHeads) {
-    if (!is_stated(other) || !internal::states(config, other)) continue;
+    if (!other.by_architecture() || !internal::states(config, other)) continue;
     throw WrongPipeline(fmt::format("{} is a {}, which answers by {}; this needs a {}",
                                     directory.string(), internal::architecture_of(other),
                                     pipeline_class(other), internal::architecture_of(wanted)),
