@@ -53,6 +53,7 @@ class MultipleChoiceData : public TaskData {
     report.details_json = "{}";
     return report;
   }
+  [[nodiscard]] std::vector<std::string> metric_names() const override { return {"accuracy"}; }
   [[nodiscard]] std::vector<std::string> predictions(
       std::span<const Tensor> logits) const override {
     require_logits(logits, *this);

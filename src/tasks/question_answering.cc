@@ -90,6 +90,14 @@ class QuestionAnsweringData : public TaskData {
     return report;
   }
 
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    std::vector<std::string> names{"exact_match", "f1"};
+    if (version_2_) {
+      names.insert(names.end(), {"HasAns_exact", "HasAns_f1", "NoAns_exact", "NoAns_f1",
+                                 "best_exact", "best_exact_thresh", "best_f1", "best_f1_thresh"});
+    }
+    return names;
+  }
   [[nodiscard]] std::vector<std::string> predictions(
       std::span<const Tensor> logits) const override {
     std::vector<std::string> lines;

@@ -67,6 +67,9 @@ class Candidates : public TextLabels {
          scores.without}}.dump();
     return report;
   }
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    return {"mrr", "map", "recall@1", "recall@5", "recall@10", "accuracy"};
+  }
   [[nodiscard]] std::string prediction(std::size_t text, std::int64_t line,
                                        std::span<const float> logits) const override {
     return ordered_json{{"line", line},

@@ -42,6 +42,9 @@ class Values : public TextLabels {
     report.details_json = "{}";
     return report;
   }
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    return {"pearson", "spearman", "mse"};
+  }
   [[nodiscard]] std::string prediction(std::size_t text, std::int64_t line,
                                        std::span<const float> logits) const override {
     return ordered_json{{"line", line}, {"value", values_[text]}, {"predicted", logits[0]}}.dump();

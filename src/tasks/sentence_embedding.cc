@@ -56,6 +56,9 @@ class SentencePairData : public TaskData {
     report.details_json = "{}";
     return report;
   }
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    return {"spearman", "pearson"};
+  }
   [[nodiscard]] std::vector<std::string> predictions(
       std::span<const Tensor> logits) const override {
     const auto found = likeness(logits);

@@ -95,6 +95,17 @@ class Labels : public TextLabels {
     return multi_label_ ? evaluate_several(logits) : evaluate_one(logits);
   }
 
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    if (multi_label_) {
+      return {"micro_f1", "micro_precision", "micro_recall",
+              "macro_f1", "weighted_f1",     "exact_match_ratio"};
+    }
+    if (names_.size() == 2) {
+      return {"accuracy", "f1",          "precision",           "recall",
+              "macro_f1", "weighted_f1", "matthews_correlation"};
+    }
+    return {"accuracy", "macro_f1", "weighted_f1", "matthews_correlation"};
+  }
   [[nodiscard]] std::string prediction(std::size_t text, std::int64_t line_number,
                                        std::span<const float> logits) const override {
     const auto scores =

@@ -34,6 +34,10 @@ class TextData : public TaskData {
     return labels_->evaluate(logits);
   }
 
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    return labels_->metric_names();
+  }
+
   [[nodiscard]] std::vector<std::string> predictions(
       std::span<const Tensor> logits) const override {
     require_logits(logits, *this);

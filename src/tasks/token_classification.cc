@@ -68,6 +68,10 @@ class TokenClassificationData : public TaskData {
                                              : evaluate_entities(predicted);
   }
 
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    if (texts_.scheme == TagScheme::plain) return {"accuracy", "f1", "macro_f1", "weighted_f1"};
+    return {"f1", "precision", "recall", "macro_f1", "accuracy"};
+  }
   [[nodiscard]] std::vector<std::string> predictions(
       std::span<const Tensor> logits) const override {
     const auto predicted = predict(logits);

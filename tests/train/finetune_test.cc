@@ -125,6 +125,19 @@ TEST_F(Finetune, MemoryAndFilesGiveTheSameModel) {
                ArgumentError);
 }
 
+TEST_F(Finetune, AnUnknownBestMetricIsRefusedBeforeAnythingIsDone) {
+  settings.best_metric = "beauty";
+  bool started = false;
+  callbacks.start = [&](const FinetuneStart&) { started = true; };
+  EXPECT_THAT(message_of<ArgumentError>([&] {
+                static_cast<void>(finetune(settings, {.train = train, .dev = dev}, callbacks));
+              }),
+              ::testing::AllOf(HasSubstr("no metric beauty"), HasSubstr("accuracy, f1"),
+                               HasSubstr("loss")));
+  EXPECT_FALSE(started);
+  EXPECT_FALSE(fs::exists(settings.output));
+}
+
 TEST_F(Finetune, AStoppedRunGoesOnWithItsSettings) {
   const FinetuneExamples examples{.train = train, .dev = dev};
   static_cast<void>(finetune(settings, examples));
