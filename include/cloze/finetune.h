@@ -22,9 +22,9 @@
 #include <utility>
 #include <vector>
 
+#include "cloze/examples.h"
 #include "cloze/task_options.h"
 #include "cloze/tensor.h"
-#include "cloze/text_example.h"
 #include "cloze/training.h"
 
 namespace cloze {
@@ -134,11 +134,10 @@ struct FinetuneResult {
   const FinetuneEvaluation* best() && = delete;
 };
 
-/// Examples in memory instead of files, for the tasks that say one thing of each text or pair: text
-/// classification, regression, ranking, sentence embedding.
+/// Examples in memory instead of files: arrays of the struct that the task reads (examples.h).
 struct FinetuneExamples {
-  std::span<const TextExample> train;
-  std::span<const TextExample> dev{};  ///< may be empty
+  Examples train;
+  Examples dev{};  ///< may be empty
 };
 
 /// Trains until the steps or epochs are up, patience is at its end, or `should_stop` says so.
@@ -150,7 +149,8 @@ struct FinetuneExamples {
 [[nodiscard]] FinetuneResult finetune(const FinetuneSettings& settings,
                                       const FinetuneCallbacks& callbacks = {});
 /// The same with examples in memory; `settings.train` and `settings.dev` must be empty. To resume
-/// such a run takes the same examples.
+/// such a run takes the same examples. Throws ArgumentError also for examples of another struct than
+/// the task's.
 [[nodiscard]] FinetuneResult finetune(const FinetuneSettings& settings,
                                       const FinetuneExamples& examples,
                                       const FinetuneCallbacks& callbacks = {});

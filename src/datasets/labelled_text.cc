@@ -70,7 +70,7 @@ bool looks_like_labels(const TableReader& table, std::size_t a, std::size_t b) {
 LabelledTextReader::LabelledTextReader(const DataSource& source, const LabelledTextOptions& options)
     : multi_label_(options.multi_label) {
   if (source.in_memory()) {
-    examples_ = source.examples();
+    examples_ = source.examples<TextExample>();
     look_at_examples(options);
     return;
   }
@@ -83,11 +83,10 @@ LabelledTextReader::LabelledTextReader(const DataSource& source, const LabelledT
 }
 
 std::string LabelledTextReader::place(std::int64_t line) const {
-  return table_ ? table_->place(line) : fmt::format("example {}", line);
+  return table_ ? table_->place(line) : example_name(line);
 }
 
 void LabelledTextReader::look_at_examples(const LabelledTextOptions& options) {
-  if (examples_.empty()) throw FormatError("there are no examples: give one at least");
   has_pairs_ = !examples_.front().pair.empty();
   has_labels_ = !examples_.front().labels.empty() || !options.may_lack_labels;
   if (options.require_pairs && !has_pairs_) {

@@ -146,4 +146,14 @@ BrokenOff convert_to_iob2(std::span<TaggedSentence> sentences, TagScheme scheme,
   return broken;
 }
 
+TaggedTexts in_iob2(std::vector<TaggedSentence> sentences, const TagPlace& place) {
+  TaggedTexts texts;
+  texts.sentences = std::move(sentences);
+  texts.scheme = find_scheme(texts.sentences, place);
+  auto broken = convert_to_iob2(texts.sentences, texts.scheme, place);
+  texts.broken_off = broken.entities;
+  texts.first_broken_off = std::move(broken.first);
+  return texts;
+}
+
 }  // namespace cloze

@@ -60,7 +60,7 @@ EvaluateResult evaluate(const EvaluateSettings& settings, const ProgressCallback
   return evaluate_on(settings, settings.data, progress);
 }
 
-EvaluateResult evaluate(const EvaluateSettings& settings, std::span<const TextExample> examples,
+EvaluateResult evaluate(const EvaluateSettings& settings, const Examples& examples,
                         const ProgressCallback& progress) {
   if (!settings.data.empty()) {
     throw ArgumentError("examples are given both as a file and in memory: give one of them");

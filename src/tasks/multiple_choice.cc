@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "datasets/choice_reader.h"
+#include "datasets/example_reader.h"
 #include "tasks/task_setup.h"
 #include "tasks/text_classification.h"
 #include "tasks/text_units.h"
@@ -96,9 +97,11 @@ class MultipleChoice : public Task {
   }
   [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
     const auto& options = setup_.options;
-    const auto rows = read_choices(source.file(), {.text_column = options.text_column,
-                                                   .label_column = options.label_column,
-                                                   .max_samples = options.max_samples});
+    const auto rows = source.in_memory()
+                          ? choices_of(source.examples<ChoiceExample>(), options.max_samples)
+                          : read_choices(source.file(), {.text_column = options.text_column,
+                                                         .label_column = options.label_column,
+                                                         .max_samples = options.max_samples});
     EncodeOptions encode;
     encode.truncation = Truncation::longest_first;
     encode.max_length = static_cast<std::int32_t>(setup_.max_length());

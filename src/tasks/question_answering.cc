@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "core/strings.h"
 #include "core/utf8.h"
+#include "datasets/example_reader.h"
 #include "metrics/squad.h"
 #include "tasks/task_setup.h"
 #include "tasks/text_units.h"
@@ -123,9 +124,9 @@ class QuestionAnsweringData : public TaskData {
   [[nodiscard]] std::vector<std::string> notes() const override {
     std::vector<std::string> notes;
     if (squad_.moved > 0) {
-      notes.push_back(fmt::format(
-          "{} answers do not stand where \"answer_start\" says: the nearest place was taken",
-          squad_.moved));
+      notes.push_back(
+          fmt::format("{} answers do not stand where they are said to: the nearest place was taken",
+                      squad_.moved));
     }
     if (squad_.missing > 0) {
       notes.push_back(fmt::format(
@@ -199,7 +200,7 @@ class QuestionAnswering : public Task {
   [[nodiscard]] std::string_view best_metric() const override { return "f1"; }
 
   [[nodiscard]] std::unique_ptr<TaskData> read_train(const DataSource& source) override {
-    auto squad = read_squad(source.file(), setup_.options.max_samples);
+    auto squad = read(source);
     const auto impossible =
         std::find_if(squad.questions.begin(), squad.questions.end(),
                      [](const SquadQuestion& question) { return question.answers.empty(); });
@@ -222,7 +223,7 @@ class QuestionAnswering : public Task {
   }
 
   [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
-    auto squad = read_squad(source.file(), setup_.options.max_samples);
+    auto squad = read(source);
     const bool version_2 =
         setup_.options.version_2 ||
         std::any_of(squad.questions.begin(), squad.questions.end(),
@@ -237,6 +238,12 @@ class QuestionAnswering : public Task {
   }
 
  private:
+  [[nodiscard]] SquadData read(const DataSource& source) const {
+    const auto most = setup_.options.max_samples;
+    return source.in_memory() ? squad_data(source.examples<QuestionExample>(), most)
+                              : read_squad(source.file(), most);
+  }
+
   [[nodiscard]] std::unique_ptr<TaskData> make_data(SquadData squad, bool version_2,
                                                     bool keep_offsets) const {
     const QuestionOptions options{.max_length = setup_.max_length(usual_length),

@@ -12,6 +12,7 @@
 #include "core/numbers.h"
 #include "core/strings.h"
 #include "datasets/conll_reader.h"
+#include "datasets/example_reader.h"
 #include "datasets/labels.h"
 #include "metrics/classification.h"
 #include "metrics/entities.h"
@@ -219,7 +220,7 @@ class TokenClassification : public Task {
   [[nodiscard]] std::string_view best_metric() const override { return "f1"; }
 
   [[nodiscard]] std::unique_ptr<TaskData> read_train(const DataSource& source) override {
-    auto texts = read_conll(source.file(), conll_options());
+    auto texts = read(source);
     if (labels_.empty()) {
       std::set<std::string> seen;
       for (const auto& sentence : texts.sentences) {
@@ -238,7 +239,7 @@ class TokenClassification : public Task {
 
   [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
     if (labels_.empty()) throw ArgumentError("training data must be read before other data");
-    return make_data(read_conll(source.file(), conll_options()), source);
+    return make_data(read(source), source);
   }
 
   void configure(BertConfig& config) const override {
@@ -248,6 +249,11 @@ class TokenClassification : public Task {
   }
 
  private:
+  [[nodiscard]] TaggedTexts read(const DataSource& source) const {
+    if (!source.in_memory()) return read_conll(source.file(), conll_options());
+    return tagged_texts(source.examples<TaggedExample>(), setup_.options.max_samples);
+  }
+
   [[nodiscard]] ConllOptions conll_options() const {
     const auto number = [](const std::string& text, std::string_view option) {
       if (text.empty()) return std::int64_t{0};
@@ -287,10 +293,10 @@ class TokenClassification : public Task {
       document = sentence.document;
       const std::vector<std::string_view> words(sentence.words.begin(), sentence.words.end());
       windows.add_sentence(words);
-      for (const auto& tag : sentence.tags) {
-        tags.push_back(tag_id(
-            tag, fmt::format("the sentence on line {} of {}", sentence.line, source.name())));
-      }
+      const auto place = source.in_memory() ? example_name(sentence.line)
+                                            : fmt::format("the sentence on line {} of {}",
+                                                          sentence.line, source.name());
+      for (const auto& tag : sentence.tags) tags.push_back(tag_id(tag, place));
     }
     windows.finish();
     return std::make_unique<TokenClassificationData>(std::move(texts), std::move(windows), labels_,
