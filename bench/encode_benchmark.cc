@@ -1,18 +1,14 @@
 #include "bench/encode_benchmark.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstddef>
-#include <cstdlib>
-#include <fstream>
 #include <random>
 #include <string>
 
 #include "cloze/error.h"
 #include "core/clock.h"
 #include "core/parallel.h"
-#include "core/quantiles.h"
 #include "ops/device.h"
 
 namespace cloze {
@@ -73,18 +69,9 @@ double gemm_gflops(std::span<const ops::GemmShape> shapes, DType compute) {
 
 }  // namespace
 
-double EncodeBenchmark::percentile(double share) const { return cloze::percentile(ms, share); }
-
-double EncodeBenchmark::tokens_per_s() const {
-  return static_cast<double>(tokens) / (percentile(0.5) / 1e3);
-}
-
-double EncodeBenchmark::gflops() const { return flops / (percentile(0.5) / 1e3) / 1e9; }
-
 EncodeBenchmark benchmark_encode(const BertModel& model, std::span<const TokenizedText> texts,
                                  const EncodeBenchmarkOptions& options) {
   constexpr double budget_ms = 3000.0;
-  constexpr int fewest = 5;
   if (texts.empty()) throw ArgumentError("there is nothing to encode: no sequences were given");
   const auto lengths = lengths_of(texts);
   std::vector<Batch> batches;
@@ -104,27 +91,17 @@ EncodeBenchmark benchmark_encode(const BertModel& model, std::span<const Tokeniz
     for (const auto& batch : batches) static_cast<void>(model(batch));
     return milliseconds_since(start);
   };
-  double last = 0.0;
-  for (int i = 0; i < std::max(1, options.warmup); ++i) last = pass();
-  const int iterations = options.iterations > 0
-                             ? options.iterations
-                             : std::max(fewest, static_cast<int>(budget_ms / last));
-  for (int i = 0; i < (iterations + 1) / 2; ++i) result.ms.push_back(pass());
-  result.peak_memory = peak_resident_memory();  // before the comparison takes memory of its own
-
   const auto compute = gemm_dtype(model.precision());
   const auto shapes = gemm_shapes(model.config(), batches);
-  const auto rate_between = gemm_gflops(shapes, compute);
-  for (int i = (iterations + 1) / 2; i < iterations; ++i) result.ms.push_back(pass());
-  result.gemm_gflops = (rate_between + gemm_gflops(shapes, compute)) / 2.0;
-  if (options.profile) {
+  time_passes(result, options.passes, budget_ms, pass,
+              [&] { return gemm_gflops(shapes, compute); });
+  if (options.passes.profile) {
     const auto start = Clock::now();
     for (const auto& batch : batches) {
       static_cast<void>(model(batch, {.profile = &result.profile}));
     }
-    result.profiled_seconds = milliseconds_since(start) / 1e3;
+    result.profiled_seconds = seconds_since(start);
   }
-  std::sort(result.ms.begin(), result.ms.end());
   return result;
 }
 
@@ -157,15 +134,6 @@ std::vector<TokenizedText> random_texts(const BertConfig& config,
     texts.push_back(std::move(text));
   }
   return texts;
-}
-
-std::int64_t peak_resident_memory() {
-  std::ifstream status("/proc/self/status");
-  std::string line;
-  while (std::getline(status, line)) {
-    if (line.starts_with("VmHWM:")) return 1024 * std::strtoll(line.c_str() + 6, nullptr, 10);
-  }
-  return 0;
 }
 
 }  // namespace cloze

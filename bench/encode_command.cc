@@ -14,15 +14,13 @@
 #include "bench/bench_command.h"
 #include "bench/encode_benchmark.h"
 #include "bench/lengths.h"
-#include "bench/profile_table.h"
+#include "bench/timed_command.h"
 #include "cli/format.h"
 #include "cli/text_command.h"
 #include "cloze/bert.h"
 #include "cloze/config.h"
 #include "cloze/model_sizes.h"
-#include "cloze/output.h"
 #include "cloze/tokenizer.h"
-#include "core/io/mapped_file.h"
 #include "pipelines/batches.h"
 
 namespace cloze::cli {
@@ -40,18 +38,9 @@ Examples:
   cloze bench encode --model all-MiniLM-L6-v2 --lengths sentences.txt --truncate --json
 )";
 
-struct Options {
+struct Options : TimedOptions {
   ModelOptions model;
-  std::string size;
-  std::string config;
-  std::int64_t batch = 8;
-  std::int64_t length = 128;
-  std::string lengths;
   bool truncate = false;
-  int warmup = 2;
-  int iterations = 0;
-  bool profile = false;
-  bool json = false;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -63,31 +52,9 @@ void add_options(CLI::App& app, Options& options) {
   source->add_option("--config", options.config, "random weights for a config.json")
       ->type_name("FILE");
   source->require_option(0, 1);
-  app.add_option("--batch", options.batch, "sequences")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 24));
-  app.add_option("--length", options.length, "tokens of each")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 24));
-  app.add_option("--lengths", options.lengths,
-                 "a file of lengths or texts instead of --batch and --length")
-      ->type_name("FILE")
-      ->excludes("--batch")
-      ->excludes("--length");
+  add_length_options(app, options, "a file of lengths or texts instead of --batch and --length");
   app.add_flag("--truncate", options.truncate, "cut texts that are too long");
-  app.add_option("--warmup", options.warmup, "passes before the clock starts")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1 << 20));
-  app.add_option("--iterations", options.iterations,
-                 "passes to time; 0: as many as fit in three seconds, at least five")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1 << 20));
-  app.add_flag("--profile", options.profile, "where the time goes, by kind of operation");
-  app.add_flag("--json", options.json, "one JSON object");
+  add_pass_options(app, options, "passes", "three");
   options.model.add_computation(app);
   app.footer(examples);
 }
@@ -98,14 +65,7 @@ BertModel load(const Options& options) {
   if (!options.model.model.empty()) {
     return BertModel::from_pretrained(options.model.directory(), load_options);
   }
-  if (!options.config.empty()) {
-    const auto file = MappedFile::open(options.config);
-    return BertModel::random(BertConfig::from_json(file->text(), options.config), seed,
-                             load_options);
-  }
-  const auto config =
-      as_usage([&] { return named_config(options.size.empty() ? "base" : options.size); });
-  return BertModel::random(config, seed, load_options);
+  return BertModel::random(config_of(options), seed, load_options);
 }
 
 std::vector<TokenizedText> texts_of_file(const Options& options, const BertModel& model) {
@@ -138,41 +98,15 @@ std::vector<TokenizedText> texts(const Options& options, const BertModel& model)
   return as_usage([&] { return random_texts(model.config(), lengths); });
 }
 
-double mib(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
-
-std::string json(const EncodeBenchmark& result, const BertModel& model) {
-  nlohmann::ordered_json out;
-  out["ms_median"] = result.percentile(0.5);
-  out["tokens_per_s"] = result.tokens_per_s();
-  out["gemm_gflops"] = result.gemm_gflops;
-  out["fraction_of_gemm"] = result.fraction_of_gemm();
-  out["gflops"] = result.gflops();
-  out["ms_p50"] = result.percentile(0.5);
-  out["ms_p90"] = result.percentile(0.9);
-  out["ms_p99"] = result.percentile(0.99);
-  out["ms_min"] = result.percentile(0.0);
-  out["iterations"] = result.ms.size();
-  out["sequences"] = result.sequences;
-  out["tokens"] = result.tokens;
-  out["longest"] = result.longest;
-  out["batches"] = result.batches;
-  out["threads"] = result.threads;
-  out["dtype"] = name_of(model.precision());
-  out["peak_memory_mib"] = mib(result.peak_memory);
-  out["parameters"] = model.num_parameters();
-  if (!result.profile.empty()) {
-    out["profile"] = profile_json(result.profile);
-    out["profile_thread_seconds"] = result.profiled_seconds * result.threads;
-  }
-  return out.dump() + '\n';
+std::string json(const EncodeBenchmark& result, const TimedModel& model) {
+  return timed_json(result, model,
+                    {{"ms_p50", result.percentile(0.5)},
+                     {"ms_p99", result.percentile(0.99)},
+                     {"batches", result.batches}});
 }
 
-std::string readable(const EncodeBenchmark& result, const BertModel& model) {
-  const auto& config = model.config();
-  auto text =
-      fmt::format("{} layers of {}, {} parameters, {}, {} threads\n", config.num_hidden_layers,
-                  config.hidden_size, grouped(model.num_parameters()), name_of(model.precision()),
-                  result.threads);
+std::string readable(const EncodeBenchmark& result, const TimedModel& model) {
+  auto text = model_line(result, model);
   text += fmt::format("{} sequences, {} tokens (longest {}), {} batch{}\n",
                       grouped(result.sequences), grouped(result.tokens), result.longest,
                       result.batches, result.batches == 1 ? "" : "es");
@@ -183,10 +117,9 @@ std::string readable(const EncodeBenchmark& result, const BertModel& model) {
       result.percentile(0.0), result.ms.size());
   text += fmt::format("  throughput   {:.0f} tokens/s, {:.1f} sequences/s\n", result.tokens_per_s(),
                       static_cast<double>(result.sequences) / result.percentile(0.5) * 1e3);
-  text += fmt::format("  matrix work  {:.0f} GFLOP/s, {:.1f} % of oneDNN's own {:.0f}\n",
-                      result.gflops(), 100.0 * result.fraction_of_gemm(), result.gemm_gflops);
-  text += fmt::format("  memory       {:.0f} MiB at most\n", mib(result.peak_memory));
-  return text + profile_table(result.profile, result.profiled_seconds * result.threads);
+  text += rate_line(result);
+  text += fmt::format("  memory       {:.0f} MiB at most\n", mebibytes(result.peak_memory));
+  return text + profile_of(result);
 }
 
 }  // namespace
@@ -197,16 +130,14 @@ void run_bench_encode(Arguments arguments) {
   Options options;
   add_options(app, options);
   if (!parse(app, arguments)) return;
+  if (options.size.empty()) options.size = "base";
 
   const auto model = load(options);
-  const auto result = benchmark_encode(model, texts(options, model),
-                                       {.batch_tokens = options.model.batch_tokens,
-                                        .warmup = options.warmup,
-                                        .iterations = options.iterations,
-                                        .profile = options.profile});
-  auto out = Output::standard_output();
-  out.write(options.json ? json(result, model) : readable(result, model));
-  out.finish();
+  const auto result =
+      benchmark_encode(model, texts(options, model),
+                       {.batch_tokens = options.model.batch_tokens, .passes = options.passes});
+  const TimedModel timed{model.config(), model.num_parameters(), name_of(model.precision())};
+  print(options.json ? json(result, timed) : readable(result, timed));
 }
 
 }  // namespace cloze::cli

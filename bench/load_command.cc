@@ -8,8 +8,8 @@
 
 #include "bench/bench_command.h"
 #include "bench/load_benchmark.h"
+#include "cli/format.h"
 #include "cli/options.h"
-#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {
@@ -30,7 +30,7 @@ std::string json(const LoadBenchmark& result) {
       {"first_ms", result.first_ms}, {"ready_ms", result.ready_ms()},
       {"copy_ms", result.copy_ms},   {"fraction_of_memory", result.fraction_of_memory()},
       {"bytes", result.bytes},       {"rounds", result.rounds}};
-  return out.dump() + '\n';
+  return json_text(out);
 }
 
 std::string readable(const LoadBenchmark& result) {
@@ -56,19 +56,14 @@ void run_bench_load(Arguments arguments) {
   bool as_json = false;
   model.add_model(app);
   model.add_computation(app);
-  app.add_option("--rounds", rounds, "how often to load it")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, 1000));
+  add_count(app, "--rounds", rounds, "how often to load it", 1, 1000);
   app.add_flag("--json", as_json, "one JSON object");
   app.footer(examples);
   if (!parse(app, arguments)) return;
 
   const auto options = model.load_options();
   const auto result = benchmark_load(model.directory(), rounds, options);
-  auto out = Output::standard_output();
-  out.write(as_json ? json(result) : readable(result));
-  out.finish();
+  print(as_json ? json(result) : readable(result));
 }
 
 }  // namespace cloze::cli

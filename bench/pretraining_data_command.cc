@@ -12,7 +12,6 @@
 #include "cli/format.h"
 #include "cli/options.h"
 #include "cli/progress_bar.h"
-#include "cloze/output.h"
 #include "cloze/tokenizer.h"
 
 namespace cloze::cli {
@@ -66,10 +65,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--epochs", data.epochs, "times to go through the text; 0: once")
       ->type_name("N")
       ->capture_default_str();
-  app.add_option("--workers", data.workers, "background threads")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1024));
+  add_count(app, "--workers", data.workers, "background threads", 0, 1024);
   app.add_option("--seed", data.seed, "for everything random")
       ->type_name("N")
       ->capture_default_str();
@@ -118,7 +114,7 @@ std::string json(const PretrainingDataBenchmark& result) {
       {"most_predicted", counted.most_predicted},
       {"random_next", ratio(counted.random_next, counted.pairs)},
       {"mean_length", ratio(counted.tokens, counted.sequences)}};
-  return out.dump() + '\n';
+  return json_text(out);
 }
 
 std::string readable(const PretrainingDataBenchmark& result) {
@@ -163,9 +159,7 @@ void run_bench_pretraining_data(Arguments arguments) {
   const auto result = as_usage([&] {
     return benchmark_pretraining_data(paths, corpus_options(options), tokenizer, options.data);
   });
-  auto out = Output::standard_output();
-  out.write(options.json ? json(result) : readable(result));
-  out.finish();
+  print(options.json ? json(result) : readable(result));
 }
 
 }  // namespace cloze::cli

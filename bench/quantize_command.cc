@@ -13,7 +13,6 @@
 #include "cli/format.h"
 #include "cli/text_command.h"
 #include "cloze/bert.h"
-#include "cloze/output.h"
 #include "cloze/quantization.h"
 #include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
@@ -82,7 +81,7 @@ std::string json(const QuantizationCost& cost, const Run& reference, const Run& 
                                    {"same_neighbour", cost.same_neighbour},
                                    {"f32_seconds", reference.seconds},
                                    {"seconds", run.seconds}};
-  return out.dump() + '\n';
+  return json_text(out);
 }
 
 }  // namespace
@@ -131,10 +130,8 @@ void run_bench_quantize(Arguments arguments) {
   const auto run = encode(options, texts, pooling, load_options);
   const auto cost = quantization_cost(reference.vectors, run.vectors);
   const auto dtype = name_of(resolve(load_options.precision));
-  auto out = Output::standard_output();
-  out.write(options.json ? json(cost, reference, run, dtype)
-                         : readable(cost, reference, run, dtype, items[cost.worst_index].text));
-  out.finish();
+  print(options.json ? json(cost, reference, run, dtype)
+                     : readable(cost, reference, run, dtype, items[cost.worst_index].text));
 }
 
 }  // namespace cloze::cli

@@ -66,9 +66,7 @@ TokenizeBenchmark benchmark_tokenize(const Tokenizer& tokenizer,
   constexpr double kEnough = 5e3;  // ms, all kinds together
   constexpr std::size_t kLeast = 5;
   const auto start = Clock::now();
-  const auto ms_since = [](Clock::time_point then) {
-    return std::chrono::duration<double, std::milli>(Clock::now() - then).count();
-  };
+  const auto ms_since = [](Clock::time_point then) { return milliseconds_since(then); };
   for (std::size_t round = 0;; ++round) {
     const auto wanted = static_cast<std::size_t>(std::max(options.iterations, 0));
     if (wanted > 0 ? round > wanted : round > kLeast && ms_since(start) > kEnough) break;

@@ -11,7 +11,6 @@
 #include "bench/tokenize_benchmark.h"
 #include "cli/format.h"
 #include "cli/options.h"
-#include "cloze/output.h"
 #include "cloze/threads.h"
 #include "cloze/tokenizer.h"
 #include "core/io/mapped_file.h"
@@ -48,15 +47,10 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("NAME")
       ->capture_default_str()
       ->check(CLI::IsMember({"hf", "google"}));
-  app.add_option("--threads", options.threads, "threads of the run on all cores; 0: all cores")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 4096));
-  app.add_option("--iterations", options.iterations,
-                 "passes to time; 0: as many as fit in five seconds, at least five")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1 << 20));
+  add_count(app, "--threads", options.threads, "threads of the run on all cores; 0: all cores", 0,
+            4096);
+  add_count(app, "--iterations", options.iterations,
+            "passes to time; 0: as many as fit in five seconds, at least five", 0, 1 << 20);
   app.add_flag("--json", options.json, "one JSON object");
   app.footer(examples);
 }
@@ -91,7 +85,7 @@ std::string json(const TokenizeBenchmark& result) {
   out["bytes"] = result.bytes;
   out["tokens"] = result.tokens;
   out["iterations"] = result.ids.ms.size();
-  return out.dump() + '\n';
+  return json_text(out);
 }
 
 std::string readable(const TokenizeBenchmark& result) {
@@ -133,9 +127,7 @@ void run_bench_tokenize(Arguments arguments) {
   const auto mode = options.mode == "google" ? TokenizerMode::google : TokenizerMode::hf;
   const auto tokenizer = Tokenizer::from_pretrained(options.model.directory(), mode);
   const auto result = benchmark_tokenize(tokenizer, lines, {.iterations = options.iterations});
-  auto out = Output::standard_output();
-  out.write(options.json ? json(result) : readable(result));
-  out.finish();
+  print(options.json ? json(result) : readable(result));
 }
 
 }  // namespace cloze::cli

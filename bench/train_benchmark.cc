@@ -1,7 +1,7 @@
 #include "bench/train_benchmark.h"
 
 #include <algorithm>
-#include <chrono>
+#include <cstddef>
 #include <random>
 
 #include "bench/encode_benchmark.h"
@@ -12,13 +12,6 @@
 #include "train/pretrain/matrix_rate.h"
 
 namespace cloze {
-double TrainBenchmark::percentile(double share) const { return cloze::percentile(ms, share); }
-
-double TrainBenchmark::tokens_per_s() const {
-  return static_cast<double>(tokens) / (percentile(0.5) / 1e3);
-}
-
-double TrainBenchmark::gflops() const { return flops / (percentile(0.5) / 1e3) / 1e9; }
 
 internal::PretrainingBatch random_pretraining_batch(const BertConfig& config,
                                                     std::span<const std::int64_t> lengths,
@@ -43,7 +36,6 @@ internal::PretrainingBatch random_pretraining_batch(const BertConfig& config,
 TrainBenchmark benchmark_train(const BertConfig& config, std::span<const std::int64_t> lengths,
                                const TrainBenchmarkOptions& options) {
   constexpr double budget_ms = 5000;
-  constexpr int fewest = 5;
   const auto batch = random_pretraining_batch(config, lengths);
   internal::RandomWeights weights(config, 0);
   internal::PretrainingModel model(config, weights,
@@ -77,27 +69,18 @@ TrainBenchmark benchmark_train(const BertConfig& config, std::span<const std::in
     optimizer_ms.push_back(milliseconds_since(middle));
     return milliseconds_since(start);
   };
-  double last = 0;
-  for (int i = 0; i < std::max(1, options.warmup); ++i) last = step();
-  optimizer_ms.clear();
-  const int iterations = options.iterations > 0
-                             ? options.iterations
-                             : std::max(fewest, static_cast<int>(budget_ms / last));
   constexpr int repeats = 3;
-  const auto rate = [&] { return training_gemm_rate(config, model.options(), batch, repeats); };
-  for (int i = 0; i < (iterations + 1) / 2; ++i) result.ms.push_back(step());
-  result.peak_memory = peak_resident_memory();  // before the comparison takes memory of its own
-  const double between = rate();
-  for (int i = (iterations + 1) / 2; i < iterations; ++i) result.ms.push_back(step());
-  result.gemm_gflops = (between + rate()) / 2;
+  time_passes(result, options.passes, budget_ms, step,
+              [&] { return training_gemm_rate(config, model.options(), batch, repeats); });
+  optimizer_ms.erase(optimizer_ms.begin(),  // the warm-up's
+                     optimizer_ms.end() - static_cast<std::ptrdiff_t>(result.ms.size()));
   result.activation_bytes = model.activation_bytes();
   result.optimizer_ms = median(std::move(optimizer_ms));
-  if (options.profile) {
+  if (options.passes.profile) {
     const auto start = Clock::now();
     static_cast<void>(pass(&result.profile));
-    result.profiled_seconds = milliseconds_since(start) / 1e3;
+    result.profiled_seconds = seconds_since(start);
   }
-  std::sort(result.ms.begin(), result.ms.end());
   return result;
 }
 

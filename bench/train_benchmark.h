@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "bench/timed_benchmark.h"
 #include "bert/training/pretraining.h"
-#include "cloze/profile.h"
 
 namespace cloze {
 
@@ -15,32 +15,16 @@ struct TrainBenchmarkOptions {
   DType compute = DType::f32;
   bool dropout = true;
   bool recompute = false;
-  int warmup = 2;
-  int iterations = 0;    ///< 0: as many as fit in five seconds, at least five
-  bool profile = false;  ///< one step more, with the cost of each kind of operation
+  PassOptions passes{};  ///< five seconds of them, where it does not say how many
 };
 
-struct TrainBenchmark {
-  std::int64_t sequences = 0;
-  std::int64_t tokens = 0;
+/// A pass is a step; the profile is of one forward and backward.
+struct TrainBenchmark : TimedPasses {
   std::int64_t masked = 0;
-  std::int64_t longest = 0;
   std::int64_t parameters = 0;
-  std::vector<double> ms;        ///< time of each step, ascending
-  double optimizer_ms = 0;       ///< of which clipping and AdamW, median
-  double flops = 0;              ///< of the matrix products of one step
-  double gemm_gflops = 0;        ///< oneDNN alone, same shapes, dtype and threads
-  double loss = 0;               ///< after the last step
-  std::int64_t peak_memory = 0;  ///< bytes resident at most so far (VmHWM), before the GEMM
+  double optimizer_ms = 0;  ///< of a step: clipping and AdamW, median
+  double loss = 0;          ///< after the last step
   std::size_t activation_bytes = 0;
-  int threads = 0;
-  Profile profile;              ///< of one forward and backward, where asked for
-  double profiled_seconds = 0;  ///< those took
-
-  [[nodiscard]] double percentile(double share) const;  ///< of `ms`; 0.5 is the median
-  [[nodiscard]] double tokens_per_s() const;            ///< at the median
-  [[nodiscard]] double gflops() const;                  ///< at the median
-  [[nodiscard]] double fraction_of_gemm() const { return gflops() / gemm_gflops; }
 };
 
 /// Times whole steps (forward, backward, clipping, AdamW) on one random batch of sequences of these

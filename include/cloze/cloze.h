@@ -11,6 +11,7 @@
 #include "cloze/embedding_map.h"             // IWYU pragma: export
 #include "cloze/error.h"                     // IWYU pragma: export
 #include "cloze/evaluate.h"                  // IWYU pragma: export
+#include "cloze/examples.h"                  // IWYU pragma: export
 #include "cloze/export.h"                    // IWYU pragma: export
 #include "cloze/feature_extraction.h"        // IWYU pragma: export
 #include "cloze/fill_mask.h"                 // IWYU pragma: export

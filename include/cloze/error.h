@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace cloze {
 
@@ -32,6 +33,18 @@ class FormatError : public Error {
 class ModelError : public Error {
  public:
   using Error::Error;
+};
+
+/// A model that another pipeline answers with than the one that was asked to.
+class WrongPipeline : public ModelError {
+ public:
+  WrongPipeline(const std::string& message, std::string pipeline)
+      : ModelError(message), pipeline_(std::move(pipeline)) {}
+  /// The pipeline for the model, as transformers names it: "text-classification".
+  [[nodiscard]] const std::string& pipeline() const { return pipeline_; }
+
+ private:
+  std::string pipeline_;
 };
 
 /// An argument that makes no sense to the function it was given to: an index out of range, a text

@@ -5,15 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cloze/bert.h"
+#include "cloze/examples.h"
 #include "cloze/progress.h"
 #include "cloze/task_options.h"
-#include "cloze/text_example.h"
 
 namespace cloze {
 
@@ -49,10 +48,9 @@ struct EvaluateResult {
 /// labels that it does not know), ArgumentError (no such task, options that it would ignore).
 [[nodiscard]] EvaluateResult evaluate(const EvaluateSettings& settings,
                                       const ProgressCallback& progress = {});
-/// The same on examples in memory, for the tasks that FinetuneExamples is for; `settings.data` must
-/// be empty.
-[[nodiscard]] EvaluateResult evaluate(const EvaluateSettings& settings,
-                                      std::span<const TextExample> examples,
+/// The same on examples in memory, an array of the struct that the task reads (examples.h);
+/// `settings.data` must be empty. Throws ArgumentError also for another struct.
+[[nodiscard]] EvaluateResult evaluate(const EvaluateSettings& settings, const Examples& examples,
                                       const ProgressCallback& progress = {});
 
 }  // namespace cloze

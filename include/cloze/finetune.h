@@ -22,9 +22,9 @@
 #include <utility>
 #include <vector>
 
+#include "cloze/examples.h"
 #include "cloze/task_options.h"
 #include "cloze/tensor.h"
-#include "cloze/text_example.h"
 #include "cloze/training.h"
 
 namespace cloze {
@@ -71,6 +71,9 @@ struct FinetuneSettings : TrainingSettings {
   // What is best, and when it is enough.
   std::string best_metric;    ///< that "best" goes by, "loss" too; empty: the task's own
   std::int64_t patience = 0;  ///< evaluations without a better one, then stop; 0: never
+
+  /// For the model card: how a person uses the model, such as a command; empty: it says nothing.
+  std::string usage;
 
   /// Sets `class_weights` and `balanced_class_weights` from "balanced", numbers with commas between
   /// them, or "" for none. Throws ArgumentError.
@@ -131,24 +134,23 @@ struct FinetuneResult {
   const FinetuneEvaluation* best() && = delete;
 };
 
-/// Examples in memory instead of files, for the tasks that say one thing of each text or pair: text
-/// classification, regression, ranking, sentence embedding.
+/// Examples in memory instead of files: arrays of the struct that the task reads (examples.h).
 struct FinetuneExamples {
-  std::span<const TextExample> train;
-  std::span<const TextExample> dev{};  ///< may be empty
+  Examples train;
+  Examples dev{};  ///< may be empty
 };
 
 /// Trains until the steps or epochs are up, patience is at its end, or `should_stop` says so.
 /// Evaluates and saves on the schedule; in the end `output` holds the best model, a Hugging Face
 /// directory with a model card. Throws ArgumentError for settings that make no run, cannot go
-/// together, or may not change on resuming (messages name a setting as the command's option:
-/// --learning-rate for `learning_rate`), IoError, FormatError for the data, ModelError for a model
-/// that does not fit it, and when a loss or gradient is not finite, after saving the last good
+/// together, or may not change on resuming, IoError, FormatError for the data, ModelError for a
+/// model that does not fit it, and when a loss or gradient is not finite, after saving the last good
 /// state.
 [[nodiscard]] FinetuneResult finetune(const FinetuneSettings& settings,
                                       const FinetuneCallbacks& callbacks = {});
 /// The same with examples in memory; `settings.train` and `settings.dev` must be empty. To resume
-/// such a run takes the same examples.
+/// such a run takes the same examples. Throws ArgumentError also for examples of another struct than
+/// the task's.
 [[nodiscard]] FinetuneResult finetune(const FinetuneSettings& settings,
                                       const FinetuneExamples& examples,
                                       const FinetuneCallbacks& callbacks = {});

@@ -18,7 +18,7 @@ namespace cloze {
 struct HeadInfo {
   std::string name;          ///< "masked language model", "next sentence", ...
   std::string architecture;  ///< transformers' class for it: "BertForMaskedLM"
-  std::string command;       ///< the command that uses it; empty when several could
+  std::string pipeline;      ///< which answers with it: "fill-mask", "token-classification", ...
 };
 
 /// The tokenizer of a model directory.

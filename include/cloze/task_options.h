@@ -26,9 +26,9 @@ struct TaskOptions {
 
 /// A task by the name that `FinetuneSettings::task` has.
 struct TaskInfo {
-  std::string_view name;     ///< "text-classification", ...
-  std::string_view about;    ///< what it says of a text
-  std::string_view command;  ///< the command of `cloze` that answers with such a model
+  std::string_view name;      ///< "text-classification", ...
+  std::string_view about;     ///< what it says of a text
+  std::string_view pipeline;  ///< which answers with such a model: "text-ranking", ...
 };
 
 /// All tasks, in the order of the documentation.

@@ -74,7 +74,7 @@ inline constexpr DType dtype_of<std::int64_t> = DType::i64;
 /// Sizes of the dimensions, outermost first.
 using Shape = std::vector<std::int64_t>;
 
-/// "[2, 384]".
+/// "[2, 384]"; of more than 16 dimensions the first 16 and "...".
 [[nodiscard]] std::string to_string(const Shape& shape);
 
 /// A typed array of any number of dimensions, elements in row-major order.

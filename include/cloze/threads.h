@@ -10,7 +10,7 @@ namespace cloze {
 [[nodiscard]] int num_threads();
 
 /// Sets `num_threads()` for the calling thread; 0 means the default again. Throws ArgumentError for
-/// a negative count.
+/// a negative count, and for more than 4,096.
 void set_num_threads(int count);
 
 }  // namespace cloze

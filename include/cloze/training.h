@@ -72,6 +72,11 @@ struct TrainingSettings {
   ScheduleKind schedule = ScheduleKind::linear;
   double warmup_ratio = 0;  ///< share of the run, below 1
   double warmup_steps = 0;  ///< optimizer steps instead of a share; 0: `warmup_ratio` counts
+  /// Sets both by one number: a share of the run below 1, steps from there on.
+  void set_warmup(double warmup) {
+    warmup_steps = warmup >= 1 ? warmup : 0;
+    warmup_ratio = warmup >= 1 ? 0 : warmup;
+  }
   OptimizerSettings optimizer;
 
   // The computation.

@@ -95,10 +95,9 @@ struct HeadLayer {
 struct HeadKind {
   std::string_view class_name{};  ///< transformers' class without its family: "ForMaskedLM"
   std::string_view about{};       ///< for people: "masked language model"
-  std::string_view
-      pipeline{};              ///< transformers' and the Hub's name of the task, and that of export
-  std::string_view command{};  ///< the command that answers with it
-  std::string_view task{};     ///< `cloze finetune --task` for it; empty: another command trains it
+  /// Transformers' and the Hub's name of the task, and that of export.
+  std::string_view pipeline{};
+  std::string_view task{};  ///< `cloze finetune --task` for it; empty: another command trains it
   HeadUnit unit = HeadUnit::sequence;
   LossSet losses{};                  ///< that training may make small
   bool pooler = false;               ///< the class has BERT's pooler
@@ -114,6 +113,11 @@ struct HeadKind {
   [[nodiscard]] constexpr bool by_label() const {
     return !layers().empty() && layers().front().outputs == kLabels;
   }
+  /// Whether the configuration's `architectures` alone says that a model has it: fine-tuning makes
+  /// such heads, and they share the names of their tensors.
+  [[nodiscard]] constexpr bool by_architecture() const {
+    return !task.empty() && !layers().empty();
+  }
 };
 
 /// Every head that Cloze knows. Two rows may share a class or the name of a layer: then the
@@ -122,27 +126,23 @@ inline constexpr std::array<HeadKind, 9> kHeads{{
     {.class_name = "Model",
      .about = "encoder",
      .pipeline = "feature-extraction",
-     .command = "encode",
      .unit = HeadUnit::token,
      .pooler = true},
     {.class_name = "Model",
      .about = "sentence vectors",
      .pipeline = "sentence-similarity",
-     .command = "similarity",
      .task = "sentence-embedding",
      .unit = HeadUnit::pair,
      .losses = {TaskLoss::in_batch_negatives, TaskLoss::cosine_error}},
     {.class_name = "ForMaskedLM",
      .about = "masked language model",
      .pipeline = "fill-mask",
-     .command = "fill-mask",
      .unit = HeadUnit::position,
      .losses = {TaskLoss::cross_entropy},
      .slots = {{{kPredictions, HeadInput::masked, kVocabulary}}}},
     {.class_name = "ForNextSentencePrediction",
      .about = "next sentence",
      .pipeline = "next-sentence-prediction",
-     .command = "next-sentence",
      .unit = HeadUnit::sequence,
      .losses = {TaskLoss::cross_entropy},
      .pooler = true,
@@ -150,7 +150,6 @@ inline constexpr std::array<HeadKind, 9> kHeads{{
     {.class_name = "ForPreTraining",
      .about = "pre-training",
      .pipeline = "pretraining",
-     .command = "fill-mask",
      .unit = HeadUnit::position,
      .losses = {TaskLoss::cross_entropy},
      .pooler = true,
@@ -160,7 +159,6 @@ inline constexpr std::array<HeadKind, 9> kHeads{{
     {.class_name = "ForSequenceClassification",
      .about = "sequence classification",
      .pipeline = "text-classification",
-     .command = "classify",
      .task = "text-classification",
      .unit = HeadUnit::sequence,
      .losses = {TaskLoss::cross_entropy, TaskLoss::binary_cross_entropy,
@@ -170,7 +168,6 @@ inline constexpr std::array<HeadKind, 9> kHeads{{
     {.class_name = "ForTokenClassification",
      .about = "token classification",
      .pipeline = "token-classification",
-     .command = "tag",
      .task = "token-classification",
      .unit = HeadUnit::token,
      .losses = {TaskLoss::cross_entropy},
@@ -178,7 +175,6 @@ inline constexpr std::array<HeadKind, 9> kHeads{{
     {.class_name = "ForQuestionAnswering",
      .about = "question answering",
      .pipeline = "question-answering",
-     .command = "answer",
      .task = "question-answering",
      .unit = HeadUnit::span,
      .losses = {TaskLoss::cross_entropy},
@@ -186,7 +182,6 @@ inline constexpr std::array<HeadKind, 9> kHeads{{
     {.class_name = "ForMultipleChoice",
      .about = "multiple choice",
      .pipeline = "multiple-choice",
-     .command = "choose",
      .task = "multiple-choice",
      .unit = HeadUnit::choice,
      .losses = {TaskLoss::cross_entropy},

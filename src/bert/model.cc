@@ -3,20 +3,22 @@
 #include <fmt/format.h>
 
 #include "bert/head_model.h"
+#include "bert/model_heads.h"
 #include "cloze/bert.h"
 #include "cloze/error.h"
+#include "core/strings.h"
 
 namespace cloze {
 
 using internal::HeadModel;
-namespace heads = internal::heads;
+using internal::row_of_model;
 
 Precision precision_from(std::string_view name) {
   if (name == "f32") return Precision::f32;
   if (name == "bf16") return Precision::bf16;
   if (name == "int8") return Precision::int8;
   if (name == "auto") return Precision::best;
-  throw ArgumentError(fmt::format("dtype \"{}\" is not one of f32, bf16, int8, auto", name));
+  throw ArgumentError(fmt::format("dtype {} is not one of f32, bf16, int8, auto", in_quotes(name)));
 }
 
 std::string_view name_of(Precision precision) {
@@ -54,12 +56,13 @@ BertModel::BertModel(std::shared_ptr<const HeadModel> model)
 
 BertModel BertModel::from_pretrained(const std::filesystem::path& directory_or_name,
                                      const LoadOptions& options) {
-  return BertModel(HeadModel::from_pretrained(directory_or_name, heads::encoder, options));
+  return BertModel(
+      HeadModel::from_pretrained(directory_or_name, row_of_model<BertModel>(), options));
 }
 
 BertModel BertModel::random(const BertConfig& config, std::uint64_t seed,
                             const LoadOptions& options) {
-  return BertModel(HeadModel::random(config, heads::encoder, seed, options));
+  return BertModel(HeadModel::random(config, row_of_model<BertModel>(), seed, options));
 }
 
 BertOutput BertModel::operator()(const Batch& batch, const ForwardOptions& options) const {
@@ -77,12 +80,13 @@ BertForMaskedLM::BertForMaskedLM(std::shared_ptr<const HeadModel> model)
 
 BertForMaskedLM BertForMaskedLM::from_pretrained(const std::filesystem::path& directory_or_name,
                                                  const LoadOptions& options) {
-  return BertForMaskedLM(HeadModel::from_pretrained(directory_or_name, heads::masked_lm, options));
+  return BertForMaskedLM(
+      HeadModel::from_pretrained(directory_or_name, row_of_model<BertForMaskedLM>(), options));
 }
 
 BertForMaskedLM BertForMaskedLM::random(const BertConfig& config, std::uint64_t seed,
                                         const LoadOptions& options) {
-  return BertForMaskedLM(HeadModel::random(config, heads::masked_lm, seed, options));
+  return BertForMaskedLM(HeadModel::random(config, row_of_model<BertForMaskedLM>(), seed, options));
 }
 
 Tensor BertForMaskedLM::operator()(const Batch& batch, std::span<const std::int32_t> positions,
@@ -99,15 +103,15 @@ BertForNextSentencePrediction::BertForNextSentencePrediction(std::shared_ptr<con
 
 BertForNextSentencePrediction BertForNextSentencePrediction::from_pretrained(
     const std::filesystem::path& directory_or_name, const LoadOptions& options) {
-  return BertForNextSentencePrediction(
-      HeadModel::from_pretrained(directory_or_name, heads::next_sentence, options));
+  return BertForNextSentencePrediction(HeadModel::from_pretrained(
+      directory_or_name, row_of_model<BertForNextSentencePrediction>(), options));
 }
 
 BertForNextSentencePrediction BertForNextSentencePrediction::random(const BertConfig& config,
                                                                     std::uint64_t seed,
                                                                     const LoadOptions& options) {
   return BertForNextSentencePrediction(
-      HeadModel::random(config, heads::next_sentence, seed, options));
+      HeadModel::random(config, row_of_model<BertForNextSentencePrediction>(), seed, options));
 }
 
 Tensor BertForNextSentencePrediction::operator()(const Batch& batch,
@@ -121,12 +125,13 @@ BertForPreTraining::BertForPreTraining(std::shared_ptr<const HeadModel> model)
 BertForPreTraining BertForPreTraining::from_pretrained(
     const std::filesystem::path& directory_or_name, const LoadOptions& options) {
   return BertForPreTraining(
-      HeadModel::from_pretrained(directory_or_name, heads::pretraining, options));
+      HeadModel::from_pretrained(directory_or_name, row_of_model<BertForPreTraining>(), options));
 }
 
 BertForPreTraining BertForPreTraining::random(const BertConfig& config, std::uint64_t seed,
                                               const LoadOptions& options) {
-  return BertForPreTraining(HeadModel::random(config, heads::pretraining, seed, options));
+  return BertForPreTraining(
+      HeadModel::random(config, row_of_model<BertForPreTraining>(), seed, options));
 }
 
 BertForPreTraining::Output BertForPreTraining::operator()(const Batch& batch,
@@ -141,15 +146,15 @@ BertForSequenceClassification::BertForSequenceClassification(std::shared_ptr<con
 
 BertForSequenceClassification BertForSequenceClassification::from_pretrained(
     const std::filesystem::path& directory_or_name, const LoadOptions& options) {
-  return BertForSequenceClassification(
-      HeadModel::from_pretrained(directory_or_name, heads::sequence_classification, options));
+  return BertForSequenceClassification(HeadModel::from_pretrained(
+      directory_or_name, row_of_model<BertForSequenceClassification>(), options));
 }
 
 BertForSequenceClassification BertForSequenceClassification::random(const BertConfig& config,
                                                                     std::uint64_t seed,
                                                                     const LoadOptions& options) {
   return BertForSequenceClassification(
-      HeadModel::random(config, heads::sequence_classification, seed, options));
+      HeadModel::random(config, row_of_model<BertForSequenceClassification>(), seed, options));
 }
 
 Tensor BertForSequenceClassification::operator()(const Batch& batch,
@@ -162,15 +167,15 @@ BertForTokenClassification::BertForTokenClassification(std::shared_ptr<const Hea
 
 BertForTokenClassification BertForTokenClassification::from_pretrained(
     const std::filesystem::path& directory_or_name, const LoadOptions& options) {
-  return BertForTokenClassification(
-      HeadModel::from_pretrained(directory_or_name, heads::token_classification, options));
+  return BertForTokenClassification(HeadModel::from_pretrained(
+      directory_or_name, row_of_model<BertForTokenClassification>(), options));
 }
 
 BertForTokenClassification BertForTokenClassification::random(const BertConfig& config,
                                                               std::uint64_t seed,
                                                               const LoadOptions& options) {
   return BertForTokenClassification(
-      HeadModel::random(config, heads::token_classification, seed, options));
+      HeadModel::random(config, row_of_model<BertForTokenClassification>(), seed, options));
 }
 
 Tensor BertForTokenClassification::operator()(const Batch& batch,
@@ -183,15 +188,15 @@ BertForQuestionAnswering::BertForQuestionAnswering(std::shared_ptr<const HeadMod
 
 BertForQuestionAnswering BertForQuestionAnswering::from_pretrained(
     const std::filesystem::path& directory_or_name, const LoadOptions& options) {
-  return BertForQuestionAnswering(
-      HeadModel::from_pretrained(directory_or_name, heads::question_answering, options));
+  return BertForQuestionAnswering(HeadModel::from_pretrained(
+      directory_or_name, row_of_model<BertForQuestionAnswering>(), options));
 }
 
 BertForQuestionAnswering BertForQuestionAnswering::random(const BertConfig& config,
                                                           std::uint64_t seed,
                                                           const LoadOptions& options) {
   return BertForQuestionAnswering(
-      HeadModel::random(config, heads::question_answering, seed, options));
+      HeadModel::random(config, row_of_model<BertForQuestionAnswering>(), seed, options));
 }
 
 BertForQuestionAnswering::Output BertForQuestionAnswering::operator()(
@@ -214,13 +219,14 @@ BertForMultipleChoice::BertForMultipleChoice(std::shared_ptr<const HeadModel> mo
 
 BertForMultipleChoice BertForMultipleChoice::from_pretrained(
     const std::filesystem::path& directory_or_name, const LoadOptions& options) {
-  return BertForMultipleChoice(
-      HeadModel::from_pretrained(directory_or_name, heads::multiple_choice, options));
+  return BertForMultipleChoice(HeadModel::from_pretrained(
+      directory_or_name, row_of_model<BertForMultipleChoice>(), options));
 }
 
 BertForMultipleChoice BertForMultipleChoice::random(const BertConfig& config, std::uint64_t seed,
                                                     const LoadOptions& options) {
-  return BertForMultipleChoice(HeadModel::random(config, heads::multiple_choice, seed, options));
+  return BertForMultipleChoice(
+      HeadModel::random(config, row_of_model<BertForMultipleChoice>(), seed, options));
 }
 
 Tensor BertForMultipleChoice::operator()(const Batch& batch, std::int64_t num_choices,

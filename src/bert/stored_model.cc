@@ -149,7 +149,7 @@ StoredModel stored_model(const Checkpoint& checkpoint, const BertConfig& config,
     auto tensor = checkpoint.tensor(stored);
     if (!is_float(tensor.dtype())) {
       throw ModelError(fmt::format("{}: tensor {} is of {}, which weights cannot be",
-                                   checkpoint.path().string(), stored,
+                                   checkpoint.path().string(), in_quotes(stored),
                                    cloze::name_of(tensor.dtype())));
     }
     if (dtype) tensor = tensor.to(*dtype);

@@ -132,7 +132,7 @@ Checkpoint Checkpoint::open(const fs::path& path) {
   const auto status = fs::status(path, error);
   if (!fs::exists(status)) {
     throw IoError(fmt::format("cannot open {}: {}; expected a model directory or a file of weights",
-                              path.string(),
+                              excerpt_of_path(path),
                               error ? error.message() : "no such file or directory"));
   }
   const auto file = fs::is_directory(status) ? require_weights(path) : path;

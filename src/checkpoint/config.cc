@@ -354,7 +354,7 @@ BertConfig internal::read_config(const std::filesystem::path& directory) {
   if (!files::exists(path)) {
     const auto google = directory / kGoogleConfig;
     if (!files::is_directory(directory)) {
-      throw IoError(fmt::format("there is no model directory {}", directory.string()));
+      throw IoError(fmt::format("there is no model directory {}", excerpt_of_path(directory)));
     }
     if (!files::exists(google)) {
       throw IoError(

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -35,7 +36,7 @@ BertConfig named_config(std::string_view name) {
     config.intermediate_size = 4 * size.hidden;
     return config;
   }
-  throw ArgumentError(fmt::format("there is no size \"{}\": it is {}", name, known_sizes()));
+  throw ArgumentError(fmt::format("there is no size {}: it is {}", in_quotes(name), known_sizes()));
 }
 
 std::string known_sizes() {

@@ -104,13 +104,13 @@ void run_answer(Arguments arguments) {
   app.add_option("--context-file", context_file, "the text: a whole file")->type_name("FILE");
   app.add_option("--squad", squad, "questions and texts from SQuAD's JSON")->type_name("FILE");
   constexpr std::int64_t most = 1 << 20;
-  command.add_count("--top-k,-k", options.top_k, "the best N answers", 1, most);
-  command.add_count("--max-answer-length", options.max_answer_length, "most tokens of an answer", 1,
-                    most);
-  command.add_count("--stride", options.stride, "tokens that windows of a long text share", 0,
-                    most);
-  command.add_count("--max-length", command.text.max_length,
-                    "most tokens of a window (384, or the model's)", 8);
+  add_count(command.app, "--top-k,-k", options.top_k, "the best N answers", 1, most);
+  add_count(command.app, "--max-answer-length", options.max_answer_length,
+            "most tokens of an answer", 1, most);
+  add_count(command.app, "--stride", options.stride, "tokens that windows of a long text share", 0,
+            most);
+  add_count(command.app, "--max-length", command.text.max_length,
+            "most tokens of a window (384, or the model's)", 8);
   app.add_flag("--version-2", options.handle_impossible_answer,
                "there may be no answer: \"\" with its score");
   if (!command.parse(examples, arguments)) return;

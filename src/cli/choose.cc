@@ -28,10 +28,8 @@ Examples:
 
 std::string json_line(const Choice& choice) {
   std::string line;
-  append_object(line, "choice", choice.choice, "scores", [&] {
-    append_list(line, choice.scores,
-                [&](double score) { append_json(line, static_cast<float>(score)); });
-  });
+  const std::vector<float> scores(choice.scores.begin(), choice.scores.end());
+  append_object(line, "choice", choice.choice, "scores", scores);
   return line + '\n';
 }
 

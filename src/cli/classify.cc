@@ -39,16 +39,11 @@ std::string json_line(const std::vector<LabelScore>& labels, bool several) {
 }
 
 std::string readable(const std::string& text, const std::vector<LabelScore>& labels, bool several) {
+  if (several) return label_lines(text, labels);
   const auto width = terminal_width();
-  if (!several) {
-    const auto& label = labels.front();
-    return fmt::format("{:7.4f}  {}  {}\n", label.score, padded(label.label, 12),
-                       shortened(text, width > 60 ? width - 24 : 36));
-  }
-  auto lines = shortened(text, width) + '\n';
-  for (const auto& label : labels)
-    lines += fmt::format("  {:7.4f}  {}\n", label.score, label.label);
-  return lines;
+  const auto& label = labels.front();
+  return fmt::format("{:7.4f}  {}  {}\n", label.score, padded(label.label, 12),
+                     shortened(text, width > 60 ? width - 24 : 36));
 }
 
 }  // namespace
@@ -62,7 +57,7 @@ void run_classify(Arguments arguments) {
   text.add_texts(command.app, "texts; a tab parts a text from its pair");
   text.add_single(command.app);
   command.app.add_flag("--pair", pair, "two arguments are one pair");
-  command.add_count("--top-k,-k", top_k, "the best N labels of each text");
+  add_count(command.app, "--top-k,-k", top_k, "the best N labels of each text");
   command.app.add_flag("--all", all, "every label with its score");
   text.add_limit(command.app);
   if (!command.parse(examples, arguments)) return;

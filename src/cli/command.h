@@ -3,6 +3,7 @@
 /// and a line in the table of commands.cc.
 #pragma once
 
+#include <array>
 #include <span>
 #include <string_view>
 
@@ -17,10 +18,15 @@ struct Command {
   std::string_view name;
   std::string_view summary;
   void (*run)(Arguments arguments);
+  /// The pipelines that it answers with, as the library names them.
+  std::array<std::string_view, 2> pipelines{};
 };
 
 /// All commands, in the order in which `cloze --help` lists them.
 [[nodiscard]] std::span<const Command> commands();
+
+/// The command that answers with this pipeline; empty for none.
+[[nodiscard]] std::string_view command_for(std::string_view pipeline);
 
 /// Runs the command that the first argument names. `program` is what was typed before it, `about`
 /// the first line of its help. Throws UsageError for an unknown name.

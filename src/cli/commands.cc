@@ -1,10 +1,11 @@
+#include <algorithm>
 #include <array>
 #include <string>
 
 #include <fmt/format.h>
 
 #include "cli/command.h"
-#include "cloze/output.h"
+#include "cli/format.h"
 
 namespace cloze::cli {
 namespace {
@@ -12,15 +13,42 @@ namespace {
 constexpr std::array table{
     Command{"info", "what a model directory holds", run_info},
     Command{"tokenize", "text to WordPiece tokens, ids and offsets", run_tokenize},
-    Command{"encode", "text to vectors: of tokens or of whole texts", run_encode},
-    Command{"similarity", "rank texts by likeness to a query, or score pairs", run_similarity},
-    Command{"fill-mask", "the likeliest tokens at each [MASK]", run_fill_mask},
-    Command{"next-sentence", "does the second text follow the first?", run_next_sentence},
-    Command{"classify", "a label for each text or pair, by a fine-tuned model", run_classify},
-    Command{"tag", "the entities in each text, by a fine-tuned model", run_tag},
-    Command{"answer", "where in a text a question is answered, by a fine-tuned model", run_answer},
-    Command{"choose", "the right one of several continuations, by a fine-tuned model", run_choose},
-    Command{"rank", "candidates by how well they suit a query, by a fine-tuned model", run_rank},
+    Command{"encode",
+            "text to vectors: of tokens or of whole texts",
+            run_encode,
+            {"feature-extraction"}},
+    Command{"similarity",
+            "rank texts by likeness to a query, or score pairs",
+            run_similarity,
+            {"sentence-similarity"}},
+    Command{"fill-mask",
+            "the likeliest tokens at each [MASK]",
+            run_fill_mask,
+            {"fill-mask", "pretraining"}},
+    Command{"next-sentence",
+            "does the second text follow the first?",
+            run_next_sentence,
+            {"next-sentence-prediction"}},
+    Command{"classify",
+            "a label for each text or pair, by a fine-tuned model",
+            run_classify,
+            {"text-classification"}},
+    Command{"tag",
+            "the entities in each text, by a fine-tuned model",
+            run_tag,
+            {"token-classification"}},
+    Command{"answer",
+            "where in a text a question is answered, by a fine-tuned model",
+            run_answer,
+            {"question-answering"}},
+    Command{"choose",
+            "the right one of several continuations, by a fine-tuned model",
+            run_choose,
+            {"multiple-choice"}},
+    Command{"rank",
+            "candidates by how well they suit a query, by a fine-tuned model",
+            run_rank,
+            {"text-ranking"}},
     Command{"zero-shot", "labels of your own for each text, by a model of inference",
             run_zero_shot},
     Command{"evaluate", "a fine-tuned model's metrics on a file", run_evaluate},
@@ -43,14 +71,21 @@ void print_help(std::string_view program, std::string_view about,
     text += fmt::format("  {:<18}{}\n", command.name, command.summary);
   }
   text += fmt::format("\n{} COMMAND --help tells the options of each, with examples.\n", program);
-  auto out = Output::standard_output();
-  out.write(text);
-  out.finish();
+  print(text);
 }
 
 }  // namespace
 
 std::span<const Command> commands() { return table; }
+
+std::string_view command_for(std::string_view pipeline) {
+  for (const auto& command : table) {
+    if (std::ranges::find(command.pipelines, pipeline) != command.pipelines.end()) {
+      return command.name;
+    }
+  }
+  return "";
+}
 
 void dispatch(std::string_view program, std::string_view about,
               std::span<const Command> table_of_commands, Arguments arguments) {

@@ -12,7 +12,6 @@
 #include "cli/format.h"
 #include "cli/options.h"
 #include "cli/progress_bar.h"
-#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {
@@ -51,7 +50,7 @@ std::string json(const ConvertedModel& model, const std::string& directory) {
   const Json found{{"output", directory},          {"architecture", model.architecture},
                    {"tensors", model.tensors},     {"bytes", model.bytes},
                    {"tokenizer", model.tokenizer}, {"left_out", model.left_out}};
-  return found.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+  return json_text(found);
 }
 
 }  // namespace
@@ -71,9 +70,7 @@ void run_convert(Arguments arguments) {
   const ConvertOptions options{.dtype = dtype_from(dtype)};
   const auto model =
       as_usage([&] { return convert_model(source, destination, options, terminal_progress()); });
-  auto out = Output::standard_output();
-  out.write(as_json ? json(model, destination) : readable(model, destination));
-  out.finish();
+  print(as_json ? json(model, destination) : readable(model, destination));
 }
 
 }  // namespace cloze::cli

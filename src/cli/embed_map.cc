@@ -73,10 +73,7 @@ void run_embed_map(Arguments arguments) {
       ->type_name("DIR");
   app.add_option("--pooling", options.pooling, "cls, mean, max or pooler")->type_name("NAME");
   app.add_flag("--truncate", options.truncate, "cut texts that are too long");
-  app.add_option("--most", options.most, "most texts to draw")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(2, 1'000'000));
+  add_count(app, "--most", options.most, "most texts to draw", 2, 1'000'000);
   options.model.add_computation(app);
   app.footer(examples);
   if (!parse(app, arguments)) return;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <ranges>
 #include <string_view>
 #include <utility>
 
@@ -67,23 +68,17 @@ class JsonSink final : public EncodeSink {
 
   void put(const Encoded& encoded) override {
     const auto columns = static_cast<std::size_t>(shape_.columns);
-    line_ = '{';
+    line_.clear();
     if (shape_.pooled) {
-      append_fields(
-          line_, "shape", [&] { line_ += fmt::format("[{}]", columns); }, shape_.name,
-          encoded.values);
+      append_object(line_, "shape", std::array{columns}, shape_.name, encoded.values);
     } else {
-      append_fields(
-          line_, "shape", [&] { line_ += fmt::format("[{},{}]", encoded.ids.size(), columns); },
-          "tokens",
-          [&] {
-            append_list(line_, encoded.ids, [&](std::int32_t id) {
-              append_json(line_, shape_.tokenizer.id_to_token(id));
-            });
-          },
-          shape_.name, [&] { append_rows(encoded.values, columns); });
+      const auto tokens = encoded.ids | std::views::transform([&](std::int32_t id) {
+                            return shape_.tokenizer.id_to_token(id);
+                          });
+      append_object(line_, "shape", std::array{encoded.ids.size(), columns}, "tokens", tokens,
+                    shape_.name, [&] { append_rows(encoded.values, columns); });
     }
-    out_.write(line_ + "}\n");
+    out_.write(line_ + '\n');
   }
 
   void finish() override { out_.finish(); }
@@ -124,17 +119,14 @@ class ArraySink final : public EncodeSink {
     file_.finish();
     std::string text;
     if (json_) {
-      append_object(
-          text, "output", path_.string(), "name", shape_.name, "shape",
-          [&] { text += fmt::format("[{},{}]", file_.rows(), shape_.columns); }, "texts", texts_);
+      append_object(text, "output", path_.string(), "name", shape_.name, "shape",
+                    std::array{file_.rows(), shape_.columns}, "texts", texts_);
       text += '\n';
     } else {
       text = fmt::format("{}: {} [{}, {}] f32, {} text{}\n", path_.string(), shape_.name,
                          file_.rows(), shape_.columns, grouped(texts_), texts_ == 1 ? "" : "s");
     }
-    auto out = Output::standard_output();
-    out.write(text);
-    out.finish();
+    print(text);
   }
 
  private:

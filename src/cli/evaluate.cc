@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -45,65 +44,37 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--predictions", options.predictions,
                  "write what was predicted of each example to FILE, a JSON object a line")
       ->type_name("FILE");
-  auto& task = options.settings.options;
-  app.add_option("--max-length", task.max_length, "most tokens of a sequence (default: the task's)")
-      ->type_name("N")
-      ->check(in_range(1, std::int64_t{1} << 30));
-  app.add_option("--text-column", task.text_column, "the column with the text: name or number")
-      ->type_name("COLUMN");
-  app.add_option("--pair-column", task.pair_column, "the column with the second text")
-      ->type_name("COLUMN");
-  app.add_option("--label-column", task.label_column, "the column with the label")
-      ->type_name("COLUMN");
-  app.add_flag("--multi-label", task.multi_label, "a row has several labels, parted by commas");
-  app.add_option("--stride", task.stride, "tokens that windows of a long text share")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, std::int64_t{1} << 20));
-  app.add_flag_callback(
-      "--no-document-context", [&task] { task.document_context = false; },
-      "read every sentence of a document alone (token classification)");
-  app.add_flag("--version-2", task.version_2, "some questions have no answer (SQuAD 2.0)");
-  app.add_option("--max-samples", task.max_samples, "the first N examples alone")
-      ->type_name("N")
-      ->check(in_range(1, std::int64_t{1} << 40));
+  add_task_options(app, options.settings.options);
+  add_count(app, "--max-samples", options.settings.options.max_samples,
+            "the first N examples alone", 1, std::int64_t{1} << 40);
   app.add_flag("--json", options.json, "the result as one JSON object");
   options.model.add_computation(app);
   app.footer(examples);
 }
 
-void append_report(std::string& text, const Options& options, const EvaluateResult& result) {
-  text += "{\"task\":";
-  append_json(text, result.task);
-  text += ",\"model\":";
-  append_json(text, options.model.model);
-  text += ",\"data\":";
-  append_json(text, options.settings.data.string());
-  text += fmt::format(",\"examples\":{},\"metrics\":{{", result.examples);
-  bool first = true;
-  for (const auto& [name, value] : result.metrics) {
-    if (!std::exchange(first, false)) text += ',';
-    append_json(text, name);
-    text += ':';
-    append_json(text, value);
-  }
-  text += "},\"details\":" + result.details_json + ",\"notes\":[";
-  first = true;
-  for (const auto& note : result.notes) {
-    if (!std::exchange(first, false)) text += ',';
-    append_json(text, note);
-  }
-  text += "]}\n";
+std::string json_line(const Options& options, const EvaluateResult& result) {
+  std::string line;
+  const auto append_metrics = [&] {
+    line += '{';
+    for (const auto& [name, value] : result.metrics) append_fields(line, name, value);
+    line += '}';
+  };
+  append_object(
+      line, "task", result.task, "model", options.model.model, "data",
+      options.settings.data.string(), "examples", result.examples, "metrics", append_metrics,
+      "details", [&] { line += result.details_json; }, "notes", result.notes);
+  return line + '\n';
 }
 
-void append_table(std::string& text, const EvaluateResult& result) {
-  text += fmt::format("{}, {} examples\n", result.task,
-                      grouped(static_cast<std::int64_t>(result.examples)));
+std::string table(const EvaluateResult& result) {
+  auto text = fmt::format("{}, {} examples\n", result.task,
+                          grouped(static_cast<std::int64_t>(result.examples)));
   for (const auto& [name, value] : result.metrics) {
     text += fmt::format("  {:<24}{:10.4f}\n", name, value);
   }
   if (!result.details.empty()) text += '\n' + result.details;
   for (const auto& note : result.notes) text += "\nnote: " + note + '\n';
+  return text;
 }
 
 }  // namespace
@@ -127,15 +98,7 @@ void run_evaluate(Arguments arguments) {
     for (const auto& line : result.predictions) predictions->write(line + '\n');
     predictions->finish();
   }
-  std::string text;
-  if (options.json) {
-    append_report(text, options, result);
-  } else {
-    append_table(text, result);
-  }
-  auto out = Output::standard_output();
-  out.write(text);
-  out.finish();
+  print(options.json ? json_line(options, result) : table(result));
 }
 
 }  // namespace cloze::cli

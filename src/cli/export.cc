@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/format.h"
 #include "cli/options.h"
 #include "cli/progress_bar.h"
 #include "cloze/output.h"
@@ -48,7 +49,7 @@ std::string json(const ExportedModel& model, const std::string& path) {
              {"outputs", model.outputs}, {"nodes", model.nodes}, {"weights", model.weights},
              {"bytes", model.bytes}};
   found["data_file"] = model.data_file.empty() ? Json() : Json(model.data_file.string());
-  return found.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+  return json_text(found);
 }
 
 }  // namespace
@@ -71,9 +72,7 @@ void run_export(Arguments arguments) {
 
   const auto exported =
       as_usage([&] { return export_onnx(model, path, options, terminal_progress()); });
-  auto out = Output::standard_output();
-  out.write(as_json ? json(exported, path) : readable(exported, path));
-  out.finish();
+  print(as_json ? json(exported, path) : readable(exported, path));
 }
 
 }  // namespace cloze::cli

@@ -71,7 +71,7 @@ void run_fill_mask(Arguments arguments) {
   FillMaskOptions options;
   text.add_texts(command.app, "texts with [MASK]; a tab parts a text from its pair");
   text.add_single(command.app);
-  command.add_count("--top-k,-k", options.top_k, "how many tokens to show for each [MASK]");
+  add_count(command.app, "--top-k,-k", options.top_k, "how many tokens to show for each [MASK]");
   command.app.add_option("--targets", options.targets, "only these tokens are candidates")
       ->type_name("TOKEN,...")
       ->delimiter(',')

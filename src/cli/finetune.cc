@@ -1,7 +1,6 @@
 // `cloze finetune`: a BERT and examples of a task make a model of the task.
 #include "cloze/finetune.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,18 +10,16 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "cli/finetune_options.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/training_options.h"
 #include "cli/training_run.h"
-#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {
 
 using nlohmann::ordered_json;
 
-/// `watch` begins with the training: before, a signal ends the process.
 FinetuneCallbacks callbacks_for(const FinetuneSettings& settings,
                                 std::optional<StopOnSignal>& watch) {
   FinetuneCallbacks callbacks;
@@ -63,7 +60,7 @@ ordered_json metrics_json(const FinetuneEvaluation& evaluation) {
   return json;
 }
 
-std::string summary_json(const FinetuneResult& result, const FinetuneSettings& settings) {
+ordered_json summary_json(const FinetuneResult& result, const FinetuneSettings& settings) {
   ordered_json out;
   out["output"] = settings.output.string();
   out["finished"] = result.finished;
@@ -87,7 +84,15 @@ std::string summary_json(const FinetuneResult& result, const FinetuneSettings& s
       out["details"] = ordered_json::parse(result.details_json, nullptr, false);
     }
   }
-  return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n';
+  return out;
+}
+
+/// The command that answers with a model of the task.
+std::string_view command_of(const FinetuneSettings& settings) {
+  for (const auto& task : tasks()) {
+    if (task.name == settings.task) return command_for(task.pipeline);
+  }
+  return "";
 }
 
 std::string summary(const FinetuneResult& result, const FinetuneSettings& settings) {
@@ -100,10 +105,7 @@ std::string summary(const FinetuneResult& result, const FinetuneSettings& settin
       result.finished ? "done" : "stopped, to be continued with --resume", grouped(result.steps),
       grouped(result.tokens), clock_text(result.seconds), output,
       result.best() == nullptr ? "" : fmt::format(" (of step {})", result.best()->step));
-  const auto all = tasks();
-  const auto task = std::find_if(all.begin(), all.end(),
-                                 [&](const TaskInfo& each) { return each.name == settings.task; });
-  text += fmt::format("try it:      cloze {} --model {} ...\n", task->command, output);
+  text += fmt::format("try it:      cloze {} --model {} ...\n", command_of(settings), output);
   text += fmt::format("the curves:  tensorboard --logdir {}/tensorboard\n", output);
   return text;
 }
@@ -111,18 +113,16 @@ std::string summary(const FinetuneResult& result, const FinetuneSettings& settin
 }  // namespace
 
 void run_finetune(Arguments arguments) {
-  FinetuneOptions options;
-  if (!parse_training(
-          "Fine-tunes a BERT for a task: classification, entities, answers, and others.",
-          "cloze finetune", arguments, options, add_finetune_options, finetune_settings_of)) {
-    return;
-  }
-  std::optional<StopOnSignal> watch;
-  const auto& settings = options.settings;
-  const auto result = as_usage([&] { return finetune(settings, callbacks_for(settings, watch)); });
-  auto out = Output::standard_output();
-  out.write(options.json ? summary_json(result, settings) : summary(result, settings));
-  out.finish();
+  run_training<FinetuneSettings, FinetuneResult>(
+      {.about = "Fine-tunes a BERT for a task: classification, entities, answers, and others.",
+       .name = "cloze finetune",
+       .add_options = add_finetune_options,
+       .settings_of = finetune_settings_of,
+       .train = [](const auto& settings,
+                   auto& watch) { return finetune(settings, callbacks_for(settings, watch)); },
+       .summary = summary,
+       .json = summary_json},
+      arguments);
 }
 
 }  // namespace cloze::cli

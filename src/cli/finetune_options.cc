@@ -1,5 +1,3 @@
-#include "cli/finetune_options.h"
-
 #include <cstdint>
 #include <string>
 
@@ -64,70 +62,29 @@ void add_data(CLI::App& app, FinetuneSettings& s) {
   app.add_option("--task", s.task, known_tasks())->type_name("NAME");
   app.add_option("--train", s.train, "the examples to learn from")->type_name("FILE");
   app.add_option("--dev", s.dev, "the examples to evaluate on")->type_name("FILE");
-  app.add_option("--text-column", s.data.text_column, "name of the column, or its number from 1")
-      ->type_name("COLUMN");
-  app.add_option("--pair-column", s.data.pair_column, "likewise, the second text")
-      ->type_name("COLUMN");
-  app.add_option("--label-column", s.data.label_column, "likewise, label or value")
-      ->type_name("COLUMN");
-  app.add_flag("--multi-label", s.data.multi_label, "a text has any number of labels");
-  app.add_option("--max-length", s.data.max_length, "tokens of a text; 0: what task and model can")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1 << 16));
-  app.add_option("--stride", s.data.stride, "tokens that the windows of a long text share")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1 << 16));
-  app.add_flag_callback(
-      "--no-document-context", [&s] { s.data.document_context = false; },
-      "token classification: each sentence alone");
-  app.add_flag("--version-2", s.data.version_2,
-               "question answering: some questions have no answer");
-  app.add_option("--max-train-samples", s.data.max_samples, "the first so many alone; 0: all")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, std::int64_t{1} << 40));
-  app.add_option("--max-dev-samples", s.max_dev_samples, "likewise")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, std::int64_t{1} << 40));
+  add_task_options(app, s.data);
+  add_count(app, "--max-train-samples", s.data.max_samples, "the first so many alone; 0: all", 0,
+            std::int64_t{1} << 40);
+  add_count(app, "--max-dev-samples", s.max_dev_samples, "likewise", 0, std::int64_t{1} << 40);
 }
 
 void add_training(CLI::App& app, FinetuneSettings& s) {
-  app.add_option("--epochs", s.epochs, "passes over the training data")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  app.add_option("--steps", s.steps, "optimizer steps instead")
-      ->type_name("N")
-      ->excludes("--epochs")
-      ->check(in_range(1, std::int64_t{1} << 40));
-  app.add_option("--batch-size", s.batch_size, "texts, pairs, windows or questions of a batch")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, 1 << 20));
-  app.add_option("--accumulation", s.accumulation, "batches that make a step")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, 1 << 20));
-  app.add_option("--batch-tokens", s.batch_tokens,
-                 "tokens computed at once; a larger batch is computed in parts")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 30));
-  app.add_option("--layer-decay", s.layer_decay,
-                 "each layer learns at so much of the rate of the one above")
-      ->capture_default_str()
-      ->check(CLI::Range(0.01, 1.0));
-  app.add_option("--freeze-layers", s.freeze_layers,
-                 "do not train the first so many layers and the embeddings")
-      ->type_name("N")
-      ->check(in_range(0, 1 << 20));
+  add_number(app, "--epochs", s.epochs, "passes over the training data", CLI::PositiveNumber)
+      ->type_name("N");
+  add_count(app, "--steps", s.steps, "optimizer steps instead", 1, std::int64_t{1} << 40)
+      ->excludes("--epochs");
+  add_count(app, "--batch-size", s.batch_size, "texts, pairs, windows or questions of a batch", 1,
+            1 << 20);
+  add_count(app, "--accumulation", s.accumulation, "batches that make a step", 1, 1 << 20);
+  add_count(app, "--batch-tokens", s.batch_tokens,
+            "tokens computed at once; a larger batch is computed in parts");
+  add_number(app, "--layer-decay", s.layer_decay,
+             "each layer learns at so much of the rate of the one above", CLI::Range(0.01, 1.0));
+  add_count(app, "--freeze-layers", s.freeze_layers,
+            "do not train the first so many layers and the embeddings; 0: train all", 0, 1 << 20);
   app.add_flag("--freeze-embeddings", s.freeze_embeddings, "do not train the embeddings");
-  app.add_option("--label-smoothing", s.label_smoothing, "share of a label spread over all")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 0.999));
+  add_number(app, "--label-smoothing", s.label_smoothing, "share of a label spread over all",
+             CLI::Range(0.0, 0.999));
   add_named(app, "--class-weights", "",
             "what each label's loss counts: \"balanced\", or numbers in the labels' order",
             [&s](const std::string& text) { s.set_class_weights(text); })
@@ -138,22 +95,19 @@ void add_choice(CLI::App& app, FinetuneSettings& s) {
   app.add_option("--best-metric", s.best_metric,
                  "that the best model has; \"loss\", or a metric of the task instead of its own")
       ->type_name("NAME");
-  app.add_option("--patience", s.patience,
-                 "stop after so many evaluations without a better one; 0: never")
-      ->type_name("N")
-      ->check(in_range(0, 1 << 20));
+  add_count(app, "--patience", s.patience,
+            "stop after so many evaluations without a better one; 0: never", 0, 1 << 20);
 }
 
 }  // namespace
 
-void add_finetune_options(CLI::App& app, FinetuneOptions& options) {
-  auto& settings = options.settings;
+void add_finetune_options(CLI::App& app, FinetuneSettings& settings) {
   add_model(app, settings);
   add_data(app, settings);
   add_training(app, settings);
   add_optimizer_options(app, settings);
   add_computation_options(app, settings);
-  add_run_options(app, settings, options.json, "after each epoch", "with each evaluation");
+  add_run_options(app, settings, "after each epoch", "with each evaluation");
   add_choice(app, settings);
   app.footer(examples);
 }

@@ -1,13 +1,17 @@
 #include "cli/format.h"
 
+#include <algorithm>
 #include <clocale>
 #include <cmath>
 #include <cwchar>
 #include <iterator>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {
@@ -48,20 +52,9 @@ std::size_t columns(std::string_view one) {
   return width < 0 ? 1 : static_cast<std::size_t>(width);
 }
 
-template <class Values>
-void append_list(std::string& out, const Values& values) {
-  out += '[';
-  bool first = true;
-  for (const auto value : values) {
-    if (!first) out += ',';
-    first = false;
-    if constexpr (std::is_floating_point_v<std::remove_const_t<decltype(value)>>) {
-      append_json(out, value);
-    } else {
-      fmt::format_to(std::back_inserter(out), "{}", value);
-    }
-  }
-  out += ']';
+template <class Value>
+void append_number(std::string& out, Value value) {
+  out += std::isfinite(value) ? fmt::format("{}", value) : "null";
 }
 
 }  // namespace
@@ -89,27 +82,8 @@ void append_json(std::string& out, std::string_view text) {
   out += '"';
 }
 
-void append_json(std::string& out, float value) {
-  if (!std::isfinite(value)) {
-    out += "null";
-    return;
-  }
-  fmt::format_to(std::back_inserter(out), "{}", value);
-}
-
-void append_json(std::string& out, double value) {
-  if (!std::isfinite(value)) {
-    out += "null";
-    return;
-  }
-  fmt::format_to(std::back_inserter(out), "{}", value);
-}
-
-void append_json(std::string& out, std::span<const float> values) { append_list(out, values); }
-
-void append_json(std::string& out, std::span<const std::int32_t> values) {
-  append_list(out, values);
-}
+void append_json(std::string& out, float value) { append_number(out, value); }
+void append_json(std::string& out, double value) { append_number(out, value); }
 
 std::size_t display_width(std::string_view text) {
   std::size_t width = 0;
@@ -164,6 +138,26 @@ std::string grouped(std::int64_t value) {
     digits.insert(at, 1, ',');
   }
   return digits;
+}
+
+std::string clock_text(double seconds) {
+  const auto whole = static_cast<std::int64_t>(std::clamp(seconds + 0.5, 0.0, 1e15));
+  const auto minutes = whole / 60;
+  if (minutes >= 1440) return fmt::format("{} d {} h", minutes / 1440, minutes / 60 % 24);
+  if (minutes >= 60) {
+    return fmt::format("{}:{:02}:{:02}", minutes / 60, minutes % 60, whole % 60);
+  }
+  return fmt::format("{}:{:02}", minutes, whole % 60);
+}
+
+std::string json_text(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+}
+
+void print(std::string_view text) {
+  auto out = Output::standard_output();
+  out.write(text);
+  out.finish();
 }
 
 }  // namespace cloze::cli

@@ -5,10 +5,12 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include <nlohmann/json_fwd.hpp>
 
 namespace cloze::cli {
 
@@ -19,26 +21,9 @@ void append_json(std::string& out, std::string_view text);
 void append_json(std::string& out, float value);
 void append_json(std::string& out, double value);
 
-/// Appends "[1,2,3]".
-void append_json(std::string& out, std::span<const float> values);
-void append_json(std::string& out, std::span<const std::int32_t> values);
-
-/// The fields of append_object.
-inline void append_fields(std::string& /*out*/) {}
-template <class Value, class... Rest>
-void append_fields(std::string& out, std::string_view name, const Value& value,
-                   const Rest&... rest) {
-  if (!out.ends_with('{')) out += ',';
-  append_json(out, name);
-  out += ':';
-  if constexpr (std::invocable<const Value&>) {
-    value();
-  } else if constexpr (std::integral<Value>) {
-    out += std::to_string(value);
-  } else {
-    append_json(out, value);
-  }
-  append_fields(out, rest...);
+template <std::integral Value>
+void append_json(std::string& out, Value value) {
+  out += std::to_string(value);
 }
 
 /// Appends a list: `append` is called for each element.
@@ -52,8 +37,31 @@ void append_list(std::string& out, const Range& range, const Append& append) {
   out += ']';
 }
 
-/// Appends an object: names and values by turns. A value is what append_json takes, a whole number,
-/// or a function that appends the value.
+/// Appends "[1,2,3]", or a list of anything else that append_json takes.
+template <std::ranges::range Range>
+requires(!std::convertible_to<const Range&, std::string_view>) void append_json(
+    std::string& out, const Range& range) {
+  append_list(out, range, [&](const auto& element) { append_json(out, element); });
+}
+
+/// The fields of append_object.
+inline void append_fields(std::string& /*out*/) {}
+template <class Value, class... Rest>
+void append_fields(std::string& out, std::string_view name, const Value& value,
+                   const Rest&... rest) {
+  if (!out.ends_with('{')) out += ',';
+  append_json(out, name);
+  out += ':';
+  if constexpr (std::invocable<const Value&>) {
+    value();
+  } else {
+    append_json(out, value);
+  }
+  append_fields(out, rest...);
+}
+
+/// Appends an object: names and values by turns. A value is what append_json takes, or a function
+/// that appends the value.
 template <class... Fields>
 void append_object(std::string& out, const Fields&... fields) {
   out += '{';
@@ -76,5 +84,14 @@ void append_object(std::string& out, const Fields&... fields) {
 
 /// 1234567 → "1,234,567".
 [[nodiscard]] std::string grouped(std::int64_t value);
+
+/// "0:07", "12:30", "3:05:00", "4 d 3 h".
+[[nodiscard]] std::string clock_text(double seconds);
+
+/// The JSON on one line; bytes that are not UTF-8 become U+FFFD.
+[[nodiscard]] std::string json_text(const nlohmann::ordered_json& json);
+
+/// Writes to standard output all that a command has to say.
+void print(std::string_view text);
 
 }  // namespace cloze::cli

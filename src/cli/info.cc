@@ -3,13 +3,13 @@
 #include <string>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
 #include "cloze/model_info.h"
-#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {
@@ -40,15 +40,15 @@ std::string tokenizer(const TokenizerInfo& info) {
 std::string heads(const ModelInfo& info) {
   std::string text;
   for (const auto& head : info.heads) {
-    text += fmt::format("{}{} (cloze {})", text.empty() ? "" : "; ", head.name, head.command);
+    text += fmt::format("{}{} (cloze {})", text.empty() ? "" : "; ", head.name,
+                        command_for(head.pipeline));
   }
   return text.empty() ? "none: the encoder alone (cloze encode, cloze similarity)" : text;
 }
 
 std::string architecture(const BertConfig& config) {
-  std::string text;
-  for (const auto& name : config.architectures) text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "not stated" : text;
+  if (config.architectures.empty()) return "not stated";
+  return fmt::format("{}", fmt::join(config.architectures, ", "));
 }
 
 std::string readable(const ModelInfo& info) {
@@ -80,8 +80,9 @@ std::string json(const ModelInfo& info) {
   const auto& config = info.config;
   Json heads_found = Json::array();
   for (const auto& head : info.heads) {
-    heads_found.push_back(
-        {{"name", head.name}, {"architecture", head.architecture}, {"command", head.command}});
+    heads_found.push_back({{"name", head.name},
+                           {"architecture", head.architecture},
+                           {"command", command_for(head.pipeline)}});
   }
   Json found;
   found["model"] = info.directory.string();
@@ -114,7 +115,7 @@ std::string json(const ModelInfo& info) {
     found["tokenizer"] = nullptr;
   }
   if (!info.sentence_pooling.empty()) found["sentence_pooling"] = info.sentence_pooling;
-  return found.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+  return json_text(found);
 }
 
 }  // namespace
@@ -130,9 +131,7 @@ void run_info(Arguments arguments) {
   if (!parse(app, arguments)) return;
 
   const auto info = model_info(model.root());
-  auto out = Output::standard_output();
-  out.write(as_json ? json(info) : readable(info));
-  out.finish();
+  print(as_json ? json(info) : readable(info));
 }
 
 }  // namespace cloze::cli

@@ -16,8 +16,7 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
-#include "cli/options.h"
-#include "cli/progress_bar.h"
+#include "cli/text_command.h"
 #include "cloze/output.h"
 
 namespace cloze::cli {
@@ -69,27 +68,20 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--target", inspection.explanation.target,
                  "explain this label or token instead of the likeliest")
       ->type_name("NAME");
-  app.add_option("--at", inspection.explanation.at,
-                 "explain the tag of, or the [MASK] at, this token, counted from 0")
-      ->type_name("N")
-      ->check(in_range(0, std::int64_t{1} << 30));
+  add_count(app, "--at", inspection.explanation.at,
+            "explain the tag of, or the [MASK] at, this token, counted from 0", 0);
   app.add_option("--baseline", inspection.baseline,
                  "token that stands for every word where attributions begin (default: [PAD])")
       ->type_name("TOKEN");
-  app.add_option("--steps", inspection.attributions.steps,
-                 "points of the integration (default: 50, doubled until the completeness gap is "
-                 "at most 1 %)")
-      ->type_name("N")
-      ->check(in_range(1, 10000));
-  app.add_option("--top-k,-k", inspection.top, "predictions to keep for each token")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, 100));
+  add_count(app, "--steps", inspection.attributions.steps,
+            "points of the integration (default: 50, doubled until the completeness gap is "
+            "at most 1 %)",
+            1, 10000);
+  add_count(app, "--top-k,-k", inspection.top, "predictions to keep for each token", 1, 100);
   app.add_flag("--truncate", inspection.truncate, "cut a text that is too long");
-  app.add_option("--max-length", inspection.max_length,
-                 "most tokens of the text, special ones included (default: what the model reads)")
-      ->type_name("N")
-      ->check(in_range(3, std::int64_t{1} << 16));
+  add_count(app, "--max-length", inspection.max_length,
+            "most tokens of the text, special ones included (default: what the model reads)", 3,
+            std::int64_t{1} << 16);
   app.add_flag("--json", options.json, "print a JSON object");
   options.model.add_computation(app);
   app.footer(examples);
@@ -185,8 +177,9 @@ void run_inspect(Arguments arguments) {
   const auto directory = options.model.root();
   std::optional<std::string_view> pair;
   if (app.count("--pair") > 0) pair = options.pair;
-  const auto result =
-      inspect(directory, options.text, pair, inspection, terminal_progress(beside_results()));
+  const auto result = suggesting_truncate([&] {
+    return inspect(directory, options.text, pair, inspection, terminal_progress(beside_results()));
+  });
   if (!options.output.empty()) {
     save_inspection(result, options.output);
     return;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/format.h"
 #include "cloze/error.h"
 #include "cloze/output.h"
 #include "cloze/version.h"
@@ -34,9 +35,7 @@ int fail(int code, std::string message) {
 
 void run(Arguments arguments) {
   if (!arguments.empty() && std::string_view(arguments.front()) == "--version") {
-    auto out = cloze::Output::standard_output();
-    out.write(fmt::format("cloze {}\n", cloze::version()));
-    out.finish();
+    cloze::cli::print(fmt::format("cloze {}\n", cloze::version()));
     return;
   }
   cloze::cli::dispatch("cloze", about, cloze::cli::commands(), arguments);

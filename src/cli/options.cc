@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "cli/format.h"
 #include "cloze/hub.h"
-#include "cloze/output.h"
 #include "cloze/sentence_settings.h"
 #include "cloze/threads.h"
 
@@ -62,9 +62,7 @@ bool parse(CLI::App& app, Arguments arguments) {
     require_values(app);
     return true;
   } catch (const CLI::CallForHelp&) {
-    auto out = Output::standard_output();
-    out.write(app.help());
-    out.finish();
+    print(app.help());
     return false;
   } catch (const CLI::ParseError& error) {
     throw UsageError(fmt::format("{} ({} --help tells more)", error.what(), app.get_name()));
@@ -97,15 +95,10 @@ void ModelOptions::add_computation(CLI::App& app) {
          "as output.dense or layer.0.")
       ->type_name("PART,...")
       ->delimiter(',');
-  app.add_option("--threads", threads, "threads to compute with; 0: all cores")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, most_threads));
-  app.add_option("--batch-tokens", batch_tokens,
-                 "tokens to compute at once: more is faster and takes more memory")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 24));
+  add_count(app, "--threads", threads, "threads to compute with; 0: all cores", 0, most_threads);
+  add_count(app, "--batch-tokens", batch_tokens,
+            "tokens to compute at once: more is faster and takes more memory", 1,
+            std::int64_t{1} << 24);
 }
 
 std::filesystem::path ModelOptions::root() const { return find_model(model, terminal_progress()); }
@@ -140,10 +133,8 @@ void TextOptions::add_single(CLI::App& app) {
 
 void TextOptions::add_limit(CLI::App& app) {
   app.add_flag("--truncate", truncate, "cut texts that are too long instead of refusing them");
-  app.add_option("--max-length", max_length,
-                 "most tokens of a text, special ones included (default: what the model reads)")
-      ->type_name("N")
-      ->check(in_range(1, std::int64_t{1} << 30));
+  add_count(app, "--max-length", max_length,
+            "most tokens of a text, special ones included (default: what the model reads)");
 }
 
 TextReader TextOptions::reader() const {
@@ -173,6 +164,25 @@ TextLimits TextOptions::limits(std::int64_t model_limit) const {
                     model_limit));
   }
   return {.max_length = max_length, .truncate = truncate};
+}
+
+void add_task_options(CLI::App& app, TaskOptions& options) {
+  app.add_option("--text-column", options.text_column, "name of the column, or its number from 1")
+      ->type_name("COLUMN");
+  app.add_option("--pair-column", options.pair_column, "likewise, the second text")
+      ->type_name("COLUMN");
+  app.add_option("--label-column", options.label_column, "likewise, label or value")
+      ->type_name("COLUMN");
+  app.add_flag("--multi-label", options.multi_label, "a text has any number of labels");
+  add_count(app, "--max-length", options.max_length, "tokens of a text; 0: what task and model can",
+            0);
+  add_count(app, "--stride", options.stride, "tokens that the windows of a long text share", 0,
+            1 << 20);
+  app.add_flag_callback(
+      "--no-document-context", [&options] { options.document_context = false; },
+      "token classification: each sentence alone");
+  app.add_flag("--version-2", options.version_2,
+               "question answering: some questions have no answer");
 }
 
 ProgressOptions beside_results() {

@@ -2,6 +2,7 @@
 /// The options that commands share, and how a command line is read.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "cli/progress_bar.h"
 #include "cloze/error.h"
 #include "cloze/pipeline.h"
+#include "cloze/task_options.h"
 #include "cloze/text_reader.h"
 
 namespace cloze::cli {
@@ -25,6 +27,24 @@ namespace cloze::cli {
 
 /// A check that a number lies in [lowest, highest], which the help does not spell out.
 [[nodiscard]] CLI::Validator in_range(std::int64_t lowest, std::int64_t highest);
+
+/// An option with a number that passes `check`. The help shows its default.
+template <class Number>
+CLI::Option* add_number(CLI::App& app, const std::string& name, Number& target,
+                        const std::string& about, const CLI::Validator& check) {
+  return app.add_option(name, target, about)->capture_default_str()->check(check);
+}
+
+/// An option with a whole number in [lowest, highest]. The help shows its default, unless that
+/// lies below `lowest`: leaving the option out then means something else.
+template <std::integral Number>
+CLI::Option* add_count(CLI::App& app, const std::string& name, Number& target,
+                       const std::string& about, std::int64_t lowest = 1,
+                       std::int64_t highest = std::int64_t{1} << 30) {
+  auto* option =
+      app.add_option(name, target, about)->type_name("N")->check(in_range(lowest, highest));
+  return std::cmp_less(target, lowest) ? option : option->capture_default_str();
+}
 
 /// --model, --device, --dtype, --int8-keep, --threads, --batch-tokens.
 struct ModelOptions {
@@ -70,6 +90,9 @@ struct TextOptions {
   /// The limit for a model that reads `model_limit` tokens. UsageError for a larger --max-length.
   [[nodiscard]] TextLimits limits(std::int64_t model_limit) const;
 };
+
+/// How a task reads its files and texts, but for --max-samples, which has several names.
+void add_task_options(CLI::App& app, TaskOptions& options);
 
 /// Calls `body`, whose ArgumentError is a mistake in the command line, but for texts that are too
 /// long: a UsageError.

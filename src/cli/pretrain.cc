@@ -11,18 +11,18 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
-#include "cli/pretrain_options.h"
+#include "cli/training_options.h"
 #include "cli/training_run.h"
-#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {
+
+using nlohmann::ordered_json;
 
 double percent(std::int64_t part, std::int64_t whole) {
   return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
-/// `watch` begins with the training: before, a signal ends the process.
 PretrainCallbacks callbacks_for(const PretrainSettings& settings,
                                 std::optional<StopOnSignal>& watch) {
   PretrainCallbacks callbacks;
@@ -60,9 +60,9 @@ PretrainCallbacks callbacks_for(const PretrainSettings& settings,
   return callbacks;
 }
 
-std::string summary_json(const PretrainResult& result, const PretrainSettings& settings) {
+ordered_json summary_json(const PretrainResult& result, const PretrainSettings& settings) {
   const auto& last = result.last;
-  nlohmann::ordered_json out;
+  ordered_json out;
   out["output"] = settings.output.string();
   out["finished"] = result.finished;
   out["steps"] = result.steps;
@@ -79,7 +79,7 @@ std::string summary_json(const PretrainResult& result, const PretrainSettings& s
     out["best_step"] = result.best_step;
     out["best_loss"] = result.best_loss;
   }
-  return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+  return out;
 }
 
 std::string summary(const PretrainResult& result, const PretrainSettings& settings) {
@@ -96,18 +96,16 @@ std::string summary(const PretrainResult& result, const PretrainSettings& settin
 }  // namespace
 
 void run_pretrain(Arguments arguments) {
-  PretrainOptions options;
-  if (!parse_training("Pre-trains a BERT: masked language model and next sentence prediction.",
-                      "cloze pretrain", arguments, options, add_pretrain_options,
-                      pretrain_settings_of)) {
-    return;
-  }
-  std::optional<StopOnSignal> watch;
-  const auto& settings = options.settings;
-  const auto result = as_usage([&] { return pretrain(settings, callbacks_for(settings, watch)); });
-  auto out = Output::standard_output();
-  out.write(options.json ? summary_json(result, settings) : summary(result, settings));
-  out.finish();
+  run_training<PretrainSettings, PretrainResult>(
+      {.about = "Pre-trains a BERT: masked language model and next sentence prediction.",
+       .name = "cloze pretrain",
+       .add_options = add_pretrain_options,
+       .settings_of = pretrain_settings_of,
+       .train = [](const auto& settings,
+                   auto& watch) { return pretrain(settings, callbacks_for(settings, watch)); },
+       .summary = summary,
+       .json = summary_json},
+      arguments);
 }
 
 }  // namespace cloze::cli

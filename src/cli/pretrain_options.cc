@@ -1,5 +1,3 @@
-#include "cli/pretrain_options.h"
-
 #include <cstdint>
 #include <string>
 
@@ -45,11 +43,10 @@ void add_model(CLI::App& app, PretrainSettings& s) {
   app.add_option("--vocab", s.vocab, "a vocab.txt, or a directory with a tokenizer")
       ->type_name("FILE")
       ->excludes("--init");
-  app.add_option("--vocab-size", s.vocab_size, "train a vocabulary of so many tokens on the text")
-      ->type_name("N")
+  add_count(app, "--vocab-size", s.vocab_size, "train a vocabulary of so many tokens on the text",
+            100, 1 << 24)
       ->excludes("--init")
-      ->excludes("--vocab")
-      ->check(in_range(100, 1 << 24));
+      ->excludes("--vocab");
   app.add_flag("--cased", s.cased, "keep upper case and accents");
   app.add_option("--dropout", s.dropout, "instead of the configuration's 0.1")
       ->type_name("P")
@@ -67,92 +64,59 @@ void add_data(CLI::App& app, PretrainSettings& s) {
             "what a line is: automatic, sentence, paragraph or wrapped",
             [&s](const std::string& name) { s.lines = line_kind_from(name); })
       ->check(CLI::IsMember({"automatic", "sentence", "paragraph", "wrapped"}));
-  app.add_option("--held-out", s.held_out, "share of the documents to evaluate on")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 0.5));
-  app.add_option("--evaluation-sequences", s.evaluation_sequences, "evaluated on, at most")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 40));
+  add_number(app, "--held-out", s.held_out, "share of the documents to evaluate on",
+             CLI::Range(0.0, 0.5));
+  add_count(app, "--evaluation-sequences", s.evaluation_sequences, "evaluated on, at most", 1,
+            std::int64_t{1} << 40);
   app.add_flag_callback(
       "--no-next-sentence", [&s] { s.next_sentence = false; },
       "masked language model alone, on single sequences");
   app.add_flag("--whole-words", s.whole_word_masking, "mask all pieces of a word or none");
-  app.add_option("--masked", s.mlm_probability, "share of the tokens to predict")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 0.9));
-  app.add_option("--max-predictions", s.max_predictions,
-                 "masks a sequence at most; 0: as Google has them (20 for 128 tokens)")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1 << 20));
-  app.add_option("--short-sequences", s.short_sequences, "share of shorter sequences")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--duplicate-factor", s.duplicate_factor,
-                 "so many different maskings, over and over; 0: new ones every epoch")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1 << 20));
-  app.add_option("--max-length", s.max_length, "tokens of a sequence")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(8, 1 << 16));
-  app.add_option("--long-share", s.long_share, "last share of the run, with longer sequences")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--long-length", s.long_length, "tokens of those")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(8, 1 << 16));
-  app.add_option("--batch-tokens", s.batch_tokens, "tokens of a batch, at most")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(8, std::int64_t{1} << 30));
-  app.add_option("--batch-sequences", s.batch_sequences, "sequences of a batch instead")
-      ->type_name("N")
-      ->excludes("--batch-tokens")
-      ->check(in_range(1, 1 << 24));
-  app.add_option("--accumulation", s.accumulation, "batches that make a step")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, 1 << 20));
-  app.add_option("--data-workers", s.data_workers, "background threads that prepare batches")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 1024));
+  add_number(app, "--masked", s.mlm_probability, "share of the tokens to predict",
+             CLI::Range(0.0, 0.9));
+  add_count(app, "--max-predictions", s.max_predictions,
+            "masks a sequence at most; 0: as Google has them (20 for 128 tokens)", 0, 1 << 20);
+  add_number(app, "--short-sequences", s.short_sequences, "share of shorter sequences",
+             CLI::Range(0.0, 1.0));
+  add_count(app, "--duplicate-factor", s.duplicate_factor,
+            "so many different maskings, over and over; 0: new ones every epoch", 0, 1 << 20);
+  add_count(app, "--max-length", s.max_length, "tokens of a sequence", 8, 1 << 16);
+  add_number(app, "--long-share", s.long_share, "last share of the run, with longer sequences",
+             CLI::Range(0.0, 1.0));
+  add_count(app, "--long-length", s.long_length, "tokens of those", 8, 1 << 16);
+  add_count(app, "--batch-tokens", s.batch_tokens, "tokens of a batch, at most", 8);
+  add_count(app, "--batch-sequences", s.batch_sequences, "sequences of a batch instead", 1, 1 << 24)
+      ->excludes("--batch-tokens");
+  add_count(app, "--accumulation", s.accumulation, "batches that make a step", 1, 1 << 20);
+  add_count(app, "--data-workers", s.data_workers, "background threads that prepare batches", 0,
+            1024);
 }
 
 void add_training(CLI::App& app, PretrainSettings& s) {
-  app.add_option("--steps", s.steps, "optimizer steps")
-      ->type_name("N")
-      ->check(in_range(1, std::int64_t{1} << 40));
+  add_count(app, "--steps", s.steps, "optimizer steps", 1, std::int64_t{1} << 40);
   add_named(app, "--max-time", "",
             "stop after so long (90s, 20m, 8h), with a schedule that ends there",
             [&s](const std::string& text) { s.max_seconds = seconds_from(text); })
       ->type_name("TIME");
-  app.add_option("--loss-spike", s.loss_spike,
-                 "stop when the loss leaps to so many times its average; 0: never")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+  add_number(app, "--loss-spike", s.loss_spike,
+             "stop when the loss leaps to so many times its average; 0: never",
+             CLI::NonNegativeNumber);
 }
 
 void add_saving(CLI::App& app, PretrainSettings& s) {
-  app.add_option("--save-every-minutes", s.save_every_minutes, "0: by steps alone")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+  add_number(app, "--save-every-minutes", s.save_every_minutes, "0: by steps alone",
+             CLI::NonNegativeNumber);
 }
 
 }  // namespace
 
-void add_pretrain_options(CLI::App& app, PretrainOptions& options) {
-  auto& settings = options.settings;
+void add_pretrain_options(CLI::App& app, PretrainSettings& settings) {
   add_model(app, settings);
   add_data(app, settings);
   add_training(app, settings);
   add_optimizer_options(app, settings);
   add_computation_options(app, settings);
-  add_run_options(app, settings, options.json, "at the end alone", "by time alone");
+  add_run_options(app, settings, "at the end alone", "by time alone");
   add_saving(app, settings);
   app.footer(examples);
 }

@@ -11,6 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/format.h"
+
 namespace cloze::cli {
 namespace {
 
@@ -38,33 +40,11 @@ int terminal_columns() {
   return size.ws_col;
 }
 
-/// 1234567 → "1,234,567".
-std::string grouped(std::int64_t count) {
-  const std::string digits = fmt::format("{}", count);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0 && digits[i - 1] != '-') text += ',';
-    text += digits[i];
-  }
-  return text;
-}
-
 /// A decimal or two for small rates only: "0.25", "7.5", "1,234".
 std::string rate_of(double per_second) {
   if (per_second < 1) return fmt::format("{:.2f}", per_second);
   if (per_second < 10) return fmt::format("{:.1f}", per_second);
   return grouped(static_cast<std::int64_t>(std::min(per_second, 1e18)));
-}
-
-/// "0:07", "12:30", "3:05:00", "4 d 3 h".
-std::string clock_of(double seconds) {
-  const auto whole = static_cast<std::int64_t>(std::clamp(seconds + 0.5, 0.0, 1e15));
-  const auto minutes = whole / 60;
-  if (minutes >= 1440) return fmt::format("{} d {} h", minutes / 1440, minutes / 60 % 24);
-  if (minutes >= 60) {
-    return fmt::format("{}:{:02}:{:02}", minutes / 60, minutes % 60, whole % 60);
-  }
-  return fmt::format("{}:{:02}", minutes, whole % 60);
 }
 
 }  // namespace
@@ -113,16 +93,17 @@ std::string ProgressBar::line(std::int64_t done, double seconds, bool finished) 
   std::string text;
   if (total_ <= 0) {
     text = fmt::format("{} {} {}, {}/s, {}", label_, grouped(done), unit_, rate_of(rate),
-                       clock_of(seconds));
+                       clock_text(seconds));
   } else {
     const double part =
         std::clamp(static_cast<double>(done) / static_cast<double>(total_), 0.0, 1.0);
-    std::string when = clock_of(seconds);
+    std::string when = clock_text(seconds);
     if (!finished) {
-      when = rate > 0
-                 ? clock_of(static_cast<double>(std::max<std::int64_t>(0, total_ - done)) / rate) +
-                       " left"
-                 : "? left";
+      when =
+          rate > 0
+              ? clock_text(static_cast<double>(std::max<std::int64_t>(0, total_ - done)) / rate) +
+                    " left"
+              : "? left";
     }
     const auto head = fmt::format("{} {:3.0f}% ", label_, std::floor(part * 100));
     const auto tail = fmt::format("{}/{} {}, {}/s, {}", grouped(done), grouped(total_), unit_,

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/format.h"
 #include "cli/options.h"
 #include "cli/progress_bar.h"
 #include "cloze/hub.h"
@@ -63,7 +64,7 @@ std::string json(const HubModel& model) {
                    {"directory", model.directory.string()},
                    {"received", received_by(model)},
                    {"files", std::move(files)}};
-  return found.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+  return json_text(found);
 }
 
 }  // namespace
@@ -83,10 +84,7 @@ void run_pull(Arguments arguments) {
   app.add_flag("--verify", verify,
                "compute the checksums of files that are in the cache already, too")
       ->excludes(offline_flag);
-  app.add_option("--connections", connections, "files to download at once")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, 64));
+  add_count(app, "--connections", connections, "files to download at once", 1, 64);
   app.add_flag("--json", as_json, "a JSON object a model");
   app.footer(examples);
   if (!parse(app, arguments)) return;

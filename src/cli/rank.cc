@@ -37,7 +37,7 @@ void run_rank(Arguments arguments) {
   command.app.add_option("--query,-q", query, "what they are ranked for")
       ->type_name("TEXT")
       ->required();
-  command.add_count("--top-k,-k", top_k, "show the best N only", 1, std::int64_t{1} << 40);
+  add_count(command.app, "--top-k,-k", top_k, "show the best N only", 1, std::int64_t{1} << 40);
   command.text.add_limit(command.app);
   if (!command.parse(examples, arguments)) return;
   command.text.single = true;

@@ -132,7 +132,8 @@ void run_similarity(Arguments arguments) {
   app.add_option("--query-file", options.query_file,
                  "a query a line: the texts are ranked for each")
       ->type_name("FILE");
-  command.add_count("--top-k", options.top_k, "show the best N only", 1, std::int64_t{1} << 40);
+  add_count(command.app, "--top-k", options.top_k, "show the best N only", 1,
+            std::int64_t{1} << 40);
   app.add_option("--pooling", options.pooling, "cls, mean, max or pooler")->type_name("NAME");
   command.text.add_limit(app);
   if (!command.parse(examples, arguments)) return;

@@ -2,6 +2,7 @@
 /// cloze tag: the entities in each text.
 #include <cstddef>
 #include <cstdint>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,16 +61,8 @@ std::string readable(const std::string& text, const std::vector<TaggedEntity>& e
 std::string json_line(const std::vector<std::string_view>& words,
                       const std::vector<WordLabel>& labels) {
   std::string line;
-  append_object(
-      line, "words",
-      [&] { append_list(line, words, [&](std::string_view word) { append_json(line, word); }); },
-      "labels",
-      [&] { append_list(line, labels, [&](const auto& each) { append_json(line, each.label); }); },
-      "scores",
-      [&] {
-        append_list(line, labels,
-                    [&](const auto& each) { append_json(line, static_cast<float>(each.score)); });
-      });
+  append_object(line, "words", words, "labels", labels | std::views::transform(&WordLabel::label),
+                "scores", scores_of(labels));
   return line + '\n';
 }
 
@@ -101,11 +94,10 @@ void run_tag(Arguments arguments) {
   app.add_flag("--words,--conll", words, "lines are words parted by spaces; CoNLL output");
   app.add_flag("--document-context", word_options.document_context,
                "with --words: neighbouring lines of a document are read together");
-  command.add_count("--stride", options.stride, "tokens that windows of a long text share", 0,
-                    1 << 20);
-  command.add_count(
-      "--max-length", command.text.max_length,
-      "most tokens of a window, special ones included (default: what the model reads)", 8);
+  add_count(command.app, "--stride", options.stride, "tokens that windows of a long text share", 0,
+            1 << 20);
+  add_count(command.app, "--max-length", command.text.max_length,
+            "most tokens of a window, special ones included (default: what the model reads)", 8);
   if (!command.parse(examples, arguments)) return;
   if (word_options.document_context && !words) {
     throw UsageError("--document-context goes with --words");

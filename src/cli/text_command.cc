@@ -7,13 +7,6 @@
 
 namespace cloze::cli {
 
-void TextCommand::add_count(const char* name, std::int64_t& target, const char* about,
-                            std::int64_t lowest, std::int64_t highest) {
-  auto* option =
-      app.add_option(name, target, about)->type_name("N")->check(in_range(lowest, highest));
-  if (target >= lowest) option->capture_default_str();
-}
-
 bool TextCommand::parse(const char* examples, Arguments arguments) {
   app.add_flag("--json", json, "a JSON object a line");
   model.add_computation(app);
@@ -55,6 +48,14 @@ SentenceEncodeOptions sentence_limits(const TextLimits& limits) {
   SentenceEncodeOptions options{.max_length = limits.max_length, .name = limits.name};
   if (limits.truncate) options.truncate = true;
   return options;
+}
+
+std::string label_lines(const std::string& text, const std::vector<LabelScore>& labels) {
+  auto lines = shortened(text, terminal_width()) + '\n';
+  for (const auto& label : labels) {
+    lines += fmt::format("  {:7.4f}  {}\n", label.score, label.label);
+  }
+  return lines;
 }
 
 std::string ranked_row(std::int64_t place, const ScoredText& found) {

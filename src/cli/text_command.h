@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "cloze/output.h"
 #include "cloze/pipeline.h"
 #include "cloze/sentence_transformer.h"
+#include "cloze/text_classification.h"
 #include "cloze/text_reader.h"
 #include "cloze/top_list.h"
 
@@ -31,20 +33,19 @@ struct TextCommand {
     model.add_model(app);
   }
 
-  /// An option with a whole number in [lowest, highest]. The help shows its default, unless that
-  /// lies below `lowest`: leaving the option out then means something else.
-  void add_count(const char* name, std::int64_t& target, const char* about, std::int64_t lowest = 1,
-                 std::int64_t highest = std::int64_t{1} << 30);
-
   /// Adds what ends every command, --json, the options of the computation and examples, and reads
   /// the command line. False when it asked for help.
   [[nodiscard]] bool parse(const char* examples, Arguments arguments);
 
-  /// Loads a pipeline.
+  /// Loads a pipeline. The error about a model of another pipeline names the command for that.
   template <class P>
   [[nodiscard]] P load() const {
     const auto options = model.pipeline_options();
-    return P::from_pretrained(model.root(), options);
+    try {
+      return P::from_pretrained(model.root(), options);
+    } catch (const WrongPipeline& error) {
+      throw ModelError(fmt::format("{} (cloze {})", error.what(), command_for(error.pipeline())));
+    }
   }
 
   /// Bytes of text to hold at once: `batches` batches, many so that sorting by length pays.
@@ -91,6 +92,17 @@ auto suggesting_truncate(const Body& body) {
 /// The limits of a piece for SentenceTransformer, which cuts texts by itself where the model's
 /// directory says so.
 [[nodiscard]] SentenceEncodeOptions sentence_limits(const TextLimits& limits);
+
+/// A text and its labels with their scores, for people.
+[[nodiscard]] std::string label_lines(const std::string& text,
+                                      const std::vector<LabelScore>& labels);
+
+/// The scores of `found`, as JSON has them.
+template <class Found>
+[[nodiscard]] auto scores_of(const std::vector<Found>& found) {
+  return found |
+         std::views::transform([](const Found& each) { return static_cast<float>(each.score); });
+}
 
 /// A text that was found at `place` (from 1) of a ranking, as a line for people.
 [[nodiscard]] std::string ranked_row(std::int64_t place, const ScoredText& found);

@@ -1,8 +1,9 @@
 /// \file
 /// cloze tokenize: text to WordPiece tokens, ids and offsets.
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <iterator>
+#include <ranges>
 #include <string>
 
 #include <fmt/format.h>
@@ -29,22 +30,11 @@ Examples:
 )";
 
 void append_json_line(std::string& line, const Encoding& encoding) {
-  append_object(
-      line, "ids", std::span<const std::int32_t>(encoding.ids), "tokens",
-      [&] {
-        append_list(line, encoding.tokens, [&](const auto& token) { append_json(line, token); });
-      },
-      "offsets",
-      [&] {
-        append_list(line, encoding.offsets, [&](Span span) {
-          fmt::format_to(std::back_inserter(line), "[{},{}]", span.begin, span.end);
-        });
-      },
-      "type_ids", std::span<const std::int32_t>(encoding.type_ids), "special",
-      [&] {
-        append_list(line, encoding.special_tokens_mask,
-                    [&](std::uint8_t special) { line += special != 0 ? '1' : '0'; });
-      });
+  const auto offsets = encoding.offsets | std::views::transform([](Span span) {
+                         return std::array{span.begin, span.end};
+                       });
+  append_object(line, "ids", encoding.ids, "tokens", encoding.tokens, "offsets", offsets,
+                "type_ids", encoding.type_ids, "special", encoding.special_tokens_mask);
   line += '\n';
 }
 
@@ -98,10 +88,8 @@ void run_tokenize(Arguments arguments) {
       ->capture_default_str()
       ->check(CLI::IsMember({"code_points", "bytes"}));
   app.add_flag("--no-special", no_special, "leave out [CLS] and [SEP]");
-  app.add_option("--max-length", texts.max_length,
-                 "cut texts to this many tokens, special ones included (pairs: the longer first)")
-      ->type_name("N")
-      ->check(in_range(1, std::int64_t{1} << 30));
+  add_count(app, "--max-length", texts.max_length,
+            "cut texts to this many tokens, special ones included (pairs: the longer first)");
   app.add_flag("--json", json, "a JSON object a line");
   app.footer(examples);
   if (!parse(app, arguments)) return;

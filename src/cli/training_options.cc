@@ -8,41 +8,27 @@ namespace cloze::cli {
 
 void add_optimizer_options(CLI::App& app, TrainingSettings& settings) {
   auto& s = settings;
-  app.add_option("--learning-rate", s.learning_rate, "at its peak")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+  add_number(app, "--learning-rate", s.learning_rate, "at its peak", CLI::PositiveNumber);
   add_named(app, "--schedule", name_of(s.schedule),
             "linear, cosine, constant, one-cycle, inverse-sqrt",
             [&s](const std::string& name) { s.schedule = schedule_from(name); });
   app.add_option_function<double>(
-         "--warmup",
-         [&s](double warmup) {
-           s.warmup_steps = warmup >= 1 ? warmup : 0;
-           s.warmup_ratio = warmup >= 1 ? 0 : warmup;
-         },
+         "--warmup", [&s](double warmup) { s.set_warmup(warmup); },
          "share of the run; from 1 on, steps")
       ->default_str(fmt::format("{}", s.warmup_ratio))
       ->check(CLI::NonNegativeNumber);
   add_named(app, "--optimizer", name_of(s.optimizer.kind), "adamw or lamb",
             [&s](const std::string& name) { s.optimizer.kind = optimizer_from(name); });
-  app.add_option("--weight-decay", s.optimizer.weight_decay, "of all but biases and norms")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--beta1", s.optimizer.beta1)
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 0.9999999));
-  app.add_option("--beta2", s.optimizer.beta2)
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 0.9999999));
-  app.add_option("--epsilon", s.optimizer.epsilon)
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+  add_number(app, "--weight-decay", s.optimizer.weight_decay, "of all but biases and norms",
+             CLI::NonNegativeNumber);
+  add_number(app, "--beta1", s.optimizer.beta1, "", CLI::Range(0.0, 0.9999999));
+  add_number(app, "--beta2", s.optimizer.beta2, "", CLI::Range(0.0, 0.9999999));
+  add_number(app, "--epsilon", s.optimizer.epsilon, "", CLI::PositiveNumber);
   app.add_flag_callback(
       "--no-bias-correction", [&s] { s.optimizer.bias_correction = false; },
       "as google-research/bert's AdamW");
-  app.add_option("--max-grad-norm", s.optimizer.max_grad_norm, "clip at this norm; 0: do not")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+  add_number(app, "--max-grad-norm", s.optimizer.max_grad_norm, "clip at this norm; 0: do not",
+             CLI::NonNegativeNumber);
 }
 
 void add_computation_options(CLI::App& app, TrainingSettings& settings) {
@@ -53,34 +39,21 @@ void add_computation_options(CLI::App& app, TrainingSettings& settings) {
       ->check(CLI::IsMember({"f32", "bf16", "auto"}));
   app.add_flag("--recompute", settings.recompute, "less memory for a third more arithmetic");
   app.add_option("--seed", settings.seed, "of all that is random")->capture_default_str();
-  app.add_option("--threads", settings.threads, "threads; 0: all cores")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 4096));
+  add_count(app, "--threads", settings.threads, "threads; 0: all cores", 0, 4096);
 }
 
-void add_run_options(CLI::App& app, TrainingSettings& settings, bool& json,
-                     const std::string& never_evaluate, const std::string& never_save) {
+void add_run_options(CLI::App& app, TrainingSettings& settings, const std::string& never_evaluate,
+                     const std::string& never_save) {
   constexpr auto most = std::int64_t{1} << 40;
-  const auto steps = [&](const char* name, std::int64_t& target, const std::string& about,
-                         std::int64_t lowest) {
-    app.add_option(name, target, about)
-        ->type_name("N")
-        ->capture_default_str()
-        ->check(in_range(lowest, most));
-  };
   app.add_option("--output,-o", settings.output, "the run's directory")->type_name("DIR");
   app.add_flag("--resume", settings.resume, "go on with the run in --output");
   app.add_flag("--overwrite", settings.overwrite, "replace the run in --output")
       ->excludes("--resume");
-  steps("--log-every", settings.log_every, "steps", 1);
-  steps("--evaluate-every", settings.evaluate_every, "steps; 0: " + never_evaluate, 0);
-  steps("--save-every", settings.save_every, "steps; 0: " + never_save, 0);
-  app.add_option("--keep", settings.keep, "newest checkpoints kept, besides the best")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, 1 << 20));
-  app.add_flag("--json", json, "the result as one JSON object");
+  add_count(app, "--log-every", settings.log_every, "steps", 1, most);
+  add_count(app, "--evaluate-every", settings.evaluate_every, "steps; 0: " + never_evaluate, 0,
+            most);
+  add_count(app, "--save-every", settings.save_every, "steps; 0: " + never_save, 0, most);
+  add_count(app, "--keep", settings.keep, "newest checkpoints kept, besides the best", 1, 1 << 20);
 }
 
 }  // namespace cloze::cli

@@ -1,10 +1,7 @@
 #include "cli/training_run.h"
 
-#include <cmath>
 #include <cstddef>
 #include <cstdio>
-
-#include <fmt/format.h>
 
 #include "cli/progress_bar.h"
 
@@ -49,14 +46,6 @@ void speak(TrainingCallbacks& callbacks) {
                                         : "") +
         text);
   };
-}
-
-std::string clock_text(double seconds) {
-  const auto whole = std::llround(seconds);
-  if (whole >= 3600) {
-    return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
-  }
-  return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
 }  // namespace cloze::cli

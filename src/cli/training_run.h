@@ -4,8 +4,13 @@
 
 #include <array>
 #include <csignal>
+#include <filesystem>
+#include <optional>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
+#include "cli/format.h"
 #include "cli/options.h"
 #include "cloze/training.h"
 
@@ -34,26 +39,42 @@ class StopOnSignal {
 /// Messages and progress go to standard error; a signal stops the run.
 void speak(TrainingCallbacks& callbacks);
 
-/// 75 → "1:15".
-[[nodiscard]] std::string clock_text(double seconds);
+/// A command that trains: what it says of itself, and the functions that do its work.
+template <class Settings, class Result>
+struct TrainingCommand {
+  const char* about;
+  const char* name;
+  void (*add_options)(CLI::App& app, Settings& settings);
+  /// The settings of the run in a directory, for --resume.
+  Settings (*settings_of)(const std::filesystem::path& run);
+  /// `watch` is for the callbacks to make when the training begins: before, a signal ends the
+  /// process.
+  Result (*train)(const Settings& settings, std::optional<StopOnSignal>& watch);
+  std::string (*summary)(const Result& result, const Settings& settings);
+  nlohmann::ordered_json (*json)(const Result& result, const Settings& settings);
+};
 
-/// Reads the command line into `options`, by `add_options(app, options)`; where it says --resume,
-/// on top of the settings that `settings_of` finds in the run's directory. False when it asked for
-/// help. Throws UsageError.
-template <class Options, class AddOptions, class SettingsOf>
-bool parse_training(const char* about, const char* name, Arguments arguments, Options& options,
-                    const AddOptions& add_options, const SettingsOf& settings_of) {
+/// Reads the command line, trains, and prints what came of it. --resume begins with the settings of
+/// the run in --output, and the command line changes them.
+template <class Settings, class Result>
+void run_training(const TrainingCommand<Settings, Result>& command, Arguments arguments) {
+  Settings settings;
+  bool json = false;
   const auto read = [&] {
-    CLI::App app(about, name);
-    add_options(app, options);
+    CLI::App app(command.about, command.name);
+    command.add_options(app, settings);
+    app.add_flag("--json", json, "the result as one JSON object");
     return parse(app, arguments);
   };
-  if (!read()) return false;
-  auto& settings = options.settings;
+  if (!read()) return;
   if (settings.output.empty()) throw UsageError("--output is missing: the directory of the run");
-  if (!settings.resume) return true;
-  settings = as_usage([&] { return settings_of(settings.output); });
-  return read();
+  if (settings.resume) {
+    settings = as_usage([&] { return command.settings_of(settings.output); });
+    if (!read()) return;
+  }
+  std::optional<StopOnSignal> watch;
+  const auto result = as_usage([&] { return command.train(settings, watch); });
+  print(json ? json_text(command.json(result, settings)) : command.summary(result, settings));
 }
 
 }  // namespace cloze::cli

@@ -45,18 +45,12 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--output,-o", options.output, "where the vocabulary goes, a token a line")
       ->type_name("FILE")
       ->required();
-  app.add_option("--size", vocabulary.size, "tokens, special ones and the alphabet included")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, 1 << 24));
-  app.add_option("--min-frequency", vocabulary.min_frequency, "a rarer pair makes no piece")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, std::int64_t{1} << 40));
-  app.add_option("--limit-alphabet", vocabulary.limit_alphabet, "characters to keep, by frequency")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(1, 1 << 24));
+  add_count(app, "--size", vocabulary.size, "tokens, special ones and the alphabet included", 1,
+            1 << 24);
+  add_count(app, "--min-frequency", vocabulary.min_frequency, "a rarer pair makes no piece", 1,
+            std::int64_t{1} << 40);
+  add_count(app, "--limit-alphabet", vocabulary.limit_alphabet, "characters to keep, by frequency",
+            1, 1 << 24);
   app.add_option("--initial-alphabet", vocabulary.initial_alphabet,
                  "characters to keep whatever their frequency")
       ->type_name("CHARACTERS");
@@ -69,15 +63,9 @@ void add_options(CLI::App& app, Options& options) {
       ->excludes("--strip-accents");
   app.add_flag("--no-chinese", options.join_chinese,
                "do not make every Chinese character a word by itself");
-  app.add_option("--max-words", vocabulary.max_words,
-                 "distinct words in memory; beyond, the rarest are forgotten")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(2, std::int64_t{1} << 32));
-  app.add_option("--threads", options.threads, "threads; 0: all cores")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(in_range(0, 4096));
+  add_count(app, "--max-words", vocabulary.max_words,
+            "distinct words in memory; beyond, the rarest are forgotten", 2, std::int64_t{1} << 32);
+  add_count(app, "--threads", options.threads, "threads; 0: all cores", 0, 4096);
   app.footer(examples);
 }
 
@@ -102,10 +90,8 @@ void run_vocab(Arguments arguments) {
   const auto tokens = as_usage([&] { return train_vocabulary(files, vocabulary); });
   for (const auto& token : tokens) file.write(token + '\n');
   file.finish();
-  auto out = Output::standard_output();
-  out.write(fmt::format("{}: {} tokens\n", options.output,
-                        grouped(static_cast<std::int64_t>(tokens.size()))));
-  out.finish();
+  print(fmt::format("{}: {} tokens\n", options.output,
+                    grouped(static_cast<std::int64_t>(tokens.size()))));
 }
 
 }  // namespace cloze::cli

@@ -1,9 +1,8 @@
 /// \file
 /// cloze zero-shot: labels that the model was not trained on.
+#include <ranges>
 #include <string>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "cli/command.h"
 #include "cli/format.h"
@@ -27,14 +26,8 @@ Examples:
 
 std::string json_line(const std::vector<LabelScore>& labels) {
   std::string line;
-  append_object(
-      line, "labels",
-      [&] { append_list(line, labels, [&](const auto& each) { append_json(line, each.label); }); },
-      "scores",
-      [&] {
-        append_list(line, labels,
-                    [&](const auto& each) { append_json(line, static_cast<float>(each.score)); });
-      });
+  append_object(line, "labels", labels | std::views::transform(&LabelScore::label), "scores",
+                scores_of(labels));
   return line + '\n';
 }
 
@@ -64,20 +57,14 @@ void run_zero_shot(Arguments arguments) {
   auto reader = command.text.reader();
   const auto classify = command.load<ZeroShotClassificationPipeline>();
   const auto limits = command.text.limits(classify.max_length());
-  const auto width = terminal_width();
   print_pieces(reader, {.label = "classifying", .bytes = command.piece_bytes(), .limits = limits},
                [&](const Piece& piece, Output& out) {
                  options.limits = piece.limits;
                  const auto results = as_usage(
                      [&] { return classify(piece.items, labels, options, piece.progress); });
                  for (std::size_t i = 0; i < results.size(); ++i) {
-                   auto lines = command.json ? json_line(results[i])
-                                             : shortened(piece.items[i].text, width) + '\n';
-                   for (const auto& label : results[i]) {
-                     if (command.json) break;
-                     lines += fmt::format("  {:7.4f}  {}\n", label.score, label.label);
-                   }
-                   out.write(lines);
+                   out.write(command.json ? json_line(results[i])
+                                          : label_lines(piece.items[i].text, results[i]));
                  }
                });
 }

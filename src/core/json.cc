@@ -74,8 +74,7 @@ void refuse_zero_bytes(std::string_view text, const std::string& origin, std::si
 std::string describe_json_error(std::string_view what, std::size_t byte) {
   // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ..."
   if (const auto at = what.find(": "); at != std::string_view::npos) what.remove_prefix(at + 2);
-  const auto shown = in_quotes(what);
-  return fmt::format("{} at byte {}", std::string_view(shown).substr(1, shown.size() - 2), byte);
+  return fmt::format("{} at byte {}", excerpt(what), byte);
 }
 
 std::string json_excerpt(const nlohmann::json& value) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -25,16 +26,16 @@ template <class T>
 [[nodiscard]] std::optional<T> json_field(const nlohmann::json& object, const char* name,
                                           const std::string& origin) {
   if (!object.is_object()) {
-    throw FormatError(fmt::format("{}: expected an object with \"{}\", found {}", origin, name,
-                                  json_excerpt(object)));
+    throw FormatError(fmt::format("{}: expected an object with {}, found {}", origin,
+                                  in_quotes(name), json_excerpt(object)));
   }
   const auto at = object.find(name);
   if (at == object.end() || at->is_null()) return std::nullopt;
   try {
     return at->get<T>();
   } catch (const nlohmann::json::exception&) {
-    throw FormatError(fmt::format("{}: field \"{}\" is {}, which is of the wrong type", origin,
-                                  name, json_excerpt(*at)));
+    throw FormatError(fmt::format("{}: field {} is {}, which is of the wrong type", origin,
+                                  in_quotes(name), json_excerpt(*at)));
   }
 }
 
@@ -43,8 +44,39 @@ template <class T>
 [[nodiscard]] T required_json_field(const nlohmann::json& object, const char* name,
                                     const std::string& origin) {
   auto value = json_field<T>(object, name, origin);
-  if (!value) throw FormatError(fmt::format("{}: field \"{}\" is missing", origin, name));
+  if (!value) throw FormatError(fmt::format("{}: field {} is missing", origin, in_quotes(name)));
   return *std::move(value);
+}
+
+/// A number; NaN for null, which is what JSON has in its place, and for none.
+[[nodiscard]] inline double json_number_or_nan(const nlohmann::json& object, const char* name,
+                                               const std::string& origin) {
+  return json_field<double>(object, name, origin).value_or(std::nan(""));
+}
+
+/// A whole number; nothing for another value, and for one that a T does not hold.
+template <std::integral T>
+[[nodiscard]] std::optional<T> whole_json_number(const nlohmann::json& value) {
+  if (value.is_number_unsigned()) {
+    const auto number = value.get<std::uint64_t>();
+    return std::in_range<T>(number) ? std::optional(static_cast<T>(number)) : std::nullopt;
+  }
+  if (!value.is_number_integer()) return std::nullopt;
+  const auto number = value.get<std::int64_t>();
+  return std::in_range<T>(number) ? std::optional(static_cast<T>(number)) : std::nullopt;
+}
+
+/// A whole number, `least` or more, that must be there: a count of steps or bytes.
+template <std::integral T = std::int64_t>
+[[nodiscard]] T required_json_whole(const nlohmann::json& object, const char* name,
+                                    const std::string& origin, T least = 0) {
+  const auto value = required_json_field<nlohmann::json>(object, name, origin);
+  const auto number = whole_json_number<T>(value);
+  if (!number || *number < least) {
+    throw FormatError(fmt::format("{}: field {} is {}; it must be a whole number from {}", origin,
+                                  in_quotes(name), json_excerpt(value), least));
+  }
+  return *number;
 }
 
 /// A whole number in [0, 2^31), also written as 1.0.
@@ -55,8 +87,8 @@ template <class T>
   if (!value) return std::nullopt;
   if (*value < 0 || *value > std::numeric_limits<std::int32_t>::max() ||
       *value != std::floor(*value)) {
-    throw FormatError(fmt::format("{}: field \"{}\" is {}; it must be a whole number in [0, 2^31)",
-                                  origin, name, *value));
+    throw FormatError(fmt::format("{}: field {} is {}; it must be a whole number in [0, 2^31)",
+                                  origin, in_quotes(name), *value));
   }
   return static_cast<std::int32_t>(*value);
 }
@@ -64,7 +96,7 @@ template <class T>
 [[nodiscard]] inline std::int32_t required_json_count(const nlohmann::json& object,
                                                       const char* name, const std::string& origin) {
   const auto value = json_count(object, name, origin);
-  if (!value) throw FormatError(fmt::format("{}: field \"{}\" is missing", origin, name));
+  if (!value) throw FormatError(fmt::format("{}: field {} is missing", origin, in_quotes(name)));
   return *value;
 }
 

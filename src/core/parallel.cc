@@ -5,10 +5,12 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <omp.h>
 
 #if defined(__x86_64__)
@@ -48,18 +50,19 @@ Membership& membership() {
 class Team {
  public:
   explicit Team(int members) {
-    for (int worker = 1; worker < members; ++worker) {
-      threads_.emplace_back([this, worker] { serve(worker); });
+    try {
+      for (int worker = 1; worker < members; ++worker) {
+        threads_.emplace_back([this, worker] { serve(worker); });
+      }
+    } catch (const std::system_error& error) {
+      stop();
+      throw Error(fmt::format("cannot start {} threads: {}; compute with fewer", members,
+                              error.code().message()));
     }
   }
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
-  ~Team() {
-    stopping_ = true;
-    run_.fetch_add(1);
-    run_.notify_all();
-    for (auto& thread : threads_) thread.join();
-  }
+  ~Team() { stop(); }
 
   [[nodiscard]] int members() const { return static_cast<int>(threads_.size()) + 1; }
 
@@ -100,6 +103,13 @@ class Team {
   }
 
  private:
+  void stop() {
+    stopping_ = true;
+    run_.fetch_add(1);
+    run_.notify_all();
+    for (auto& thread : threads_) thread.join();
+  }
+
   void serve(int worker) {
     omp_set_num_threads(1);  // oneDNN stays on this thread
     membership() = {.in_parallel = true, .worker = worker};
@@ -175,7 +185,11 @@ int num_threads() {
 }
 
 void set_num_threads(int count) {
-  if (count < 0) throw ArgumentError("the number of threads must not be negative");
+  constexpr int kMost = 4096;
+  if (count < 0 || count > kMost) {
+    throw ArgumentError(
+        fmt::format("{} threads were asked for: it can be 1 to {}, or 0", count, kMost));
+  }
   caller().wanted = count;
 }
 

@@ -1,10 +1,12 @@
 #include "cloze/tensor.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <new>
+#include <span>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -153,7 +155,11 @@ Float16::operator float() const {
   return std::bit_cast<float>(sign | ((magnitude << 13U) + bias));
 }
 
-std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string to_string(const Shape& shape) {
+  constexpr std::size_t kMost = 16;  // damaged files state shapes of any length
+  const auto shown = std::span(shape).first(std::min(shape.size(), kMost));
+  return fmt::format("[{}{}]", fmt::join(shown, ", "), shape.size() > kMost ? ", ..." : "");
+}
 
 Tensor Tensor::zeros(DType dtype, Shape shape) {
   Tensor tensor;

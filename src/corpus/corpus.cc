@@ -62,7 +62,7 @@ class InputFile {
 
  private:
   [[noreturn]] void fail(std::string_view cause) const {
-    throw IoError(fmt::format("cannot read {}: {}", path_, cause));
+    throw IoError(fmt::format("cannot read {}: {}", excerpt_of_path(path_), cause));
   }
   [[noreturn]] void fail(int cause) const { fail(std::generic_category().message(cause)); }
 
@@ -90,7 +90,8 @@ void add_files(const std::filesystem::path& path, std::vector<std::string>& foun
       found.push_back(entry->path().string());
     }
   }
-  if (error) throw IoError(fmt::format("cannot read {}: {}", path.string(), error.message()));
+  if (error)
+    throw IoError(fmt::format("cannot read {}: {}", excerpt_of_path(path), error.message()));
   std::sort(found.begin() + static_cast<std::ptrdiff_t>(before), found.end());
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -25,7 +26,7 @@ DocumentBreak document_break_from(std::string_view name) {
   if (name == "blank-line") return DocumentBreak::blank_line;
   if (name == "file") return DocumentBreak::file;
   throw ArgumentError(
-      fmt::format("nothing called \"{}\" parts documents: use blank-line or file", name));
+      fmt::format("nothing called {} parts documents: use blank-line or file", in_quotes(name)));
 }
 
 std::string_view name_of(LineKind kind) {
@@ -39,8 +40,9 @@ LineKind line_kind_from(std::string_view name) {
   for (const auto& [kind, known] : line_kinds) {
     if (known == name) return kind;
   }
-  throw ArgumentError(fmt::format(
-      "there are no lines called \"{}\": use automatic, sentence, paragraph or wrapped", name));
+  throw ArgumentError(
+      fmt::format("there are no lines called {}: use automatic, sentence, paragraph or wrapped",
+                  in_quotes(name)));
 }
 
 }  // namespace cloze

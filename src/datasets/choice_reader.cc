@@ -56,11 +56,11 @@ Columns find_columns(const TableReader& table, const ChoiceOptions& options) {
   if (!columns.list && columns.endings.size() < 2) (void)require(std::nullopt, "choices");
   columns.prompt =
       !options.text_column.empty()
-          ? table.column(options.text_column, "--text-column")
+          ? table.column(options.text_column, "text column")
           : require(first_of(table, {"sent1", "prompt", "context", "question"}), "the prompt");
   if (options.text_column.empty() && table.find("sent1")) columns.start = table.find("sent2");
   columns.label = !options.label_column.empty()
-                      ? table.column(options.label_column, "--label-column")
+                      ? table.column(options.label_column, "label column")
                       : require(first_of(table, {"label", "answer"}), "the label");
   return columns;
 }

@@ -71,7 +71,7 @@ class Reader {
       }
     }
     end_sentence();
-    if (texts_.sentences.empty()) {
+    if (sentences_.empty()) {
       throw FormatError(
           fmt::format("{} has no sentences: there is nothing to read", path_.string()));
     }
@@ -80,27 +80,23 @@ class Reader {
     const TagPlace place = [&](const TaggedSentence& sentence, std::size_t word) {
       return lines_.place(sentence.line + (columns ? static_cast<std::int64_t>(word) : 0));
     };
-    texts_.scheme = find_scheme(texts_.sentences, place);
-    auto broken = convert_to_iob2(texts_.sentences, texts_.scheme, place);
-    texts_.broken_off = broken.entities;
-    texts_.first_broken_off = std::move(broken.first);
-    return std::move(texts_);
+    return in_iob2(std::move(sentences_), place);
   }
 
  private:
   [[nodiscard]] bool full() const {
     return options_.max_sentences > 0 &&
-           static_cast<std::int64_t>(texts_.sentences.size()) >= options_.max_sentences;
+           static_cast<std::int64_t>(sentences_.size()) >= options_.max_sentences;
   }
 
   void end_sentence() {
     if (sentence_.words.empty()) return;
     sentence_.document = document_;
-    texts_.sentences.push_back(std::exchange(sentence_, {}));
+    sentences_.push_back(std::exchange(sentence_, {}));
   }
 
   void end_document() {
-    if (!texts_.sentences.empty() && texts_.sentences.back().document == document_) ++document_;
+    if (!sentences_.empty() && sentences_.back().document == document_) ++document_;
   }
 
   void add_word(const TextItem& line) {
@@ -122,19 +118,19 @@ class Reader {
       throw FormatError(fmt::format("{} has {} columns, where the first word has {}",
                                     lines_.place(line.number), width, width_));
     }
-    const auto word = column(options_.word_column, 1, "--text-column");
-    const auto tag = column(options_.tag_column, width, "--label-column");
+    const auto word = column(options_.word_column, 1, "text column");
+    const auto tag = column(options_.tag_column, width, "label column");
     if (sentence_.words.empty()) sentence_.line = line.number;
     sentence_.words.emplace_back(columns[word]);
     sentence_.tags.emplace_back(columns[tag]);
   }
 
   [[nodiscard]] std::size_t column(std::int64_t wanted, std::int64_t usual,
-                                   std::string_view option) const {
+                                   std::string_view role) const {
     const auto number = wanted == 0 ? usual : wanted;
     if (number < 1 || number > width_) {
-      throw FormatError(fmt::format("{} has {} columns, so there is no column {}: correct {}",
-                                    path_.string(), width_, number, option));
+      throw FormatError(fmt::format("{} has {} columns, so there is no column {}: correct the {}",
+                                    path_.string(), width_, number, role));
     }
     return static_cast<std::size_t>(number - 1);
   }
@@ -190,7 +186,7 @@ class Reader {
   std::filesystem::path path_;
   ConllOptions options_;
   TextReader lines_;
-  TaggedTexts texts_;
+  std::vector<TaggedSentence> sentences_;
   TaggedSentence sentence_;
   std::int64_t document_ = 0;
   std::int64_t width_ = 0;

@@ -70,7 +70,7 @@ bool looks_like_labels(const TableReader& table, std::size_t a, std::size_t b) {
 LabelledTextReader::LabelledTextReader(const DataSource& source, const LabelledTextOptions& options)
     : multi_label_(options.multi_label) {
   if (source.in_memory()) {
-    examples_ = source.examples();
+    examples_ = source.examples<TextExample>();
     look_at_examples(options);
     return;
   }
@@ -83,11 +83,10 @@ LabelledTextReader::LabelledTextReader(const DataSource& source, const LabelledT
 }
 
 std::string LabelledTextReader::place(std::int64_t line) const {
-  return table_ ? table_->place(line) : fmt::format("example {}", line);
+  return table_ ? table_->place(line) : example_name(line);
 }
 
 void LabelledTextReader::look_at_examples(const LabelledTextOptions& options) {
-  if (examples_.empty()) throw FormatError("there are no examples: give one at least");
   has_pairs_ = !examples_.front().pair.empty();
   has_labels_ = !examples_.front().labels.empty() || !options.may_lack_labels;
   if (options.require_pairs && !has_pairs_) {
@@ -129,23 +128,23 @@ void LabelledTextReader::find_columns(const LabelledTextOptions& options) {
   }
   if (options.require_pairs && !pair_) {
     throw FormatError(fmt::format(
-        "{} has one text a row, where two are needed: it has {}; name the second text's column "
-        "with --pair-column",
+        "{} has one text a row, where two are needed: it has {}; name the pair column, which "
+        "has the second text",
         table_->path().string(), table_->describe_columns()));
   }
   if (text_ == label_ || (pair_ && (*pair_ == text_ || *pair_ == label_))) {
     throw FormatError(fmt::format(
-        "{}: one column cannot be two things; it has {}: choose them with --text-column, "
-        "--pair-column and --label-column",
+        "{}: one column cannot be two things; it has {}: name the text column, the pair "
+        "column and the label column",
         table_->path().string(), table_->describe_columns()));
   }
 }
 
 void LabelledTextReader::find_named(const LabelledTextOptions& options) {
-  const auto missing = [&](std::string_view what, std::string_view option) {
+  const auto missing = [&](std::string_view what, std::string_view role) {
     return FormatError(
-        fmt::format("{}: which column holds the {} cannot be told; it has {}: name it with {}",
-                    table_->path().string(), what, table_->describe_columns(), option));
+        fmt::format("{}: which column holds the {} cannot be told; it has {}: name it as the {}",
+                    table_->path().string(), what, table_->describe_columns(), role));
   };
   const auto first_of = [&](std::span<const std::string_view> names) -> std::optional<std::size_t> {
     for (const auto name : names) {
@@ -155,12 +154,12 @@ void LabelledTextReader::find_named(const LabelledTextOptions& options) {
   };
   auto label = options.label_column.empty()
                    ? first_of(label_names)
-                   : std::optional(table_->column(options.label_column, "--label-column"));
-  if (!label && !options.may_lack_labels) throw missing("labels", "--label-column");
+                   : std::optional(table_->column(options.label_column, "label column"));
+  if (!label && !options.may_lack_labels) throw missing("labels", "label column");
   label_ = label;
-  if (!options.pair_column.empty()) pair_ = table_->column(options.pair_column, "--pair-column");
+  if (!options.pair_column.empty()) pair_ = table_->column(options.pair_column, "pair column");
   if (!options.text_column.empty()) {
-    text_ = table_->column(options.text_column, "--text-column");
+    text_ = table_->column(options.text_column, "text column");
     return;
   }
   std::optional<std::size_t> text;
@@ -179,7 +178,7 @@ void LabelledTextReader::find_named(const LabelledTextOptions& options) {
     }
     if (left.size() == 1) text = left.front();
   }
-  if (!text) throw missing("texts", "--text-column");
+  if (!text) throw missing("texts", "text column");
   text_ = *text;
 }
 
@@ -197,22 +196,22 @@ void LabelledTextReader::find_unnamed(const LabelledTextOptions& options) {
     taken[column] = true;
     return column;
   };
-  const auto given = [&](const std::string& wanted, std::string_view option) {
-    return take(table_->column(wanted, option));
+  const auto given = [&](const std::string& wanted, std::string_view role) {
+    return take(table_->column(wanted, role));
   };
-  const auto guessable = [&](std::string_view option) {
+  const auto guessable = [&](std::string_view role) {
     if (width <= most_to_guess) return;
     throw FormatError(fmt::format(
-        "{} has {}: say which holds what with --text-column, --label-column and, for pairs, "
-        "--pair-column (numbers from 1); {} is missing",
-        table_->path().string(), table_->describe_columns(), option));
+        "{} has {}: name the text column, the label column and, for pairs, the pair column "
+        "(numbers from 1); the {} is missing",
+        table_->path().string(), table_->describe_columns(), role));
   };
-  if (!options.text_column.empty()) text_ = given(options.text_column, "--text-column");
-  if (!options.pair_column.empty()) pair_ = given(options.pair_column, "--pair-column");
+  if (!options.text_column.empty()) text_ = given(options.text_column, "text column");
+  if (!options.pair_column.empty()) pair_ = given(options.pair_column, "pair column");
   if (!options.label_column.empty()) {
-    label_ = given(options.label_column, "--label-column");
+    label_ = given(options.label_column, "label column");
   } else if (!options.may_lack_labels || width > 2) {
-    guessable("--label-column");
+    guessable("label column");
     std::optional<std::size_t> label;
     for (std::size_t c = 0; c < width; ++c) {
       if (!taken[c] && (!label || looks_like_labels(*table_, c, *label))) label = c;
@@ -228,7 +227,7 @@ void LabelledTextReader::find_unnamed(const LabelledTextOptions& options) {
     return static_cast<std::size_t>(at - taken.begin());
   };
   if (!options.text_column.empty()) return;
-  guessable("--text-column");
+  guessable("text column");
   const auto text = next_free();
   if (!text)
     throw FormatError(fmt::format("{} has no column left for texts", table_->path().string()));
@@ -243,8 +242,8 @@ std::vector<std::string> LabelledTextReader::labels(const TableRow& row) const {
   const auto& cell = row.cells[*label_];
   if (!multi_label_) {
     if (cell.is_list) {
-      throw FormatError(
-          fmt::format("{} has a list of labels: read several with --multi-label", place(row.line)));
+      throw FormatError(fmt::format("{} has a list of labels: turn on multi-label to read several",
+                                    place(row.line)));
     }
     labels.emplace_back(trimmed(required_text(row, *label_, *table_, "label")));
     return labels;

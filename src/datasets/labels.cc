@@ -4,7 +4,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "cloze/error.h"
 #include "core/json.h"
@@ -45,13 +44,10 @@ std::int32_t LabelSet::id(std::string_view label, const std::string& place) cons
       number && *number >= 0 && *number < static_cast<std::int64_t>(names_.size())) {
     return static_cast<std::int32_t>(*number);
   }
-  constexpr std::size_t most_shown = 12;
-  const auto shown = std::vector<std::string>(
-      names_.begin(), names_.begin() + static_cast<std::ptrdiff_t>(std::min(size(), most_shown)));
   throw FormatError(fmt::format(
-      "{} has the label {}, which the model does not know: it knows {}{}; correct the row, or "
+      "{} has the label {}, which the model does not know: it knows {}; correct the row, or "
       "train with such rows too",
-      place, in_quotes(label), fmt::join(shown, ", "), size() > most_shown ? ", ..." : ""));
+      place, in_quotes(label), excerpt_of_list(names_)));
 }
 
 std::string label_of(const BertConfig& config, std::size_t index) {

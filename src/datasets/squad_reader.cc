@@ -9,7 +9,7 @@
 #include "core/io/mapped_file.h"
 #include "core/json.h"
 #include "core/strings.h"
-#include "core/utf8.h"
+#include "datasets/squad_answers.h"
 
 namespace cloze {
 namespace {
@@ -92,40 +92,10 @@ class Parser {
   }
 
   void add_answer(SquadQuestion& question, const json& item, const std::string& where) {
-    SquadAnswer answer{.text = string(item, "text", where)};
+    const auto& text = string(item, "text", where);
     const auto& start = member(item, "answer_start", where);
     if (!start.is_number_integer()) fail(where, "has an \"answer_start\" that is no whole number");
-    const std::string_view context = data_.contexts.back();
-    const auto stated = start.get<std::int64_t>();
-    const auto at = stated < 0 ? std::string_view::npos : utf8::byte_of_code_point(context, stated);
-    if (at != std::string_view::npos && context.substr(at).starts_with(answer.text)) {
-      answer.start = static_cast<std::int32_t>(stated);
-    } else {
-      answer.start = nearest(context, answer.text, stated);
-      if (answer.start < 0) {
-        if (data_.missing++ == 0) data_.first_missing = question.id;
-      } else {
-        ++data_.moved;
-      }
-    }
-    question.answers.push_back(std::move(answer));
-  }
-
-  /// Code points before the occurrence of `text` that is nearest to `stated`; -1 for none.
-  static std::int32_t nearest(std::string_view context, std::string_view text,
-                              std::int64_t stated) {
-    if (text.empty()) return -1;
-    std::int64_t best = -1;
-    std::size_t counted = 0;  // bytes whose code points are in `before`
-    std::int64_t before = 0;
-    const auto distance = [&](std::int64_t a) { return a > stated ? a - stated : stated - a; };
-    for (auto at = context.find(text); at != std::string_view::npos;
-         at = context.find(text, at + 1)) {
-      before += utf8::count_code_points(context.substr(counted, at - counted));
-      counted = at;
-      if (best < 0 || distance(before) < distance(best)) best = before;
-    }
-    return static_cast<std::int32_t>(best);
+    cloze::add_answer(data_, question, text, start.get<std::int64_t>());
   }
 
   std::string origin_;

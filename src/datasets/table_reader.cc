@@ -233,7 +233,7 @@ TableRow TableReader::read_object(const TextItem& line) {
 
 std::string TableReader::describe_columns() const {
   if (names_.empty()) return fmt::format("{} columns without names", width_);
-  return fmt::format("the columns {}", fmt::join(names_, ", "));
+  return fmt::format("the columns {}", excerpt_of_list(names_));
 }
 
 std::optional<std::size_t> TableReader::find(std::string_view name) const {
@@ -247,15 +247,15 @@ std::optional<std::size_t> TableReader::find(std::string_view name) const {
   return std::nullopt;
 }
 
-std::size_t TableReader::column(const std::string& wanted, std::string_view option) const {
+std::size_t TableReader::column(const std::string& wanted, std::string_view role) const {
   if (const auto found = find(wanted)) return *found;
   const auto number = whole_number<std::size_t>(wanted);
   if (number && format_ != TableFormat::json_lines && *number >= 1 && *number <= width_) {
     return *number - 1;
   }
-  throw FormatError(fmt::format("{} has no column {}: it has {}; choose one with {}",
-                                path_.string(), number ? wanted : in_quotes(wanted),
-                                describe_columns(), option));
+  throw FormatError(fmt::format("{} has no column {}: it has {}; choose one as the {}",
+                                path_.string(), number ? excerpt(wanted) : in_quotes(wanted),
+                                describe_columns(), role));
 }
 
 std::optional<TableRow> TableReader::next() {

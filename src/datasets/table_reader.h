@@ -55,8 +55,8 @@ class TableReader {
 
   /// The place of the column that a person calls `wanted`: a name (exact, else whatever the case),
   /// or a number from 1. Throws FormatError when there is none: the columns that there are, and
-  /// `option`, which names it.
-  [[nodiscard]] std::size_t column(const std::string& wanted, std::string_view option) const;
+  /// the `role` that it was to have: "text column".
+  [[nodiscard]] std::size_t column(const std::string& wanted, std::string_view role) const;
   /// The column with this name, whatever its case.
   [[nodiscard]] std::optional<std::size_t> find(std::string_view name) const;
 

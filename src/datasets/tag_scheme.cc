@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -80,7 +81,7 @@ TagScheme find_scheme(std::span<const TaggedSentence> sentences, const TagPlace&
   }
   const auto at = [&](const Offence& offence) {
     return fmt::format("{} has {}", place(*offence.sentence, offence.word),
-                       offence.sentence->tags[offence.word]);
+                       excerpt(offence.sentence->tags[offence.word]));
   };
   if (plain.sentence != nullptr) {
     if (entity.sentence == nullptr) return TagScheme::plain;
@@ -126,8 +127,9 @@ BrokenOff convert_to_iob2(std::span<TaggedSentence> sentences, TagScheme scheme,
         } else if (continues && !(open && same_type)) {
           throw FormatError(fmt::format(
               "{} has {} after {}{}{}, which BIOES does not allow: an entity is B- I-... E-, or S-",
-              place(sentence, w), sentence.tags[w], w == 0 ? "nothing" : std::string(1, before),
-              before_type.empty() ? "" : "-", before_type));
+              place(sentence, w), excerpt(sentence.tags[w]),
+              w == 0 ? "nothing" : std::string(1, before), before_type.empty() ? "" : "-",
+              excerpt(before_type)));
         }
         if (open && !continues) break_off(sentence, w - 1);
         if (part == 'E') part = 'I';
@@ -142,6 +144,16 @@ BrokenOff convert_to_iob2(std::span<TaggedSentence> sentences, TagScheme scheme,
     }
   }
   return broken;
+}
+
+TaggedTexts in_iob2(std::vector<TaggedSentence> sentences, const TagPlace& place) {
+  TaggedTexts texts;
+  texts.sentences = std::move(sentences);
+  texts.scheme = find_scheme(texts.sentences, place);
+  auto broken = convert_to_iob2(texts.sentences, texts.scheme, place);
+  texts.broken_off = broken.entities;
+  texts.first_broken_off = std::move(broken.first);
+  return texts;
 }
 
 }  // namespace cloze

@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "datasets/conll_reader.h"
 
@@ -28,5 +29,8 @@ struct BrokenOff {
 };
 BrokenOff convert_to_iob2(std::span<TaggedSentence> sentences, TagScheme scheme,
                           const TagPlace& place);
+
+/// The sentences in IOB2, or with plain labels, and what they were in. Throws as the two above.
+[[nodiscard]] TaggedTexts in_iob2(std::vector<TaggedSentence> sentences, const TagPlace& place);
 
 }  // namespace cloze

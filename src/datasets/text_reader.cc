@@ -13,6 +13,7 @@
 #include "cloze/error.h"
 #include "core/io/descriptor.h"
 #include "core/io/mapped_file.h"
+#include "core/strings.h"
 
 namespace cloze {
 
@@ -79,7 +80,7 @@ TextReader TextReader::file(const std::filesystem::path& path, Tabs tabs) {
     lines.name = "standard input";
     lines.descriptor = STDIN_FILENO;
   } else {
-    lines.name = path.string();
+    lines.name = excerpt_of_path(path);
     lines.file = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     lines.descriptor = lines.file.get();
     if (!lines.file) {

@@ -17,6 +17,7 @@
 #include "cloze/sentence_settings.h"
 #include "core/io/files.h"
 #include "core/progress_counter.h"
+#include "core/strings.h"
 #include "export/heads.h"
 #include "export/onnx_bert.h"
 #include "export/onnx_sentence.h"
@@ -57,7 +58,7 @@ void require_layer(const Building& model, const HeadKind& head, const HeadLayer&
   if (!model.bert.has(tensor)) {
     throw ModelError(fmt::format(
         "{} has no {} head ({} is not among its tensors): choose a checkpoint that has one, "
-        "or --task feature-extraction for the encoder alone",
+        "or the task feature-extraction for the encoder alone",
         model.directory.string(), about, tensor));
   }
   if (layer.input == HeadInput::pooled && !model.bert.can_pool()) {
@@ -90,7 +91,7 @@ LinearShape found_shape(const Building& model, const HeadKind& head, const HeadL
   throw ModelError(fmt::format(
       "{}: {}.weight has {} rows, and a {} head has {}{}", model.directory.string(), layer.name,
       shape.outputs, head.about, wanted == 1 ? "one" : std::to_string(wanted),
-      others.empty() ? "" : fmt::format(": choose --task {}", fmt::join(others, " or "))));
+      others.empty() ? "" : fmt::format(": choose the task {}", fmt::join(others, " or "))));
 }
 
 void features(const Building& model) {
@@ -184,8 +185,8 @@ const HeadKind& choose_head(const std::string& wanted, const fs::path& directory
     const auto named = std::find_if(heads.begin(), heads.end(),
                                     [&](const HeadKind& head) { return head.pipeline == wanted; });
     if (named != heads.end()) return *named;
-    throw ArgumentError(fmt::format("there is no task \"{}\" to export: it is one of {}", wanted,
-                                    fmt::join(pipelines(heads), ", ")));
+    throw ArgumentError(fmt::format("there is no task {} to export: it is one of {}",
+                                    in_quotes(wanted), fmt::join(pipelines(heads), ", ")));
   }
   if (files::exists(directory / "modules.json")) return internal::heads::sentence_embedding;
   const auto stated = std::find_if(heads.begin(), heads.end(), [&](const HeadKind& head) {

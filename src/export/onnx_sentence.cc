@@ -89,7 +89,7 @@ OnnxValue pool(OnnxGraph& graph, const OnnxValue& hidden_states, const OnnxValue
       return last(graph, hidden_states, attention_mask);
     default:
       throw ModelError(
-          fmt::format("the pooling {} cannot be exported: --task feature-extraction gives the "
+          fmt::format("the pooling {} cannot be exported: the task feature-extraction gives the "
                       "vectors of the tokens",
                       name_of(pooling)));
   }

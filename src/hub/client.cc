@@ -29,10 +29,11 @@ bool is_redirect(long status) {
 std::string shown(const std::string& origin) {
   for (const auto& [scheme, port] : {std::pair{"https://", ":443"}, std::pair{"http://", ":80"}}) {
     if (origin.starts_with(scheme) && origin.ends_with(port)) {
-      return origin.substr(0, origin.size() - std::string_view(port).size());
+      return excerpt(
+          std::string_view(origin).substr(0, origin.size() - std::string_view(port).size()));
     }
   }
-  return origin;
+  return excerpt(origin);
 }
 
 /// A count of bytes.
@@ -204,7 +205,7 @@ std::string Client::url_of(const std::string& commit, const std::string& file) c
 }
 
 Revision Client::resolve() {
-  const auto what = fmt::format("{}@{}", reference_.name, reference_.revision);
+  const auto what = fmt::format("{}@{}", reference_.name, excerpt(reference_.revision));
   http::Request request;
   request.url = fmt::format("{}/api/models/{}/revision/{}", settings_->endpoint, reference_.name,
                             percent_encoded(reference_.revision, false));
@@ -251,8 +252,8 @@ RemoteFile Client::describe(const std::string& commit, const std::string& file) 
   request.timeout = settings_->metadata_timeout;
   http::Response response;
   patiently([&] {
-    response = exchange(file, request, Redirects::own_host);
-    if (response.status != 200 && !is_redirect(response.status)) refuse(response, file);
+    response = exchange(excerpt(file), request, Redirects::own_host);
+    if (response.status != 200 && !is_redirect(response.status)) refuse(response, excerpt(file));
   });
   RemoteFile remote;
   remote.name = file;
@@ -262,7 +263,7 @@ RemoteFile Client::describe(const std::string& commit, const std::string& file) 
     throw FormatError(
         fmt::format("{} of {}: {} gives {} for its checksum, which is neither a SHA-256 nor a git "
                     "blob's: nothing could be verified",
-                    file, reference_.name, settings_->endpoint, in_quotes(remote.etag)));
+                    excerpt(file), reference_.name, settings_->endpoint, in_quotes(remote.etag)));
   }
   remote.size = number(response.header("x-linked-size"));
   if (!remote.size && response.status == 200) {
@@ -284,22 +285,23 @@ void Client::download(const std::string& commit, const std::string& file, std::i
     const auto range = response.header("content-range");
     if (response.status == 206 && !range.starts_with(fmt::format("bytes {}-", offset))) {
       receiver.restart();
-      throw TemporaryError(fmt::format("{}: asked for bytes from {} on, and was given {}", file,
-                                       offset, in_quotes(range)));
+      throw TemporaryError(fmt::format("{}: asked for bytes from {} on, and was given {}",
+                                       excerpt(file), offset, in_quotes(range)));
     }
     if (response.status == 200 && offset > 0) receiver.restart();
   };
   const auto response =
-      exchange(file, request, Redirects::everywhere,
+      exchange(excerpt(file), request, Redirects::everywhere,
                [&](const http::Response& answer, std::span<const std::byte> bytes) {
                  if (!begun) begin(answer);
                  receiver.write(bytes);
                });
   if (response.status == 416) {
     receiver.restart();
-    throw TemporaryError(fmt::format("{}: the server has no bytes from {} on", file, offset));
+    throw TemporaryError(
+        fmt::format("{}: the server has no bytes from {} on", excerpt(file), offset));
   }
-  if (response.status != 200 && response.status != 206) refuse(response, file);
+  if (response.status != 200 && response.status != 206) refuse(response, excerpt(file));
 }
 
 }  // namespace cloze::hub

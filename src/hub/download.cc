@@ -108,7 +108,7 @@ std::int64_t fetch_blob(Client& client, const ModelCache& cache, const std::stri
                                       throw FormatError(fmt::format(
                                           "{}: the server sends more than the {} bytes that the "
                                           "file has",
-                                          file.name, *file.size));
+                                          excerpt(file.name), *file.size));
                                     }
                                     incomplete.write(bytes);
                                     received += count;
@@ -127,7 +127,7 @@ std::int64_t fetch_blob(Client& client, const ModelCache& cache, const std::stri
           client.download(commit, file.name, incomplete.size(), receiver);
           if (file.size && incomplete.size() < *file.size) {
             throw TemporaryError(fmt::format("{}: {} of {} bytes came before the connection ended",
-                                             file.name, incomplete.size(), *file.size));
+                                             excerpt(file.name), incomplete.size(), *file.size));
           }
         },
         progressed);
@@ -141,7 +141,7 @@ std::int64_t fetch_blob(Client& client, const ModelCache& cache, const std::stri
       throw FormatError(
           fmt::format("{}: the checksum of what came is {}, and the Hub says {}, twice: it is "
                       "damaged on its way (a proxy?) or on the server",
-                      file.name, found, file.etag));
+                      excerpt(file.name), found, file.etag));
     }
   }
   incomplete.become(blob);

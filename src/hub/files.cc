@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
@@ -37,8 +36,8 @@ class Choice {
   /// Takes a file that `by` names.
   void require(const std::string& name, const std::string& by) {
     if (take(name)) return;
-    throw ModelError(fmt::format("{}: {} names {}, which the model does not have", *origin_, by,
-                                 in_quotes(name)));
+    throw ModelError(fmt::format("{}: {} names {}, which the model does not have", *origin_,
+                                 excerpt(by), in_quotes(name)));
   }
 
   [[nodiscard]] std::string read(const std::string& name) {
@@ -81,13 +80,13 @@ class Choice {
   }
 
   [[nodiscard]] std::string label(const std::string& file) const {
-    return fmt::format("{} of {}", file, *origin_);
+    return fmt::format("{} of {}", excerpt(file), *origin_);
   }
 
   [[nodiscard]] const std::set<std::string>& chosen() const { return chosen_; }
 
   /// What there is instead of weights that Cloze reads.
-  [[noreturn]] void fail_without_weights() const {
+  [[noreturn]] void fail_without_weights(const std::string& folder) const {
     std::vector<std::string> others;
     for (const auto& file : listing_) {
       for (const auto* end : {".h5", ".msgpack", ".onnx", ".gguf", ".ot", ".bin", ".safetensors"}) {
@@ -96,8 +95,11 @@ class Choice {
     }
     throw ModelError(fmt::format(
         "{} has no weights that Cloze reads (model.safetensors, pytorch_model.bin or a TensorFlow "
-        "checkpoint){}",
-        *origin_, others.empty() ? "" : fmt::format("; it has {}", fmt::join(others, ", "))));
+        "checkpoint){}{}",
+        *origin_,
+        folder.empty() ? ""
+                       : fmt::format(" in {}, where modules.json says they are", in_quotes(folder)),
+        others.empty() ? "" : fmt::format("; it has {}", excerpt_of_list(others))));
   }
 
  private:
@@ -135,7 +137,7 @@ void take_model(Choice& choice, const std::string& folder) {
   for (const auto* file : kTokenizerFiles) choice.take(folder + file);
   if (choice.take_weights(folder, "model.safetensors")) return;
   if (choice.take_weights(folder, "pytorch_model.bin")) return;
-  if (!choice.take_tensorflow(folder)) choice.fail_without_weights();
+  if (!choice.take_tensorflow(folder)) choice.fail_without_weights(folder);
 }
 
 }  // namespace

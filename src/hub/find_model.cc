@@ -6,6 +6,7 @@
 #include "cloze/hub.h"
 #include "core/environment.h"
 #include "core/io/files.h"
+#include "core/strings.h"
 
 namespace cloze {
 std::filesystem::path model_cache() {
@@ -27,7 +28,7 @@ std::filesystem::path find_model(const std::string& directory_or_name,
     throw IoError(
         fmt::format("{} is a file: a model is a directory with config.json, a vocabulary "
                     "and weights",
-                    directory_or_name));
+                    excerpt_of_path(given)));
   }
   const auto cache = model_cache();
   if (given.is_relative()) {
@@ -37,7 +38,7 @@ std::filesystem::path find_model(const std::string& directory_or_name,
   }
   const auto nowhere =
       fmt::format("there is no model {}: neither a directory of that name nor {} exists",
-                  directory_or_name, (cache / given.filename()).string());
+                  excerpt_of_path(given), excerpt_of_path(cache / given.filename()));
   if (!is_hub_name(directory_or_name)) throw IoError(nowhere);
   auto settings = HubSettings::from_environment();
   settings.progress = progress;

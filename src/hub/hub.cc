@@ -120,12 +120,15 @@ class Pull {
       file = client.describe(commit_, file.name);
     });
 
+    // Sums of what a server says: of any sizes without an overflow.
+    constexpr std::int64_t kMost = std::int64_t{1} << 61;
     std::int64_t bytes = 0, missing = 0;
     for (const auto& file : files) {
-      bytes += file.size.value_or(0);
-      const auto blob = cache_.blob(file.etag);
-      if (files::exists(blob)) continue;
-      missing += file.size.value_or(0) - files::size(cache_.incomplete(file.etag)).value_or(0);
+      const auto size = std::min(file.size.value_or(0), kMost);
+      bytes = std::min(bytes + size, kMost);
+      if (files::exists(cache_.blob(file.etag))) continue;
+      const auto there = files::size(cache_.incomplete(file.etag)).value_or(0);
+      missing = std::min(missing + size - there, kMost);
     }
     cache_.require_space(missing);
     // The largest first: it is what the end waits for.
@@ -210,8 +213,8 @@ HubModel pull_model(std::string_view name, const HubSettings& settings) {
       return *std::move(model);
     }
     throw IoError(
-        fmt::format("{} is not, or not wholly, in the Hub's cache {}, and offline (HF_HUB_OFFLINE, "
-                    "--offline) nothing can be fetched: pull it once while online",
+        fmt::format("{} is not, or not wholly, in the Hub's cache {}, and offline (as chosen, or "
+                    "by HF_HUB_OFFLINE) nothing can be fetched: pull it once while online",
                     name, settings.cache.string()));
   }
   if (settings.endpoint.empty()) {

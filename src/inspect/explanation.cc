@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 #include "core/vectors.h"
 #include "inspect/inspected_text.h"
 #include "tasks/top_tokens.h"
@@ -34,12 +35,13 @@ std::string label_name(const BertConfig& config, std::int32_t id) {
 }
 
 std::int32_t label_id(const BertConfig& config, std::string_view name, std::int64_t labels) {
-  std::string known;
+  std::vector<std::string> known;
   for (std::int32_t id = 0; id < labels; ++id) {
     if (label_name(config, id) == name) return id;
-    known += (known.empty() ? "" : ", ") + label_name(config, id);
+    known.push_back(label_name(config, id));
   }
-  throw ArgumentError(fmt::format("there is no label \"{}\": this model has {}", name, known));
+  throw ArgumentError(fmt::format("there is no label {}: this model has {}", in_quotes(name),
+                                  excerpt_of_list(known)));
 }
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
@@ -130,7 +132,7 @@ Explanation explain_tag(const std::filesystem::path& directory, const InspectedT
 }
 
 void require_pair(const InspectedText& text, std::string_view why) {
-  if (!text.pair) throw ArgumentError(fmt::format("{}: give it with --pair", why));
+  if (!text.pair) throw ArgumentError(fmt::format("{}: give it as the pair", why));
 }
 
 Explanation explain_answer(const std::filesystem::path& directory, const InspectedText& text,
@@ -187,8 +189,9 @@ std::int32_t chosen_mask(const Tokenizer& tokenizer, const InspectedText& text, 
   }
   const auto token = required_token(text, at);
   if (ids[static_cast<std::size_t>(token)] != *mask) {
-    throw ArgumentError(fmt::format("token {} is {}, not a [MASK]", token,
-                                    text.encoding.tokens[static_cast<std::size_t>(token)]));
+    throw ArgumentError(
+        fmt::format("token {} is {}, not a [MASK]", token,
+                    in_quotes(text.encoding.tokens[static_cast<std::size_t>(token)])));
   }
   return token;
 }
@@ -210,7 +213,8 @@ Explanation explain_mask(const std::filesystem::path& directory, const Tokenizer
   if (!options.target.empty()) {
     const auto id = tokenizer.token_to_id(options.target);
     if (!id) {
-      throw ArgumentError(fmt::format("\"{}\" is not a token of the vocabulary", options.target));
+      throw ArgumentError(
+          fmt::format("{} is not a token of the vocabulary", in_quotes(options.target)));
     }
     chosen = {.id = *id,
               .probability = std::exp(static_cast<double>(row[static_cast<std::size_t>(*id)]) -
@@ -264,7 +268,7 @@ AnswerKind automatic_kind(const ModelInfo& model, const Tokenizer& tokenizer,
   } else if (has_head(model, heads::multiple_choice)) {
     reason = "the choice among several texts is not explained here";
   } else if (has_head(model, heads::question_answering)) {
-    reason = "a question needs a second text to be answered from (--pair)";
+    reason = "a question needs a second text to be answered from, the pair";
   } else {
     reason = "the text has no [MASK], so the model predicts nothing that could be explained";
   }
@@ -278,7 +282,7 @@ AnswerKind answer_kind_from(std::string_view name) {
     if (known == name) return kind;
   }
   throw ArgumentError(
-      fmt::format("\"{}\" is not one of auto, label, tag, answer, mask, next", name));
+      fmt::format("{} is not one of auto, label, tag, answer, mask, next", in_quotes(name)));
 }
 
 std::string_view name_of(AnswerKind kind) {

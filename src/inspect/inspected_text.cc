@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "cloze/pipeline.h"
 
 namespace cloze {
 namespace {
@@ -78,12 +79,7 @@ InspectedText inspected_text(const Tokenizer& tokenizer, std::string text,
     }
   }
   if (count > limit) {
-    if (!truncate) {
-      throw ArgumentError(
-          fmt::format("the text has {} tokens and the limit is {}: shorten it, or cut it with "
-                      "--truncate",
-                      count, limit));
-    }
+    if (!truncate) throw TextTooLong("the text", count, limit);
     options.truncation = Truncation::longest_first;
     options.max_length = static_cast<std::int32_t>(limit);
     result.encoding = encode();

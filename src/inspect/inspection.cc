@@ -12,6 +12,7 @@
 #include "cloze/model_info.h"
 #include "cloze/sentence_settings.h"
 #include "core/progress_counter.h"
+#include "core/strings.h"
 #include "datasets/batching.h"
 #include "inspect/attribution.h"
 #include "inspect/explanation.h"
@@ -30,8 +31,8 @@ constexpr std::int64_t kMostMaskTokens = 4096;
 std::string baseline_token(const Tokenizer& tokenizer, const InspectionOptions& options) {
   if (!options.baseline.empty()) {
     if (tokenizer.token_to_id(options.baseline)) return options.baseline;
-    throw ArgumentError(
-        fmt::format("the baseline \"{}\" is not a token of the vocabulary", options.baseline));
+    throw ArgumentError(fmt::format("the baseline {} is not a token of the vocabulary",
+                                    in_quotes(options.baseline)));
   }
   for (const char* token : {"[PAD]", "[MASK]"}) {
     if (tokenizer.token_to_id(token)) return token;
@@ -167,8 +168,8 @@ Inspection inspect(const std::string& directory_or_name, std::string_view text,
       inspection.text.tokens() > options.most_masks) {
     masks = false;
     inspection.notes["masks"] = fmt::format(
-        "left out for a text of {} tokens, which would take as many passes: ask for it with "
-        "--show masks",
+        "left out for a text of {} tokens, which would take as many passes: ask for "
+        "masks to have them",
         inspection.text.tokens());
   }
   // The answer first: what is wrong with a target is told before anything long begins, and each

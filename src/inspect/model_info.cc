@@ -54,7 +54,7 @@ void find_heads(const Checkpoint& checkpoint, const ModelNames& names,
     }
     info.heads.push_back({std::move(name),
                           internal::architecture_of(*head, info.config.model_type == "distilbert"),
-                          std::string(head->command)});
+                          std::string(head->pipeline)});
   }
 }
 

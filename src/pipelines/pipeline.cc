@@ -5,33 +5,13 @@
 
 #include <fmt/format.h>
 
-#include "bert/head_table.h"
+#include "bert/model_heads.h"
 #include "cloze/hub.h"
 #include "cloze/sentence_settings.h"
 #include "datasets/batching.h"
 #include "tasks/task_predictor.h"
 
 namespace cloze {
-namespace {
-
-/// The head of a model whose config alone says that it has it, because others share the names of
-/// its tensors; null where any model's weights may have the head.
-template <class Model>
-constexpr const internal::HeadKind* kStatedHead = nullptr;
-template <>
-constexpr const internal::HeadKind* kStatedHead<BertForSequenceClassification> =
-    &internal::heads::sequence_classification;
-template <>
-constexpr const internal::HeadKind* kStatedHead<BertForTokenClassification> =
-    &internal::heads::token_classification;
-template <>
-constexpr const internal::HeadKind* kStatedHead<BertForQuestionAnswering> =
-    &internal::heads::question_answering;
-template <>
-constexpr const internal::HeadKind* kStatedHead<BertForMultipleChoice> =
-    &internal::heads::multiple_choice;
-
-}  // namespace
 
 TextTooLong::TextTooLong(const std::string& name, std::int64_t tokens, std::int64_t limit)
     : ArgumentError(
@@ -56,8 +36,9 @@ Pipeline<Model>::Pipeline(const std::filesystem::path& directory_or_name,
                           const PipelineOptions& options) {
   const auto directory =
       transformer_directory(find_model(directory_or_name.string(), options.progress));
-  if (kStatedHead<Model> != nullptr) {
-    require_made_for(BertConfig::from_pretrained(directory), directory, *kStatedHead<Model>);
+  constexpr const auto& head = internal::row_of_model<Model>();
+  if (head.by_architecture()) {
+    require_made_for(BertConfig::from_pretrained(directory), directory, head);
   }
   auto tokenizer = Tokenizer::from_pretrained(directory);
   *this = Pipeline(Model::from_pretrained(directory, options.load), std::move(tokenizer),

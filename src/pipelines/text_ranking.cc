@@ -14,10 +14,11 @@ namespace {
 
 void require_one_score(const BertConfig& config, std::string_view model) {
   if (config.num_labels() <= 2) return;
-  throw ModelError(
-      fmt::format("{} has {} labels, and ranking needs one output, or two (no, yes): use cloze "
-                  "classify (TextClassificationPipeline)",
-                  model, config.num_labels()));
+  throw WrongPipeline(
+      fmt::format("{} has {} labels, and ranking needs one output, or two (no, yes): use "
+                  "TextClassificationPipeline",
+                  model, config.num_labels()),
+      "text-classification");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "core/strings.h"
 #include "datasets/labels.h"
 #include "pipelines/aggregation.h"
 #include "pipelines/batches.h"
@@ -40,7 +41,7 @@ Aggregation aggregation_from(std::string_view name) {
   if (name == "max") return Aggregation::max;
   if (name == "average") return Aggregation::average;
   throw ArgumentError(fmt::format(
-      "there is no aggregation {}: there are none, simple, first, max and average", name));
+      "there is no aggregation {}: there are none, simple, first, max and average", excerpt(name)));
 }
 
 TokenClassificationPipeline::TokenClassificationPipeline(BertForTokenClassification model,

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 #include "datasets/labels.h"
 #include "pipelines/batches.h"
 #include "pipelines/scores.h"
@@ -42,11 +43,12 @@ std::optional<std::size_t> find_entailment(const BertConfig& config) {
 
 void require_entailment(const BertConfig& config, std::string_view model) {
   if (config.num_labels() > 1 && find_entailment(config)) return;
-  throw ModelError(
+  throw WrongPipeline(
       fmt::format("{} has no label that begins with \"entail\" (its labels are {}): zero-shot "
                   "classification needs a model of natural language inference; label with this one "
-                  "by cloze classify (TextClassificationPipeline)",
-                  model, fmt::join(LabelSet::of(config).names(), ", ")));
+                  "by TextClassificationPipeline",
+                  model, excerpt_of_list(LabelSet::of(config).names())),
+      "text-classification");
 }
 
 }  // namespace
@@ -85,8 +87,8 @@ std::vector<std::vector<LabelScore>> ZeroShotClassificationPipeline::operator()(
   }
   if (options.hypothesis_template.find(kPlace) == std::string::npos) {
     throw ArgumentError(
-        fmt::format("the hypothesis template \"{}\" has no {{}}, which is where the label goes",
-                    options.hypothesis_template));
+        fmt::format("the hypothesis template {} has no {{}}, which is where the label goes",
+                    in_quotes(options.hypothesis_template)));
   }
   internal::require_pairs(texts, false, options.limits.name);
   std::vector<std::string> hypotheses;

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 #include "ops/pooling.h"
 
 namespace cloze {
@@ -58,9 +59,9 @@ Pooling pooling_from(std::string_view name) {
   if (name == "weightedmean") return Pooling::weighted_mean;
   if (name == "lasttoken") return Pooling::last_token;
   throw ArgumentError(
-      fmt::format("there is no pooling \"{}\": it is none, cls, mean, max, pooler, "
+      fmt::format("there is no pooling {}: it is none, cls, mean, max, pooler, "
                   "mean_sqrt_len, weighted_mean or last_token",
-                  name));
+                  in_quotes(name)));
 }
 
 std::string_view name_of(Pooling pooling) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -43,9 +44,9 @@ Pooling read_pooling(const std::filesystem::path& path) {
   if (mode == "weightedmean" || mode == "weightedmean_tokens") return Pooling::weighted_mean;
   if (mode == "lasttoken") return Pooling::last_token;
   throw ModelError(
-      fmt::format("{} asks for the pooling \"{}\", which Cloze does not have: choose one with "
-                  "--pooling",
-                  path.string(), mode));
+      fmt::format("{} asks for the pooling {}, which Cloze does not have: choose "
+                  "another pooling",
+                  path.string(), in_quotes(mode)));
 }
 
 std::optional<std::int64_t> read_max_seq_length(const std::filesystem::path& path) {
@@ -61,14 +62,14 @@ std::optional<std::int64_t> read_max_seq_length(const std::filesystem::path& pat
   return static_cast<std::int64_t>(*length);
 }
 
-/// A module's place, which must lie inside the directory.
+/// A module's place, which must lie inside the directory and be short enough for a path.
 std::filesystem::path module_path(const std::filesystem::path& directory, const Json& module) {
+  constexpr std::size_t kLongest = 255;
   const std::filesystem::path path(module.value("path", ""));
-  for (const auto& part : path) {
-    if (path.is_absolute() || part == "..") {
-      throw FormatError(fmt::format("{} names the module {}, which is not inside the directory",
-                                    (directory / "modules.json").string(), path.string()));
-    }
+  if (path.is_absolute() || path.native().size() > kLongest ||
+      std::find(path.begin(), path.end(), "..") != path.end()) {
+    throw FormatError(fmt::format("{} names the module {}, which is not inside the directory",
+                                  (directory / "modules.json").string(), in_quotes(path.string())));
   }
   return path.empty() ? directory : directory / path;
 }
@@ -95,9 +96,9 @@ SentenceSettings read_settings(const std::filesystem::path& directory, const Jso
       settings.normalize = true;
     } else if (name != "Dropout") {  // which does nothing outside of training
       throw ModelError(
-          fmt::format("{} has a module {}, which Cloze does not have: with --pooling you get the "
-                      "vectors before it",
-                      (directory / "modules.json").string(), type));
+          fmt::format("{} has a module {}, which Cloze does not have: a pooling of your choice "
+                      "gives the vectors before it",
+                      (directory / "modules.json").string(), in_quotes(type)));
     }
   }
   return settings;
@@ -113,7 +114,8 @@ std::filesystem::path transformer_directory(const std::filesystem::path& directo
       if (module_name(module) == "Transformer") return module_path(directory, module);
     }
   } catch (const Json::exception& error) {
-    throw FormatError(fmt::format("{} is not a list of modules: {}", path.string(), error.what()));
+    throw FormatError(
+        fmt::format("{} is not a list of modules: {}", path.string(), excerpt(error.what())));
   }
   return directory;
 }
@@ -127,7 +129,7 @@ std::optional<SentenceSettings> sentence_settings(const std::filesystem::path& d
   } catch (const Json::exception& error) {
     throw FormatError(
         fmt::format("{} and what it names are not sentence-transformers' settings: {}",
-                    path.string(), error.what()));
+                    path.string(), excerpt(error.what())));
   }
 }
 

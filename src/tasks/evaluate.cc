@@ -12,6 +12,7 @@
 #include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
 #include "core/progress_counter.h"
+#include "core/strings.h"
 #include "datasets/batching.h"
 #include "tasks/task.h"
 #include "tasks/task_predictor.h"
@@ -52,14 +53,14 @@ double EvaluateResult::metric(std::string_view name) const {
   for (const auto& [known, value] : metrics) {
     if (known == name) return value;
   }
-  throw ArgumentError(fmt::format("the task {} has no metric {}", task, name));
+  throw ArgumentError(fmt::format("the task {} has no metric {}", task, excerpt(name)));
 }
 
 EvaluateResult evaluate(const EvaluateSettings& settings, const ProgressCallback& progress) {
   return evaluate_on(settings, settings.data, progress);
 }
 
-EvaluateResult evaluate(const EvaluateSettings& settings, std::span<const TextExample> examples,
+EvaluateResult evaluate(const EvaluateSettings& settings, const Examples& examples,
                         const ProgressCallback& progress) {
   if (!settings.data.empty()) {
     throw ArgumentError("examples are given both as a file and in memory: give one of them");

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "datasets/choice_reader.h"
+#include "datasets/example_reader.h"
 #include "tasks/task_setup.h"
 #include "tasks/text_classification.h"
 #include "tasks/text_units.h"
@@ -53,6 +54,7 @@ class MultipleChoiceData : public TaskData {
     report.details_json = "{}";
     return report;
   }
+  [[nodiscard]] std::vector<std::string> metric_names() const override { return {"accuracy"}; }
   [[nodiscard]] std::vector<std::string> predictions(
       std::span<const Tensor> logits) const override {
     require_logits(logits, *this);
@@ -95,9 +97,11 @@ class MultipleChoice : public Task {
   }
   [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
     const auto& options = setup_.options;
-    const auto rows = read_choices(source.file(), {.text_column = options.text_column,
-                                                   .label_column = options.label_column,
-                                                   .max_samples = options.max_samples});
+    const auto rows = source.in_memory()
+                          ? choices_of(source.examples<ChoiceExample>(), options.max_samples)
+                          : read_choices(source.file(), {.text_column = options.text_column,
+                                                         .label_column = options.label_column,
+                                                         .max_samples = options.max_samples});
     EncodeOptions encode;
     encode.truncation = Truncation::longest_first;
     encode.max_length = static_cast<std::int32_t>(setup_.max_length());

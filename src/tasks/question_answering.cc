@@ -10,7 +10,9 @@
 #include "cloze/error.h"
 #include "cloze/squad.h"
 #include "core/parallel.h"
+#include "core/strings.h"
 #include "core/utf8.h"
+#include "datasets/example_reader.h"
 #include "metrics/squad.h"
 #include "tasks/task_setup.h"
 #include "tasks/text_units.h"
@@ -89,6 +91,14 @@ class QuestionAnsweringData : public TaskData {
     return report;
   }
 
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    std::vector<std::string> names{"exact_match", "f1"};
+    if (version_2_) {
+      names.insert(names.end(), {"HasAns_exact", "HasAns_f1", "NoAns_exact", "NoAns_f1",
+                                 "best_exact", "best_exact_thresh", "best_f1", "best_f1_thresh"});
+    }
+    return names;
+  }
   [[nodiscard]] std::vector<std::string> predictions(
       std::span<const Tensor> logits) const override {
     std::vector<std::string> lines;
@@ -114,9 +124,9 @@ class QuestionAnsweringData : public TaskData {
   [[nodiscard]] std::vector<std::string> notes() const override {
     std::vector<std::string> notes;
     if (squad_.moved > 0) {
-      notes.push_back(fmt::format(
-          "{} answers do not stand where \"answer_start\" says: the nearest place was taken",
-          squad_.moved));
+      notes.push_back(
+          fmt::format("{} answers do not stand where they are said to: the nearest place was taken",
+                      squad_.moved));
     }
     if (squad_.missing > 0) {
       notes.push_back(fmt::format(
@@ -190,14 +200,14 @@ class QuestionAnswering : public Task {
   [[nodiscard]] std::string_view best_metric() const override { return "f1"; }
 
   [[nodiscard]] std::unique_ptr<TaskData> read_train(const DataSource& source) override {
-    auto squad = read_squad(source.file(), setup_.options.max_samples);
+    auto squad = read(source);
     const auto impossible =
         std::find_if(squad.questions.begin(), squad.questions.end(),
                      [](const SquadQuestion& question) { return question.answers.empty(); });
     if (impossible != squad.questions.end() && !setup_.options.version_2) {
-      throw FormatError(
-          fmt::format("{}: question {} has no answer: train for such questions with --version-2",
-                      source.name(), impossible->id));
+      throw FormatError(fmt::format(
+          "{}: question {} has no answer: turn on version 2 to train for such questions",
+          source.name(), in_quotes(impossible->id)));
     }
     // Nothing can be learned where the answer is not in the text.
     std::erase_if(squad.questions, [](const SquadQuestion& question) {
@@ -213,7 +223,7 @@ class QuestionAnswering : public Task {
   }
 
   [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
-    auto squad = read_squad(source.file(), setup_.options.max_samples);
+    auto squad = read(source);
     const bool version_2 =
         setup_.options.version_2 ||
         std::any_of(squad.questions.begin(), squad.questions.end(),
@@ -228,6 +238,12 @@ class QuestionAnswering : public Task {
   }
 
  private:
+  [[nodiscard]] SquadData read(const DataSource& source) const {
+    const auto most = setup_.options.max_samples;
+    return source.in_memory() ? squad_data(source.examples<QuestionExample>(), most)
+                              : read_squad(source.file(), most);
+  }
+
   [[nodiscard]] std::unique_ptr<TaskData> make_data(SquadData squad, bool version_2,
                                                     bool keep_offsets) const {
     const QuestionOptions options{.max_length = setup_.max_length(usual_length),

@@ -24,8 +24,8 @@ bool relevance(const std::string& label, const std::string& place) {
   if (label == "1" || label == "1.0" || label == "true") return true;
   if (label == "0" || label == "0.0" || label == "false") return false;
   throw FormatError(fmt::format(
-      "{} has the label {}: a candidate that suits its query has 1, another 0; name the column "
-      "with --label-column",
+      "{} has the label {}: a candidate that suits its query has 1, another 0; name the label "
+      "column",
       place, in_quotes(label)));
 }
 
@@ -66,6 +66,9 @@ class Candidates : public TextLabels {
         {"queries_without_relevant",
          scores.without}}.dump();
     return report;
+  }
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    return {"mrr", "map", "recall@1", "recall@5", "recall@10", "accuracy"};
   }
   [[nodiscard]] std::string prediction(std::size_t text, std::int64_t line,
                                        std::span<const float> logits) const override {

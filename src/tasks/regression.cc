@@ -20,9 +20,9 @@ using nlohmann::ordered_json;
 
 double value_of(const std::string& text, const std::string& place) {
   if (const auto value = finite_number(text)) return *value;
-  throw FormatError(fmt::format(
-      "{} has {} where a number must be: correct the row, or name the column with --label-column",
-      place, in_quotes(text)));
+  throw FormatError(
+      fmt::format("{} has {} where a number must be: correct the row, or name the label column",
+                  place, in_quotes(text)));
 }
 
 class Values : public TextLabels {
@@ -41,6 +41,9 @@ class Values : public TextLabels {
                       {"mse", mean_squared_error(values_, predicted)}};
     report.details_json = "{}";
     return report;
+  }
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    return {"pearson", "spearman", "mse"};
   }
   [[nodiscard]] std::string prediction(std::size_t text, std::int64_t line,
                                        std::span<const float> logits) const override {

@@ -56,6 +56,9 @@ class SentencePairData : public TaskData {
     report.details_json = "{}";
     return report;
   }
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    return {"spearman", "pearson"};
+  }
   [[nodiscard]] std::vector<std::string> predictions(
       std::span<const Tensor> logits) const override {
     const auto found = likeness(logits);
@@ -98,8 +101,8 @@ class SentencePairData : public TaskData {
 double score_of(const std::string& text, const std::string& place) {
   if (const auto value = finite_number(text)) return *value;
   throw FormatError(
-      fmt::format("{} has {} where the pair's score must be: correct the row, or name the column "
-                  "with --label-column",
+      fmt::format("{} has {} where the pair's score must be: correct the row, or name the label "
+                  "column",
                   place, in_quotes(text)));
 }
 
@@ -130,7 +133,7 @@ class SentenceEmbedding : public Task {
     if (pairs.scores.empty()) {
       throw FormatError(
           fmt::format("{} has pairs without scores, and an evaluation compares with scores: add "
-                      "them, or name their column with --label-column",
+                      "them, or name their label column",
                       source.name()));
     }
     return std::make_unique<SentencePairData>(std::move(pairs));

@@ -54,6 +54,9 @@ class TaskData {
   /// and spans a row a token), one group's or one pair's.
   [[nodiscard]] virtual TaskReport evaluate(std::span<const Tensor> logits) const = 0;
 
+  /// The names of the metrics that `evaluate` gives, in its order.
+  [[nodiscard]] virtual std::vector<std::string> metric_names() const = 0;
+
   /// What was predicted of each example, in the file's order, a JSON object each.
   [[nodiscard]] virtual std::vector<std::string> predictions(
       std::span<const Tensor> logits) const = 0;

@@ -4,20 +4,17 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "bert/head_model.h"
 #include "cloze/error.h"
 #include "cloze/sentence_settings.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
 
 using internal::HeadKind;
 namespace heads = internal::heads;
-
-/// Whether fine-tuning makes models whose config states the head.
-bool is_stated(const HeadKind& head) { return !head.task.empty() && !head.layers().empty(); }
 
 /// "TextClassificationPipeline" of "text-classification".
 std::string pipeline_class(const HeadKind& head) {
@@ -35,7 +32,7 @@ std::string pipeline_class(const HeadKind& head) {
 const HeadKind& task_head_of(const BertConfig& config, const std::filesystem::path& directory,
                              std::span<const HeadKind> heads) {
   for (const auto& head : heads) {
-    if (is_stated(head) && internal::states(config, head)) return head;
+    if (head.by_architecture() && internal::states(config, head)) return head;
   }
   if (sentence_settings(directory)) return heads::sentence_embedding;
   throw ModelError(fmt::format(
@@ -43,7 +40,7 @@ const HeadKind& task_head_of(const BertConfig& config, const std::filesystem::pa
       "cloze finetune",
       directory.string(),
       config.architectures.empty() ? "without an architecture in its config.json"
-                                   : fmt::format("{}", fmt::join(config.architectures, ", "))));
+                                   : excerpt_of_list(config.architectures)));
 }
 
 std::string task_of(const BertConfig& config, const std::filesystem::path& directory) {
@@ -59,11 +56,11 @@ void require_made_for(const BertConfig& config, const std::filesystem::path& dir
                       const HeadKind& wanted) {
   if (internal::states(config, wanted)) return;
   for (const auto& other : internal::kHeads) {
-    if (!is_stated(other) || !internal::states(config, other)) continue;
-    throw ModelError(fmt::format("{} is a {}, which answers by cloze {} ({}); this needs a {}",
-                                 directory.string(), internal::architecture_of(other),
-                                 other.command, pipeline_class(other),
-                                 internal::architecture_of(wanted)));
+    if (!other.by_architecture() || !internal::states(config, other)) continue;
+    throw WrongPipeline(fmt::format("{} is a {}, which answers by {}; this needs a {}",
+                                    directory.string(), internal::architecture_of(other),
+                                    pipeline_class(other), internal::architecture_of(wanted)),
+                        std::string(other.pipeline));
   }
 }
 

@@ -30,8 +30,7 @@ namespace cloze {
 [[nodiscard]] std::string task_of(const BertConfig& config, const std::filesystem::path& directory);
 
 /// Heads share the names of their tensors: what a model was fine-tuned for stands in its config
-/// alone. Throws ModelError for a model of another head than `wanted`, naming the command that it
-/// answers by.
+/// alone. Throws WrongPipeline for a model of another head than `wanted`.
 void require_made_for(const BertConfig& config, const std::filesystem::path& directory,
                       const internal::HeadKind& wanted);
 

@@ -6,6 +6,7 @@
 
 #include "bert/head_table.h"
 #include "cloze/error.h"
+#include "core/strings.h"
 #include "tasks/task.h"
 #include "tasks/task_setup.h"
 
@@ -27,30 +28,30 @@ struct Entry {
 
 constexpr std::array entries{
     Entry{{"text-classification", "a label for a text or a pair of texts, or several labels",
-           heads::sequence_classification.command},
+           heads::sequence_classification.pipeline},
           make_text_classification,
           UsedOptions{true, true, false, false}},
     Entry{{"regression", "a value for a text or a pair of texts",
-           heads::sequence_classification.command},
+           heads::sequence_classification.pipeline},
           make_regression,
           UsedOptions{true, false, false, false}},
-    Entry{{"ranking", "which candidates suit a query: responses, passages", "rank"},
+    Entry{{"ranking", "which candidates suit a query: responses, passages", "text-ranking"},
           make_ranking,
           UsedOptions{true, false, false, false}},
     Entry{{"token-classification", "a label for every word: entities, parts of speech",
-           heads::token_classification.command},
+           heads::token_classification.pipeline},
           make_token_classification,
           UsedOptions{true, false, true, false}},
     Entry{{"question-answering", "where in a text a question is answered, if it is",
-           heads::question_answering.command},
+           heads::question_answering.pipeline},
           make_question_answering,
           UsedOptions{false, false, true, true}},
     Entry{{"multiple-choice", "which of several continuations is right",
-           heads::multiple_choice.command},
+           heads::multiple_choice.pipeline},
           make_multiple_choice,
           UsedOptions{true, false, false, false}},
     Entry{{"sentence-embedding", "vectors of texts that are alike where the texts are",
-           heads::sentence_embedding.command},
+           heads::sentence_embedding.pipeline},
           make_sentence_embedding,
           UsedOptions{true, false, false, false}},
 };
@@ -90,7 +91,7 @@ std::unique_ptr<Task> make_task(std::string_view name, const Tokenizer& tokenize
     std::string known;
     for (const auto& each : entries)
       known += fmt::format("{}{}", known.empty() ? "" : ", ", each.info.name);
-    throw ArgumentError(fmt::format("there is no task {}: there are {}", name, known));
+    throw ArgumentError(fmt::format("there is no task {}: there are {}", excerpt(name), known));
   }
   refuse_ignored(*entry, options);
   return entry->make(TaskSetup{&tokenizer, config, options, trained});
@@ -100,7 +101,7 @@ double TaskReport::metric(std::string_view name) const {
   for (const auto& [known, value] : metrics) {
     if (known == name) return value;
   }
-  throw ArgumentError(fmt::format("the task has no metric {}", name));
+  throw ArgumentError(fmt::format("the task has no metric {}", excerpt(name)));
 }
 
 std::int64_t TaskSetup::model_limit() const {

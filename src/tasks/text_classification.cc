@@ -95,6 +95,17 @@ class Labels : public TextLabels {
     return multi_label_ ? evaluate_several(logits) : evaluate_one(logits);
   }
 
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    if (multi_label_) {
+      return {"micro_f1", "micro_precision", "micro_recall",
+              "macro_f1", "weighted_f1",     "exact_match_ratio"};
+    }
+    if (names_.size() == 2) {
+      return {"accuracy", "f1",          "precision",           "recall",
+              "macro_f1", "weighted_f1", "matthews_correlation"};
+    }
+    return {"accuracy", "macro_f1", "weighted_f1", "matthews_correlation"};
+  }
   [[nodiscard]] std::string prediction(std::size_t text, std::int64_t line_number,
                                        std::span<const float> logits) const override {
     const auto scores =
@@ -234,7 +245,7 @@ class TextClassification : public Task {
     if (!setup_.trained) return;
     if (score_kind(setup_.config) == ScoreKind::value || setup_.config.num_labels() == 1) {
       throw ModelError(
-          "this model gives one value, not labels: it is for --task regression or --task ranking");
+          "this model gives one value, not labels: it is for the tasks regression and ranking");
     }
     labels_ = LabelSet::of(setup_.config);
     multi_label_ = multi_label_ || setup_.config.problem_type == "multi_label_classification";

@@ -34,6 +34,10 @@ class TextData : public TaskData {
     return labels_->evaluate(logits);
   }
 
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    return labels_->metric_names();
+  }
+
   [[nodiscard]] std::vector<std::string> predictions(
       std::span<const Tensor> logits) const override {
     require_logits(logits, *this);
@@ -74,7 +78,7 @@ LabelledTextReader open_table(const DataSource& source, const TaskOptions& optio
 void require_one_output(const TaskSetup& setup, std::string_view task) {
   if (!setup.trained || setup.config.num_labels() == 1) return;
   throw ModelError(fmt::format(
-      "this model has {} labels, and {} takes one output: use --task text-classification",
+      "this model has {} labels, and {} takes one output: use the task text-classification",
       setup.config.num_labels(), task));
 }
 

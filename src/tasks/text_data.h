@@ -32,6 +32,8 @@ class TextLabels {
   virtual void append_to(internal::TaskBatch& batch, std::size_t text) const = 0;
   /// `logits` of every text: [1, outputs].
   [[nodiscard]] virtual TaskReport evaluate(std::span<const Tensor> logits) const = 0;
+  /// The names of its metrics, in their order.
+  [[nodiscard]] virtual std::vector<std::string> metric_names() const = 0;
   /// The line of `--predictions` for a text.
   [[nodiscard]] virtual std::string prediction(std::size_t text, std::int64_t line,
                                                std::span<const float> logits) const = 0;

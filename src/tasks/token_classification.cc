@@ -10,7 +10,9 @@
 
 #include "cloze/error.h"
 #include "core/numbers.h"
+#include "core/strings.h"
 #include "datasets/conll_reader.h"
+#include "datasets/example_reader.h"
 #include "datasets/labels.h"
 #include "metrics/classification.h"
 #include "metrics/entities.h"
@@ -67,6 +69,10 @@ class TokenClassificationData : public TaskData {
                                              : evaluate_entities(predicted);
   }
 
+  [[nodiscard]] std::vector<std::string> metric_names() const override {
+    if (texts_.scheme == TagScheme::plain) return {"accuracy", "f1", "macro_f1", "weighted_f1"};
+    return {"f1", "precision", "recall", "macro_f1", "accuracy"};
+  }
   [[nodiscard]] std::vector<std::string> predictions(
       std::span<const Tensor> logits) const override {
     const auto predicted = predict(logits);
@@ -214,7 +220,7 @@ class TokenClassification : public Task {
   [[nodiscard]] std::string_view best_metric() const override { return "f1"; }
 
   [[nodiscard]] std::unique_ptr<TaskData> read_train(const DataSource& source) override {
-    auto texts = read_conll(source.file(), conll_options());
+    auto texts = read(source);
     if (labels_.empty()) {
       std::set<std::string> seen;
       for (const auto& sentence : texts.sentences) {
@@ -224,7 +230,7 @@ class TokenClassification : public Task {
         throw FormatError(
             fmt::format("{}: every word has the tag {}, so there is nothing to learn; give "
                         "sentences with others",
-                        source.name(), *seen.begin()));
+                        source.name(), in_quotes(*seen.begin())));
       }
       labels_ = LabelSet::discovered({seen.begin(), seen.end()});
     }
@@ -233,7 +239,7 @@ class TokenClassification : public Task {
 
   [[nodiscard]] std::unique_ptr<TaskData> read_eval(const DataSource& source) const override {
     if (labels_.empty()) throw ArgumentError("training data must be read before other data");
-    return make_data(read_conll(source.file(), conll_options()), source);
+    return make_data(read(source), source);
   }
 
   void configure(BertConfig& config) const override {
@@ -243,12 +249,17 @@ class TokenClassification : public Task {
   }
 
  private:
+  [[nodiscard]] TaggedTexts read(const DataSource& source) const {
+    if (!source.in_memory()) return read_conll(source.file(), conll_options());
+    return tagged_texts(source.examples<TaggedExample>(), setup_.options.max_samples);
+  }
+
   [[nodiscard]] ConllOptions conll_options() const {
     const auto number = [](const std::string& text, std::string_view option) {
       if (text.empty()) return std::int64_t{0};
       if (const auto value = whole_number(text); value && *value > 0) return *value;
-      throw ArgumentError(
-          fmt::format("the columns of sentences have numbers from 1: {} is {}", option, text));
+      throw ArgumentError(fmt::format("the columns of sentences have numbers from 1: {} is {}",
+                                      option, excerpt(text)));
     };
     const auto& options = setup_.options;
     return {.word_column = number(options.text_column, "the text column"),
@@ -282,10 +293,10 @@ class TokenClassification : public Task {
       document = sentence.document;
       const std::vector<std::string_view> words(sentence.words.begin(), sentence.words.end());
       windows.add_sentence(words);
-      for (const auto& tag : sentence.tags) {
-        tags.push_back(tag_id(
-            tag, fmt::format("the sentence on line {} of {}", sentence.line, source.name())));
-      }
+      const auto place = source.in_memory() ? example_name(sentence.line)
+                                            : fmt::format("the sentence on line {} of {}",
+                                                          sentence.line, source.name());
+      for (const auto& tag : sentence.tags) tags.push_back(tag_id(tag, place));
     }
     windows.finish();
     return std::make_unique<TokenClassificationData>(std::move(texts), std::move(windows), labels_,

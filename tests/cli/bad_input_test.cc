@@ -245,7 +245,7 @@ TEST(BadInput, TokenizerFilesThatAreNone) {
 TEST(BadInput, SentenceTransformersSettings) {
   const SpoiltModel model("sharded");
   write_file(model.file("modules.json"), "[{\"type\":\"sentence_transformers.models.CNN\"}]");
-  expect_failure(encode(model), 1, {"modules.json", "CNN", "--pooling"});
+  expect_failure(encode(model), 1, {"modules.json", "CNN", "a pooling of your choice"});
   expect_success(cloze_command({"encode", "--model", model.path(), "--pooling", "cls", "a"}));
   write_file(model.file("modules.json"), "{");
   expect_failure(encode(model), 1, {"modules.json"});

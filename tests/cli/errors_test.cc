@@ -1,7 +1,7 @@
 // What leaves the library is a cloze::Error, whatever the files hold and wherever they lie: every
-// kind of JSON file with values of the wrong types, and every reader and writer with paths that the
-// file system refuses.
-#include <cctype>
+// kind of JSON file with values of the wrong types, text files with values of any length, and every
+// reader and writer with paths that the file system refuses. Its message is one line that a
+// terminal can show, and short, however large the bad value is.
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,6 +18,7 @@
 #include "cloze/convert.h"
 #include "cloze/error.h"
 #include "cloze/export.h"
+#include "cloze/finetune.h"
 #include "cloze/hub.h"
 #include "cloze/model_info.h"
 #include "cloze/output.h"
@@ -26,6 +27,7 @@
 #include "cloze/text_reader.h"
 #include "cloze/tokenizer.h"
 #include "cloze/vocabulary_trainer.h"
+#include "core/bad_input.h"
 #include "core/temp_directory.h"
 #include "corpus/corpus.h"
 #include "datasets/choice_reader.h"
@@ -41,92 +43,16 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using testing::expect_errors_alone;
+using testing::for_each_wrong;
+using testing::kLongestWithPath;
 using testing::read_file;
+using testing::refuses;
 using testing::TempDirectory;
 using testing::write_file;
 
 fs::path golden(const std::string& name) {
   return fs::path(CLOZE_SOURCE_DIR) / "tests" / "goldens" / name;
-}
-
-/// Runs `call`; fails the test when anything but a cloze::Error comes out of it. Whether it throws.
-bool refuses(const std::function<void()>& call, const std::string& what) {
-  try {
-    call();
-    return false;
-  } catch (const Error& error) {
-    EXPECT_FALSE(std::string(error.what()).empty()) << what;
-    return true;
-  } catch (const std::exception& error) {
-    ADD_FAILURE() << what << ": " << error.what();
-  } catch (...) {
-    ADD_FAILURE() << what << ": something that is no exception";
-  }
-  return true;
-}
-
-const std::vector<json>& strange_values() {
-  static const std::vector<json> values{nullptr,
-                                        true,
-                                        -1,
-                                        1.5,
-                                        1e300,
-                                        std::int64_t{1} << 62,
-                                        "",
-                                        "strange",
-                                        std::string(100'000, 'x'),
-                                        json::array(),
-                                        json::array({json::array()}),
-                                        json::object(),
-                                        json::parse(std::string(60, '[') + std::string(60, ']'))};
-  return values;
-}
-
-/// Every document that differs from `valid` in one value, or lacks one, as text.
-void for_each_wrong(const json& valid, const std::function<void(const std::string&)>& visit) {
-  std::vector<json::json_pointer> places{json::json_pointer()};
-  for (std::size_t i = 0; i < places.size(); ++i) {  // grows
-    const auto place = places[i];
-    const auto& value = valid[place];
-    if (value.is_object()) {
-      for (const auto& [key, ignored] : value.items()) places.push_back(place / key);
-    } else if (value.is_array()) {
-      for (std::size_t k = 0; k < std::min<std::size_t>(value.size(), 2); ++k) {
-        places.push_back(place / k);
-      }
-    }
-    for (const auto& strange : strange_values()) {
-      json changed = valid;
-      changed[place] = strange;
-      visit(changed.dump());
-    }
-    if (place.empty()) continue;
-    json without = valid;
-    auto& parent = without[place.parent_pointer()];
-    if (parent.is_object()) {
-      parent.erase(place.back());
-    } else {
-      parent.erase(static_cast<std::size_t>(0));
-    }
-    visit(without.dump());
-  }
-  for (const auto* broken : {"", "{", "[1,", "nul", "{\"a\":1}x", "\xFF"}) visit(broken);
-  visit(std::string(1'000'000, '['));
-}
-
-/// Writes each wrong variant of `file` in `directory` and runs `read`. Some must be refused.
-void expect_errors_alone(const fs::path& file, const json& valid,
-                         const std::function<void()>& read) {
-  int refused = 0, tried = 0;
-  for_each_wrong(valid, [&](const std::string& text) {
-    write_file(file, text);
-    refused += refuses(read, file.filename().string() + ": " + text.substr(0, 200)) ? 1 : 0;
-    ++tried;
-  });
-  EXPECT_GT(refused, 6) << file;
-  EXPECT_GT(tried, refused / 2);
-  write_file(file, valid.dump());
-  EXPECT_NO_THROW(read()) << file;
 }
 
 TEST(WrongTypes, InTheModelsConfiguration) {
@@ -237,6 +163,48 @@ TEST(WrongTypes, InDataSets) {
                       [&] { static_cast<void>(read_choices(choices, {})); });
 }
 
+// Values of any length, in files that are not JSON.
+TEST(LongValues, InTextFiles) {
+  const TempDirectory directory;
+  const std::string token(20'000, 'x');
+  const auto control = "\x1b[31m" + std::string(20'000, '\x01');
+  const auto words = directory.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ngood\n");
+  const auto wrong = [&](const std::string& name, const std::string& text, const auto& read) {
+    const auto file = directory.write(name, text);
+    EXPECT_TRUE(refuses([&] { read(file); }, name)) << name;
+  };
+  const auto vocabulary = [](const fs::path& file) {
+    static_cast<void>(Tokenizer::from_vocabulary_file(file));
+  };
+  for (const auto& value : {token, control}) {
+    wrong("twice.txt", value + '\n' + value + '\n', vocabulary);
+    wrong("binary.txt", value + "\xFF\xFE", vocabulary);
+    const auto conll = [](const fs::path& file) { static_cast<void>(read_conll(file, {})); };
+    wrong("mixed.conll", "EU B-" + value + "\nrejects " + value + "\n\n", conll);
+    wrong("bioes.conll", "EU B-" + value + "\nrejects E-other" + value + "\n\n", conll);
+    const auto table = [](const fs::path& file) {
+      LabelledTextReader reader(file, {.text_column = "none"});
+      while (reader.next()) continue;
+    };
+    wrong("table.csv", "text," + value + ",third\na,b,c\n", table);
+    const auto choices = [](const fs::path& file) { static_cast<void>(read_choices(file, {})); };
+    wrong("choices.csv", "prompt," + value + ",third\na,b,c\n", choices);
+    wrong("label.csv", "prompt,choice0,choice1,label\na,b,c," + value + "\n", choices);
+    for (const auto* task : {"regression", "ranking", "text-classification"}) {
+      wrong("data.csv", "text,label\ngood," + value + "\nbad," + value + "\n",
+            [&](const fs::path& file) {
+              FinetuneSettings settings;
+              settings.task = task;
+              settings.size = "tiny";
+              settings.vocab = words;
+              settings.train = file;
+              settings.output = directory / "run";
+              static_cast<void>(finetune(settings));
+            });
+    }
+  }
+}
+
 /// A reader or writer of the library, given a path.
 struct PathUse {
   std::string name;
@@ -314,7 +282,7 @@ TEST(RefusedPaths, AreErrorsOfCloze) {
     for (const auto& path : {file / "below", directory / "loop", directory / "loop/below",
                              long_name, long_path, fs::path()}) {
       const auto what = use.name + " with " + path.string().substr(0, 60);
-      EXPECT_TRUE(refuses([&] { use.call(path); }, what)) << what;
+      EXPECT_TRUE(refuses([&] { use.call(path); }, what, kLongestWithPath)) << what;
     }
     if (!use.writes) {
       const auto what = use.name + " with nothing there";

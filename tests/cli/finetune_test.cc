@@ -169,7 +169,7 @@ TEST_F(FinetuneCommand, AnExistingRunIsNotOverwrittenUnasked) {
   ASSERT_EQ(cloze_command(arguments("refuse", {"--steps", "1"})).code, 0);
   const auto again = cloze_command(arguments("refuse", {"--steps", "1"}));
   EXPECT_EQ(again.code, 2);
-  EXPECT_THAT(again.err, HasSubstr("--overwrite"));
+  EXPECT_THAT(again.err, HasSubstr("overwrite it"));
   EXPECT_EQ(cloze_command(arguments("refuse", {"--steps", "1", "--overwrite"})).code, 0);
 }
 
@@ -210,9 +210,9 @@ TEST_F(FinetuneCommand, OptionsOfTrainingDoWhatTheySay) {
 
 TEST_F(FinetuneCommand, MistakesAreToldBeforeAnythingIsMade) {
   expect_refused({"finetune", "--task", "text-classification"}, 2, "--output");
-  expect_refused({"finetune", "--output", path("refused")}, 2, "--task");
+  expect_refused({"finetune", "--output", path("refused")}, 2, "the task is missing");
   expect_refused({"finetune", "--output", path("refused"), "--task", "poetry", "--model", "m"}, 2,
-                 "--train");
+                 "the training data is missing");
   expect_refused(arguments("refused", {"--task", "poetry"}), 2, "there is no task poetry");
   expect_refused(arguments("refused", {"--train", path("missing.tsv")}), 1, "missing.tsv");
   expect_refused(arguments("refused", {"--class-weights", "1,x"}), 2, "--class-weights");

@@ -75,7 +75,7 @@ TEST_F(PullCommand, ANameOfTheHubIsAModelEverywhere) {
 TEST_F(PullCommand, Failures) {
   expect_failure(run({"pull", "owner/none"}), 1, {"there is no model owner/none", "HF_TOKEN"});
   expect_failure(run({"pull", "owner/tiny@nope"}), 1, {"no revision \"nope\""});
-  expect_failure(run({"pull", "owner/tiny", "--offline"}), 1, {"owner/tiny", "--offline"});
+  expect_failure(run({"pull", "owner/tiny", "--offline"}), 1, {"owner/tiny", "offline"});
   expect_failure(run({"pull"}), 2, {"NAME"});
   expect_failure(run({"pull", "../tiny"}), 2, {"../tiny", "owner/name"});
   expect_failure(run({"pull", "owner/tiny", "--offline", "--verify"}), 2, {"--verify"});

@@ -356,7 +356,7 @@ TEST_F(TaskWorkflow, SentenceVectors) {
   EXPECT_LT(json::parse(done.out).at("history").at(0).at("train_loss"), 0.7);  // by chance: log 4
   const auto refused = cloze_command(
       training("sentence-embedding", path("vocab.txt"), path("pairs.tsv"), path("no")));
-  expect_failure(refused, 1, {path("pairs.tsv"), "without scores", "--label-column"});
+  expect_failure(refused, 1, {path("pairs.tsv"), "without scores", "label column"});
   write_file(path("bad.tsv"), "sentence1\tsentence2\tscore\nthe\tsea\tmuch\n");
   expect_failure(
       cloze_command(training("sentence-embedding", path("vocab.txt"), path("bad.tsv"), path("no"))),
@@ -489,7 +489,7 @@ TEST_F(TaskWorkflow, ModelsOfOtherLabelsAreRefused) {
   const auto three = golden_model("sequence_3_labels").string();
   expect_failure(cloze_command({"evaluate", "--model", three, "--task", "ranking", "--data",
                                 path("rank.tsv")}),
-                 1, {"3 labels", "one output", "--task text-classification"});
+                 1, {"3 labels", "one output", "the task text-classification"});
   expect_failure(cloze_command({"evaluate", "--model", three, "--task", "regression", "--data",
                                 path("rank.tsv")}),
                  1, {"3 labels", "one output"});

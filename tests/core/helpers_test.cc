@@ -47,6 +47,24 @@ TEST(Strings, LowersAsciiWhateverTheLocale) {
   static_cast<void>(std::setlocale(LC_ALL, before.c_str()));
 }
 
+TEST(Strings, ExcerptsAreShortAndPrintable) {
+  EXPECT_EQ(excerpt("B-\xC3\x84rzte \xE6\x97\xA5"), "B-\xC3\x84rzte \xE6\x97\xA5");
+  EXPECT_EQ(in_quotes(""), "\"\"");
+  EXPECT_EQ(in_quotes("a\n\x1b[1m\x7F"), R"("a\x0a\x1b[1m\x7f")");
+  EXPECT_EQ(excerpt("\xFFx\xE6\x97"), R"(\xffx\xe6\x97)");  // not UTF-8, and cut UTF-8
+  EXPECT_EQ(excerpt("\xC2\x9B"), R"(\xc2\x9b)");  // C1: a terminal's escape in one character
+  EXPECT_EQ(excerpt(std::string(80, 'x')), std::string(80, 'x'));
+  EXPECT_EQ(excerpt(std::string(81, 'x')), std::string(80, 'x') + "...");
+  // Never in the middle of a character.
+  const auto cut = excerpt(std::string(79, 'x') + "\xE6\x97\xA5y");
+  EXPECT_EQ(cut, std::string(79, 'x') + "\xE6\x97\xA5...");
+  EXPECT_LT(excerpt(std::string(1'000, '\x01')).size(), 90U);
+
+  EXPECT_EQ(excerpt_of_list(std::vector<std::string>{"a", "b"}), "a, b");
+  EXPECT_EQ(excerpt_of_list(std::vector<std::string>(20, "a")).substr(30), "a, a, ...");
+  EXPECT_LT(excerpt_of_list(std::vector<std::string>(20, std::string(100, 'a'))).size(), 600U);
+}
+
 TEST(Numbers, AreTheWholeText) {
   EXPECT_EQ(whole_number("-12"), -12);
   EXPECT_EQ(whole_number<std::size_t>("12"), 12U);

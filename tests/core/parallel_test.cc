@@ -35,6 +35,7 @@ TEST(Parallel, SetsAndTellsTheNumberOfThreads) {
   EXPECT_GE(num_threads(), 1);
   EXPECT_LE(num_threads(), static_cast<int>(std::thread::hardware_concurrency()));
   EXPECT_THROW(set_num_threads(-1), ArgumentError);
+  EXPECT_THROW(set_num_threads(4097), ArgumentError);
 }
 
 TEST(ParallelFor, CallsEveryIndexOnce) {

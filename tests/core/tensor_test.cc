@@ -248,6 +248,7 @@ TEST(Tensor, DimensionsCountFromEitherEnd) {
   EXPECT_THROW((void)tensor.dim(-4), ArgumentError);
   EXPECT_EQ(to_string(tensor.shape()), "[2, 3, 5]");
   EXPECT_EQ(to_string(Shape{}), "[]");
+  EXPECT_EQ(to_string(Shape(100'000, 1)), "[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ...]");
 }
 
 TEST(Tensor, RowsAndShapesShareStorage) {

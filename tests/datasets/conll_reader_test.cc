@@ -89,7 +89,8 @@ TEST_F(ConllReaderTest, PlainLabelsAndColumns) {
   EXPECT_EQ(texts.scheme, TagScheme::plain);
   EXPECT_THAT(texts.sentences[0].tags, ElementsAre("NNP", ":"));
   options.tag_column = 7;
-  EXPECT_THAT(failure("EU NNP I-ORG\n", options), HasSubstr("no column 7: correct --label-column"));
+  EXPECT_THAT(failure("EU NNP I-ORG\n", options),
+              HasSubstr("no column 7: correct the label column"));
 }
 
 TEST_F(ConllReaderTest, OnlySoMany) {

@@ -124,7 +124,7 @@ TEST_F(LabelledTextTest, SeveralLabels) {
       ElementsAre("t|-|x,3", "u|-|"));
   EXPECT_THAT(failure("m.jsonl", "{\"text\":\"t\",\"labels\":[\"x\"]}\n"),
               HasSubstr("line 1 of " + (folder_.path() / "m.jsonl").string() +
-                        " has a list of labels: read several with --multi-label"));
+                        " has a list of labels: turn on multi-label to read several"));
 }
 
 TEST_F(LabelledTextTest, MistakesNameFileLineAndRemedy) {
@@ -133,7 +133,7 @@ TEST_F(LabelledTextTest, MistakesNameFileLineAndRemedy) {
   EXPECT_THAT(failure("a.tsv", "\n\n"), HasSubstr(path + " has no rows"));
   EXPECT_THAT(failure("a.tsv", "sentence\tlabel\n"), HasSubstr(path + " has no rows"));
   EXPECT_THAT(failure("a.tsv", "just a text\nmore\n"), HasSubstr("has a single column"));
-  EXPECT_THAT(failure("a.tsv", "a\tb\tc\td\n"), HasSubstr("--text-column"));
+  EXPECT_THAT(failure("a.tsv", "a\tb\tc\td\n"), HasSubstr("text column"));
   EXPECT_THAT(failure("a.tsv", "some text\t1\nmore\n"),
               HasSubstr("line 2 of " + path + " has 1 columns, where the first row has 2"));
   EXPECT_THAT(failure("a.tsv", "some text\t1\n\nmore text\t0\n"),
@@ -144,14 +144,14 @@ TEST_F(LabelledTextTest, MistakesNameFileLineAndRemedy) {
               HasSubstr("line 2 of " + path + " has no label"));
   EXPECT_THAT(
       failure("a.tsv", "x\ty\n1\t2\n", {.text_column = "z", .label_column = "y"}),
-      HasSubstr("has no column \"z\": it has the columns x, y; choose one with --text-column"));
+      HasSubstr("has no column \"z\": it has the columns x, y; choose one as the text column"));
   EXPECT_THAT(failure("a.tsv", "some text\t1\n", {.label_column = "3"}),
               HasSubstr("has no column 3: it has 2 columns without names"));
   EXPECT_THAT(failure("a.tsv", "some text\t1\n", {.text_column = "2", .label_column = "2"}),
               HasSubstr("one column cannot be two things"));
   EXPECT_THAT(failure("a.tsv", "some text\t1\n", {.require_pairs = true}),
-              HasSubstr("--pair-column"));
-  EXPECT_THAT(failure("a.tsv", "text\tfoo\nsome\tx\n"), HasSubstr("name it with --label-column"));
+              HasSubstr("pair column"));
+  EXPECT_THAT(failure("a.tsv", "text\tfoo\nsome\tx\n"), HasSubstr("name it as the label column"));
 }
 
 TEST_F(LabelledTextTest, MistakesOfCsvAndJson) {

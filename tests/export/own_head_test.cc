@@ -40,7 +40,6 @@ constexpr HeadKind kReading{
     .class_name = "ForReadingTimes",
     .about = "reading times",
     .pipeline = "reading-times",
-    .command = "read",
     .task = "reading-times",
     .unit = HeadUnit::token,
     .losses = {TaskLoss::mean_squared_error},
@@ -168,7 +167,7 @@ TEST_F(OwnHead, IsDescribedAndExplained) {
   ASSERT_EQ(heads.size(), 1U);
   EXPECT_EQ(heads[0].name, "reading times");
   EXPECT_EQ(heads[0].architecture, "BertForReadingTimes");
-  EXPECT_EQ(heads[0].command, "read");
+  EXPECT_EQ(heads[0].pipeline, "reading-times");
   EXPECT_THAT(cloze::model_info(saved_.path()).heads, IsEmpty());
 
   CheckpointWeights weights(Checkpoint::open(saved_.path()));

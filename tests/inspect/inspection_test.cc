@@ -197,7 +197,7 @@ TEST(Inspection, SaysWhyAPartIsMissingAndInsistsWhenAsked) {
               HasSubstr("classification head"));
   explains.explanation.kind = AnswerKind::answer;
   EXPECT_THAT(message_of([&] { look("question_legacy_names", "a b", std::nullopt, explains); }),
-              HasSubstr("--pair"));
+              HasSubstr("give it as the pair"));
   explains.explanation = {.kind = AnswerKind::mask, .at = 1};
   EXPECT_THAT(message_of([&] { look("pretraining", "the [MASK]", std::nullopt, explains); }),
               HasSubstr("token 1 is the, not a [MASK]"));

@@ -144,9 +144,8 @@ TEST_F(QuestionAnsweringTest, AnswersAndNoAnswerAreMeasured) {
 }
 
 TEST_F(QuestionAnsweringTest, Mistakes) {
-  EXPECT_THAT(
-      error_of([&] { (void)task()->read_train(squad("a b", question("q1", "", -1))); }),
-      ::testing::AllOf(HasSubstr(path("q.json")), HasSubstr("q1"), HasSubstr("--version-2")));
+  EXPECT_THAT(error_of([&] { (void)task()->read_train(squad("a b", question("q1", "", -1))); }),
+              ::testing::AllOf(HasSubstr(path("q.json")), HasSubstr("q1"), HasSubstr("version 2")));
   EXPECT_THAT(error_of([&] { (void)task()->read_train(squad("a b", question("q1", "z", 0))); }),
               HasSubstr("no answer is in its context"));
   const auto data =

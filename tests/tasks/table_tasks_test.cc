@@ -60,7 +60,7 @@ TEST_F(TableTasksTest, RegressionLearnsValues) {
   EXPECT_THAT(refusal("regression", "the\t1\na\tinf\n"),
               AllOf(HasSubstr("line 2 of "), HasSubstr("inf")));
   EXPECT_THAT(refusal("regression", "sentence\tlabel\nthe\t1\na\t1,5\n"),
-              AllOf(HasSubstr("line 3 of "), HasSubstr("\"1,5\""), HasSubstr("--label-column")));
+              AllOf(HasSubstr("line 3 of "), HasSubstr("\"1,5\""), HasSubstr("label column")));
   auto trained = config();
   trained.id2label = {"a", "b"};
   EXPECT_THAT(error_of([&] { (void)make_task("regression", tokenizer(), trained, {}, true); }),
@@ -88,7 +88,7 @@ TEST_F(TableTasksTest, RankingGroupsCandidatesByQueryWhereverTheyStand) {
   EXPECT_NEAR(line["score"].get<double>(), 1 / (1 + std::exp(-1.0)), 1e-9);
 
   EXPECT_THAT(refusal("ranking", "query\tcandidate\tlabel\nq\ta\t1\nq\tb\tno\n"),
-              AllOf(HasSubstr("line 3 of "), HasSubstr("\"no\""), HasSubstr("--label-column")));
+              AllOf(HasSubstr("line 3 of "), HasSubstr("\"no\""), HasSubstr("label column")));
   EXPECT_THAT(refusal("ranking", "q\ta\t0\nq\tb\t0\n"),
               AllOf(HasSubstr(path("bad.tsv")), HasSubstr("both kinds")));
   EXPECT_THAT(refusal("ranking", "sentence\tlabel\nq\t1\nr\t0\n"), HasSubstr(path("bad.tsv")));

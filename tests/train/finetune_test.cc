@@ -125,6 +125,118 @@ TEST_F(Finetune, MemoryAndFilesGiveTheSameModel) {
                ArgumentError);
 }
 
+TEST_F(Finetune, AnUnknownBestMetricIsRefusedBeforeAnythingIsDone) {
+  settings.best_metric = "beauty";
+  bool started = false;
+  callbacks.start = [&](const FinetuneStart&) { started = true; };
+  EXPECT_THAT(message_of<ArgumentError>([&] {
+                static_cast<void>(finetune(settings, {.train = train, .dev = dev}, callbacks));
+              }),
+              ::testing::AllOf(HasSubstr("no metric beauty"), HasSubstr("accuracy, f1"),
+                               HasSubstr("loss")));
+  EXPECT_FALSE(started);
+  EXPECT_FALSE(fs::exists(settings.output));
+}
+
+/// Runs and evaluations on the same examples, from memory and from a file.
+class ExamplesInMemory : public Finetune {
+ protected:
+  void expect_same(const std::string& task, const Examples& examples, const fs::path& file) {
+    settings.task = task;
+    settings.epochs = 3;
+    const auto memory = finetune(settings, {.train = examples, .dev = examples});
+    auto from_files = settings;
+    from_files.output = folder / "files";
+    from_files.train = from_files.dev = file;
+    const auto files = finetune(from_files);
+    ASSERT_EQ(memory.evaluations.size(), 3U);
+    ASSERT_EQ(files.evaluations.size(), 3U);
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(memory.evaluations[i].train_loss, files.evaluations[i].train_loss);
+      EXPECT_EQ(memory.evaluations[i].loss, files.evaluations[i].loss);
+      EXPECT_EQ(memory.evaluations[i].metrics, files.evaluations[i].metrics);
+    }
+    EXPECT_LT(memory.evaluations[2].train_loss, memory.evaluations[0].train_loss);
+    EXPECT_EQ(memory.details, files.details);
+    EXPECT_EQ(read_file(folder / "run" / "model.safetensors"),
+              read_file(folder / "files" / "model.safetensors"));
+
+    const auto model = (folder / "run").string();
+    const auto one = evaluate({.model = model, .predictions = true}, examples);
+    const auto other = evaluate({.model = model, .data = file, .predictions = true});
+    EXPECT_EQ(one.task, task);
+    EXPECT_EQ(one.metrics, other.metrics);
+    EXPECT_EQ(one.details_json, other.details_json);
+    EXPECT_EQ(one.notes, other.notes);
+    EXPECT_EQ(one.predictions, other.predictions);
+    EXPECT_THROW(static_cast<void>(evaluate({.model = model}, train)),
+                 ArgumentError);  // TextExample
+  }
+};
+
+TEST_F(ExamplesInMemory, OfTaggedWords) {
+  std::vector<TaggedExample> examples;
+  std::string lines;
+  for (std::size_t i = 0; i < 24; ++i) {
+    const bool calm = i % 3 == 0;
+    examples.push_back({.tokens = {calm ? "calm" : "wild", words[i % 7], words[i * 3 % 7]},
+                        .tags = {"O", calm ? "B-SEA" : "B-SKY", "O"}});
+    lines +=
+        nlohmann::json{{"tokens", examples[i].tokens}, {"tags", examples[i].tags}}.dump() + '\n';
+  }
+  expect_same("token-classification", examples, folder.write("train.jsonl", lines));
+}
+
+TEST_F(ExamplesInMemory, OfQuestions) {
+  std::vector<QuestionExample> examples;
+  auto paragraphs = nlohmann::json::array();
+  for (std::size_t i = 0; i < 24; ++i) {
+    const auto& word = words[i % 7];
+    const std::string context = "calm " + word + " wild " + words[(i + 1) % 7];
+    examples.push_back({.id = "q" + std::to_string(i),
+                        .question = "wild " + word,
+                        .context = context,
+                        .answers = {{word, 5}}});
+    paragraphs.push_back({{"context", context},
+                          {"qas",
+                           {{{"id", examples[i].id},
+                             {"question", examples[i].question},
+                             {"answers", {{{"text", word}, {"answer_start", 5}}}}}}}});
+  }
+  const auto squad = nlohmann::json{{"data", {{{"paragraphs", paragraphs}}}}};
+  expect_same("question-answering", examples, folder.write("squad.json", squad.dump()));
+}
+
+TEST_F(ExamplesInMemory, OfChoices) {
+  std::vector<ChoiceExample> examples;
+  std::string table = "sent1,sent2,ending0,ending1,label\n";
+  for (std::size_t i = 0; i < 24; ++i) {
+    const std::int32_t label = i % 3 == 0 ? 1 : 0;
+    examples.push_back({.context = label == 1 ? "calm sea" : "wild sea",
+                        .question = words[i % 7],
+                        .choices = {"storm", "night"},
+                        .label = label});
+    table += examples[i].context + ',' + examples[i].question + ",storm,night," +
+             std::to_string(label) + '\n';
+  }
+  // A table's first row is its header: its lines are the numbers of the examples and one.
+  const auto file = folder.write("swag.csv", table);
+  std::string lines;
+  for (const auto& example : examples) {
+    lines += nlohmann::json{{"prompt", example.context},
+                            {"choices",
+                             {example.question + ' ' + example.choices[0],
+                              example.question + ' ' + example.choices[1]}},
+                            {"label", example.label}}
+                 .dump() +
+             '\n';
+  }
+  expect_same("multiple-choice", examples, folder.write("choices.jsonl", lines));
+  const auto model = (folder / "run").string();
+  EXPECT_EQ(evaluate({.model = model}, examples).metrics,
+            evaluate({.model = model, .data = file}).metrics);
+}
+
 TEST_F(Finetune, AStoppedRunGoesOnWithItsSettings) {
   const FinetuneExamples examples{.train = train, .dev = dev};
   static_cast<void>(finetune(settings, examples));
@@ -158,7 +270,7 @@ TEST_F(Finetune, AStoppedRunGoesOnWithItsSettings) {
   saved.keep = 3;
   const auto result = finetune(saved, examples, callbacks);
   EXPECT_TRUE(result.finished);
-  EXPECT_THAT(messages, ::testing::Contains(HasSubstr("--keep was 1, is 3")));
+  EXPECT_THAT(messages, ::testing::Contains(HasSubstr("keep was 1, is 3")));
   EXPECT_THAT(messages, ::testing::Contains(HasSubstr("resuming from")));
   EXPECT_EQ(read_file(folder / "stopped" / "model.safetensors"),
             read_file(folder / "run" / "model.safetensors"));
@@ -203,17 +315,24 @@ TEST_F(Finetune, WhatMakesNoRunIsRefused) {
     EXPECT_THAT(message_of<ArgumentError>([&] { static_cast<void>(finetune(chosen, examples)); }),
                 HasSubstr(what));
   };
-  refused([](auto& s) { s.output.clear(); }, "--output");
-  refused([](auto& s) { s.task.clear(); }, "--task");
+  refused([](auto& s) { s.output.clear(); }, "the output is missing");
+  refused([](auto& s) { s.task.clear(); }, "the task is missing");
   refused([](auto& s) { s.task = "poetry"; }, "no task poetry");
-  refused([](auto& s) { s.task = "token-classification"; }, "from a file");
+  refused([](auto& s) { s.task = "token-classification"; }, "TaggedExample");
   refused([](auto& s) { s.size.clear(); }, "a model is missing");
   refused([](auto& s) { s.size = "huge"; }, "huge");
-  refused([](auto& s) { s.vocab.clear(); }, "--vocab");
-  refused([](auto& s) { s.patience = 1; }, "--patience");
+  refused([](auto& s) { s.vocab.clear(); }, "vocab");
+  refused([](auto& s) { s.patience = 1; }, "patience");
   refused([](auto& s) { s.precision = Precision::int8; }, "int8");
+  refused([](auto& s) { s.batch_size = std::int64_t{1} << 62; }, "batch-size is");
+  refused([](auto& s) { s.accumulation = 0; }, "accumulation is");
+  refused([](auto& s) { s.data.stride = -1; }, "stride is");
+  refused([](auto& s) { s.keep = -1; }, "keep is");
+  refused([](auto& s) { s.threads = 1 << 30; }, "threads is");
+  refused([](auto& s) { s.dropout = 1.5; }, "dropout is");
+  refused([](auto& s) { s.optimizer.beta1 = 1; }, "beta1 is");
   EXPECT_THAT(message_of<ArgumentError>([&] { static_cast<void>(finetune(settings)); }),
-              HasSubstr("--train"));
+              HasSubstr("the training data is missing"));
   EXPECT_THROW(static_cast<void>(finetune_settings_of(folder / "nothing")), ArgumentError);
   EXPECT_FALSE(fs::exists(folder / "run" / "run.json"));
   fs::create_directories(folder / "damaged");

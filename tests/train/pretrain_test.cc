@@ -140,11 +140,11 @@ TEST_F(Pretrain, WhatMakesNoRunIsRefused) {
     }
     EXPECT_FALSE(fs::exists(folder / "run"));
   };
-  refused([](auto& s) { s.output.clear(); }, "--output");
-  refused([](auto& s) { s.text.clear(); }, "--text");
+  refused([](auto& s) { s.output.clear(); }, "the output is missing");
+  refused([](auto& s) { s.text.clear(); }, "the text is missing");
   refused([](auto& s) { s.vocab_size = 0; }, "a vocabulary is missing");
   refused([](auto& s) { s.steps = 0; }, "an end");
-  refused([](auto& s) { s.steps = 0, s.max_seconds = 9, s.warmup_steps = 5; }, "--warmup");
+  refused([](auto& s) { s.steps = 0, s.max_seconds = 9, s.warmup_steps = 5; }, "warm-up");
   refused([](auto& s) { s.size = "huge"; }, "huge");
   refused([](auto& s) { s.resume = true; }, "no run to resume");
 }

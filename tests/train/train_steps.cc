@@ -6,7 +6,6 @@
 // they are taken in turn. AdamW as PyTorch has it, epsilon 1e-8, clipping at 1, no dropout. Prints
 // a JSON object: the loss before each step, each step's milliseconds, and the most memory resident,
 // in bytes.
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -20,6 +19,7 @@
 
 #include "bench/encode_benchmark.h"
 #include "bert/training/pretraining.h"
+#include "core/clock.h"
 #include "goldens/pretraining_golden.h"
 #include "train/optimizer/optimizer.h"
 #include "train/optimizer/schedule.h"
@@ -52,17 +52,17 @@ void run(std::span<char*> arguments) {
   std::string losses, times;
   for (int step = 0; step < steps; ++step) {
     const auto& batch = batches[static_cast<std::size_t>(step) % batches.size()];
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = cloze::Clock::now();
     const auto loss = model.forward_backward(batch, cloze::testing::mean_pass(batch)).loss();
     const double share =
         warmup > 0 ? cloze::learning_rate_share(cloze::ScheduleKind::linear,
                                                 static_cast<double>(step) / steps, warmup / steps)
                    : 1;
     static_cast<void>(optimizer.step(learning_rate * share));
-    const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
+    const double time = cloze::milliseconds_since(start);
     const char* comma = step == 0 ? "" : ", ";
     losses += fmt::format("{}{}", comma, loss);
-    times += fmt::format("{}{}", comma, time.count());
+    times += fmt::format("{}{}", comma, time);
   }
   const auto peak = cloze::peak_resident_memory();
   cloze::internal::PretrainingLoss dev;

@@ -13,6 +13,7 @@
 #include "cloze/error.h"
 #include "cloze/output.h"
 #include "core/numbers.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -131,7 +132,7 @@ void AtomicFile::commit() {
 
 void AtomicFile::fail(int cause) const {
   if (cause == EPIPE) throw ClosedPipe(fmt::format("{} is closed", path_.string()));
-  throw IoError(fmt::format("cannot write {}: {}", path_.string(),
+  throw IoError(fmt::format("cannot write {}: {}", excerpt_of_path(path_),
                             cause == EISDIR   ? "it is a directory"
                             : cause == ESPIPE ? "a pipe cannot be written out of order: name a file"
                                               : std::generic_category().message(cause)));

@@ -12,6 +12,7 @@
 #include "core/io/atomic_file.h"
 #include "core/io/descriptor.h"
 #include "core/io/mapped_file.h"
+#include "core/strings.h"
 
 namespace cloze::files {
 namespace {
@@ -19,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void fail(std::string_view what, const fs::path& path, const std::error_code& error) {
-  throw IoError(fmt::format("cannot {} {}: {}", what, path.string(), error.message()));
+  throw IoError(fmt::format("cannot {} {}: {}", what, excerpt_of_path(path), error.message()));
 }
 
 }  // namespace
@@ -56,7 +57,7 @@ std::string read_text(const fs::path& path) {
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) refuse(errno);
   if (S_ISDIR(status.st_mode)) {
-    throw IoError(fmt::format("cannot read {}: it is a directory", path.string()));
+    throw IoError(fmt::format("cannot read {}: it is a directory", excerpt_of_path(path)));
   }
   std::string text;
   constexpr std::size_t kChunk = std::size_t{1} << 16;

@@ -12,12 +12,13 @@
 
 #include "cloze/error.h"
 #include "core/io/descriptor.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view cause) {
-  throw IoError(fmt::format("cannot read {}: {}", path.string(), cause));
+  throw IoError(fmt::format("cannot read {}: {}", excerpt_of_path(path), cause));
 }
 
 [[noreturn]] void fail(const std::filesystem::path& path, int cause) {

@@ -189,7 +189,7 @@ class IndexReader {
   }
 
   void check(const leveldb::Status& status) const {
-    if (!status.ok()) fail(fmt::format("is damaged: {}", status.ToString()));
+    if (!status.ok()) fail(fmt::format("is damaged: {}", in_quotes(status.ToString())));
   }
 
   [[noreturn]] void fail(const std::string& what) const {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 #include "core/utf8.h"
 
 namespace cloze::text {
@@ -55,8 +56,8 @@ AddedTokenFinder::AddedTokenFinder(std::vector<std::string> patterns,
   for (const std::size_t i : order) {
     if (!patterns_.empty() && patterns_.back() == patterns[i]) {
       throw ArgumentError(
-          fmt::format("added tokens \"{}\" and \"{}\" are the same after normalization; remove one",
-                      tokens_.back()->content, tokens[i]->content));
+          fmt::format("added tokens {} and {} are the same after normalization; remove one",
+                      in_quotes(tokens_.back()->content), in_quotes(tokens[i]->content)));
     }
     patterns_.push_back(std::move(patterns[i]));
     tokens_.push_back(tokens[i]);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 #include "core/utf8.h"
 #include "text/normalize/normalized_text.h"
 
@@ -22,8 +23,8 @@ AddedTokenFinder finder(const Model& model, const std::vector<AddedToken>& added
                              : token.content);
       if (patterns.back().empty()) {
         throw ArgumentError(fmt::format(
-            "added token \"{}\" is empty after normalization; give it \"normalized\": false",
-            token.content));
+            "added token {} is empty after normalization; give it \"normalized\": false",
+            in_quotes(token.content)));
       }
       tokens.push_back(&token);
     }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 #include "text/encode/assemble.h"
 #include "text/encode/decode.h"
 #include "text/encode/packer.h"
@@ -167,9 +168,9 @@ std::int32_t Tokenizer::sep_token_id() const { return impl_->sep_id; }
 std::int32_t Tokenizer::pad_token_id() const {
   if (!impl_->pad_id) {
     throw ModelError(
-        fmt::format("the vocabulary has no padding token \"{}\"; name another as "
+        fmt::format("the vocabulary has no padding token {}; name another as "
                     "pad_token in tokenizer_config.json",
-                    impl_->spec.pad_token));
+                    in_quotes(impl_->spec.pad_token)));
   }
   return *impl_->pad_id;
 }

@@ -216,9 +216,9 @@ Vocabulary read_vocab_txt(const fs::path& path) {
     }
     if (!vocabulary.add(token, line)) {
       throw FormatError(
-          fmt::format("{}: line {} has token \"{}\" again (first on line {}); remove "
+          fmt::format("{}: line {} has token {} again (first on line {}); remove "
                       "or rename one, since a token has one id",
-                      path.string(), line + 1, token, *vocabulary.id_of(token) + 1));
+                      path.string(), line + 1, in_quotes(token), *vocabulary.id_of(token) + 1));
     }
   }
   if (vocabulary.size() == 0) {
@@ -235,7 +235,7 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
     throw IoError(
         fmt::format("{}: no such directory; a tokenizer is a directory with tokenizer.json "
                     "or vocab.txt",
-                    directory.string()));
+                    excerpt_of_path(directory)));
   }
   TokenizerSpec spec;
   const bool has_json = files::exists(json_path);

@@ -33,7 +33,7 @@ void read_vocab_object(JsonScanner& scan, Vocabulary& vocabulary) {
     const auto id = scan.id();
     try {
       if (!vocabulary.add(token, id)) {
-        scan.fail(fmt::format("token \"{}\" is in the vocabulary twice", token));
+        scan.fail(fmt::format("token {} is in the vocabulary twice", in_quotes(token)));
       }
     } catch (const ArgumentError& error) {
       scan.fail(error.what());
@@ -118,7 +118,7 @@ void read_normalizer(const Json& json, TokenizerSpec& spec, const std::string& o
     throw ModelError(
         fmt::format("{}: the normalizer is {}, not BertNormalizer: this is not the "
                     "tokenizer of a BERT",
-                    origin, type));
+                    origin, excerpt(type)));
   }
   spec.rules.clean_text = required_json_field<bool>(normalizer, "clean_text", origin);
   spec.rules.handle_chinese_chars =
@@ -145,9 +145,9 @@ Template read_template(const Json& pieces, const Json& special, const Vocabulary
           !std::all_of(piece.ids.begin(), piece.ids.end(),
                        [&](std::int32_t i) { return vocabulary.has_id(i); })) {
         throw FormatError(
-            fmt::format("{}: the template's special token \"{}\" has ids that are not "
+            fmt::format("{}: the template's special token {} has ids that are not "
                         "in the vocabulary",
-                        origin, id));
+                        origin, in_quotes(id)));
       }
     } else {
       piece.sequence = id == "A" ? 0 : 1;
@@ -167,8 +167,8 @@ std::string named_token(const Json& processor, const char* name, const Vocabular
   auto token =
       required_json_field<std::pair<std::string, std::int32_t>>(processor, name, origin).first;
   if (!vocabulary.id_of(token)) {
-    throw FormatError(fmt::format(
-        "{}: the post-processor's {} token \"{}\" is not in the vocabulary", origin, name, token));
+    throw FormatError(fmt::format("{}: the post-processor's {} token {} is not in the vocabulary",
+                                  origin, name, in_quotes(token)));
   }
   return token;
 }
@@ -192,7 +192,7 @@ void read_post_processor(const Json& json, TokenizerSpec& spec, const std::strin
     throw ModelError(
         fmt::format("{}: the post-processor is {}; a BERT has TemplateProcessing or "
                     "BertProcessing",
-                    origin, type));
+                    origin, excerpt(type)));
   }
 }
 
@@ -216,14 +216,14 @@ void read_tokenizer_json(std::string_view json, const std::string& origin, Token
     throw ModelError(
         fmt::format("{}: the model is {}, not WordPiece: this is not the tokenizer of a "
                     "BERT",
-                    origin, type));
+                    origin, excerpt(type)));
   }
   const Json& pre = component(parts.pre_tokenizer, "pretokenizers");
   if (const auto type = type_of(pre, origin); type != "BertPreTokenizer") {
     throw ModelError(
         fmt::format("{}: the pre-tokenizer is {}, not BertPreTokenizer: this is not the "
                     "tokenizer of a BERT",
-                    origin, type));
+                    origin, excerpt(type)));
   }
   spec.vocabulary = std::move(parts.vocabulary);
   spec.base_vocab_size = spec.vocabulary.size();

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 #include "core/utf8.h"
 
 namespace cloze::text {
@@ -44,15 +45,15 @@ bool Vocabulary::continues_words(std::string_view token) const {
 
 bool Vocabulary::add(std::string_view token, std::int32_t id, bool piece) {
   if (id < 0 || id >= kMaxTokens) {
-    throw ArgumentError(
-        fmt::format("token \"{}\" has id {}; ids must be in [0, {})", token, id, kMaxTokens));
+    throw ArgumentError(fmt::format("token {} has id {}; ids must be in [0, {})", in_quotes(token),
+                                    id, kMaxTokens));
   }
   if (has_id(id)) {
     if (this->token(id) == token) return false;
     throw ArgumentError(
-        fmt::format("id {} belongs to token \"{}\" and to \"{}\"; give each token "
+        fmt::format("id {} belongs to token {} and to {}; give each token "
                     "an id of its own",
-                    id, this->token(id), token));
+                    id, in_quotes(this->token(id)), in_quotes(token)));
   }
   const bool starts = piece && starts_words(token);
   const bool continues = piece && continues_words(token);

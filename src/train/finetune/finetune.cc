@@ -97,8 +97,7 @@ std::unique_ptr<TaskData> read_train(const ChosenTask& chosen, const DataSource&
     return chosen.task->read_train(source);
   } catch (const FormatError& error) {
     if (!chosen.trained || resumed) throw;
-    throw FormatError(
-        fmt::format("{} (--new-head trains a new head, for the labels of the file)", error.what()));
+    throw FormatError(fmt::format("{} (a new head learns the labels of the file)", error.what()));
   }
 }
 
@@ -117,40 +116,58 @@ std::vector<float> class_weights_of(const FinetuneSettings& settings, const Task
   if (settings.class_weights.empty() && !settings.balanced_class_weights) return {};
   const bool by_label = task.loss() == internal::TaskLoss::cross_entropy && task.head().by_label();
   if (!by_label) {
-    throw ArgumentError(
-        fmt::format("--class-weights belong to tasks that choose one of several labels, not to {}",
-                    task.name()));
+    throw ArgumentError(fmt::format(
+        "class weights belong to tasks that choose one of several labels, not to {}", task.name()));
   }
   if (!settings.balanced_class_weights) return settings.class_weights;
   return balanced_class_weights(label_counts(train, config.num_labels()));
 }
 
+/// Throws ArgumentError for numbers that no run can have.
+void require_in_range(const FinetuneSettings& settings) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;
+  internal::require_usable(settings);
+  internal::require_count("max-train-samples", settings.data.max_samples, 0, kMost);
+  internal::require_count("max-dev-samples", settings.max_dev_samples, 0, kMost);
+  internal::require_count("max-length", settings.data.max_length, 0, std::int64_t{1} << 30);
+  internal::require_count("stride", settings.data.stride, 0, 1 << 20);
+  internal::require_count("steps", settings.steps, 0, kMost);
+  internal::require_count("batch-size", settings.batch_size, 1, 1 << 20);
+  internal::require_count("accumulation", settings.accumulation, 1, 1 << 20);
+  internal::require_count("batch-tokens", settings.batch_tokens, 1, std::int64_t{1} << 30);
+  internal::require_count("freeze-layers", settings.freeze_layers, 0, 1 << 20);
+  internal::require_count("patience", settings.patience, 0, kMost);
+  if (settings.classifier_dropout) {
+    internal::require_in_range("classifier-dropout", *settings.classifier_dropout, 0.0, 0.999);
+  }
+}
+
 /// Throws ArgumentError for what is missing or does not go together.
 void require_complete(const FinetuneSettings& settings, const Sources& sources) {
+  require_in_range(settings);
   if (settings.task.empty()) {
     std::string names;
     for (const auto& task : tasks())
       names += fmt::format("{}{}", names.empty() ? "" : ", ", task.name);
-    throw ArgumentError("--task is missing: one of " + names);
+    throw ArgumentError("the task is missing: one of " + names);
   }
   if (settings.model.empty() && settings.size.empty()) {
-    throw ArgumentError(
-        "a model is missing: give --model DIR_OR_NAME, or --size NAME to begin from nothing");
+    throw ArgumentError("a model is missing: name one, or a size to begin from nothing");
   }
   if (!settings.model.empty() && !settings.size.empty()) {
-    throw ArgumentError("--model and --size exclude each other: a size begins from nothing");
+    throw ArgumentError("model and size exclude each other: a size begins from nothing");
   }
   if (!settings.size.empty() && settings.vocab.empty()) {
-    throw ArgumentError("--size needs --vocab FILE beside it");
+    throw ArgumentError("a size needs a vocabulary (vocab) beside it");
   }
   if (!sources.train.in_memory() && sources.train.file().empty()) {
-    throw ArgumentError("--train is missing: the file to learn from");
+    throw ArgumentError("the training data is missing: the file to learn from");
   }
   if (settings.patience > 0 && !sources.dev) {
-    throw ArgumentError("--patience needs --dev FILE: nothing else says what is better");
+    throw ArgumentError("patience needs a dev set: nothing else says what is better");
   }
   if (!settings.best_metric.empty() && !sources.dev) {
-    throw ArgumentError("--best-metric needs --dev FILE: nothing is measured without");
+    throw ArgumentError("a best metric needs a dev set: nothing is measured without");
   }
 }
 
@@ -166,16 +183,16 @@ std::optional<RunDirectory> open_resumed(const FinetuneSettings& settings,
                                          const FinetuneCallbacks& callbacks) {
   if (!settings.resume) return std::nullopt;
   auto run = internal::open_run(settings);
-  const auto began = internal::finetune_settings_from(run.settings(), "run.json");
+  const auto began = internal::finetune_settings_from(run.settings(), run.settings_file());
   internal::require_unchanged(internal::saved_settings(settings), internal::saved_settings(began),
-                              run.settings(), callbacks);
+                              run.settings(), run.settings_file(), callbacks);
   return run;
 }
 
 FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sources,
                            const FinetuneCallbacks& callbacks) {
   if (settings.output.empty()) {
-    throw ArgumentError("--output is missing: the directory of the run");
+    throw ArgumentError("the output is missing: the directory of the run");
   }
   auto run = open_resumed(settings, callbacks);
   require_complete(settings, sources);
@@ -224,7 +241,7 @@ FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sour
   if (!run) {
     run = internal::open_run(settings);
     run->write_settings(internal::run_json(internal::saved_settings(settings), fingerprint));
-  } else if (!internal::began_with(run->settings(), fingerprint)) {
+  } else if (!internal::began_with(run->settings(), fingerprint, run->settings_file())) {
     throw ModelError(
         "the training data is not what the run began with (changed, or in another order): resume "
         "with the same file, or begin another run");

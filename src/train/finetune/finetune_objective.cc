@@ -7,11 +7,13 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
 #include "core/io/atomic_file.h"
 #include "core/random_stream.h"
+#include "core/strings.h"
 #include "train/finetune/finetune_log.h"
 #include "train/finetune/model_card.h"
 #include "train/finetune/task_data.h"
@@ -181,10 +183,9 @@ class FinetuneObjective final : public internal::Objective {
       if (known == name) return value;
     }
     if (name == kLoss) return evaluation.loss;
-    std::string known;
-    for (const auto& [each, value] : evaluation.metrics) known += each + ", ";
-    throw ArgumentError(fmt::format("the task {} has no metric {}: it has {}{}",
-                                    inputs_.task.name(), name, known, kLoss));
+    throw ModelError(
+        fmt::format("the evaluation of step {} has no metric {}, which \"best\" goes by",
+                    evaluation.step, excerpt(name)));
   }
 
   [[nodiscard]] std::string_view metric_name() const {
@@ -275,6 +276,14 @@ void set_layer_rates(internal::Parameters& parameters, std::int64_t layers, doub
 }
 
 void require_runnable(const FinetuneInputs& inputs, const FinetuneSettings& settings) {
+  if (inputs.dev != nullptr && !settings.best_metric.empty() && settings.best_metric != kLoss) {
+    const auto names = inputs.dev->metric_names();
+    if (std::find(names.begin(), names.end(), settings.best_metric) == names.end()) {
+      throw ArgumentError(fmt::format("the task {} has no metric {}: it has {}, {}",
+                                      inputs.task.name(), excerpt(settings.best_metric),
+                                      fmt::join(names, ", "), kLoss));
+    }
+  }
   const auto require = [](bool holds, const char* what) {
     if (!holds) throw ArgumentError(what);
   };

@@ -3,37 +3,24 @@
 
 #include <cmath>
 
+#include <fmt/ranges.h>
+
 #include "core/numbers.h"
-#include "train/run/run_directory.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace internal {
 namespace {
 
-/// One text: "balanced", or numbers with commas between them.
-template <class Settings>
-struct ClassWeights {
-  Settings& settings;
-};
-template <class Settings>
-ClassWeights(Settings&) -> ClassWeights<Settings>;
-template <class Settings>
-nlohmann::json setting_json(const ClassWeights<Settings>& weights) {
-  if (weights.settings.balanced_class_weights) return "balanced";
-  std::string text;
-  for (const float weight : weights.settings.class_weights) {
-    text += fmt::format("{}{}", text.empty() ? "" : ",", weight);
-  }
-  return text;
-}
-void read_setting(const nlohmann::json& json, ClassWeights<FinetuneSettings> weights) {
-  weights.settings.set_class_weights(json.get<std::string>());
+/// "balanced", or numbers with commas between them.
+std::string class_weights_text(const FinetuneSettings& settings) {
+  if (settings.balanced_class_weights) return "balanced";
+  return fmt::format("{}", fmt::join(settings.class_weights, ","));
 }
 
 // What changes the batches, the model or the arithmetic of a step may not change; what a run costs
 // and what it tells may.
-template <class Settings, class Visit>
-void visit_settings(Settings& s, Visit& visit) {
+constexpr auto list = [](FinetuneSettings& s, auto& visit) {
   visit("model", s.model);
   visit("size", s.size);
   visit("vocab", s.vocab);
@@ -59,7 +46,8 @@ void visit_settings(Settings& s, Visit& visit) {
   visit("batch-size", s.batch_size);
   visit("accumulation", s.accumulation);
   visit("batch-tokens", s.batch_tokens);
-  visit("class-weights", ClassWeights{s});
+  visit("class-weights", Converted{[&] { return class_weights_text(s); },
+                                   [&](const std::string& text) { s.set_class_weights(text); }});
   visit("label-smoothing", s.label_smoothing);
   visit("layer-decay", s.layer_decay);
   visit("freeze-layers", s.freeze_layers);
@@ -67,22 +55,16 @@ void visit_settings(Settings& s, Visit& visit) {
   visit("best-metric", s.best_metric);
   visit("patience", s.patience, kMayChange);
   visit_training_settings(s, visit);
-}
+};
 
 }  // namespace
 
 std::vector<SavedSetting> saved_settings(const FinetuneSettings& settings) {
-  SettingsWriter writer;
-  visit_settings(settings, writer);
-  return writer.settings();
+  return saved_by(list, settings);
 }
 
 FinetuneSettings finetune_settings_from(const std::string& run_json, const std::string& origin) {
-  const auto saved = parse_json_object(run_json, origin);
-  FinetuneSettings settings;
-  SettingsReader reader(saved, origin);
-  visit_settings(settings, reader);
-  return settings;
+  return settings_from<FinetuneSettings>(list, run_json, origin);
 }
 
 }  // namespace internal
@@ -98,7 +80,8 @@ void FinetuneSettings::set_class_weights(std::string_view text) {
     if (!std::isfinite(value)) {
       class_weights.clear();
       throw ArgumentError(fmt::format(
-          "--class-weights {} is neither \"balanced\" nor numbers with commas between them", text));
+          "the class weights {} are neither \"balanced\" nor numbers with commas between them",
+          in_quotes(text)));
     }
     class_weights.push_back(value);
     if (comma == std::string_view::npos) break;
@@ -107,10 +90,7 @@ void FinetuneSettings::set_class_weights(std::string_view text) {
 }
 
 FinetuneSettings finetune_settings_of(const std::filesystem::path& run_directory) {
-  auto settings = internal::finetune_settings_from(read_run_settings(run_directory), "run.json");
-  settings.output = run_directory;
-  settings.resume = true;
-  return settings;
+  return internal::settings_to_resume<FinetuneSettings>(internal::list, run_directory);
 }
 
 }  // namespace cloze

@@ -5,8 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
-#include "core/json.h"
+#include "core/json_fields.h"
 #include "train/finetune/finetune_objective.h"
+#include "train/run/training_state.h"
 
 namespace cloze {
 namespace {
@@ -21,18 +22,29 @@ Json json_of(const FinetuneEvaluation& evaluation) {
       {"loss", evaluation.loss}, {"metrics", metrics},        {"best", evaluation.best}};
 }
 
-FinetuneEvaluation evaluation_of(const nlohmann::json& json) {
+nlohmann::json list_of(const nlohmann::json& json, const char* name, const std::string& origin) {
+  auto list = required_json_field<nlohmann::json>(json, name, origin);
+  if (list.is_array()) return list;
+  throw FormatError(
+      fmt::format("{}: field \"{}\" is {}, which is no list", origin, name, json_excerpt(list)));
+}
+
+FinetuneEvaluation evaluation_of(const nlohmann::json& json, const std::string& origin) {
   FinetuneEvaluation evaluation;
-  json.at("step").get_to(evaluation.step);
-  json.at("epoch").get_to(evaluation.epoch);
-  json.at("train_loss").get_to(evaluation.train_loss);
-  json.at("loss").get_to(evaluation.loss);
-  json.at("best").get_to(evaluation.best);
-  for (const auto& pair : json.at("metrics")) {
-    // A metric that was not a number is null in JSON.
+  evaluation.step = required_json_whole(json, "step", origin);
+  evaluation.epoch = required_json_field<double>(json, "epoch", origin);
+  evaluation.train_loss = json_number_or_nan(json, "train_loss", origin);
+  evaluation.loss = json_number_or_nan(json, "loss", origin);
+  evaluation.best = required_json_field<bool>(json, "best", origin);
+  for (const auto& pair : list_of(json, "metrics", origin)) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() ||
+        !(pair[1].is_number() || pair[1].is_null())) {
+      throw FormatError(fmt::format("{}: {} is no metric: a name and a number are expected", origin,
+                                    json_excerpt(pair)));
+    }
     const auto value =
-        pair.at(1).is_null() ? std::numeric_limits<double>::quiet_NaN() : pair.at(1).get<double>();
-    evaluation.metrics.emplace_back(pair.at(0).get<std::string>(), value);
+        pair[1].is_null() ? std::numeric_limits<double>::quiet_NaN() : pair[1].get<double>();
+    evaluation.metrics.emplace_back(pair[0].get<std::string>(), value);
   }
   return evaluation;
 }
@@ -67,28 +79,22 @@ std::string FinetuneState::to_json() const {
 }
 
 FinetuneState FinetuneState::from_json(std::string_view json, const std::string& origin) {
-  const auto found = parse_json_object(json, origin);
   FinetuneState state;
-  try {
-    found.at("step").get_to(state.step);
-    found.at("passes").get_to(state.passes);
-    found.at("tokens").get_to(state.tokens);
-    found.at("seconds").get_to(state.seconds);
-    const auto& since = found.at("since_evaluated");
-    since.at("sum").get_to(state.since_evaluated.sum);
-    since.at("weight").get_to(state.since_evaluated.weight);
-    since.at("labelled").get_to(state.since_evaluated.labelled);
-    since.at("correct").get_to(state.since_evaluated.correct);
-    found.at("without_better").get_to(state.without_better);
-    found.at("stopped_early").get_to(state.stopped_early);
-    for (const auto& each : found.at("evaluations")) {
-      state.evaluations.push_back(evaluation_of(each));
+  internal::read_state(json, origin, state, [&](const nlohmann::json& found) {
+    state.passes = required_json_whole(found, "passes", origin);
+    const auto since = required_json_field<nlohmann::json>(found, "since_evaluated", origin);
+    state.since_evaluated.sum = json_number_or_nan(since, "sum", origin);
+    state.since_evaluated.weight = json_number_or_nan(since, "weight", origin);
+    state.since_evaluated.labelled = required_json_whole(since, "labelled", origin);
+    state.since_evaluated.correct = required_json_whole(since, "correct", origin);
+    state.without_better = required_json_whole(found, "without_better", origin);
+    state.stopped_early = required_json_field<bool>(found, "stopped_early", origin);
+    for (const auto& each : list_of(found, "evaluations", origin)) {
+      state.evaluations.push_back(evaluation_of(each, origin));
     }
-    found.at("best_details").get_to(state.best_details);
-    found.at("best_details_json").get_to(state.best_details_json);
-  } catch (const nlohmann::json::exception& error) {
-    throw FormatError(fmt::format("{} is not a trainer's state: {}", origin, error.what()));
-  }
+    state.best_details = required_json_field<std::string>(found, "best_details", origin);
+    state.best_details_json = required_json_field<std::string>(found, "best_details_json", origin);
+  });
   return state;
 }
 

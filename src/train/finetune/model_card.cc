@@ -79,13 +79,6 @@ std::vector<Row> settings_rows(const FinetuneInputs& inputs, const FinetuneSetti
 
 }  // namespace
 
-std::string_view command_of(const Task& task) {
-  for (const auto& each : tasks()) {
-    if (each.name == task.name()) return each.command;
-  }
-  return task.head().command;
-}
-
 std::string results_table(std::span<const FinetuneEvaluation> evaluations) {
   if (evaluations.empty()) return "";
   Row header{"epoch", "step", "train loss", "dev loss"};
@@ -113,7 +106,7 @@ std::string model_card(const FinetuneInputs& inputs, const FinetuneSettings& set
   std::string text = fmt::format(
       "---\nlibrary_name: {}\npipeline_tag: {}\ntags:\n- bert\n- cloze\n---\n\n"
       "# A BERT for {}\n\n"
-      "Fine-tuned by `cloze finetune` from `{}`: {} layers, hidden size {}, {} parameters, "
+      "Fine-tuned by Cloze from `{}`: {} layers, hidden size {}, {} parameters, "
       "`{}`.\n\n",
       head.unit == internal::HeadUnit::pair ? "sentence-transformers" : "transformers",
       head.pipeline, inputs.task.name(), inputs.base_model, config.num_hidden_layers,
@@ -125,10 +118,10 @@ std::string model_card(const FinetuneInputs& inputs, const FinetuneSettings& set
     }
     text += ".\n\n";
   }
-  text += fmt::format(
-      "## Use\n\n```\ncloze {} --model DIR ...\ncloze evaluate --model DIR --data FILE\n```\n\n"
-      "transformers loads the directory as `{}`.\n\n",
-      command_of(inputs.task), internal::architecture_of(head));
+  text += "## Use\n\n";
+  if (!settings.usage.empty()) text += fmt::format("```\n{}\n```\n\n", settings.usage);
+  text +=
+      fmt::format("transformers loads the directory as `{}`.\n\n", internal::architecture_of(head));
   text += fmt::format("## Data\n\nTraining: `{}`, {} examples.", inputs.train_name,
                       inputs.train.examples());
   if (inputs.dev != nullptr) {

@@ -9,9 +9,6 @@
 
 namespace cloze {
 
-/// The command that answers with a model of the task: "classify", "rank", "tag", ...
-[[nodiscard]] std::string_view command_of(const Task& task);
-
 /// The card: what the model is, how to use it, data, settings, figures.
 [[nodiscard]] std::string model_card(const FinetuneInputs& inputs, const FinetuneSettings& settings,
                                      const FinetuneState& state);

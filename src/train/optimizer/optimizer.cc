@@ -7,13 +7,14 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 
 namespace cloze {
 
 OptimizerKind optimizer_from(std::string_view name) {
   if (name == "adamw") return OptimizerKind::adamw;
   if (name == "lamb") return OptimizerKind::lamb;
-  throw ArgumentError(fmt::format("there is no optimizer \"{}\": use adamw or lamb", name));
+  throw ArgumentError(fmt::format("there is no optimizer {}: use adamw or lamb", in_quotes(name)));
 }
 
 std::string_view name_of(OptimizerKind kind) {

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -31,8 +32,8 @@ ScheduleKind schedule_from(std::string_view name) {
     if (known == name) return kind;
   }
   throw ArgumentError(fmt::format(
-      "there is no schedule \"{}\": use linear, cosine, constant, one-cycle or inverse-sqrt",
-      name));
+      "there is no schedule {}: use linear, cosine, constant, one-cycle or inverse-sqrt",
+      in_quotes(name)));
 }
 
 std::string_view name_of(ScheduleKind kind) {
@@ -73,7 +74,9 @@ double warmup_share(const TrainingSettings& settings, std::int64_t steps) {
   if (counted == 0) return share;
   if (steps <= 0) {
     throw ArgumentError(
-        "--warmup counts steps from 1 on, and without --steps nobody knows their share");
+        "a warm-up of 1 and more counts steps, and without a number of steps for the run nobody "
+        "knows "
+        "their share");
   }
   return std::min(1.0, counted / static_cast<double>(steps));
 }

@@ -144,13 +144,15 @@ std::vector<internal::PretrainingBatch> evaluation_of(const PretrainSettings& se
 
 /// Throws ArgumentError for what is missing or does not go together.
 void require_complete(const PretrainSettings& settings) {
-  if (settings.text.empty()) throw ArgumentError("--text is missing: what to train on");
+  if (settings.text.empty()) throw ArgumentError("the text is missing: what to train on");
   if (settings.vocab.empty() && settings.vocab_size == 0 && settings.init.empty()) {
     throw ArgumentError(
-        "a vocabulary is missing: give --vocab FILE, --vocab-size N to train one, or --init MODEL");
+        "a vocabulary is missing: give one (vocab), a size to train one of (vocab size), or a "
+        "model to begin "
+        "with (init)");
   }
   if (settings.steps == 0 && settings.max_seconds == 0) {
-    throw ArgumentError("the run needs an end: give --steps N, --max-time TIME, or both");
+    throw ArgumentError("the run needs an end: a number of steps, a time, or both");
   }
   require_runnable(settings);
   static_cast<void>(internal::training_dtype(settings.precision));
@@ -161,9 +163,9 @@ std::optional<RunDirectory> open_resumed(const PretrainSettings& settings,
                                          const PretrainCallbacks& callbacks) {
   if (!settings.resume) return std::nullopt;
   auto run = internal::open_run(settings);
-  const auto began = internal::pretrain_settings_from(run.settings(), "run.json");
+  const auto began = internal::pretrain_settings_from(run.settings(), run.settings_file());
   internal::require_unchanged(internal::saved_settings(settings), internal::saved_settings(began),
-                              run.settings(), callbacks);
+                              run.settings(), run.settings_file(), callbacks);
   return run;
 }
 
@@ -177,7 +179,7 @@ void tell_warnings(const PretrainCallbacks& callbacks, const std::vector<std::st
 
 PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallbacks& callbacks) {
   if (settings.output.empty()) {
-    throw ArgumentError("--output is missing: the directory of the run");
+    throw ArgumentError("the output is missing: the directory of the run");
   }
   auto opened = open_resumed(settings, callbacks);
   // What can be wrong is looked at before anything is made.
@@ -213,10 +215,10 @@ PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallback
   if (!settings.resume) {
     run.write_settings(
         internal::run_json(internal::saved_settings(settings), sample.fingerprint()));
-  } else if (!internal::began_with(run.settings(), sample.fingerprint())) {
+  } else if (!internal::began_with(run.settings(), sample.fingerprint(), run.settings_file())) {
     throw ModelError(
         "the text is not what the run began with (other files, another order, or changed content): "
-        "resume with the same text, or begin another run with --init");
+        "resume with the same text, or begin another run from its model");
   }
   if (callbacks.start) {
     callbacks.start({.documents = sample.documents(),

@@ -48,9 +48,16 @@ class PretrainObjective final : public internal::Objective {
                                    state_.phase + 1, inputs_.phases.size()));
     }
     evaluated_step_ = state_.step;
+    try {
+      open_data();
+    } catch (const ArgumentError& error) {  // a position that the data do not have
+      throw FormatError(fmt::format("{}: {}", origin, error.what()));
+    }
   }
 
-  void begin() override { open_data(); }
+  void begin() override {
+    if (!data_) open_data();
+  }
 
   /// By steps or by time, whichever is further.
   [[nodiscard]] double progress() const override {
@@ -152,7 +159,9 @@ class PretrainObjective final : public internal::Objective {
     for (const auto& batch : inputs_.evaluation) loss += inputs_.model.evaluate(batch);
     const double total = loss.loss();
     PretrainEvaluation evaluation{.step = state_.step, .metrics = metrics_of(loss)};
-    evaluation.best = state_.best_step < 0 || total < state_.best_loss;
+    // Any loss is better than one that is no number.
+    evaluation.best = state_.best_step < 0 || total < state_.best_loss ||
+                      (std::isnan(state_.best_loss) && !std::isnan(total));
     if (evaluation.best) {
       state_.best_step = state_.step;
       state_.best_loss = total;
@@ -252,7 +261,22 @@ void require_runnable(const PretrainSettings& settings) {
           "the time of a run is a number of seconds, or 0");
   require(settings.steps > 0 || settings.max_seconds > 0,
           "a run needs an end: a number of steps, a time, or both");
-  require(settings.accumulation > 0, "a step takes at least one batch");
+  internal::require_usable(settings);
+  constexpr std::int64_t kLongest = 1 << 16, kMost = std::int64_t{1} << 40;
+  internal::require_count("vocab-size", settings.vocab_size, 0, 1 << 24);
+  internal::require_count("evaluation-sequences", settings.evaluation_sequences, 0, kMost);
+  internal::require_count("max-predictions", settings.max_predictions, 0, 1 << 20);
+  internal::require_count("duplicate-factor", settings.duplicate_factor, 0, 1 << 20);
+  internal::require_count("max-length", settings.max_length, 8, kLongest);
+  internal::require_count("long-length", settings.long_length, 8, kLongest);
+  internal::require_count("batch-tokens", settings.batch_tokens, 8, std::int64_t{1} << 30);
+  internal::require_count("batch-sequences", settings.batch_sequences, 0, 1 << 24);
+  internal::require_count("accumulation", settings.accumulation, 1, 1 << 20);
+  internal::require_count("data-workers", settings.data_workers, 0, 1024);
+  internal::require_count("steps", settings.steps, 0, kMost);
+  internal::require_in_range("short-sequences", settings.short_sequences, 0.0, 1.0);
+  internal::require_in_range("long-share", settings.long_share, 0.0, 1.0);
+  internal::require_in_range("loss-spike", settings.loss_spike, 0.0, 1e30);
   internal::require_valid(course_of(settings));
 }
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/numbers.h"
-#include "train/run/run_directory.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace internal {
@@ -19,26 +19,9 @@ std::string duration_text(double seconds) {
   return fmt::format("{}s", seconds);
 }
 
-/// One text, as the command has it: "90s", "20m", "8h", or "" for no limit.
-template <class Settings>
-struct MaxTime {
-  Settings& settings;
-};
-template <class Settings>
-MaxTime(Settings&) -> MaxTime<Settings>;
-template <class Settings>
-nlohmann::json setting_json(const MaxTime<Settings>& time) {
-  return duration_text(time.settings.max_seconds);
-}
-void read_setting(const nlohmann::json& json, MaxTime<PretrainSettings> time) {
-  const auto text = json.get<std::string>();
-  time.settings.max_seconds = text.empty() ? 0 : seconds_from(text);
-}
-
 // What changes the batches, the model or the arithmetic of a step may not change; how long a run
 // goes on, what it costs and what it tells may.
-template <class Settings, class Visit>
-void visit_settings(Settings& s, Visit& visit) {
+constexpr auto list = [](PretrainSettings& s, auto& visit) {
   visit("size", s.size);
   visit("config", s.config);
   visit("init", s.init);
@@ -66,26 +49,25 @@ void visit_settings(Settings& s, Visit& visit) {
   visit("accumulation", s.accumulation);
   visit("data-workers", s.data_workers, kMayChange);
   visit("steps", s.steps, kMayChange);
-  visit("max-time", MaxTime{s}, kMayChange);
+  visit("max-time",
+        Converted{[&] { return duration_text(s.max_seconds); },
+                  [&](const std::string& text) {
+                    s.max_seconds = text.empty() ? 0 : seconds_from(text);
+                  }},
+        kMayChange);
   visit("loss-spike", s.loss_spike, kMayChange);
   visit("save-every-minutes", s.save_every_minutes, kMayChange);
   visit_training_settings(s, visit);
-}
+};
 
 }  // namespace
 
 std::vector<SavedSetting> saved_settings(const PretrainSettings& settings) {
-  SettingsWriter writer;
-  visit_settings(settings, writer);
-  return writer.settings();
+  return saved_by(list, settings);
 }
 
 PretrainSettings pretrain_settings_from(const std::string& run_json, const std::string& origin) {
-  const auto saved = parse_json_object(run_json, origin);
-  PretrainSettings settings;
-  SettingsReader reader(saved, origin);
-  visit_settings(settings, reader);
-  return settings;
+  return settings_from<PretrainSettings>(list, run_json, origin);
 }
 
 }  // namespace internal
@@ -101,16 +83,13 @@ double seconds_from(std::string_view text) {
   const double seconds = finite_number(number).value_or(0) * factor;
   if (!(seconds > 0) || !std::isfinite(seconds)) {
     throw ArgumentError(
-        fmt::format("--max-time {} is no time: give seconds, or a number with s, m or h", text));
+        fmt::format("{} is no time: give seconds, or a number with s, m or h", in_quotes(text)));
   }
   return seconds;
 }
 
 PretrainSettings pretrain_settings_of(const std::filesystem::path& run_directory) {
-  auto settings = internal::pretrain_settings_from(read_run_settings(run_directory), "run.json");
-  settings.output = run_directory;
-  settings.resume = true;
-  return settings;
+  return internal::settings_to_resume<PretrainSettings>(internal::list, run_directory);
 }
 
 }  // namespace cloze

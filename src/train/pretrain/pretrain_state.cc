@@ -1,11 +1,11 @@
 // A run's state as JSON, and the model as a directory.
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
-#include "core/json.h"
+#include "core/json_fields.h"
 #include "train/pretrain/pretrain_objective.h"
+#include "train/run/training_state.h"
 
 namespace cloze {
 
@@ -24,23 +24,17 @@ std::string PretrainState::to_json() const {
 }
 
 PretrainState PretrainState::from_json(std::string_view json, const std::string& origin) {
-  const auto found = parse_json_object(json, origin);
   PretrainState state;
-  try {
-    found.at("step").get_to(state.step);
-    found.at("tokens").get_to(state.tokens);
-    found.at("seconds").get_to(state.seconds);
-    found.at("average_loss").get_to(state.average_loss);
-    found.at("phase").get_to(state.phase);
-    found.at("best_step").get_to(state.best_step);
-    found.at("best_loss").get_to(state.best_loss);
-    const auto& position = found.at("position");
-    position.at("epoch").get_to(state.position.epoch);
-    position.at("unit").get_to(state.position.unit);
-    position.at("sequence").get_to(state.position.sequence);
-  } catch (const nlohmann::json::exception& error) {
-    throw FormatError(fmt::format("{} is not a trainer's state: {}", origin, error.what()));
-  }
+  internal::read_state(json, origin, state, [&](const nlohmann::json& found) {
+    state.average_loss = json_number_or_nan(found, "average_loss", origin);
+    state.phase = required_json_whole<std::size_t>(found, "phase", origin);
+    state.best_step = required_json_whole<std::int64_t>(found, "best_step", origin, -1);
+    state.best_loss = json_number_or_nan(found, "best_loss", origin);
+    const auto position = required_json_field<nlohmann::json>(found, "position", origin);
+    state.position.epoch = required_json_whole(position, "epoch", origin);
+    state.position.unit = required_json_whole(position, "unit", origin);
+    state.position.sequence = required_json_whole(position, "sequence", origin);
+  });
   return state;
 }
 

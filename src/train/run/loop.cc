@@ -44,6 +44,11 @@ void Loop::resume(std::int64_t step) {
       load_training_state(directory_, step, objective_.parameters(), optimizer_);
   objective_.parameters_changed();
   objective_.restore(json, origin);
+  if (objective_.state().step != step) {
+    throw FormatError(
+        fmt::format("{} is of step {}, and the checkpoint of step {}: it is of another", origin,
+                    objective_.state().step, step));
+  }
   saved_step_ = objective_.state().step;
 }
 
@@ -101,7 +106,7 @@ void Loop::fail(const std::string& reason) {
   const auto step = objective_.state().step;
   if (saved_step_ != step) save();
   throw ModelError(fmt::format(
-      "{}: stopped; the last good state is {}. Lower --learning-rate, or look at the data{}",
+      "{}: stopped; the last good state is {}. Lower the learning rate, or look at the data{}",
       reason, directory_.checkpoint(step).string(), objective_.place()));
 }
 

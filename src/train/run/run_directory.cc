@@ -32,7 +32,7 @@ constexpr std::array kModelFiles{
     "1_Pooling",      "2_Normalize",           "tokenizer", "sentence_bert_config.json"};
 
 [[noreturn]] void fail(const fs::path& path, std::string_view what, const std::error_code& error) {
-  throw IoError(fmt::format("cannot {} {}: {}", what, path.string(), error.message()));
+  throw IoError(fmt::format("cannot {} {}: {}", what, excerpt_of_path(path), error.message()));
 }
 
 /// The bytes of files and directories reach the disk in the order of these calls.
@@ -140,9 +140,7 @@ RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
   const auto entries = files::list(path);
   if (existing == ExistingRun::refuse && has_run) {
     throw ArgumentError(fmt::format(
-        "{} holds another run: continue it with --resume, replace it with --overwrite, or give "
-        "another directory",
-        path.string()));
+        "{} holds another run: resume it, overwrite it, or give another directory", path.string()));
   }
   if (existing == ExistingRun::refuse && !entries.empty()) {
     throw ArgumentError(fmt::format("{} is not empty: give a directory that is", path.string()));
@@ -153,7 +151,7 @@ RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
       });
   if (existing == ExistingRun::overwrite && !begun && !entries.empty()) {
     throw ArgumentError(
-        fmt::format("{} is not empty and holds no run, and --overwrite replaces only what a run "
+        fmt::format("{} is not empty and holds no run, and overwriting replaces only what a run "
                     "wrote: give a directory that is empty, or a run's",
                     path.string()));
   }
@@ -184,10 +182,16 @@ RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
   return run;
 }
 
+std::string run_settings_file(const fs::path& directory) {
+  return (directory / kSettingsFile).string();
+}
+
+std::string RunDirectory::settings_file() const { return run_settings_file(path_); }
+
 std::string read_run_settings(const fs::path& directory) {
   if (!files::exists(directory / kSettingsFile)) {
-    throw ArgumentError(fmt::format("{} holds no run to resume ({} is missing)", directory.string(),
-                                    kSettingsFile));
+    throw ArgumentError(fmt::format("{} holds no run to resume ({} is missing)",
+                                    excerpt_of_path(directory), kSettingsFile));
   }
   return std::string(MappedFile::open(directory / kSettingsFile)->text());
 }

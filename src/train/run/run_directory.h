@@ -40,6 +40,8 @@ class RunDirectory {
   /// `run.json`: the settings that this run began with; empty for a new one.
   [[nodiscard]] const std::string& settings() const { return settings_; }
   void write_settings(std::string_view json);
+  /// The path of that file, for messages.
+  [[nodiscard]] std::string settings_file() const;
 
   /// Marks the directory as a run's before `run.json` can be written, so that a run which ends
   /// before that can be overwritten. `write_settings` removes the mark.
@@ -74,6 +76,8 @@ class RunDirectory {
 
 /// The `run.json` of a directory. Throws ArgumentError where there is no run, IoError.
 [[nodiscard]] std::string read_run_settings(const std::filesystem::path& directory);
+/// Its path, for messages.
+[[nodiscard]] std::string run_settings_file(const std::filesystem::path& directory);
 
 /// Names of the files of a checkpoint that are no part of the model.
 inline constexpr std::string_view kOptimizerFile = "optimizer.safetensors";

@@ -7,7 +7,11 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include <fmt/format.h>
+
+#include "cloze/error.h"
 #include "cloze/tensor.h"
 #include "cloze/tokenizer.h"
 #include "cloze/training.h"
@@ -28,6 +32,20 @@ class ThreadsDuringCall {
  private:
   int threads_, before_;
 };
+
+/// Throws ArgumentError for a setting outside [least, most]; `name` is that of `run.json`.
+template <class Number>
+void require_in_range(std::string_view name, Number value, Number least, Number most) {
+  if (value >= least && value <= most) return;  // not so for what is no number
+  throw ArgumentError(fmt::format("{} is {}: it must be {} to {}", name, value, least, most));
+}
+inline void require_count(std::string_view name, std::int64_t value, std::int64_t least,
+                          std::int64_t most) {
+  require_in_range(name, value, least, most);
+}
+
+/// Throws ArgumentError for numbers that no run can have.
+void require_usable(const TrainingSettings& settings);
 
 /// Opens `settings.output`. Throws ArgumentError as RunDirectory::open, and for no output.
 [[nodiscard]] RunDirectory open_run(const TrainingSettings& settings);

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "core/strings.h"
+
 namespace cloze::internal {
 namespace {
 
@@ -18,8 +20,8 @@ std::string run_json(const std::vector<SavedSetting>& settings, std::uint64_t fi
   return json.dump(2) + '\n';
 }
 
-bool began_with(const std::string& run_json, std::uint64_t fingerprint) {
-  const auto saved = parse_json_object(run_json, "run.json");
+bool began_with(const std::string& run_json, std::uint64_t fingerprint, const std::string& origin) {
+  const auto saved = parse_json_object(run_json, origin);
   const auto found = saved.find(kFingerprint);
   return found != saved.end() && found->is_string() &&
          found->get<std::string>() == fingerprint_text(fingerprint);
@@ -27,22 +29,22 @@ bool began_with(const std::string& run_json, std::uint64_t fingerprint) {
 
 void require_unchanged(const std::vector<SavedSetting>& given,
                        const std::vector<SavedSetting>& began, const std::string& run_json,
-                       const TrainingCallbacks& callbacks) {
-  const auto saved = parse_json_object(run_json, "run.json");
+                       const std::string& origin, const TrainingCallbacks& callbacks) {
+  const auto saved = parse_json_object(run_json, origin);
   for (std::size_t i = 0; i < given.size(); ++i) {
     const auto& setting = given[i];
     const auto& before = began[i].value;
     if (!saved.contains(setting.name) || setting.value == before) continue;
     if (!setting.may_change) {
       throw ArgumentError(fmt::format(
-          "--{} was {} when the run began and cannot become {}: leave it out to go on, or begin "
+          "{} was {} when the run began and cannot become {}: leave it out to go on, or begin "
           "another run",
-          setting.name, before.dump(), setting.value.dump()));
+          setting.name, json_excerpt(before), json_excerpt(setting.value)));
     }
     if (!callbacks.message) continue;
     callbacks.message(MessageKind::note,
-                      fmt::format("--{} was {}, is {} from here on", setting.name, before.dump(),
-                                  setting.value.dump()));
+                      fmt::format("{} was {}, is {} from here on", setting.name,
+                                  json_excerpt(before), json_excerpt(setting.value)));
   }
 }
 

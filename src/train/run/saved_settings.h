@@ -1,12 +1,12 @@
 /// \file
 /// Settings as `run.json` keeps them, under the names of the command's options.
 ///
-/// The settings of a kind of training are listed once, by a function template
+/// The settings of a kind of training are listed once, by a function
 ///
-///     template <class Settings, class Visit> void visit(Settings& settings, Visit& visit) {
+///     constexpr auto list = [](PretrainSettings& settings, auto& visit) {
 ///       visit("seed", settings.seed);                     // may not change when a run is resumed
 ///       visit("keep", settings.keep, kMayChange);
-///     }
+///     };
 ///
 /// and written, read and compared by that list.
 #pragma once
@@ -27,7 +27,8 @@
 #include "cloze/error.h"
 #include "cloze/text_corpus.h"
 #include "cloze/training.h"
-#include "core/json.h"
+#include "core/json_fields.h"
+#include "train/run/run_directory.h"
 
 namespace cloze::internal {
 
@@ -48,9 +49,18 @@ requires std::is_arithmetic_v<T> || std::same_as<T, std::string> nlohmann::json 
     const T& value) {
   return value;
 }
-template <class T>
-requires std::is_arithmetic_v<T> || std::same_as<T, std::string>
-void read_setting(const nlohmann::json& json, T& value) { json.get_to(value); }
+inline void read_setting(const nlohmann::json& json, double& value) { json.get_to(value); }
+inline void read_setting(const nlohmann::json& json, std::string& value) { json.get_to(value); }
+template <std::integral T>
+void read_setting(const nlohmann::json& json, T& value) {
+  if constexpr (std::same_as<T, bool>) {
+    json.get_to(value);
+  } else {
+    const auto number = whole_json_number<T>(json);
+    if (!number) throw ArgumentError("a whole number is needed, and not one so large");
+    value = *number;
+  }
+}
 
 inline nlohmann::json setting_json(const std::filesystem::path& path) { return path.string(); }
 inline void read_setting(const nlohmann::json& json, std::filesystem::path& path) {
@@ -97,38 +107,29 @@ inline void read_setting(const nlohmann::json& json, LineKind& value) {
   value = line_kind_from(json.get<std::string>());
 }
 
-/// A switch that the command has the other way round: `--no-...`.
-template <class Bool>
+/// A switch that `run.json` has the other way round: `no-...`.
 struct Negated {
-  Bool& value;
+  bool& value;
 };
-template <class Bool>
-Negated(Bool&) -> Negated<Bool>;
-template <class Bool>
-nlohmann::json setting_json(const Negated<Bool>& negated) {
-  return !negated.value;
-}
-inline void read_setting(const nlohmann::json& json, Negated<bool> negated) {
+inline nlohmann::json setting_json(Negated negated) { return !negated.value; }
+inline void read_setting(const nlohmann::json& json, Negated negated) {
   negated.value = !json.get<bool>();
 }
 
-/// One number: a share of the run below 1, steps from there on.
-template <class Settings>
-struct Warmup {
-  Settings& settings;
+/// What stands in `run.json` as one value and in the settings as something else: `get()` makes the
+/// value, `set(value)` takes it.
+template <class Get, class Set>
+struct Converted {
+  Get get;
+  Set set;
 };
-template <class Settings>
-Warmup(Settings&) -> Warmup<Settings>;
-template <class Settings>
-nlohmann::json setting_json(const Warmup<Settings>& warmup) {
-  const auto& settings = warmup.settings;
-  return settings.warmup_steps > 0 ? settings.warmup_steps : settings.warmup_ratio;
+template <class Get, class Set>
+nlohmann::json setting_json(const Converted<Get, Set>& setting) {
+  return setting.get();
 }
-template <class Settings>
-void read_setting(const nlohmann::json& json, Warmup<Settings> warmup) {
-  const auto value = json.get<double>();
-  warmup.settings.warmup_steps = value >= 1 ? value : 0;
-  warmup.settings.warmup_ratio = value >= 1 ? 0 : value;
+template <class Get, class Set>
+void read_setting(const nlohmann::json& json, const Converted<Get, Set>& setting) {
+  setting.set(json.get<std::invoke_result_t<Get>>());
 }
 
 /// The settings of a list, for `run.json`. Bytes that are not UTF-8 are replaced, as a file of JSON
@@ -157,15 +158,14 @@ class SettingsReader {
   void operator()(std::string_view name, T&& value, bool /*may_change*/ = false) {
     const auto found = saved_.find(name);
     if (found == saved_.end()) return;
-    const auto fail = [&](const char* cause) {
-      throw FormatError(fmt::format("{}: {} is not what it should be ({})", origin_, name, cause));
-    };
     try {
       read_setting(*found, std::forward<T>(value));
-    } catch (const nlohmann::json::exception& error) {
-      fail(error.what());
+    } catch (const nlohmann::json::exception&) {
+      throw FormatError(fmt::format("{}: \"{}\" is {}, which is of the wrong type", origin_, name,
+                                    json_excerpt(*found)));
     } catch (const ArgumentError& error) {
-      fail(error.what());
+      throw FormatError(
+          fmt::format("{}: \"{}\" is {}: {}", origin_, name, json_excerpt(*found), error.what()));
     }
   }
 
@@ -176,13 +176,15 @@ class SettingsReader {
 
 /// The settings that fine-tuning and pre-training share. What changes the arithmetic of a step may
 /// not change when a run is resumed; what a run costs and what it tells may.
-template <class Settings, class Visit>
-void visit_training_settings(Settings& s, Visit& visit) {
+template <class Visit>
+void visit_training_settings(TrainingSettings& s, Visit& visit) {
   visit("dtype", s.precision);
   visit("schedule", s.schedule);
   visit("optimizer", s.optimizer.kind);
   visit("learning-rate", s.learning_rate);
-  visit("warmup", Warmup{s});
+  // One number: a share of the run below 1, steps from there on.
+  visit("warmup", Converted{[&] { return s.warmup_steps > 0 ? s.warmup_steps : s.warmup_ratio; },
+                            [&](double warmup) { s.set_warmup(warmup); }});
   visit("weight-decay", s.optimizer.weight_decay);
   visit("max-grad-norm", s.optimizer.max_grad_norm);
   visit("beta1", s.optimizer.beta1);
@@ -198,18 +200,48 @@ void visit_training_settings(Settings& s, Visit& visit) {
   visit("keep", s.keep, kMayChange);
 }
 
+/// The settings of `list`, for `run.json`.
+template <class List, class Settings>
+std::vector<SavedSetting> saved_by(const List& list, Settings settings) {
+  SettingsWriter writer;
+  list(settings, writer);
+  return writer.settings();
+}
+
+/// The settings of `list` that a `run.json` has. Throws FormatError, which `origin` begins.
+template <class Settings, class List>
+Settings settings_from(const List& list, const std::string& run_json, const std::string& origin) {
+  const auto saved = parse_json_object(run_json, origin);
+  Settings settings;
+  SettingsReader reader(saved, origin);
+  list(settings, reader);
+  return settings;
+}
+
+/// The settings of `list` that the run in a directory began with, to resume it. Throws IoError,
+/// FormatError, ArgumentError where there is no run.
+template <class Settings, class List>
+Settings settings_to_resume(const List& list, const std::filesystem::path& run_directory) {
+  auto settings = settings_from<Settings>(list, read_run_settings(run_directory),
+                                          run_settings_file(run_directory));
+  settings.output = run_directory;
+  settings.resume = true;
+  return settings;
+}
+
 /// `run.json`: the settings, and the fingerprint of the training data.
 [[nodiscard]] std::string run_json(const std::vector<SavedSetting>& settings,
                                    std::uint64_t fingerprint);
 
-/// Whether a run began with the data of this fingerprint. Throws FormatError.
-[[nodiscard]] bool began_with(const std::string& run_json, std::uint64_t fingerprint);
+/// Whether a run began with the data of this fingerprint. Throws FormatError, which `origin` begins.
+[[nodiscard]] bool began_with(const std::string& run_json, std::uint64_t fingerprint,
+                              const std::string& origin);
 
 /// Compares the settings that a run is resumed with to those it `began` with, as far as its
 /// `run.json` has them. Throws ArgumentError naming the setting that may not change; a note tells
-/// of each other change.
+/// of each other change. Throws FormatError, which `origin` begins.
 void require_unchanged(const std::vector<SavedSetting>& given,
                        const std::vector<SavedSetting>& began, const std::string& run_json,
-                       const TrainingCallbacks& callbacks);
+                       const std::string& origin, const TrainingCallbacks& callbacks);
 
 }  // namespace cloze::internal

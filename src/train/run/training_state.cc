@@ -1,9 +1,14 @@
 #include "train/run/training_state.h"
 
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
 #include "bert/weights.h"
 #include "cloze/checkpoint.h"
+#include "cloze/error.h"
 #include "core/io/atomic_file.h"
 #include "core/io/mapped_file.h"
+#include "core/json_fields.h"
 
 namespace cloze {
 
@@ -17,6 +22,15 @@ void save_training_state(const RunDirectory& directory, std::int64_t step,
     file.write(trainer_state);
     file.commit();
   });
+}
+
+void internal::read_state(std::string_view json, const std::string& origin, RunState& state,
+                          const std::function<void(const nlohmann::json& found)>& rest) {
+  const auto found = parse_json_object(json, origin);
+  state.step = required_json_whole(found, "step", origin);
+  state.tokens = required_json_whole(found, "tokens", origin);
+  state.seconds = required_json_field<double>(found, "seconds", origin);
+  rest(found);
 }
 
 TrainerStateText load_training_state(const RunDirectory& directory, std::int64_t step,

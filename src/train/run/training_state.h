@@ -7,9 +7,13 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "bert/training/parameters.h"
 #include "train/optimizer/optimizer.h"
+#include "train/run/loop.h"
 #include "train/run/run_directory.h"
 
 namespace cloze {
@@ -19,6 +23,16 @@ namespace cloze {
 void save_training_state(const RunDirectory& directory, std::int64_t step,
                          const std::function<void(const std::filesystem::path&)>& save_model,
                          const Optimizer& optimizer, const std::string& trainer_state);
+
+namespace internal {
+
+/// Reads the JSON of a trainer's state: what every run counts into `state`, and what else there is
+/// by `rest`. Throws FormatError, which `origin` begins, for a field that is missing or of another
+/// kind.
+void read_state(std::string_view json, const std::string& origin, RunState& state,
+                const std::function<void(const nlohmann::json& found)>& rest);
+
+}  // namespace internal
 
 /// The trainer's state as it was saved, and the name of its file for messages.
 struct TrainerStateText {
