@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// Base of everything that Cloze throws on bad input. `what()` is one sentence for a person: what
@@ -49,3 +50,5 @@ class Cancelled : public Error {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

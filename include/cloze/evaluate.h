@@ -15,6 +15,7 @@
 #include "cloze/task_options.h"
 #include "cloze/text_example.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// What is evaluated, and on what.
@@ -56,3 +57,5 @@ struct EvaluateResult {
                                       const ProgressCallback& progress = {});
 
 }  // namespace cloze
+
+#pragma GCC visibility pop
