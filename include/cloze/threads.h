@@ -2,6 +2,7 @@
 /// How many threads Cloze computes with.
 #pragma once
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// Members, the calling thread included, of the team that serves the calling thread: what
@@ -14,3 +15,5 @@ namespace cloze {
 void set_num_threads(int count);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop
