@@ -9,7 +9,7 @@
 #include "cloze/error.h"
 #include "core/clock.h"
 #include "core/parallel.h"
-#include "ops/gemm_rate.h"
+#include "ops/device.h"
 
 namespace cloze {
 namespace {
@@ -64,7 +64,7 @@ double gemm_gflops(std::span<const ops::GemmShape> shapes, DType compute) {
              static_cast<double>(s.count);
   }
   const auto repeats = std::clamp(enough_flops / flops, 3.0, 100.0);
-  return ops::gemm_rate(shapes, compute, static_cast<int>(repeats));
+  return ops::gemm_rate(ops::cpu(), shapes, compute, static_cast<int>(repeats));
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ TrainBenchmark benchmark_train(const BertConfig& config, std::span<const std::in
   };
   constexpr int repeats = 3;
   time_passes(result, options.passes, budget_ms, step,
-              [&] { return training_gemm_rate(config, batch, options.compute, repeats); });
+              [&] { return training_gemm_rate(config, model.options(), batch, repeats); });
   optimizer_ms.erase(optimizer_ms.begin(),  // the warm-up's
                      optimizer_ms.end() - static_cast<std::ptrdiff_t>(result.ms.size()));
   result.activation_bytes = model.activation_bytes();

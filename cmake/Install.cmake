@@ -4,11 +4,20 @@ include(CMakePackageConfigHelpers)
 
 set(CLOZE_PACKAGE_DIR "${CMAKE_INSTALL_LIBDIR}/cmake/cloze")
 
-install(TARGETS cloze EXPORT cloze-targets)
-install(TARGETS cloze_cli)
+# Components: `runtime`, the shared library; `development`, headers, CMake and pkg-config files and the
+# static library; `command`.
+install(
+  TARGETS cloze
+  EXPORT cloze-targets
+  LIBRARY COMPONENT runtime NAMELINK_COMPONENT development
+  ARCHIVE COMPONENT development)
+if(TARGET cloze_cli)
+  install(TARGETS cloze_cli RUNTIME COMPONENT command)
+endif()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/cloze" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+        COMPONENT development
         FILES_MATCHING PATTERN "*.h")
-install(EXPORT cloze-targets NAMESPACE cloze:: DESTINATION "${CLOZE_PACKAGE_DIR}")
+install(EXPORT cloze-targets NAMESPACE cloze:: DESTINATION "${CLOZE_PACKAGE_DIR}" COMPONENT development)
 
 configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/cloze-config.cmake.in" "${PROJECT_BINARY_DIR}/cloze-config.cmake"
@@ -21,7 +30,7 @@ install(FILES "${PROJECT_BINARY_DIR}/cloze-config.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/FindoneDNN.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/Findleveldb.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/Findutf8proc.cmake"
-        DESTINATION "${CLOZE_PACKAGE_DIR}")
+        DESTINATION "${CLOZE_PACKAGE_DIR}" COMPONENT development)
 
 # A static libcloze leaves its own dependencies to whoever links it, with or without --static.
 get_target_property(CLOZE_LIBRARY_TYPE cloze TYPE)
@@ -29,9 +38,13 @@ set(suffix "")
 if(CLOZE_LIBRARY_TYPE STREQUAL SHARED_LIBRARY)
   set(suffix "_PRIVATE")
 endif()
-set(CLOZE_PC_REQUIRES${suffix} "fmt libhwy libutf8proc protobuf zlib libcrypto")
+set(CLOZE_PC_REQUIRES${suffix} "fmt libhwy libutf8proc protobuf zlib")
+if(CLOZE_BUILD_HUB)
+  string(APPEND CLOZE_PC_REQUIRES${suffix} " libcrypto")
+endif()
 set(CLOZE_PC_LIBS${suffix} "-ldnnl -lleveldb ${OpenMP_CXX_FLAGS} ${CMAKE_THREAD_LIBS_INIT} -ldl")
 file(RELATIVE_PATH CLOZE_PREFIX_FROM_PC "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig"
      "${CMAKE_INSTALL_PREFIX}")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/cloze.pc.in" "${PROJECT_BINARY_DIR}/cloze.pc" @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/cloze.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+install(FILES "${PROJECT_BINARY_DIR}/cloze.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig"
+        COMPONENT development)

@@ -12,6 +12,7 @@
 
 #include "cloze/output.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// The formats of an array file.
@@ -56,3 +57,5 @@ class ArrayFile {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

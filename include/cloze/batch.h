@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// Sequences one after another; token i of sequence s is element cu_seqlens[s] + i.
@@ -39,3 +40,5 @@ struct Batch {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -19,6 +19,11 @@
 #include "cloze/profile.h"
 #include "cloze/tensor.h"
 
+namespace cloze::internal {
+class HeadModel;
+}
+
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// What the matrix products are computed in.
@@ -67,10 +72,6 @@ struct ForwardOptions {
   /// that the head reads.
   BertOutput* encoder_output = nullptr;
 };
-
-namespace internal {
-class HeadModel;
-}
 
 /// What all models have. A copy of a model is cheap and shares its weights.
 class BertPreTrainedModel {
@@ -235,3 +236,5 @@ class BertForMultipleChoice : public BertPreTrainedModel {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

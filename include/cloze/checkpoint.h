@@ -14,6 +14,7 @@
 
 #include "cloze/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// Where one tensor lies, as the file states it and as the reader has checked it.
@@ -60,7 +61,7 @@ class Checkpoint {
   [[nodiscard]] const std::filesystem::path& path() const;
 
  private:
-  struct Contents;
+  struct [[gnu::visibility("hidden")]] Contents;
   explicit Checkpoint(std::shared_ptr<const Contents> contents);
   std::shared_ptr<const Contents> contents_;
 };
@@ -84,3 +85,5 @@ void save_checkpoint(const std::filesystem::path& directory, const TensorMap& te
                      std::int64_t max_shard_bytes = 5'000'000'000);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

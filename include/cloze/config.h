@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// The non-linearity of the feed-forward layer (`hidden_act`).
@@ -82,3 +83,5 @@ struct BertConfig {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

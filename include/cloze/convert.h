@@ -15,6 +15,7 @@
 #include "cloze/progress.h"
 #include "cloze/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// How a model is written.
@@ -43,3 +44,5 @@ ConvertedModel convert_model(const std::string& source, const std::filesystem::p
                              const ProgressCallback& progress = {});
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

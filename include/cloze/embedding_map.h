@@ -12,6 +12,7 @@
 
 #include "cloze/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// Principal component analysis of rows, centred, not scaled (sklearn.decomposition.PCA).
@@ -41,3 +42,5 @@ void write_projector(const std::filesystem::path& directory, const Tensor& vecto
                      std::span<const MapPoint> points);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// Base of everything that Cloze throws on bad input. `what()` is one sentence for a person: what
@@ -62,3 +63,5 @@ class Cancelled : public Error {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -14,6 +14,7 @@
 #include "cloze/progress.h"
 #include "cloze/task_options.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// What is evaluated, and on what.
@@ -54,3 +55,5 @@ struct EvaluateResult {
                                       const ProgressCallback& progress = {});
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -25,6 +25,7 @@
 #include "cloze/squad.h"
 #include "cloze/text_example.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// The words of a sentence with their tags, for token classification.
@@ -97,3 +98,5 @@ class Examples {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

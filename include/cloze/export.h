@@ -12,6 +12,7 @@
 
 #include "cloze/progress.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// The tasks that can be exported, and what each gives, for batches of any size and length:
@@ -62,3 +63,5 @@ ExportedModel export_onnx(const std::string& directory_or_name, const std::files
                           const ExportOptions& options = {}, const ProgressCallback& progress = {});
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

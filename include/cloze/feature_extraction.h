@@ -18,6 +18,7 @@
 #include "cloze/pooling.h"
 #include "cloze/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// Which hidden states become vectors, and how.
@@ -60,3 +61,5 @@ class FeatureExtractionPipeline : public Pipeline<BertModel> {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

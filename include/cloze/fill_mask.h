@@ -17,6 +17,7 @@
 
 #include "cloze/pipeline.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// How masks are filled.
@@ -79,3 +80,5 @@ class FillMaskPipeline : public Pipeline<BertForMaskedLM> {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -27,6 +27,7 @@
 #include "cloze/tensor.h"
 #include "cloze/training.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// The defaults are those of transformers' Trainer, but for a batch of 32, the warm-up and the
@@ -164,3 +165,5 @@ struct FinetuneExamples {
 [[nodiscard]] std::string results_table(std::span<const FinetuneEvaluation> evaluations);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -12,6 +12,7 @@
 
 #include "cloze/progress.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// Where the Hub and its cache are, and how patient to be. `from_environment` reads the variables
@@ -88,3 +89,5 @@ struct HubModel {
                                                const ProgressCallback& progress = {});
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

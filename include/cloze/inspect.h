@@ -27,6 +27,7 @@
 #include "cloze/tensor.h"
 #include "cloze/tokenizer.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// Whether a part of an inspection is computed.
@@ -248,3 +249,5 @@ struct PageOptions {
 void save_inspection(const Inspection& inspection, const std::filesystem::path& path);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

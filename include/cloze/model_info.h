@@ -12,6 +12,7 @@
 #include "cloze/config.h"
 #include "cloze/progress.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// A head whose tensors the checkpoint has.
@@ -50,3 +51,5 @@ struct ModelInfo {
                                    const ProgressCallback& progress = {});
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

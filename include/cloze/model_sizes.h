@@ -8,6 +8,7 @@
 
 #include "cloze/config.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// The configuration of "tiny", "mini", "small", "medium", "base" or "large", uncased vocabulary
@@ -18,3 +19,5 @@ namespace cloze {
 [[nodiscard]] std::string known_sizes();
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

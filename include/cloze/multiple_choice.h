@@ -18,6 +18,7 @@
 
 #include "cloze/pipeline.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// A prompt and what may follow it.
@@ -57,3 +58,5 @@ class MultipleChoicePipeline : public Pipeline<BertForMultipleChoice> {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -14,6 +14,7 @@
 
 #include "cloze/pipeline.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// How pairs are read.
@@ -46,3 +47,5 @@ class NextSentencePipeline : public Pipeline<BertForNextSentencePrediction> {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

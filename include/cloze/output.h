@@ -13,14 +13,17 @@
 #include "cloze/error.h"
 
 namespace cloze {
+class AtomicFile;
+}
+
+#pragma GCC visibility push(default)
+namespace cloze {
 
 /// Nobody reads the other end of the pipe any more (`| head`): a reason to stop, not a failure.
 class ClosedPipe : public IoError {
  public:
   using IoError::IoError;
 };
-
-class AtomicFile;
 
 /// Buffered bytes to standard output or a file. Every failure is an IoError (a full disk too),
 /// never lost.
@@ -71,3 +74,5 @@ class Output {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -33,6 +33,7 @@
 #include "cloze/text_reader.h"
 #include "cloze/tokenizer.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// How `from_pretrained` loads a pipeline.
@@ -147,3 +148,5 @@ extern template class Pipeline<BertForQuestionAnswering>;
 extern template class Pipeline<BertForMultipleChoice>;
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

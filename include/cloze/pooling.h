@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// How the vectors of the tokens become one.
@@ -28,3 +29,5 @@ enum class Pooling : std::uint8_t {
 [[nodiscard]] std::string_view name_of(Pooling pooling);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -22,6 +22,7 @@
 #include "cloze/text_corpus.h"
 #include "cloze/training.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// The defaults are those of google-research/bert, except that every epoch has masks of its own.
@@ -147,3 +148,5 @@ struct PretrainResult {
 [[nodiscard]] PretrainSettings pretrain_settings_of(const std::filesystem::path& run_directory);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

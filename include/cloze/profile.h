@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// One kind of operation, with the shape where it has one.
@@ -24,3 +25,5 @@ using Profile = std::vector<OperationCost>;
 void accumulate(Profile& profile, const OperationCost& cost);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

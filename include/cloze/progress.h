@@ -6,6 +6,7 @@
 #include <functional>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// The state of one stage of a call.
@@ -22,3 +23,5 @@ struct Progress {
 using ProgressCallback = std::function<bool(const Progress& progress)>;
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

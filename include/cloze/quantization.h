@@ -12,6 +12,7 @@
 
 #include "cloze/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// How two sets of vectors of the same texts differ.
@@ -31,3 +32,5 @@ struct QuantizationCost {
 [[nodiscard]] QuantizationCost quantization_cost(const Tensor& reference, const Tensor& vectors);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

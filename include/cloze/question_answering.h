@@ -17,6 +17,7 @@
 
 #include "cloze/pipeline.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// A question, and the text to find its answer in.
@@ -68,3 +69,5 @@ class QuestionAnsweringPipeline : public Pipeline<BertForQuestionAnswering> {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

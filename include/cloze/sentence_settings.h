@@ -10,6 +10,7 @@
 
 #include "cloze/pooling.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// What a sentence-transformers directory says about pooling and what follows it.
@@ -35,3 +36,5 @@ struct SentenceSettings {
 [[nodiscard]] std::filesystem::path transformer_directory(const std::filesystem::path& directory);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

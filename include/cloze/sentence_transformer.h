@@ -20,6 +20,7 @@
 #include "cloze/pooling.h"
 #include "cloze/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// What to use instead of what the directory says.
@@ -76,9 +77,11 @@ class SentenceTransformer {
   [[nodiscard]] const BertConfig& config() const;
 
  private:
-  struct Impl;
+  struct [[gnu::visibility("hidden")]] Impl;
   explicit SentenceTransformer(std::shared_ptr<const Impl> impl);
   std::shared_ptr<const Impl> impl_;
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -18,6 +18,7 @@
 #include "cloze/tensor.h"
 #include "cloze/top_list.h"  // IWYU pragma: export
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// The cosine of the angle between two vectors of one size; 0 when one of them has no length.
@@ -51,3 +52,5 @@ struct SearchHit {
                                                                   std::size_t top_k = 10);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -10,6 +10,7 @@
 
 #include "cloze/tokenizer.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// An answer of a question: a stretch of its context.
@@ -46,3 +47,5 @@ struct SquadData {
                                     std::int64_t max_questions = 0);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

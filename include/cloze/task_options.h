@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// How a task reads its files and texts; members that mean nothing to a task are ignored by it,
@@ -35,3 +36,5 @@ struct TaskInfo {
 [[nodiscard]] std::span<const TaskInfo> tasks();
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// Element types, named as safetensors names them in lower case.
@@ -168,3 +169,5 @@ std::span<T> Tensor::mutable_values() & {
 }
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -17,6 +17,7 @@
 
 #include "cloze/pipeline.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// What makes scores of logits (transformers' `function_to_apply`).
@@ -63,3 +64,5 @@ class TextClassificationPipeline : public Pipeline<BertForSequenceClassification
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

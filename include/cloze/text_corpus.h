@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// What parts documents; the end of a file always does.
@@ -32,3 +33,5 @@ enum class LineKind : std::uint8_t {
 [[nodiscard]] LineKind line_kind_from(std::string_view name);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// A text, or a pair of texts, with what a model should say of it.
@@ -17,3 +18,5 @@ struct TextExample {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

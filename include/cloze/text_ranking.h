@@ -21,6 +21,7 @@
 #include "cloze/pipeline.h"
 #include "cloze/text_classification.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// How pairs are scored.
@@ -72,3 +73,5 @@ class CrossEncoder : public Pipeline<BertForSequenceClassification> {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

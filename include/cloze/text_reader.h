@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// What a tab in a line means.
@@ -60,7 +61,7 @@ class TextReader {
   [[nodiscard]] std::int64_t bytes_read() const { return bytes_read_; }
 
  private:
-  struct Lines;
+  struct [[gnu::visibility("hidden")]] Lines;
   TextReader(Tabs tabs, std::string kind);
   [[nodiscard]] TextItem item(std::string_view line) const;
 
@@ -79,3 +80,5 @@ class TextReader {
 [[nodiscard]] TextItem split_pair(std::string_view line, const std::string& place);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -14,6 +14,7 @@
 
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// The most threads that Cloze takes.
@@ -43,3 +44,5 @@ struct ThreadStatus {
 [[nodiscard]] ThreadStatus thread_status();
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

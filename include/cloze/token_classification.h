@@ -18,6 +18,7 @@
 
 #include "cloze/pipeline.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// How labels of tokens become entities (transformers' `aggregation_strategy`).
@@ -96,3 +97,5 @@ class TokenClassificationPipeline : public Pipeline<BertForTokenClassification> 
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

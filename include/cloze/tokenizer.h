@@ -15,6 +15,7 @@
 
 #include "cloze/batch.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// A half-open range of the original text.
@@ -220,7 +221,7 @@ class Tokenizer {
   [[nodiscard]] bool do_lower_case() const;
 
  private:
-  struct Impl;
+  struct [[gnu::visibility("hidden")]] Impl;
   explicit Tokenizer(std::shared_ptr<const Impl> impl);
   [[nodiscard]] static Tokenizer from_directory(const std::filesystem::path& directory,
                                                 TokenizerMode mode);
@@ -228,3 +229,5 @@ class Tokenizer {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// A text with its score.
@@ -54,3 +55,5 @@ class TopList {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -13,6 +13,7 @@
 #include "cloze/bert.h"
 #include "cloze/progress.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// Which optimizer.
@@ -106,3 +107,5 @@ struct TrainingCallbacks {
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

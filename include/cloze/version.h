@@ -10,9 +10,12 @@
 #define CLOZE_VERSION_MINOR 1  ///< minor version of the headers
 #define CLOZE_VERSION_PATCH 0  ///< patch version of the headers
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// The version of the library at run time: "0.1.0".
 [[nodiscard]] std::string_view version();
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

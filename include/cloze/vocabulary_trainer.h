@@ -15,6 +15,7 @@
 
 #include "cloze/progress.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// What a vocabulary is trained for; the names and defaults of Hugging Face's WordPiece trainer.
@@ -49,3 +50,5 @@ struct VocabularyOptions {
 void save_vocabulary(const std::filesystem::path& path, std::span<const std::string> tokens);
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

@@ -19,6 +19,7 @@
 #include "cloze/pipeline.h"
 #include "cloze/text_classification.h"
 
+#pragma GCC visibility push(default)
 namespace cloze {
 
 /// How candidate labels are scored.
@@ -62,3 +63,5 @@ class ZeroShotClassificationPipeline : public Pipeline<BertForSequenceClassifica
 };
 
 }  // namespace cloze
+
+#pragma GCC visibility pop

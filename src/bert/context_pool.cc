@@ -5,7 +5,7 @@
 namespace cloze::internal {
 
 ContextPool::Lease::Lease(ContextPool& pool) : pool_(pool), context_(pool.take()) {
-  if (!context_) context_ = std::make_unique<ops::Context>();
+  if (!context_) context_ = std::make_unique<ops::Context>(pool.device_);
   context_->begin();
 }
 

@@ -34,7 +34,8 @@ class ContextPool {
     std::unique_ptr<ops::Context> context_;
   };
 
-  ContextPool() = default;
+  /// Of contexts that compute on `device`, which must outlive it.
+  explicit ContextPool(const ops::Device& device) : device_(device) {}
   ContextPool(const ContextPool&) = delete;
   ContextPool& operator=(const ContextPool&) = delete;
   ContextPool(ContextPool&&) = delete;
@@ -49,6 +50,7 @@ class ContextPool {
   [[nodiscard]] std::unique_ptr<ops::Context> take() noexcept;
   void give_back(std::unique_ptr<ops::Context> context) noexcept;
 
+  const ops::Device& device_;
   /// Each is one idle context's place, or empty.
   std::array<std::atomic<ops::Context*>, kMost> idle_{};
 };

@@ -7,6 +7,7 @@
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "ops/rows.h"
+#include "ops/transfer.h"
 
 namespace cloze::internal {
 
@@ -34,9 +35,9 @@ std::optional<Pooler> pooler_in(const WeightSource& weights, const BertConfig& c
 }
 
 Tensor to_tensor(ops::Context& context, ops::ConstMatrix matrix) {
-  auto tensor = Tensor::zeros(DType::f32, {matrix.rows, matrix.cols});
-  if (matrix.rows > 0) ops::convert(context, matrix, ops::matrix_of(tensor));
-  return tensor;
+  ops::Output output(context, {matrix.rows, matrix.cols});
+  if (matrix.rows > 0) ops::convert(context, matrix, output.matrix());
+  return output.take();
 }
 
 void check_batch(const Batch& batch, const BertConfig& config) {
@@ -72,12 +73,17 @@ void check_batch(const Batch& batch, const BertConfig& config) {
 
 namespace {
 
-DType activation_dtype(Precision precision) {
+Precision precision_on(const ops::Device& device, Precision wanted) {
+  if (wanted != Precision::best) return wanted;
+  return device.accelerates(DType::bf16) ? Precision::bf16 : Precision::f32;
+}
+
+DType activation_dtype(const ops::Device& device, Precision precision) {
   switch (precision) {
     case Precision::bf16:
       return DType::bf16;
     case Precision::int8:
-      return ops::accelerates(DType::bf16) ? DType::bf16 : DType::f32;
+      return device.accelerates(DType::bf16) ? DType::bf16 : DType::f32;
     default:
       return DType::f32;
   }
@@ -85,16 +91,23 @@ DType activation_dtype(Precision precision) {
 
 }  // namespace
 
-BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOptions& options)
+BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOptions& options,
+                         const ops::Device& device)
     : config_(std::move(config)),
-      precision_(resolve(options.precision)),
-      compute_(activation_dtype(precision_)) {
+      device_(device),
+      precision_(precision_on(device, options.precision)),
+      compute_(activation_dtype(device, precision_)),
+      contexts_(device) {
   const auto& c = config_;
   const auto shapes = embedding_shapes(c);
-  embeddings_.word = weights.take(shapes.word.name, shapes.word.shape());
-  embeddings_.position = weights.take(shapes.position.name, shapes.position.shape());
-  embeddings_.token_type = weights.take(shapes.token_type.name, shapes.token_type.shape());
-  embeddings_.norm = weights.layer_norm(shapes.norm, c.layer_norm_eps);
+  const auto table = [&](const auto& shape) {
+    return ops::resident(device, weights.take(shape.name, shape.shape()));
+  };
+  word_embeddings_ = weights.take(shapes.word.name, shapes.word.shape());
+  embeddings_.word = ops::resident(device, word_embeddings_);
+  embeddings_.position = table(shapes.position);
+  embeddings_.token_type = table(shapes.token_type);
+  embeddings_.norm = weights.layer_norm(device, shapes.norm, c.layer_norm_eps);
 
   // What the products of a linear layer are computed in.
   const auto compute = [&](const std::string& name) {
@@ -105,24 +118,24 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
     return kept ? compute_ : DType::i8;
   };
   const auto linear = [&](const LinearShape& shape) {
-    return weights.linear({shape}, compute(shape.name));
+    return weights.linear(device, {shape}, compute(shape.name));
   };
   layers_.resize(static_cast<std::size_t>(c.num_hidden_layers));
   parallel_for(c.num_hidden_layers, 1, [&](std::int64_t index) {
     const auto shape = layer_shapes(c, index);
     auto& layer = layers_[static_cast<std::size_t>(index)];
     const auto qkv = compute(fmt::format("bert.encoder.layer.{}.attention.self.qkv", index));
-    layer.qkv = weights.linear({shape.query, shape.key, shape.value}, qkv);
+    layer.qkv = weights.linear(device, {shape.query, shape.key, shape.value}, qkv);
     layer.attention_output = linear(shape.attention_output);
-    layer.attention_norm = weights.layer_norm(shape.attention_norm, c.layer_norm_eps);
+    layer.attention_norm = weights.layer_norm(device, shape.attention_norm, c.layer_norm_eps);
     layer.intermediate = linear(shape.intermediate);
     layer.output = linear(shape.output);
-    layer.output_norm = weights.layer_norm(shape.output_norm, c.layer_norm_eps);
+    layer.output_norm = weights.layer_norm(device, shape.output_norm, c.layer_norm_eps);
     layer.activation = epilogue_of(c.hidden_act);
     layer.heads = c.num_attention_heads;
   });
   if (const auto pooler = pooler_in(weights, c)) {
-    pooler_ = weights.linear({pooler->shape}, DType::f32);
+    pooler_ = weights.linear(device, {pooler->shape}, DType::f32);
     pooler_activation_ = pooler->activation;
     bert_pooler_ = pooler->shape.name == pooler_shape(c).name;
   }
@@ -151,17 +164,17 @@ void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOut
     auto buffers = nn::make_buffers(context, layers_.front(), compute_, tokens);
     for (const auto& layer : layers_) {
       if (options.output_hidden_states) output->hidden_states.push_back(to_tensor(context, hidden));
-      std::span<float> attentions;
-      if (options.output_attentions) {
-        output->attentions.push_back(Tensor::zeros(DType::f32, {probabilities}));
-        attentions = output->attentions.back().mutable_values<float>();
-      }
+      std::optional<ops::Output> attentions;
+      if (options.output_attentions) attentions.emplace(context, Shape{probabilities});
       if (&layer == &layers_.back() && !last.all()) {
         hidden =
             nn::forward_rows(context, layer, buffers, {batch.cu_seqlens, hidden}, last.tokens());
       } else {
-        nn::forward(context, layer, buffers, {batch.cu_seqlens, hidden, attentions});
+        nn::forward(
+            context, layer, buffers,
+            {batch.cu_seqlens, hidden, attentions ? attentions->values() : std::span<float>()});
       }
+      if (attentions) output->attentions.push_back(attentions->take());
     }
     if (options.output_hidden_states) output->hidden_states.push_back(to_tensor(context, hidden));
   }

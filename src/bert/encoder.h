@@ -14,13 +14,16 @@
 #include "bert/token_selection.h"
 #include "bert/weights.h"
 #include "cloze/bert.h"
+#include "ops/device.h"
 
 namespace cloze::internal {
 
 class BertEncoder {
  public:
-  /// Builds the encoder from `weights`. Throws ModelError as WeightSource does.
-  BertEncoder(BertConfig config, WeightSource& weights, const LoadOptions& options);
+  /// Builds the encoder from `weights`, to compute on `device`, which must outlive it. Throws
+  /// ModelError as WeightSource does.
+  BertEncoder(BertConfig config, WeightSource& weights, const LoadOptions& options,
+              const ops::Device& device = ops::cpu());
 
   /// What a head does with the encoder's result while its working memory is borrowed.
   /// hidden_states [selected tokens, hidden] is of `compute()`.
@@ -51,13 +54,17 @@ class BertEncoder {
   /// What activations are stored in.
   [[nodiscard]] DType compute() const { return compute_; }
   [[nodiscard]] std::int64_t num_parameters() const { return num_parameters_; }
-  [[nodiscard]] const Tensor& word_embeddings() const { return embeddings_.word; }
+  [[nodiscard]] const ops::Device& device() const { return device_; }
+  /// In the host's memory, [vocab, hidden].
+  [[nodiscard]] const Tensor& word_embeddings() const { return word_embeddings_; }
 
  private:
   BertConfig config_;
+  const ops::Device& device_;
   Precision precision_;
   DType compute_;
-  nn::Embeddings embeddings_;
+  Tensor word_embeddings_;
+  nn::Embeddings embeddings_;  ///< in the device's memory
   std::vector<nn::EncoderLayer> layers_;
   ops::LinearWeight pooler_;  ///< f32, whatever the encoder computes in
   ops::Epilogue pooler_activation_ = ops::Epilogue::tanh;

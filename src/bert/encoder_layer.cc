@@ -1,6 +1,5 @@
 #include "bert/encoder_layer.h"
 
-#include "core/parallel.h"
 #include "ops/row_tiles.h"
 #include "ops/rows.h"
 
@@ -12,9 +11,10 @@ EncoderBuffers make_buffers(ops::Context& context, const EncoderLayer& layer, DT
   EncoderBuffers buffers;
   buffers.qkv = context.matrix(dtype, tokens, 3 * hidden);
   buffers.attended = context.matrix(dtype, tokens, hidden);
-  buffers.tile_rows = ops::max_tile_rows(tokens);
+  const auto tiles = ops::row_tiles(context, tokens);
+  buffers.tile_rows = tiles.rows;
   buffers.intermediate =
-      context.matrix(dtype, num_threads() * buffers.tile_rows, layer.intermediate.out_features());
+      context.matrix(dtype, tiles.workers * tiles.rows, layer.intermediate.out_features());
   return buffers;
 }
 
@@ -35,7 +35,7 @@ void attend(ops::Context& context, const EncoderLayer& layer, const EncoderBuffe
 void feed_forward(ops::Context& context, const EncoderLayer& layer, const EncoderBuffers& buffers,
                   ops::ConstMatrix attended, ops::Matrix hidden_states) {
   using ops::Epilogue;
-  ops::for_row_tiles(hidden_states.rows, [&](std::int64_t begin, std::int64_t count, int worker) {
+  const auto tile = [&](std::int64_t begin, std::int64_t count, int worker) {
     const auto x = hidden_states.rows_from(begin, count);
     const auto inner = buffers.intermediate.rows_from(worker * buffers.tile_rows, count);
     ops::linear(context, attended.rows_from(begin, count), layer.attention_output, Epilogue::add,
@@ -44,7 +44,8 @@ void feed_forward(ops::Context& context, const EncoderLayer& layer, const Encode
     ops::linear(context, x, layer.intermediate, layer.activation, inner);
     ops::linear(context, inner, layer.output, Epilogue::add, x);
     ops::layer_norm(context, x, layer.output_norm, x);
-  });
+  };
+  ops::for_row_tiles(context, hidden_states.rows, tile);
 }
 
 }  // namespace

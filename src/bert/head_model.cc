@@ -7,11 +7,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "bert/mean_pooling.h"
 #include "bert/stored_model.h"
 #include "cloze/error.h"
 #include "cloze/hub.h"
+#include "ops/pooling.h"
 #include "ops/rows.h"
+#include "ops/transfer.h"
 
 namespace cloze::internal {
 namespace {
@@ -49,43 +50,44 @@ void require_positions(std::span<const std::int32_t> positions, const Batch& bat
 
 /// x [rows, hidden] through a linear layer: [rows, outputs].
 Tensor logits_of(ops::Context& context, ops::ConstMatrix x, const ops::LinearWeight& dense) {
-  auto logits = Tensor::zeros(DType::f32, {x.rows, dense.out_features()});
-  if (!logits.empty()) {
-    ops::linear(context, x, dense, ops::Epilogue::none, ops::matrix_of(logits));
-  }
-  return logits;
+  ops::Output logits(context, {x.rows, dense.out_features()});
+  if (x.rows > 0) ops::linear(context, x, dense, ops::Epilogue::none, logits.matrix());
+  return logits.take();
 }
 
 Tensor sequence_means(ops::Context& context, ops::ConstMatrix hidden_states, const Batch& batch) {
-  auto means = Tensor::zeros(DType::f32, {batch.sequences(), hidden_states.cols});
-  if (means.empty()) return means;
-  const auto in_f32 = context.matrix(DType::f32, hidden_states.rows, hidden_states.cols);
-  ops::convert(context, hidden_states, in_f32);
-  mean_of_sequences(in_f32, batch, ops::matrix_of(means));
-  return means;
+  ops::Output means(context, {batch.sequences(), hidden_states.cols});
+  if (batch.sequences() > 0) {
+    const auto in_f32 = context.matrix(DType::f32, hidden_states.rows, hidden_states.cols);
+    ops::convert(context, hidden_states, in_f32);
+    ops::mean_rows(context, in_f32, batch.cu_seqlens, means.matrix());
+  }
+  return means.take();
 }
 
 }  // namespace
 
 std::shared_ptr<const HeadModel> HeadModel::from_pretrained(
     const std::filesystem::path& directory_or_name, const HeadKind& head,
-    const LoadOptions& options) {
+    const LoadOptions& options, const ops::Device& device) {
   const auto directory = find_model(directory_or_name.string());
   auto config = BertConfig::from_pretrained(directory);
   const auto checkpoint = Checkpoint::open(directory);
   CheckpointWeights weights(checkpoint);
   return std::shared_ptr<const HeadModel>(
-      new HeadModel(std::move(config), weights, head, options, checkpoint));
+      new HeadModel(std::move(config), weights, head, options, device, checkpoint));
 }
 
 std::shared_ptr<const HeadModel> HeadModel::random(const BertConfig& config, const HeadKind& head,
-                                                   std::uint64_t seed, const LoadOptions& options) {
+                                                   std::uint64_t seed, const LoadOptions& options,
+                                                   const ops::Device& device) {
   RandomWeights weights(config, seed);
-  return std::shared_ptr<const HeadModel>(new HeadModel(config, weights, head, options, seed));
+  return std::shared_ptr<const HeadModel>(
+      new HeadModel(config, weights, head, options, device, seed));
 }
 
 HeadModel::HeadModel(BertConfig config, WeightSource& weights, const HeadKind& head,
-                     const LoadOptions& options, Origin origin)
+                     const LoadOptions& options, const ops::Device& device, Origin origin)
     : head_(&head),
       origin_(std::move(origin)),
       encoder_(
@@ -93,24 +95,25 @@ HeadModel::HeadModel(BertConfig config, WeightSource& weights, const HeadKind& h
             require_head(weights, config, head, name_of(origin_));
             return std::move(config);
           }(),
-          weights, options) {
+          weights, options, device) {
   for (const auto& layer : head.layers()) layers_.push_back(load(weights, layer));
 }
 
 HeadModel::Layer HeadModel::load(WeightSource& weights, const HeadLayer& description) const {
   Layer layer{.description = description};
+  const auto& device = encoder_.device();
   if (description.input != HeadInput::masked) {
     const bool pooled = description.input == HeadInput::pooled;
-    layer.dense = weights.linear({linear_shape(description, config())},
+    layer.dense = weights.linear(device, {linear_shape(description, config())},
                                  pooled ? DType::f32 : encoder_.compute());
     return layer;
   }
   const auto shapes = prediction_shapes(config());
-  layer.transform = weights.linear({shapes.transform}, encoder_.compute());
-  layer.norm = weights.layer_norm(shapes.norm, config().layer_norm_eps);
+  layer.transform = weights.linear(device, {shapes.transform}, encoder_.compute());
+  layer.norm = weights.layer_norm(device, shapes.norm, config().layer_norm_eps);
   const auto decoder = decoder_tensors(weights, config(), encoder_.word_embeddings());
   layer.dense =
-      ops::LinearWeight::pack({&decoder.weight, 1}, {&decoder.bias, 1}, encoder_.compute());
+      ops::LinearWeight::pack(device, {&decoder.weight, 1}, {&decoder.bias, 1}, encoder_.compute());
   if (!decoder.tied) weights.release(shapes.decoder.name);
   return layer;
 }
@@ -190,7 +193,8 @@ Tensor HeadModel::decode(const Tensor& hidden_states) const {
   const auto lease = encoder_.borrow();
   std::vector<std::int32_t> rows(static_cast<std::size_t>(hidden_states.dim(0)));
   std::iota(rows.begin(), rows.end(), 0);
-  return decode(*layer, lease.context(), ops::matrix_of(hidden_states), rows);
+  auto& context = lease.context();
+  return decode(*layer, context, ops::to_device(context, hidden_states), rows);
 }
 
 std::int64_t HeadModel::num_parameters() const {

@@ -21,18 +21,17 @@ namespace cloze::internal {
 /// Immutable after loading, and safe to share between threads.
 class HeadModel {
  public:
-  /// Of a directory, or of a name as find_model understands it. `head` must live as long as the
-  /// model. Throws as BertModel::from_pretrained does; ModelError also where the checkpoint lacks
+  /// Of a directory, or of a name as find_model understands it, to compute on `device`. `head` and
+  /// the device must live as long as the model. Throws as BertModel::from_pretrained does; ModelError also where the checkpoint lacks
   /// one of the head's tensors, or the pooler that it stands on.
   [[nodiscard]] static std::shared_ptr<const HeadModel> from_pretrained(
       const std::filesystem::path& directory_or_name, const HeadKind& head,
-      const LoadOptions& options);
+      const LoadOptions& options, const ops::Device& device = ops::cpu());
 
   /// With BERT's random initialisation, the same for the same seed.
-  [[nodiscard]] static std::shared_ptr<const HeadModel> random(const BertConfig& config,
-                                                               const HeadKind& head,
-                                                               std::uint64_t seed,
-                                                               const LoadOptions& options);
+  [[nodiscard]] static std::shared_ptr<const HeadModel> random(
+      const BertConfig& config, const HeadKind& head, std::uint64_t seed,
+      const LoadOptions& options, const ops::Device& device = ops::cpu());
 
   /// The logits of each layer of the head, f32, in their order: [sequences, outputs] of a layer on
   /// the pooler, [total_tokens, outputs] of one on the tokens, [positions, vocab] of masked ones at
@@ -76,7 +75,7 @@ class HeadModel {
   };
 
   HeadModel(BertConfig config, WeightSource& weights, const HeadKind& head,
-            const LoadOptions& options, Origin origin);
+            const LoadOptions& options, const ops::Device& device, Origin origin);
   [[nodiscard]] Layer load(WeightSource& weights, const HeadLayer& description) const;
   [[nodiscard]] bool reads(HeadInput input) const;
   [[nodiscard]] Tensor decode(const Layer& layer, ops::Context& context,

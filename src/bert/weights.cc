@@ -8,6 +8,7 @@
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "core/philox.h"
+#include "ops/transfer.h"
 
 namespace cloze::internal {
 namespace {
@@ -39,34 +40,38 @@ Tensor readable(const Tensor& tensor) {
   return copy;
 }
 
-std::vector<float> floats_of(const Tensor& tensor) {
+/// A copy in the device's memory, not a view of the mapped file.
+ops::Block<float> floats_of(const ops::Device& device, const Tensor& tensor) {
   const auto converted = tensor.to(DType::f32);
-  const auto values = converted.values<float>();
-  return {values.begin(), values.end()};
+  ops::Block<float> block(device, static_cast<std::size_t>(converted.numel()));
+  ops::copy_in(device, converted.values<float>(), block.values());
+  return block;
 }
 
 }  // namespace
 
-ops::LinearWeight WeightSource::linear(std::initializer_list<LinearShape> parts, DType compute) {
+ops::LinearWeight WeightSource::linear(const ops::Device& device,
+                                       std::initializer_list<LinearShape> parts, DType compute) {
   std::vector<Tensor> weights, biases;
   for (const auto& part : parts) {
     weights.push_back(take(part.name + ".weight", {part.outputs, part.inputs}));
     biases.push_back(take(part.name + ".bias", {weights.back().dim(0)}));
   }
-  auto packed = ops::LinearWeight::pack(weights, biases, compute);
+  auto packed = ops::LinearWeight::pack(device, weights, biases, compute);
   for (const auto& part : parts) release(part.name + ".weight");
   return packed;
 }
 
-ops::NormParameters WeightSource::layer_norm(const NormShape& norm, double epsilon) {
+ops::NormParameters WeightSource::layer_norm(const ops::Device& device, const NormShape& norm,
+                                             double epsilon) {
   struct Values {
-    std::vector<float> gamma, beta;
+    ops::Block<float> gamma, beta;
   };
-  auto values =
-      std::make_shared<const Values>(Values{floats_of(take(norm.name + ".weight", {norm.size})),
-                                            floats_of(take(norm.name + ".bias", {norm.size}))});
-  return {.gamma = values->gamma,
-          .beta = values->beta,
+  auto values = std::make_shared<const Values>(
+      Values{floats_of(device, take(norm.name + ".weight", {norm.size})),
+             floats_of(device, take(norm.name + ".bias", {norm.size}))});
+  return {.gamma = values->gamma.values(),
+          .beta = values->beta.values(),
           .epsilon = static_cast<float>(epsilon),
           .storage = values};
 }

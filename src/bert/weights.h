@@ -37,10 +37,12 @@ class WeightSource {
   /// Says that the tensor's bytes are not needed any more.
   virtual void release(const std::string& name) = 0;
 
-  /// The linear layers, packed as one product, their outputs one after another. Throws ModelError
-  /// as `take`.
-  [[nodiscard]] ops::LinearWeight linear(std::initializer_list<LinearShape> parts, DType compute);
-  [[nodiscard]] ops::NormParameters layer_norm(const NormShape& norm, double epsilon);
+  /// The linear layers, packed for `device` as one product, their outputs one after another. Throws
+  /// ModelError as `take`.
+  [[nodiscard]] ops::LinearWeight linear(const ops::Device& device,
+                                         std::initializer_list<LinearShape> parts, DType compute);
+  [[nodiscard]] ops::NormParameters layer_norm(const ops::Device& device, const NormShape& norm,
+                                               double epsilon);
 };
 
 /// A checkpoint's tensors, whatever its writer called them (see ModelNames). DistilBERT, which has

@@ -25,15 +25,21 @@ constexpr std::array table{
     Command{"zero-shot", "labels of your own for each text, by a model of inference",
             run_zero_shot},
     Command{"evaluate", "a fine-tuned model's metrics on a file", run_evaluate},
+#if CLOZE_HAVE_HUB
     Command{"pull", "fetch a model from the Hugging Face Hub", run_pull},
+#endif
     Command{"vocab", "train a WordPiece vocabulary from text", run_vocab},
+#if CLOZE_HAVE_TRAINING
     Command{"pretrain", "train a BERT on text, from nothing or from a model", run_pretrain},
     Command{"finetune", "train a BERT for a task on its examples", run_finetune},
+#endif
     Command{"inspect", "what the model attends to, and why it answered", run_inspect},
     Command{"embed-map", "texts as points of a map, near where they are alike", run_embed_map},
     Command{"convert", "any checkpoint to a Hugging Face directory", run_convert},
     Command{"export", "a model to ONNX, for other runtimes", run_export},
+#if CLOZE_HAVE_BENCH
     Command{"bench", "measure speed against the machine's limit", run_bench},
+#endif
 };
 
 /// The command that answers with each pipeline, by the library's name of it.

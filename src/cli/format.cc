@@ -1,15 +1,14 @@
 #include "cli/format.h"
 
 #include <algorithm>
-#include <clocale>
 #include <cmath>
-#include <cwchar>
 #include <iterator>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <utf8proc.h>
 
 #include "cloze/output.h"
 
@@ -18,38 +17,20 @@ namespace {
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
 
-/// Bytes of the well-formed UTF-8 character at the front of `text`, 0 if there is none.
-/// The Unicode Standard 15.0, table 3-7.
-std::size_t character(std::string_view text) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const auto continues = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
-    return byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return continues(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const bool second = continues(1, lead == 0xE0 ? 0xA0 : 0x80, lead == 0xED ? 0x9F : 0xBF);
-    return second && continues(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const bool second = continues(1, lead == 0xF0 ? 0x90 : 0x80, lead == 0xF4 ? 0x8F : 0xBF);
-    return second && continues(2) && continues(3) ? 4 : 0;
-  }
-  return 0;
-}
+/// The UTF-8 character at the front of `text`: its bytes, 0 where there is none, and its columns.
+struct Character {
+  std::size_t length = 0;
+  std::size_t columns = 1;
+};
 
-/// Columns of one character. The C library knows them in a UTF-8 locale only.
-std::size_t columns(std::string_view one) {
-  if (one.size() == 1) return 1;
-  static const bool located = std::setlocale(LC_CTYPE, "C.UTF-8") != nullptr;
-  wchar_t wide = 0;
-  std::mbstate_t state{};
-  if (!located || std::mbrtowc(&wide, one.data(), one.size(), &state) != one.size()) return 1;
-  const int width = ::wcwidth(wide);
-  return width < 0 ? 1 : static_cast<std::size_t>(width);
+Character character(std::string_view text) {
+  if (static_cast<unsigned char>(text.front()) < 0x80) return {.length = 1};
+  utf8proc_int32_t code_point = -1;
+  const auto length = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                       static_cast<utf8proc_ssize_t>(text.size()), &code_point);
+  if (length <= 0) return {};
+  return {static_cast<std::size_t>(length),
+          static_cast<std::size_t>(utf8proc_charwidth(code_point))};
 }
 
 template <class Value>
@@ -62,7 +43,7 @@ void append_number(std::string& out, Value value) {
 void append_json(std::string& out, std::string_view text) {
   out += '"';
   for (std::size_t at = 0; at < text.size();) {
-    const auto length = character(text.substr(at));
+    const auto length = character(text.substr(at)).length;
     if (length == 0) {
       out += replacement;
       ++at;
@@ -88,9 +69,9 @@ void append_json(std::string& out, double value) { append_number(out, value); }
 std::size_t display_width(std::string_view text) {
   std::size_t width = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const auto length = character(text.substr(at));
-    width += length == 0 ? 1 : columns(text.substr(at, length));
-    at += length == 0 ? 1 : length;
+    const auto next = character(text.substr(at));
+    width += next.columns;
+    at += std::max<std::size_t>(next.length, 1);
   }
   return width;
 }
@@ -107,17 +88,16 @@ std::string shortened(std::string_view text, std::size_t width) {
   std::size_t used = 0;
   std::size_t fits = 0;  // bytes of the result that leave a column for the ellipsis
   for (std::size_t at = 0; at < text.size();) {
-    const auto length = character(text.substr(at));
+    const auto next = character(text.substr(at));
     const auto first = static_cast<unsigned char>(text[at]);
-    std::string_view shown = text.substr(at, length);
-    if (length == 0) shown = replacement;
+    std::string_view shown = text.substr(at, next.length);
+    if (next.length == 0) shown = replacement;
     if (first < 0x20 || first == 0x7F) shown = " ";
-    const auto wide = columns(shown);
-    if (used + wide > width) return result.substr(0, fits) + "…";
+    if (used + next.columns > width) return result.substr(0, fits) + "…";
     result += shown;
-    used += wide;
+    used += next.columns;
     if (used < width) fits = result.size();
-    at += length == 0 ? 1 : length;
+    at += std::max<std::size_t>(next.length, 1);
   }
   return result;
 }

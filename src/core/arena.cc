@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <new>
-#include <utility>
 
 #include <sys/mman.h>
 
@@ -15,15 +14,18 @@ std::size_t aligned(std::size_t size) { return (size + kAlignment - 1) / kAlignm
 
 }  // namespace
 
-void Arena::Unmap::operator()(std::byte* bytes) const { ::munmap(bytes, size); }
-
-void Arena::add_block(std::size_t size) {
+// The heap would keep what a first, piecemeal computation needed beside the one block that replaces
+// it.
+std::shared_ptr<std::byte> map_memory(std::size_t size) {
+  size = std::max<std::size_t>(size, 1);
   void* const mapped =
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
-  blocks_.push_back(
-      {.bytes = std::unique_ptr<std::byte[], Unmap>(static_cast<std::byte*>(mapped), Unmap{size}),
-       .size = size});
+  return {static_cast<std::byte*>(mapped), [size](std::byte* bytes) { ::munmap(bytes, size); }};
+}
+
+void Arena::add_block(std::size_t size) {
+  blocks_.push_back({.bytes = allocate_(size), .size = size});
   used_ = 0;
 }
 

@@ -5,14 +5,25 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace cloze {
 
+/// `size` bytes of the system's memory, zero and aligned to a page. Given back to the system, not to
+/// the heap, with the last owner. Throws std::bad_alloc.
+[[nodiscard]] std::shared_ptr<std::byte> map_memory(std::size_t size);
+
 class Arena {
  public:
+  /// Where blocks of memory come from.
+  using Allocate = std::function<std::shared_ptr<std::byte>(std::size_t)>;
+
+  explicit Arena(Allocate allocate = map_memory) : allocate_(std::move(allocate)) {}
+
   /// `count` elements, 64-byte aligned, with whatever the memory held before. Valid until `reset`.
   template <class T>
   [[nodiscard]] std::span<T> take(std::int64_t count) {
@@ -30,18 +41,13 @@ class Arena {
   [[nodiscard]] std::size_t capacity() const;
 
  private:
-  /// Gives a block back to the system, not to the heap, which would keep what a first, piecemeal
-  /// computation needed beside the one block that replaces it.
-  struct Unmap {
-    std::size_t size;
-    void operator()(std::byte* bytes) const;
-  };
   struct Block {
-    std::unique_ptr<std::byte[], Unmap> bytes;
+    std::shared_ptr<std::byte> bytes;
     std::size_t size;
   };
   void add_block(std::size_t size);
 
+  Allocate allocate_;
   std::vector<Block> blocks_;
   std::size_t used_ = 0;  ///< of the last block
 };

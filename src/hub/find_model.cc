@@ -39,6 +39,7 @@ std::filesystem::path find_model(const std::string& directory_or_name,
   const auto nowhere =
       fmt::format("there is no model {}: neither a directory of that name nor {} exists",
                   excerpt_of_path(given), excerpt_of_path(cache / given.filename()));
+#if CLOZE_HAVE_HUB
   if (!is_hub_name(directory_or_name)) throw IoError(nowhere);
   auto settings = HubSettings::from_environment();
   settings.progress = progress;
@@ -47,6 +48,10 @@ std::filesystem::path find_model(const std::string& directory_or_name,
   } catch (const IoError& error) {
     throw IoError(fmt::format("{}; from the Hub: {}", nowhere, error.what()));
   }
+#else
+  static_cast<void>(progress);
+  throw IoError(nowhere + "; this build of Cloze does not fetch models from the Hub");
+#endif
 }
 
 }  // namespace cloze

@@ -1,11 +1,12 @@
 /// \file
-/// The machine's matrix rate: the limit that a model's speed is measured against.
+/// A device's matrix rate: the limit that a model's speed is measured against.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
 #include "cloze/tensor.h"
+#include "ops/context.h"
 
 namespace cloze::ops {
 
@@ -14,8 +15,9 @@ struct GemmShape {
   std::int64_t m, n, k, count;
 };
 
-/// GFLOP/s that oneDNN alone reaches over these products, its own packing and threading, median of
+/// GFLOP/s that the library of products (oneDNN on the processor) alone reaches over these products, its own packing and threading, median of
 /// `repeats` passes.
-[[nodiscard]] double gemm_rate(std::span<const GemmShape> shapes, DType compute, int repeats);
+[[nodiscard]] double gemm_rate(const Device& device, std::span<const GemmShape> shapes,
+                               DType compute, int repeats);
 
 }  // namespace cloze::ops

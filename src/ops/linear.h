@@ -20,7 +20,8 @@
 
 namespace cloze::ops {
 
-/// Whether products in `compute` run in hardware here (bf16: AVX512-BF16 or AMX; i8: VNNI or AMX).
+/// Whether products in `compute` run in hardware on this processor (bf16: AVX512-BF16 or AMX; i8:
+/// VNNI or AMX). Of other devices: Device::accelerates.
 [[nodiscard]] bool accelerates(DType compute);
 
 /// The weight and bias of a linear layer, packed once for the device's matrix product.
@@ -30,9 +31,12 @@ class LinearWeight {
   LinearWeight() = default;
 
   /// Packs the weights [out_features_i, in_features] (as torch.nn.Linear stores them; f32, f16 or
-  /// bf16) stacked along the outputs, and their biases [out_features_i] (absent: zero), for
-  /// products in `compute` (f32, bf16 or i8). Throws ModelError when the machine cannot compute in
-  /// it.
+  /// bf16) stacked along the outputs, and their biases [out_features_i] (absent: zero), all in the
+  /// host's memory, for products of `device` in `compute` (f32, bf16 or i8). Throws ModelError when
+  /// the device cannot compute in it.
+  [[nodiscard]] static LinearWeight pack(const Device& device, std::span<const Tensor> weights,
+                                         std::span<const Tensor> biases, DType compute);
+  /// The same for the processor.
   [[nodiscard]] static LinearWeight pack(std::span<const Tensor> weights,
                                          std::span<const Tensor> biases, DType compute);
 
@@ -41,20 +45,28 @@ class LinearWeight {
   [[nodiscard]] DType compute() const { return compute_; }
   [[nodiscard]] bool empty() const { return packed_ == nullptr; }
 
-  /// The device's own part; defined by the device.
-  struct Packed;
+  /// What the device made of the weight; each device derives its own.
+  struct Packed {
+    Packed() = default;
+    Packed(const Packed&) = delete;
+    Packed& operator=(const Packed&) = delete;
+    virtual ~Packed() = default;
+  };
   [[nodiscard]] const Packed& packed() const { return *packed_; }
+  [[nodiscard]] const Device* device() const { return device_; }
 
  private:
   std::int64_t in_features_ = 0;
   std::int64_t out_features_ = 0;
   DType compute_ = DType::f32;
+  const Device* device_ = nullptr;
   std::shared_ptr<const Packed> packed_;
 };
 
 /// y [rows, out_features] = epilogue(x [rows, in_features] · Wᵀ + b).
 /// x is of the weight's compute dtype (i8: f32 or bf16); y of x's dtype or f32 (`add`: y's values
-/// are read too).
+/// are read too). Throws ArgumentError for operands that do not fit, or a weight that was packed for
+/// another device than the context's.
 void linear(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
             Matrix y);
 

@@ -1,6 +1,6 @@
 /// \file
 /// Losses and their gradients by the logits. Sums are added up in double, in an order that does not
-/// depend on the number of threads.
+/// depend on the number of threads. They come to the host when it asks for them (ops/pending.h).
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 
 #include "ops/context.h"
 #include "ops/matrix.h"
+#include "ops/pending.h"
 
 namespace cloze::ops {
 
@@ -28,9 +29,9 @@ struct LossGradient {
 /// The cross entropy -log softmax(logits)[label] of logits f32 [rows, classes] with labels [rows],
 /// each weighing 1, for as many classes as a vocabulary has words. The gradient,
 /// scale·(softmax(logits) - onehot(label)), is f32 or bf16.
-[[nodiscard]] LossSum cross_entropy(Context& context, ConstMatrix logits,
-                                    std::span<const std::int32_t> labels,
-                                    const LossGradient& gradient);
+[[nodiscard]] Pending<LossSum> cross_entropy(Context& context, ConstMatrix logits,
+                                             std::span<const std::int32_t> labels,
+                                             const LossGradient& gradient);
 
 /// PyTorch's CrossEntropyLoss: with p = softmax of a row, w the classes' weights (empty: all 1), s
 /// the smoothing, C classes and y the label, a row adds -(1-s)·w[y]·log p[y] - s/C·Σ w[c]·log p[c]
@@ -43,9 +44,10 @@ struct ClassLoss {
 
 /// ClassLoss of logits f32 [rows, classes] with labels [rows], for the few classes of a task, in
 /// double.
-[[nodiscard]] LossSum class_cross_entropy(Context& context, ConstMatrix logits,
-                                          std::span<const std::int32_t> labels,
-                                          const ClassLoss& options, const LossGradient& gradient);
+[[nodiscard]] Pending<LossSum> class_cross_entropy(Context& context, ConstMatrix logits,
+                                                   std::span<const std::int32_t> labels,
+                                                   const ClassLoss& options,
+                                                   const LossGradient& gradient);
 
 /// Cross entropy over the rows of each segment, for one column of the logits: which token an answer
 /// begins with, which choice of a group is right. Each segment weighs 1.
@@ -56,17 +58,18 @@ struct SegmentLoss {
   std::span<const std::int32_t> labels;  ///< [segments]: a place inside the segment
   double smoothing = 0;
 };
-[[nodiscard]] LossSum segment_cross_entropy(Context& context, ConstMatrix logits,
-                                            const SegmentLoss& segments,
-                                            const LossGradient& gradient);
+[[nodiscard]] Pending<LossSum> segment_cross_entropy(Context& context, ConstMatrix logits,
+                                                     const SegmentLoss& segments,
+                                                     const LossGradient& gradient);
 
 /// PyTorch's BCEWithLogitsLoss: log(1 + exp(-|x|)) + max(x, 0) - x·t for each element, weight 1.
-[[nodiscard]] LossSum binary_cross_entropy(Context& context, ConstMatrix logits,
-                                           std::span<const float> targets,
-                                           const LossGradient& gradient);
+[[nodiscard]] Pending<LossSum> binary_cross_entropy(Context& context, ConstMatrix logits,
+                                                    std::span<const float> targets,
+                                                    const LossGradient& gradient);
 
 /// PyTorch's MSELoss: (x - t)² for each element, weight 1.
-[[nodiscard]] LossSum squared_error(Context& context, ConstMatrix logits,
-                                    std::span<const float> targets, const LossGradient& gradient);
+[[nodiscard]] Pending<LossSum> squared_error(Context& context, ConstMatrix logits,
+                                             std::span<const float> targets,
+                                             const LossGradient& gradient);
 
 }  // namespace cloze::ops

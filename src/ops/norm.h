@@ -46,7 +46,7 @@ struct ResidualNorm {
 void residual_norm(Context& context, const ResidualNorm& args);
 
 /// Where the gradients of a layer norm's parameters, and of the bias before it, go (+=, [cols];
-/// empty: not wanted).
+/// empty: not wanted). That of the bias is made of d_x, which must have data then.
 struct NormGradients {
   std::span<float> gamma;
   std::span<float> beta;

@@ -7,6 +7,8 @@
 #include <span>
 
 #include "cloze/tensor.h"
+#include "ops/context.h"
+#include "ops/pending.h"
 
 namespace cloze::ops {
 
@@ -35,11 +37,12 @@ struct OptimizedArrays {
 
 /// With g = scale·gradient: m = β1·m + (1-β1)·g, v = β2·v + (1-β2)·g², and
 /// value -= lr·(m̂ / (sqrt(v̂) + ε) + decay·value). Moves 32 bytes a value.
-void adamw(std::span<const OptimizedArrays> arrays, const AdamSettings& settings, float scale);
+void adamw(Context& context, std::span<const OptimizedArrays> arrays, const AdamSettings& settings,
+           float scale);
 
 /// The same step of some rows of an array [rows, cols] alone, which has no rounded values.
-void adamw_rows(const OptimizedArrays& array, std::int64_t cols, std::span<const std::int32_t> rows,
-                const AdamSettings& settings, float scale);
+void adamw_rows(Context& context, const OptimizedArrays& array, std::int64_t cols,
+                std::span<const std::int32_t> rows, const AdamSettings& settings, float scale);
 
 /// Steps that a row of an array [rows, cols] was left out of, its gradient being zero.
 struct OwedSteps {
@@ -49,19 +52,22 @@ struct OwedSteps {
 };
 
 /// Makes up for them, to the same bits: each row takes the steps from its first on.
-void adamw_owed(const OptimizedArrays& array, std::int64_t cols, std::span<const OwedSteps> rows,
-                std::span<const AdamSettings> steps);
+void adamw_owed(Context& context, const OptimizedArrays& array, std::int64_t cols,
+                std::span<const OwedSteps> rows, std::span<const AdamSettings> steps);
 
 /// LAMB (You et al., arXiv:1904.00962): AdamW's update u of each array, times |value| / |u| where
 /// both are positive. Arrays without decay are not scaled (google-research's
 /// exclude_from_layer_adaptation).
-void lamb(std::span<const OptimizedArrays> arrays, const AdamSettings& settings, float scale);
+void lamb(Context& context, std::span<const OptimizedArrays> arrays, const AdamSettings& settings,
+          float scale);
 
-/// The sum of squares, in double by blocks of fixed size. Not finite where a value is not.
-[[nodiscard]] double sum_of_squares(std::span<const float> values);
+/// The sum of the squares of all values, in double by blocks of fixed size, array after array. Not
+/// finite where a value is not.
+[[nodiscard]] Pending<double> sum_of_squares(Context& context,
+                                             std::span<const std::span<const float>> arrays);
 
 /// The same of some rows of an array [rows, cols].
-[[nodiscard]] double sum_of_squares(std::span<const float> values, std::int64_t cols,
-                                    std::span<const std::int32_t> rows);
+[[nodiscard]] Pending<double> sum_of_squares(Context& context, std::span<const float> values,
+                                             std::int64_t cols, std::span<const std::int32_t> rows);
 
 }  // namespace cloze::ops

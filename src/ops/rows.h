@@ -13,8 +13,8 @@ namespace cloze::ops {
 /// y = x in y's dtype (f32, bf16), same shape.
 void convert(Context& context, ConstMatrix x, Matrix y);
 
-/// The same of flat arrays of equal length.
-void convert(std::span<const float> from, std::span<BFloat16> to);
+/// Flat arrays of equal length in the device's memory: to = from, rounded.
+void round(const Device& device, std::span<const float> from, std::span<BFloat16> to);
 
 /// y [indices, cols] = x[indices], converted to y's dtype. Every index inside x's rows.
 void gather_rows(Context& context, ConstMatrix x, std::span<const std::int32_t> indices, Matrix y);

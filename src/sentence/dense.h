@@ -40,7 +40,8 @@ class Dense {
   ops::LinearWeight weight_;
   ops::Epilogue activation_ = ops::Epilogue::none;
   /// Working memory and compiled products, kept from call to call; copies share them.
-  std::shared_ptr<internal::ContextPool> contexts_ = std::make_shared<internal::ContextPool>();
+  std::shared_ptr<internal::ContextPool> contexts_ =
+      std::make_shared<internal::ContextPool>(ops::cpu());
 };
 
 }  // namespace cloze

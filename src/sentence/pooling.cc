@@ -10,9 +10,10 @@
 
 #include <fmt/format.h>
 
-#include "bert/mean_pooling.h"
 #include "cloze/error.h"
+#include "core/parallel.h"
 #include "core/strings.h"
+#include "ops/pooling.h"
 
 namespace cloze {
 namespace {
@@ -76,7 +77,9 @@ Tensor pool(const Tensor& hidden, const Batch& batch, Pooling pooling) {
   const auto columns = static_cast<std::size_t>(hidden.dim(1));
   auto pooled = Tensor::zeros(DType::f32, {batch.sequences(), hidden.dim(1)});
   if (pooling == Pooling::mean) {
-    internal::mean_of_sequences(ops::matrix_of(hidden), batch, ops::matrix_of(pooled));
+    const Computation computation;
+    ops::Context context;
+    ops::mean_rows(context, ops::matrix_of(hidden), batch.cu_seqlens, ops::matrix_of(pooled));
     return pooled;
   }
   const auto source = hidden.values<float>();

@@ -103,7 +103,7 @@ TEST_P(EncoderLayer, MatchesThePlainOne) {
       for (std::size_t i = 0; i < attention.size(); ++i) {
         ASSERT_NEAR(attention[i], expected_attention[i], tolerance()) << "probability " << i;
       }
-      context_.arena().reset();
+      context_.begin();
       if (HasFailure()) return;
     }
   }
@@ -126,7 +126,7 @@ TEST_P(EncoderLayer, EveryActivation) {
     auto buffers = nn::make_buffers(context_, layers.packed, GetParam(), 70);
     nn::forward(context_, layers.packed, buffers, {cu_seqlens, x.view()});
     expect_near(x, expected, tolerance());
-    context_.arena().reset();
+    context_.begin();
   }
 }
 
@@ -145,7 +145,7 @@ TEST_P(EncoderLayer, ThreadsDoNotChangeTheBits) {
     auto buffers = nn::make_buffers(context_, layers.packed, GetParam(), 200);
     nn::forward(context_, layers.packed, buffers, {cu_seqlens, copy.view()});
     results.push_back(copy);
-    context_.arena().reset();
+    context_.begin();
   }
   set_num_threads(before);
   for (const auto& result : results) {

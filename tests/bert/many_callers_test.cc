@@ -20,6 +20,7 @@
 #include "cloze/tensor.h"
 #include "core/child_process.h"
 #include "core/parallel.h"
+#include "ops/device.h"
 
 namespace cloze::testing {
 namespace {
@@ -138,7 +139,7 @@ TEST_F(ManyThreads, MayCallWhileTheNumberOfThreadsChanges) {
 
 TEST_F(ManyThreads, ShareAsManyContextsAsComputeAtOnce) {
   set_num_threads(3);
-  internal::ContextPool pool;
+  internal::ContextPool pool(ops::cpu());
   std::set<const ops::Context*> seen;
   std::mutex guard;
   std::vector<std::thread> threads;

@@ -282,10 +282,11 @@ TEST_P(Linear, InsideRowTiles) {
   Operand y(DType::f32, rows, out);
   const auto from = x.view();
   const auto to = y.view();
-  ops::for_row_tiles(rows, [&](std::int64_t begin, std::int64_t count, int) {
+  const auto tile = [&](std::int64_t begin, std::int64_t count, int) {
     ops::linear(context_, from.rows_from(begin, count), layer.packed, Epilogue::none,
                 to.rows_from(begin, count));
-  });
+  };
+  ops::for_row_tiles(context_, rows, tile);
   expect_near(y, layer.expected(x), accumulation_error(in));
 }
 

@@ -8,7 +8,7 @@
 
 #include "cloze/error.h"
 #include "ops/cpu/cpu_features.h"
-#include "ops/gemm_rate.h"
+#include "ops/device.h"
 #include "ops/linear.h"
 #include "ops/operands.h"
 
@@ -37,10 +37,12 @@ TEST(OneDnn, ItsErrorsAreOurs) {
   }
   // It is as good as new afterwards.
   multiply(context, {a.view()}, {b.view()}, c.view());
-  EXPECT_THROW(static_cast<void>(gemm_rate(std::vector<GemmShape>{{-1, 4, 4, 1}}, DType::f32, 1)),
-               Error);
-  EXPECT_THROW(static_cast<void>(gemm_rate(std::vector<GemmShape>{{4, 4, 4, 1}}, DType::f16, 1)),
-               ArgumentError);
+  EXPECT_THROW(
+      static_cast<void>(gemm_rate(cpu(), std::vector<GemmShape>{{-1, 4, 4, 1}}, DType::f32, 1)),
+      Error);
+  EXPECT_THROW(
+      static_cast<void>(gemm_rate(cpu(), std::vector<GemmShape>{{4, 4, 4, 1}}, DType::f16, 1)),
+      ArgumentError);
 }
 
 TEST(OneDnn, KeepsAsManyProductsAsItMay) {

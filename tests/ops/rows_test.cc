@@ -15,8 +15,8 @@
 
 #include "cloze/tensor.h"
 #include "core/parallel.h"
+#include "ops/device.h"
 #include "ops/embedding.h"
-#include "ops/gemm_rate.h"
 #include "ops/linear.h"
 #include "ops/norm.h"
 #include "ops/operands.h"
@@ -280,16 +280,20 @@ TEST(RowTiles, EveryRowOnceAndNoWorkerTwiceAtATime) {
       std::vector<std::atomic<int>> visits(static_cast<std::size_t>(rows));
       std::vector<std::atomic<int>> busy(static_cast<std::size_t>(threads));
       std::atomic<int> faults = 0;
-      ops::for_row_tiles(rows, [&](std::int64_t begin, std::int64_t count, int worker) {
+      ops::Context context;
+      const auto tiles = ops::row_tiles(context, rows);
+      EXPECT_EQ(tiles.workers, threads);
+      const auto visit = [&](std::int64_t begin, std::int64_t count, int worker) {
         if (worker < 0 || worker >= threads || begin < 0 || count <= 0 || begin + count > rows ||
-            count > ops::max_tile_rows(rows)) {
+            count > tiles.rows) {
           ++faults;
           return;
         }
         if (++busy[static_cast<std::size_t>(worker)] != 1) ++faults;
         for (std::int64_t r = begin; r < begin + count; ++r) ++visits[static_cast<std::size_t>(r)];
         --busy[static_cast<std::size_t>(worker)];
-      });
+      };
+      ops::for_row_tiles(context, rows, visit);
       EXPECT_EQ(faults, 0);
       for (const auto& count : visits) ASSERT_EQ(count, 1);
     }
@@ -299,19 +303,19 @@ TEST(RowTiles, EveryRowOnceAndNoWorkerTwiceAtATime) {
 
 TEST(RowTiles, AnExceptionReachesTheCaller) {
   for (const std::int64_t rows : {1, 1000}) {
-    EXPECT_THROW(ops::for_row_tiles(rows,
-                                    [](std::int64_t begin, std::int64_t, int) {
-                                      if (begin == 0) throw std::runtime_error("stop");
-                                    }),
-                 std::runtime_error);
+    ops::Context context;
+    const auto stop = [](std::int64_t begin, std::int64_t, int) {
+      if (begin == 0) throw std::runtime_error("stop");
+    };
+    EXPECT_THROW(ops::for_row_tiles(context, rows, stop), std::runtime_error);
   }
 }
 
 TEST(GemmRate, MeasuresSomething) {
   const std::vector<ops::GemmShape> shapes = {{.m = 32, .n = 64, .k = 64, .count = 2}};
-  EXPECT_GT(ops::gemm_rate(shapes, DType::f32, 3), 0);
+  EXPECT_GT(ops::gemm_rate(ops::cpu(), shapes, DType::f32, 3), 0);
   if (ops::accelerates(DType::bf16)) {
-    EXPECT_GT(ops::gemm_rate(shapes, DType::bf16, 3), 0);
+    EXPECT_GT(ops::gemm_rate(ops::cpu(), shapes, DType::bf16, 3), 0);
   }
   EXPECT_TRUE(ops::accelerates(DType::f32));
 }

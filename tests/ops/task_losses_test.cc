@@ -100,7 +100,7 @@ TEST(TaskLosses, ClassesWithWeightsAndSmoothing) {
                                 .smoothing = smoothing};
         const auto loss =
             expect_loss(logits, wanted, [&](Context& context, Matrix x, double scale, Matrix d_x) {
-              return class_cross_entropy(context, x, labels, options, {scale, d_x});
+              return class_cross_entropy(context, x, labels, options, {scale, d_x}).get();
             });
         EXPECT_NEAR(loss.weight, weight, 1e-9);
         EXPECT_EQ(loss.labelled, labelled);
@@ -133,8 +133,10 @@ TEST(TaskLosses, SegmentsOfAColumn) {
       Context context;
       context.begin();
       const auto plain = logits.reference();
-      const auto loss = segment_cross_entropy(
-          context, logits.matrix(), {column, ends, labels, smoothing}, {0.5, logits.matrix()});
+      const auto loss =
+          segment_cross_entropy(context, logits.matrix(), {column, ends, labels, smoothing},
+                                {0.5, logits.matrix()})
+              .get();
       EXPECT_NEAR(loss.sum, wanted(plain), 1e-6 * loss.sum);
       EXPECT_EQ(loss.weight, 4.0);
       EXPECT_EQ(loss.labelled, 4);
@@ -167,7 +169,7 @@ TEST(TaskLosses, BinaryCrossEntropyAndSquaredError) {
           return sum;
         },
         [&](Context& context, Matrix x, double scale, Matrix d_x) {
-          return binary_cross_entropy(context, x, targets, {scale, d_x});
+          return binary_cross_entropy(context, x, targets, {scale, d_x}).get();
         });
     EXPECT_EQ(loss.weight, 50.0 * static_cast<double>(cols));
     loss = expect_loss(
@@ -180,7 +182,7 @@ TEST(TaskLosses, BinaryCrossEntropyAndSquaredError) {
           return sum;
         },
         [&](Context& context, Matrix x, double scale, Matrix d_x) {
-          return squared_error(context, x, targets, {scale, d_x});
+          return squared_error(context, x, targets, {scale, d_x}).get();
         });
     EXPECT_EQ(loss.weight, 50.0 * static_cast<double>(cols));
   }
@@ -192,9 +194,9 @@ TEST(TaskLosses, ExtremeLogitsStayFinite) {
   Context context;
   context.begin();
   const std::vector<std::int32_t> labels{0, 0};
-  EXPECT_EQ(class_cross_entropy(context, logits, labels, {}, {1, {}}).sum, 2000.0);
+  EXPECT_EQ(class_cross_entropy(context, logits, labels, {}, {1, {}}).get().sum, 2000.0);
   const std::vector<float> targets{1, 0, 1, 0};
-  EXPECT_EQ(binary_cross_entropy(context, logits, targets, {1, {}}).sum, 2000.0);
+  EXPECT_EQ(binary_cross_entropy(context, logits, targets, {1, {}}).get().sum, 2000.0);
 }
 
 TEST(TaskLosses, TheSameBitsAtAnyNumberOfThreads) {
@@ -206,7 +208,7 @@ TEST(TaskLosses, TheSameBitsAtAnyNumberOfThreads) {
     set_num_threads(threads);
     Context context;
     context.begin();
-    const double sum = class_cross_entropy(context, logits.matrix(), labels, {}, {1, {}}).sum;
+    const double sum = class_cross_entropy(context, logits.matrix(), labels, {}, {1, {}}).get().sum;
     set_num_threads(0);
     return sum;
   };

@@ -14,6 +14,7 @@
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "ops/rows.h"
+#include "ops/transfer.h"
 
 namespace cloze::internal {
 namespace {
@@ -55,23 +56,22 @@ struct InputGradients::Parts {
   nn::TrainableNorm norm;     ///< of the transform
   Tensor outputs, biases;     ///< the last layer: [outputs, hidden], [outputs]
 
-  Parts(BertConfig configuration, WeightSource& source, const HeadKind& head)
+  Parts(BertConfig configuration, WeightSource& source, const HeadKind& head,
+        const ops::Device& device)
       : config(std::move(configuration)),
         layer(only_layer(head)),
         pooler(required_pooler(source, config)),
-        weights(parameters_of(config, layer, pooler), DType::f32, false),
-        encoder(config, weights, false) {
+        weights(parameters_of(config, layer, pooler), DType::f32, false, device),
+        encoder(config, weights, false),
+        context(device) {
     weights.parameters().load(source);
     if (is_pooled()) dense = weights.linear_f32(pooler.shape);
     if (layer.input == HeadInput::masked) {
       const auto shapes = prediction_shapes(config);
       dense = weights.linear_f32(shapes.transform);
       norm = weights.norm(shapes.norm, config.layer_norm_eps);
-      const auto& word = weights.parameters().at(kWordEmbeddings);
       const auto decoder =
-          decoder_tensors(source, config,
-                          Tensor::view(DType::f32, word.shape,
-                                       std::as_bytes(std::span<const float>(word.value)), nullptr));
+          decoder_tensors(source, config, weights.parameters().tensor(kWordEmbeddings));
       outputs = decoder.weight;
       biases = decoder.bias.to(DType::f32);
     } else {
@@ -134,7 +134,7 @@ struct InputGradients::Parts {
       return saved;
     }
     saved.norm = {.normalized = context.matrix(DType::f32, rows, width),
-                  .inverse = context.arena().take<float>(rows)};
+                  .inverse = context.floats(rows)};
     ops::activate(context, saved.inner, epilogue_of(config.hidden_act), own);
     ops::residual_norm(
         context,
@@ -167,10 +167,13 @@ struct InputGradients::Parts {
     require(batch, sums, logits);
     const Computation computation;
     context.begin();
-    const auto hidden =
-        encoder.forward(context, batch, {.active = false}, gradients, {}, ops::matrix_of(sums));
+    const auto hidden = encoder.forward(context, batch, {.active = false}, gradients, {},
+                                        ops::to_device(context, sums));
     const auto saved = head_forward(batch, hidden, logits);
     const auto d_features = context.matrix(DType::f32, saved.features.rows, hidden.cols);
+    // A row for each logit: the host takes the scores from them, and begins the backward.
+    const ops::HostMatrix features(context, saved.features);
+    ops::HostMatrix first(context, d_features);
     Result result;
     result.scores.resize(static_cast<std::size_t>(batch.sequences()));
     const auto bias = biases.values<float>();
@@ -181,24 +184,27 @@ struct InputGradients::Parts {
       std::memcpy(row.data(), weight.bytes().data(), weight.bytes().size());
       for (std::size_t s = 0; s < result.scores.size(); ++s) {
         const auto at = static_cast<std::int64_t>(s * logits.size() + l);
-        const auto features = row_of(saved.features, at);
+        const auto values = row_of(features.matrix(), at);
         result.scores[s] +=
-            std::inner_product(features.begin(), features.end(), row.begin(),
+            std::inner_product(values.begin(), values.end(), row.begin(),
                                static_cast<double>(bias[static_cast<std::size_t>(output)]));
-        std::copy(row.begin(), row.end(), row_of(d_features, at).begin());
+        std::copy(row.begin(), row.end(), row_of(first.matrix(), at).begin());
       }
     }
     if (!gradients) return result;
-    result.gradients = Tensor::zeros(DType::f32, sums.shape());
-    const auto d_hidden = ops::matrix_of(result.gradients);
-    head_backward(saved, d_features, d_hidden);
-    encoder.backward(context, batch, d_hidden);
+    first.store();
+    ops::Output d_hidden(context, sums.shape());
+    ops::fill_zero(context, d_hidden.matrix());
+    head_backward(saved, d_features, d_hidden.matrix());
+    encoder.backward(context, batch, d_hidden.matrix());
+    result.gradients = d_hidden.take();
     return result;
   }
 };
 
-InputGradients::InputGradients(BertConfig config, WeightSource& weights, const HeadKind& head)
-    : parts_(std::make_unique<Parts>(std::move(config), weights, head)) {}
+InputGradients::InputGradients(BertConfig config, WeightSource& weights, const HeadKind& head,
+                               const ops::Device& device)
+    : parts_(std::make_unique<Parts>(std::move(config), weights, head, device)) {}
 InputGradients::InputGradients(InputGradients&&) noexcept = default;
 InputGradients& InputGradients::operator=(InputGradients&&) noexcept = default;
 InputGradients::~InputGradients() = default;
@@ -206,25 +212,24 @@ InputGradients::~InputGradients() = default;
 const BertConfig& InputGradients::config() const { return parts_->config; }
 
 Tensor InputGradients::embedding_sums(const Batch& batch) {
-  auto sums = Tensor::zeros(DType::f32, {batch.total_tokens(), parts_->config.hidden_size});
+  auto& context = parts_->context;
   const Computation computation;
-  parts_->context.begin();
-  if (!sums.empty()) {
-    parts_->encoder.embedding_sums(parts_->context, batch, ops::matrix_of(sums));
-  }
-  return sums;
+  context.begin();
+  ops::Output sums(context, {batch.total_tokens(), parts_->config.hidden_size});
+  if (batch.total_tokens() > 0) parts_->encoder.embedding_sums(context, batch, sums.matrix());
+  return sums.take();
 }
 
 Tensor InputGradients::word_embeddings(std::span<const std::int32_t> ids) {
-  auto rows =
-      Tensor::zeros(DType::f32, {static_cast<std::int64_t>(ids.size()), config().hidden_size});
+  auto& context = parts_->context;
   const Computation computation;
-  parts_->context.begin();
-  if (!rows.empty()) {
-    ops::gather_rows(parts_->context, parts_->weights.matrix_f32(std::string(kWordEmbeddings)), ids,
-                     ops::matrix_of(rows));
+  context.begin();
+  ops::Output rows(context, {static_cast<std::int64_t>(ids.size()), config().hidden_size});
+  if (!ids.empty()) {
+    const auto table = parts_->weights.matrix_f32(std::string(kWordEmbeddings));
+    ops::gather_rows(context, table, ids, rows.matrix());
   }
-  return rows;
+  return rows.take();
 }
 
 InputGradients::Result InputGradients::run(const Batch& batch, const Tensor& sums,

@@ -13,6 +13,7 @@
 #include "cloze/batch.h"
 #include "cloze/config.h"
 #include "cloze/tensor.h"
+#include "ops/device.h"
 
 namespace cloze::internal {
 
@@ -28,7 +29,8 @@ class InputGradients {
  public:
   /// `head` gives the logits that make the score. Throws ArgumentError for a head of no layer or of
   /// several, and as WeightSource::take does: ModelError where the checkpoint lacks the head.
-  InputGradients(BertConfig config, WeightSource& weights, const HeadKind& head);
+  InputGradients(BertConfig config, WeightSource& weights, const HeadKind& head,
+                 const ops::Device& device = ops::cpu());
   InputGradients(const InputGradients&) = delete;
   InputGradients& operator=(const InputGradients&) = delete;
   InputGradients(InputGradients&&) noexcept;

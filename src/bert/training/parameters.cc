@@ -1,17 +1,13 @@
 #include "bert/training/parameters.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "cloze/error.h"
-#include "core/parallel.h"
 
 namespace cloze::internal {
 namespace {
 
 constexpr std::int64_t kAlignment = 16;  // elements: a cache line, and the widest vector
-constexpr std::int64_t kGrain = std::int64_t{1} << 20;
 
 std::int64_t size_of_shape(const Shape& shape) {
   std::int64_t size = 1;
@@ -25,7 +21,9 @@ bool decays(std::string_view name) {
 
 }  // namespace
 
-Parameters::Parameters(std::span<const ParameterShape> shapes, bool with_gradients) {
+Parameters::Parameters(std::span<const ParameterShape> shapes, bool with_gradients,
+                       const ops::Device& device)
+    : device_(device) {
   std::int64_t total = 0;
   std::vector<std::int64_t> begins;
   for (const auto& [name, shape, adjoining] : shapes) {
@@ -39,10 +37,9 @@ Parameters::Parameters(std::span<const ParameterShape> shapes, bool with_gradien
     total += size;
   }
   total = (total + kAlignment - 1) / kAlignment * kAlignment;
-  values_ = Tensor::zeros(DType::f32, {total});
-  if (with_gradients) gradients_ = Tensor::zeros(DType::f32, {total});
-  const auto values = values_.mutable_values<float>();
-  const auto gradients = with_gradients ? gradients_.mutable_values<float>() : std::span<float>();
+  values_ = ops::Block<float>(device, static_cast<std::size_t>(total));
+  if (with_gradients) gradients_ = ops::Block<float>(device, static_cast<std::size_t>(total));
+  const auto values = values_.values(), gradients = gradients_.values();
   for (std::size_t i = 0; i < begins.size(); ++i) {
     const auto begin = static_cast<std::size_t>(begins[i]);
     const auto size = static_cast<std::size_t>(size_of_shape(shapes[i].shape));
@@ -57,8 +54,7 @@ Parameters::Parameters(std::span<const ParameterShape> shapes, bool with_gradien
 void Parameters::load(WeightSource& source) {
   for (auto& parameter : parameters_) {
     const auto tensor = source.take(parameter.name, parameter.shape).to(DType::f32);
-    const auto values = tensor.values<float>();
-    std::copy(values.begin(), values.end(), parameter.value.begin());
+    ops::copy_in(device_, tensor.values<float>(), parameter.value);
     source.release(parameter.name);
   }
 }
@@ -77,25 +73,19 @@ const Parameter& Parameters::at(std::string_view name) const {
   return const_cast<Parameters*>(this)->at(name);
 }
 
-std::span<float> Parameters::values() { return values_.mutable_values<float>(); }
-std::span<float> Parameters::gradients() {
-  return gradients_.empty() ? std::span<float>() : gradients_.mutable_values<float>();
+void Parameters::zero_gradients() {
+  device_.fill_zero(std::as_writable_bytes(gradients_.values()));
 }
 
-void Parameters::zero_gradients() {
-  const auto all = gradients();
-  const auto size = static_cast<std::int64_t>(all.size());
-  parallel_for((size + kGrain - 1) / kGrain, 1, [&](std::int64_t i) {
-    const auto begin = all.begin() + i * kGrain;
-    std::fill(begin, begin + std::min(kGrain, size - i * kGrain), 0.0F);
-  });
+Tensor Parameters::tensor(std::string_view name) const {
+  const auto& parameter = at(name);
+  return ops::to_host(device_, parameter.value, parameter.shape);
 }
 
 TensorMap Parameters::tensors() const {
   TensorMap tensors;
   for (const auto& parameter : parameters_) {
-    const auto bytes = std::as_bytes(std::span<const float>(parameter.value));
-    tensors.emplace(parameter.name, Tensor::view(DType::f32, parameter.shape, bytes, nullptr));
+    tensors.emplace(parameter.name, ops::to_host(device_, parameter.value, parameter.shape));
   }
   return tensors;
 }

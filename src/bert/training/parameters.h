@@ -15,10 +15,12 @@
 #include "bert/weights.h"
 #include "cloze/checkpoint.h"
 #include "cloze/tensor.h"
+#include "ops/device.h"
+#include "ops/transfer.h"
 
 namespace cloze::internal {
 
-/// One parameter; the spans look into its `Parameters`.
+/// One parameter; the spans look into its `Parameters`, in the device's memory.
 struct Parameter {
   std::string name;
   Shape shape;
@@ -39,10 +41,11 @@ struct Parameter {
 /// at a multiple of 16 elements (64 bytes); the elements between parameters are zero and stay so.
 class Parameters {
  public:
-  /// Values and gradients zero. Without `gradients` there is no memory for them, and their spans
-  /// are empty: for models that are differentiated by their inputs alone. Throws ArgumentError for
-  /// a name given twice.
-  explicit Parameters(std::span<const ParameterShape> shapes, bool gradients = true);
+  /// Values and gradients zero, in the memory of `device`, which must outlive them. Without
+  /// `gradients` there is no memory for them, and their spans are empty: for models that are
+  /// differentiated by their inputs alone. Throws ArgumentError for a name given twice.
+  explicit Parameters(std::span<const ParameterShape> shapes, bool gradients = true,
+                      const ops::Device& device = ops::cpu());
 
   /// Reads every value from `source`. Throws as WeightSource::take does.
   void load(WeightSource& source);
@@ -57,19 +60,25 @@ class Parameters {
   /// Elements of all parameters, the gaps of alignment not counted.
   [[nodiscard]] std::int64_t count() const { return count_; }
 
+  [[nodiscard]] const ops::Device& device() const { return device_; }
+
   /// The whole blocks, gaps included.
-  [[nodiscard]] std::span<float> values();
-  [[nodiscard]] std::span<float> gradients();
+  [[nodiscard]] std::span<float> values() { return values_.values(); }
+  [[nodiscard]] std::span<float> gradients() { return gradients_.values(); }
 
   /// Sets every gradient to zero. Backward passes only ever add.
   void zero_gradients();
 
-  /// The values by name, for `save_checkpoint`: views that are valid as long as this object.
+  /// A parameter's values for the host: a view that is valid as long as this object, or a copy from
+  /// the device.
+  [[nodiscard]] Tensor tensor(std::string_view name) const;
+  /// The same of all, by name, for `save_checkpoint`.
   [[nodiscard]] TensorMap tensors() const;
 
  private:
-  Tensor values_;
-  Tensor gradients_;
+  const ops::Device& device_;
+  ops::Block<float> values_;
+  ops::Block<float> gradients_;
   std::vector<Parameter> parameters_;
   std::unordered_map<std::string, std::size_t> index_;
   std::int64_t count_ = 0;

@@ -12,6 +12,7 @@
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "ops/loss.h"
+#include "ops/transfer.h"
 
 namespace cloze::internal {
 namespace {
@@ -80,7 +81,7 @@ struct MaskedLmHead {
                   .transformed = context.matrix(compute, count, width),
                   .logits = context.matrix(DType::f32, count, decoder.rows),
                   .norm = {.normalized = context.matrix(compute, count, width),
-                           .inverse = context.arena().take<float>(count)}};
+                           .inverse = context.floats(count)}};
     const auto activated = context.matrix(compute, count, width);
     ops::gather_rows(context, hidden, positions, saved.masked);
     ops::multiply(context, {saved.masked}, {transform.weight, true}, saved.inner, transform.bias);
@@ -95,10 +96,10 @@ struct MaskedLmHead {
 
   /// Loss of the hidden states at `positions`. Where d_hidden has data, the gradients of the
   /// parameters and of the hidden states are added.
-  [[nodiscard]] ops::LossSum run(ops::Context& context, ops::ConstMatrix hidden,
-                                 std::span<const std::int32_t> positions,
-                                 std::span<const std::int32_t> labels, double scale,
-                                 ops::Matrix d_hidden) const {
+  [[nodiscard]] ops::Pending<ops::LossSum> run(ops::Context& context, ops::ConstMatrix hidden,
+                                               std::span<const std::int32_t> positions,
+                                               std::span<const std::int32_t> labels, double scale,
+                                               ops::Matrix d_hidden) const {
     const auto [masked, inner, transformed, logits, saved] = forward(context, hidden, positions);
     if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, {});
 
@@ -139,10 +140,10 @@ struct NextSentenceHead {
         classifier(
             weights.linear_f32(linear_shape(heads::next_sentence.layers().front(), config))) {}
 
-  [[nodiscard]] ops::LossSum run(ops::Context& context, ops::ConstMatrix hidden,
-                                 std::vector<std::int32_t> starts,
-                                 std::span<const std::int32_t> labels, double scale,
-                                 ops::Matrix d_hidden) const {
+  [[nodiscard]] ops::Pending<ops::LossSum> run(ops::Context& context, ops::ConstMatrix hidden,
+                                               std::vector<std::int32_t> starts,
+                                               std::span<const std::int32_t> labels, double scale,
+                                               ops::Matrix d_hidden) const {
     const auto forward = pooler.forward(context, hidden, std::move(starts));
     const auto logits = head_logits(context, classifier, forward.pooled);
     if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, {});
@@ -186,11 +187,12 @@ struct PretrainingModel::Parts {
   Parts(BertConfig configuration, const TrainingOptions& training)
       : config(std::move(configuration)),
         options(training),
-        weights(model_parameters(config, options.head()), options.compute),
+        weights(model_parameters(config, options.head()), options.compute, true, *options.device),
         encoder(config, weights, options.recompute),
         masked_lm(weights, config),
         next_sentence(options.next_sentence ? std::make_unique<NextSentenceHead>(weights, config)
-                                            : nullptr) {}
+                                            : nullptr),
+        context(*options.device) {}
 
   /// The tokens that the heads look at.
   [[nodiscard]] TokenSelection selection(const PretrainingBatch& batch) const {
@@ -214,30 +216,37 @@ struct PretrainingModel::Parts {
     ops::Matrix d_hidden;
     if (backward) {
       d_hidden = context.matrix(DType::f32, hidden.rows, hidden.cols);
-      std::fill_n(d_hidden.data,
-                  static_cast<std::size_t>(hidden.rows * hidden.cols) * sizeof(float),
-                  std::byte{0});
+      ops::fill_zero(context, d_hidden);
     }
     const auto rows = selected.rows_of(batch.masked_positions);
     const std::span<const std::int32_t> positions = rows;
     const std::span<const std::int32_t> labels = batch.masked_labels;
+    // Read when everything was started, so that a device need not stop for them in between.
+    std::vector<ops::Pending<ops::LossSum>> masked_losses, next_losses;
     for (std::size_t at = 0; at < positions.size(); at += kMostPositions) {
       const std::size_t count = std::min<std::size_t>(kMostPositions, positions.size() - at);
-      const auto part = masked_lm.run(context, hidden, positions.subspan(at, count),
-                                      labels.subspan(at, count), pass.masked_lm_scale, d_hidden);
-      loss.masked_lm_sum += part.sum;
-      loss.masked_correct += part.correct;
+      masked_losses.push_back(masked_lm.run(context, hidden, positions.subspan(at, count),
+                                            labels.subspan(at, count), pass.masked_lm_scale,
+                                            d_hidden));
     }
-    loss.masked = batch.masked();
     if (predicts_next(batch)) {
-      const auto part =
+      next_losses.push_back(
           next_sentence->run(context, hidden, selected.rows_of_first(batch.inputs),
-                             batch.next_sentence_labels, pass.next_sentence_scale, d_hidden);
-      loss.next_sentence_sum = part.sum;
-      loss.next_sentence_correct = part.correct;
+                             batch.next_sentence_labels, pass.next_sentence_scale, d_hidden));
       loss.sequences = batch.inputs.sequences();
     }
     if (backward) encoder.backward(context, batch.inputs, d_hidden);
+    loss.masked = batch.masked();
+    for (const auto& pending : masked_losses) {
+      const auto part = pending.get();
+      loss.masked_lm_sum += part.sum;
+      loss.masked_correct += part.correct;
+    }
+    for (const auto& pending : next_losses) {
+      const auto part = pending.get();
+      loss.next_sentence_sum += part.sum;
+      loss.next_sentence_correct += part.correct;
+    }
     if (pass.profile != nullptr) {
       for (const auto& cost : context.take_profile()) accumulate(*pass.profile, cost);
     }
@@ -305,8 +314,6 @@ double PretrainingModel::operations(const PretrainingBatch& batch) const {
   return parts_->encoder.operations(batch.inputs, parts_->selection(batch)) + masked + pooled;
 }
 
-std::size_t PretrainingModel::activation_bytes() const {
-  return parts_->context.arena().capacity();
-}
+std::size_t PretrainingModel::activation_bytes() const { return parts_->context.capacity(); }
 
 }  // namespace cloze::internal

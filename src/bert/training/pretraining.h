@@ -13,6 +13,7 @@
 #include "cloze/batch.h"
 #include "cloze/config.h"
 #include "cloze/profile.h"
+#include "ops/device.h"
 
 namespace cloze::internal {
 
@@ -66,6 +67,7 @@ struct TrainingOptions {
   /// Keeps each layer's input alone and computes the rest again in the backward pass: less memory
   /// for about a third more arithmetic.
   bool recompute = false;
+  const ops::Device* device = &ops::cpu();  ///< must outlive the model
 
   /// BertForPreTraining, or without the next-sentence task BertForMaskedLM.
   [[nodiscard]] const HeadKind& head() const {

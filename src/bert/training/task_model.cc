@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "bert/encoder.h"
-#include "bert/mean_pooling.h"
 #include "bert/training/sentence_losses.h"
 #include "bert/training/trainable_encoder.h"
 #include "bert/training/trainable_heads.h"
@@ -16,7 +15,9 @@
 #include "core/parallel.h"
 #include "ops/dropout.h"
 #include "ops/loss.h"
+#include "ops/pooling.h"
 #include "ops/rows.h"
+#include "ops/transfer.h"
 
 namespace cloze::internal {
 namespace {
@@ -197,8 +198,9 @@ struct TaskModel::Parts {
         options(std::move(wanted)),
         head(*options.head),
         layer(layer_of(head)),
-        weights(model_parameters(config, head), options.compute),
-        encoder(config, weights, options.recompute, frozen()) {
+        weights(model_parameters(config, head), options.compute, true, *options.device),
+        encoder(config, weights, options.recompute, frozen()),
+        context(*options.device) {
     if (layer != nullptr) {
       classifier = weights.linear_f32(linear_shape(*layer, config));
       if (layer->input == HeadInput::pooled) pooler.emplace(weights, config);
@@ -240,7 +242,7 @@ struct TaskModel::Parts {
       auto in_f32 = context.matrix(DType::f32, hidden.rows, hidden.cols);
       ops::convert(context, hidden, in_f32);
       forward.logits = context.matrix(DType::f32, batch.sequences(), hidden.cols);
-      mean_of_sequences(in_f32, batch, forward.logits);
+      ops::mean_rows(context, in_f32, batch.cu_seqlens, forward.logits);
       return forward;
     }
     if (layer->dropout) {
@@ -271,7 +273,7 @@ struct TaskModel::Parts {
   void backward_head(const HeadForward& forward, const Batch& batch, ops::ConstMatrix d_logits,
                      ops::Matrix d_hidden) {
     if (layer == nullptr) {
-      mean_of_sequences_backward(d_logits, batch, d_hidden);
+      ops::mean_rows_backward(context, d_logits, batch.cu_seqlens, d_hidden);
       return;
     }
     if (!pooler) {
@@ -281,8 +283,7 @@ struct TaskModel::Parts {
     }
     head_logits_backward(context, classifier, forward.input, d_logits, forward.input);
     ops::apply_dropout(context, forward.input, forward.dropout, forward.input);
-    const auto bytes = static_cast<std::size_t>(d_hidden.rows * d_hidden.cols) * sizeof(float);
-    std::fill_n(d_hidden.data, bytes, std::byte{0});
+    ops::fill_zero(context, d_hidden);
     pooler->backward(context, forward.pooled, forward.input, d_hidden);
   }
 
@@ -319,32 +320,46 @@ struct TaskModel::Parts {
     }
   }
 
+  /// The parts of a loss, which the device may still be computing.
+  using Losses = std::vector<ops::Pending<ops::LossSum>>;
+
+  [[nodiscard]] static TaskLossSum sum_of(const Losses& losses) {
+    TaskLossSum sum;
+    for (const auto& pending : losses) {
+      const auto loss = pending.get();
+      sum += {loss.sum, loss.weight, loss.labelled, loss.correct};
+    }
+    return sum;
+  }
+
   /// Loss of the logits (a token head's are those of the tokens `selected`); its gradient takes
   /// their place if `wanted`.
-  [[nodiscard]] TaskLossSum loss_of(const TaskBatch& batch, const TokenSelection& selected,
-                                    ops::Matrix logits, double scale, bool wanted) {
+  [[nodiscard]] Losses loss_of(const TaskBatch& batch, const TokenSelection& selected,
+                               ops::Matrix logits, double scale, bool wanted) {
     const ops::LossGradient gradient{scale, wanted ? logits : ops::Matrix{}};
-    const auto sums = [](const ops::LossSum& loss) {
-      return TaskLossSum{loss.sum, loss.weight, loss.labelled, loss.correct};
-    };
     switch (head.unit) {
       case HeadUnit::span: {
         const auto& ends = batch.inputs.cu_seqlens;
-        auto loss = sums(ops::segment_cross_entropy(
-            context, logits, {0, ends, batch.start_positions, options.label_smoothing}, gradient));
-        return loss += sums(ops::segment_cross_entropy(
-                   context, logits, {1, ends, batch.end_positions, options.label_smoothing},
-                   gradient));
+        const double smoothing = options.label_smoothing;
+        return {ops::segment_cross_entropy(context, logits,
+                                           {0, ends, batch.start_positions, smoothing}, gradient),
+                ops::segment_cross_entropy(context, logits,
+                                           {1, ends, batch.end_positions, smoothing}, gradient)};
       }
       case HeadUnit::choice:
-        return sums(ops::segment_cross_entropy(
+        return {ops::segment_cross_entropy(
             context, logits, {0, choice_segments(batch), batch.labels, options.label_smoothing},
-            gradient));
-      case HeadUnit::pair:
-        if (options.loss == TaskLoss::cosine_error) {
-          return sums(cosine_error(logits, batch.targets, scale, gradient.d_logits));
-        }
-        return sums(in_batch_negatives(logits, scale, gradient.d_logits));
+            gradient)};
+      case HeadUnit::pair: {
+        // A row a text, of whose every pair the loss is: the host computes it.
+        ops::HostMatrix vectors(context, logits);
+        const auto d_vectors = wanted ? vectors.matrix() : ops::Matrix{};
+        const auto loss = options.loss == TaskLoss::cosine_error
+                              ? cosine_error(vectors.matrix(), batch.targets, scale, d_vectors)
+                              : in_batch_negatives(vectors.matrix(), scale, d_vectors);
+        if (wanted) vectors.store();
+        return {loss};
+      }
       case HeadUnit::sequence:
       case HeadUnit::token:
       case HeadUnit::position:
@@ -352,9 +367,9 @@ struct TaskModel::Parts {
     }
     switch (options.loss) {
       case TaskLoss::binary_cross_entropy:
-        return sums(ops::binary_cross_entropy(context, logits, batch.targets, gradient));
+        return {ops::binary_cross_entropy(context, logits, batch.targets, gradient)};
       case TaskLoss::mean_squared_error:
-        return sums(ops::squared_error(context, logits, batch.targets, gradient));
+        return {ops::squared_error(context, logits, batch.targets, gradient)};
       case TaskLoss::in_batch_negatives:
       case TaskLoss::cosine_error:
       case TaskLoss::cross_entropy:
@@ -368,9 +383,9 @@ struct TaskModel::Parts {
       }
       labels = some;
     }
-    return sums(ops::class_cross_entropy(
+    return {ops::class_cross_entropy(
         context, logits, labels,
-        {.class_weights = options.class_weights, .smoothing = options.label_smoothing}, gradient));
+        {.class_weights = options.class_weights, .smoothing = options.label_smoothing}, gradient)};
   }
 };
 
@@ -430,14 +445,14 @@ TaskLossSum TaskModel::forward_backward(const TaskBatch& batch, const TaskPass& 
   const auto selected = parts.selection(batch, true);
   const auto hidden = parts.encoder.forward(context, batch.inputs, key, true, selected);
   const auto head = parts.forward_head(hidden, batch.inputs, selected, key);
-  const auto loss = parts.loss_of(batch, selected, head.logits, pass.scale, true);
+  const auto losses = parts.loss_of(batch, selected, head.logits, pass.scale, true);
   const auto d_hidden = context.matrix(DType::f32, hidden.rows, hidden.cols);
   parts.backward_head(head, batch.inputs, head.logits, d_hidden);
   parts.encoder.backward(context, batch.inputs, d_hidden);
   if (pass.profile != nullptr) {
     for (const auto& cost : context.take_profile()) accumulate(*pass.profile, cost);
   }
-  return loss;
+  return Parts::sum_of(losses);
 }
 
 TaskLossSum TaskModel::evaluate(const TaskBatch& batch) {
@@ -445,7 +460,7 @@ TaskLossSum TaskModel::evaluate(const TaskBatch& batch) {
   if (batch.inputs.total_tokens() == 0) return {};
   const Computation computation;
   const auto selected = parts_->selection(batch, true);
-  return parts_->loss_of(batch, selected, parts_->infer(batch, selected), 1, false);
+  return Parts::sum_of(parts_->loss_of(batch, selected, parts_->infer(batch, selected), 1, false));
 }
 
 Tensor TaskModel::predict(const TaskBatch& batch, TaskLossSum* loss) {
@@ -460,10 +475,10 @@ Tensor TaskModel::predict(const TaskBatch& batch, TaskLossSum* loss) {
   const Computation computation;
   const auto selected = parts.selection(batch, false);
   const auto logits = parts.infer(batch, selected);
-  if (loss != nullptr) *loss = parts.loss_of(batch, selected, logits, 1, false);
+  if (loss != nullptr) *loss = Parts::sum_of(parts.loss_of(batch, selected, logits, 1, false));
   return to_tensor(parts.context, logits);
 }
 
-std::size_t TaskModel::activation_bytes() const { return parts_->context.arena().capacity(); }
+std::size_t TaskModel::activation_bytes() const { return parts_->context.capacity(); }
 
 }  // namespace cloze::internal

@@ -13,6 +13,7 @@
 #include "cloze/batch.h"
 #include "cloze/config.h"
 #include "cloze/profile.h"
+#include "ops/device.h"
 
 namespace cloze::internal {
 
@@ -38,8 +39,9 @@ struct TaskBatch {
 struct TaskModelOptions {
   const HeadKind* head = &heads::sequence_classification;
   TaskLoss loss = TaskLoss::cross_entropy;
-  DType compute = DType::f32;  ///< as TrainingOptions::compute
-  bool recompute = false;      ///< as TrainingOptions::recompute
+  DType compute = DType::f32;               ///< as TrainingOptions::compute
+  bool recompute = false;                   ///< as TrainingOptions::recompute
+  const ops::Device* device = &ops::cpu();  ///< must outlive the model
   /// Cross entropy: what the loss of each label counts, PyTorch's `weight`; empty: all 1.
   std::vector<float> class_weights{};
   /// Cross entropy: PyTorch's `label_smoothing`, the share of a label spread over all labels.

@@ -91,7 +91,7 @@ ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
   const std::int64_t tokens = batch.total_tokens(), hidden = config_.hidden_size;
   buffers_ = nn::make_training_buffers(context, layers_.front(), compute_, tokens, keep);
   saved_embeddings_ = {.normalized = context.matrix(compute_, tokens, hidden),
-                       .inverse = context.arena().take<float>(tokens)};
+                       .inverse = context.floats(tokens)};
   const auto input = context.matrix(compute_, tokens, hidden);
   if (sums.data == nullptr) {
     ops::embedding_sum(context, tables_, indices_of(batch), buffers_.product);

@@ -7,8 +7,7 @@ namespace {
 
 ops::SavedNorm make_norm(ops::Context& context, DType compute, std::int64_t tokens,
                          std::int64_t hidden) {
-  return {.normalized = context.matrix(compute, tokens, hidden),
-          .inverse = context.arena().take<float>(tokens)};
+  return {.normalized = context.matrix(compute, tokens, hidden), .inverse = context.floats(tokens)};
 }
 
 ops::AttentionShape shape_of(const TrainableLayer& layer, std::span<const std::int32_t> cu_seqlens,

@@ -8,21 +8,24 @@
 namespace cloze::internal {
 
 TrainingWeights::TrainingWeights(std::span<const ParameterShape> shapes, DType compute,
-                                 bool gradients)
-    : parameters_(shapes, gradients), compute_(compute) {
+                                 bool gradients, const ops::Device& device)
+    : parameters_(shapes, gradients, device), compute_(compute) {
   if (compute != DType::f32 && compute != DType::bf16) {
     throw ArgumentError(fmt::format("training computes in f32 or bf16, not {}", name_of(compute)));
   }
-  if (!ops::accelerates(compute)) {
+  if (!device.accelerates(compute)) {
     throw ModelError(
         fmt::format("this machine has no instructions for {}: train in f32", name_of(compute)));
   }
-  if (compute == DType::bf16) rounded_.resize(parameters_.values().size());
+  if (compute == DType::bf16) {
+    rounded_ = ops::Block<BFloat16>(device, parameters_.values().size());
+  }
 }
 
 void TrainingWeights::refresh() {
   for (const auto& parameter : parameters_.all()) {
-    if (!parameter.rounded.empty()) ops::convert(parameter.value, parameter.rounded);
+    if (parameter.rounded.empty()) continue;
+    ops::round(parameters_.device(), parameter.value, parameter.rounded);
   }
 }
 
@@ -39,7 +42,7 @@ ops::ConstMatrix TrainingWeights::matrix(const std::string& name) {
     auto& parameter = parameters_.at(name);
     const auto at = parameter.value.data() - parameters_.values().data();
     parameter.rounded =
-        std::span(rounded_).subspan(static_cast<std::size_t>(at), parameter.value.size());
+        rounded_.values().subspan(static_cast<std::size_t>(at), parameter.value.size());
     matrix.data = reinterpret_cast<const std::byte*>(parameter.rounded.data());
     matrix.dtype = DType::bf16;
   }

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
-#include <vector>
 
 #include "bert/layout.h"
 #include "bert/training/parameters.h"
@@ -17,9 +16,10 @@ namespace cloze::internal {
 /// Views stay valid as long as this object, whose parameters they look into.
 class TrainingWeights {
  public:
-  /// Without `gradients`, views of them have no data. Throws ModelError where the machine does not
-  /// compute in `compute` (f32, bf16).
-  TrainingWeights(std::span<const ParameterShape> shapes, DType compute, bool gradients = true);
+  /// In the memory of `device`. Without `gradients`, views of them have no data. Throws ModelError
+  /// where the device does not compute in `compute` (f32, bf16).
+  TrainingWeights(std::span<const ParameterShape> shapes, DType compute, bool gradients,
+                  const ops::Device& device);
 
   [[nodiscard]] Parameters& parameters() { return parameters_; }
   [[nodiscard]] DType compute() const { return compute_; }
@@ -44,7 +44,7 @@ class TrainingWeights {
   DType compute_;
   /// The whole block of values in bf16, of which the matrices that were asked for are filled; empty
   /// for f32.
-  std::vector<BFloat16> rounded_;
+  ops::Block<BFloat16> rounded_;
 };
 
 }  // namespace cloze::internal

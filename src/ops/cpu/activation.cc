@@ -95,6 +95,7 @@ void ActivateBackwardRows(const ActivationBackward& task, const ActivationBlock&
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "ops/cpu/cpu_device.h"
 namespace cloze::ops {
 HWY_EXPORT(GeluRow);
 HWY_EXPORT(ActivateRow);
@@ -110,7 +111,7 @@ void gelu_row(const float* x, const Matrix& y, std::int64_t row) {
   HWY_DYNAMIC_DISPATCH(GeluRow)(x, y, row);
 }
 
-void activate(Context& context, ConstMatrix x, Epilogue activation, Matrix y) {
+void CpuDevice::activate(Context& context, ConstMatrix x, Epilogue activation, Matrix y) const {
   require_like(x, y, "the result");
   over_sum_blocks(context, Kind::activation, x.rows, row_bytes({x, y}),
                   [&](std::int64_t begin, std::int64_t count, std::int64_t) {
@@ -121,7 +122,7 @@ void activate(Context& context, ConstMatrix x, Epilogue activation, Matrix y) {
                   });
 }
 
-void activate_backward(Context& context, const ActivationBackward& args) {
+void CpuDevice::activate_backward(Context& context, const ActivationBackward& args) const {
   const ConstMatrix x = args.x;
   require_like(x, args.d_y, "d_y");
   require_like(x, args.d_x, "d_x");

@@ -157,7 +157,8 @@ HWY_AFTER_NAMESPACE();
 
 #include "cloze/error.h"
 #include "core/parallel.h"
-#include "ops/cpu/device.h"
+#include "ops/cpu/cpu_device.h"
+#include "ops/cpu/state.h"
 
 namespace cloze::ops {
 HWY_EXPORT(AttendHead);
@@ -207,8 +208,8 @@ HeadTask head_task(const AttentionInputs& in, const AttentionShape& shape, const
                       pairs_fit(in.v) && accelerates(DType::bf16)};
 }
 
-void attention(Context& context, const AttentionInputs& in, const AttentionShape& shape, Matrix y,
-               const AttentionOptions& options) {
+void CpuDevice::attention(Context& context, const AttentionInputs& in, const AttentionShape& shape,
+                          Matrix y, const AttentionOptions& options) const {
   require_attention(in, y, shape);
   const auto sequences = static_cast<std::int64_t>(shape.cu_seqlens.size()) - 1;
   // Enough tasks for every thread, even with one sequence of few heads; with many, neighbouring
@@ -256,7 +257,7 @@ void attention(Context& context, const AttentionInputs& in, const AttentionShape
                      {.kind = OperationKey::Kind::attention, .k = shape.heads, .n = shape.head_dim},
                      4 * queries * keys * dim,
                      2 * (queries + keys) * dim * static_cast<double>(size_of(in.k.dtype)));
-    auto& scratch = context.device().worker().scratch;
+    auto& scratch = worker_of(context).scratch;
     scratch.reset();
     HWY_DYNAMIC_DISPATCH(AttendHead)(task, scratch);
   };

@@ -176,12 +176,13 @@ void AttendBackwardHead(const BackwardTask& task, Arena& scratch) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include "ops/cpu/device.h"
+#include "ops/cpu/cpu_device.h"
+#include "ops/cpu/state.h"
 
 namespace cloze::ops {
 HWY_EXPORT(AttendBackwardHead);
 
-void attention_backward(Context& context, const AttentionBackward& args) {
+void CpuDevice::attention_backward(Context& context, const AttentionBackward& args) const {
   const auto& in = args.in;
   const auto& shape = args.shape;
   const auto& out = args.out;
@@ -209,7 +210,7 @@ void attention_backward(Context& context, const AttentionBackward& args) {
         {.kind = OperationKey::Kind::attention_backward, .k = shape.heads, .n = shape.head_dim},
         2 * kProducts * queries * length * dim,
         (kProducts + 2) * length * dim * static_cast<double>(size_of(in.q.dtype)));
-    auto& scratch = context.device().worker().scratch;
+    auto& scratch = worker_of(context).scratch;
     scratch.reset();
     HWY_DYNAMIC_DISPATCH(AttendBackwardHead)(task, scratch);
   });

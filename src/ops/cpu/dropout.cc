@@ -36,6 +36,8 @@ HWY_AFTER_NAMESPACE();
 #include <algorithm>
 #include <vector>
 
+#include "ops/cpu/cpu_device.h"
+
 namespace cloze::ops {
 HWY_EXPORT(DropoutFactors);
 HWY_EXPORT(ApplyDropoutRow);
@@ -47,7 +49,8 @@ void dropout_factors(const Dropout& dropout, std::int64_t row, std::span<float> 
   std::copy_n(wide.begin(), factors.size(), factors.begin());
 }
 
-void apply_dropout(Context& context, ConstMatrix x, const Dropout& dropout, Matrix y) {
+void CpuDevice::apply_dropout(Context& context, ConstMatrix x, const Dropout& dropout,
+                              Matrix y) const {
   require_like(x, y, "the result");
   over_sum_blocks(context, OperationKey::Kind::copy, x.rows, row_bytes({x, y}),
                   [&](std::int64_t begin, std::int64_t count, std::int64_t) {

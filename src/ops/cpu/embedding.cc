@@ -54,6 +54,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "cloze/error.h"
+#include "ops/cpu/cpu_device.h"
 #include "ops/rows.h"
 
 namespace cloze::ops {
@@ -74,8 +75,8 @@ void require_f32(const ConstMatrix& matrix) {
 
 }  // namespace
 
-void embed(Context& context, const EmbeddingTables& tables, const EmbeddingIndices& indices,
-           const NormParameters& norm, Matrix y) {
+void CpuDevice::embed(Context& context, const EmbeddingTables& tables,
+                      const EmbeddingIndices& indices, const NormParameters& norm, Matrix y) const {
   require_norm(norm, y.cols);
   over_rows(context, Kind::embed, y, [&](std::int64_t begin, std::int64_t count) {
     float* scratch = scratch_rows(context, y.cols, 2);
@@ -85,8 +86,8 @@ void embed(Context& context, const EmbeddingTables& tables, const EmbeddingIndic
   });
 }
 
-void embedding_sum(Context& context, const EmbeddingTables& tables, const EmbeddingIndices& indices,
-                   Matrix z) {
+void CpuDevice::embedding_sum(Context& context, const EmbeddingTables& tables,
+                              const EmbeddingIndices& indices, Matrix z) const {
   for (const auto& matrix : {tables.word, tables.position, tables.token_type, ConstMatrix(z)}) {
     require_f32(matrix);
   }
@@ -104,11 +105,12 @@ void embedding_sum(Context& context, const EmbeddingTables& tables, const Embedd
                   });
 }
 
-void embedding_sum_backward(Context& context, ConstMatrix d_z, const EmbeddingIndices& indices,
-                            const EmbeddingGradients& gradients) {
+void CpuDevice::embedding_sum_backward(Context& context, ConstMatrix d_z,
+                                       const EmbeddingIndices& indices,
+                                       const EmbeddingGradients& gradients) const {
   scatter_add_rows(context, d_z, indices.input_ids, gradients.word, gradients.padding);
-  scatter_add_rows(context, d_z, indices.position_ids, gradients.position);
-  scatter_add_rows(context, d_z, indices.token_type_ids, gradients.token_type);
+  scatter_add_rows(context, d_z, indices.position_ids, gradients.position, -1);
+  scatter_add_rows(context, d_z, indices.token_type_ids, gradients.token_type, -1);
 }
 
 }  // namespace cloze::ops

@@ -1,17 +1,16 @@
 // What oneDNN alone does with a model's products: the yardstick, kept apart from the code it
 // measures.
-#include "ops/gemm_rate.h"
-
 #include <algorithm>
 #include <vector>
 
 #include "core/clock.h"
 #include "core/parallel.h"
+#include "ops/cpu/cpu_device.h"
 #include "ops/cpu/onednn.h"
 
 namespace cloze::ops {
 
-double gemm_rate(std::span<const GemmShape> shapes, DType compute, int repeats) {
+double CpuDevice::gemm_rate(std::span<const GemmShape> shapes, DType compute, int repeats) const {
   const OneDnnThreads threads(num_threads());
   std::vector<LoneProduct> products;
   double operations = 0;

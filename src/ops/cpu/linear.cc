@@ -10,43 +10,41 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
-#include "ops/cpu/device.h"
+#include "ops/cpu/cpu_device.h"
 #include "ops/cpu/quantize.h"
+#include "ops/cpu/row_work.h"
 #include "ops/cpu/rows.h"
-#include "ops/row_tiles.h"
+#include "ops/cpu/state.h"
 
 namespace cloze::ops {
 
-struct LinearWeight::Packed {
+namespace {
+
+struct PackedWeight final : LinearWeight::Packed {
+  PackedWeight(const ConstMatrix& from, DType compute) : matrix(from, compute) {}
   PackedMatrix matrix;
   std::vector<float> bias;     ///< padded to whole granules
   QuantizedChannels channels;  ///< of int8 weights, padded likewise
 };
 
-LinearWeight LinearWeight::pack(std::span<const Tensor> weights, std::span<const Tensor> biases,
-                                DType compute) {
-  if (weights.empty()) throw ArgumentError("a linear layer needs a weight");
-  LinearWeight packed_weight;
-  packed_weight.in_features_ = weights[0].dim(1);
-  packed_weight.compute_ = compute;
-  for (const auto& weight : weights) {
-    if (weight.shape().size() != 2 || weight.dim(1) != packed_weight.in_features_) {
-      throw ModelError(fmt::format("weights of shapes {} and {} cannot share a product",
-                                   to_string(weights[0].shape()), to_string(weight.shape())));
-    }
-    packed_weight.out_features_ += weight.dim(0);
-  }
-  const std::int64_t k = packed_weight.in_features_, n = packed_weight.out_features_;
+const PackedWeight& packed_of(const LinearWeight& weight) {
+  return static_cast<const PackedWeight&>(weight.packed());
+}
+
+}  // namespace
+
+std::shared_ptr<const LinearWeight::Packed> CpuDevice::pack(std::span<const Tensor> weights,
+                                                            std::span<const Tensor> biases,
+                                                            DType compute) const {
+  const std::int64_t k = weights[0].dim(1);
+  std::int64_t n = 0;
+  for (const auto& weight : weights) n += weight.dim(0);
   std::vector<float> all_biases(static_cast<std::size_t>(n), 0.0F);
   std::size_t at = 0;
   for (const auto& bias : biases) {
-    if (at + static_cast<std::size_t>(bias.numel()) > all_biases.size()) break;
     const auto values = bias.to(DType::f32);
     std::memcpy(all_biases.data() + at, values.bytes().data(), values.bytes().size());
     at += static_cast<std::size_t>(bias.numel());
-  }
-  if (!biases.empty() && at != all_biases.size()) {
-    throw ModelError(fmt::format("a linear layer of {} outputs was given biases for {}", n, at));
   }
 
   const auto padded = static_cast<std::size_t>(granules_of(n) * kColumnGranule);
@@ -77,9 +75,10 @@ LinearWeight LinearWeight::pack(std::span<const Tensor> weights, std::span<const
     stacked = std::move(bytes);
   }
   const ConstMatrix from{stacked.bytes().data(), stacked.dtype(), n, k, k};
-  packed_weight.packed_ = std::make_shared<const Packed>(
-      Packed{PackedMatrix(from, compute), std::move(all_biases), std::move(channels)});
-  return packed_weight;
+  auto packed = std::make_shared<PackedWeight>(from, compute);
+  packed->bias = std::move(all_biases);
+  packed->channels = std::move(channels);
+  return packed;
 }
 
 namespace {
@@ -87,31 +86,31 @@ namespace {
 /// Rows of x (in the weight's compute dtype; u8 for int8) against the weight's columns
 /// [begin, begin + y.cols), on the calling thread. Where y ends inside the weight, its columns are
 /// whole granules.
-void multiply(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
-              Matrix y, std::int64_t begin) {
-  const auto& packed = weight.packed();
+void multiply_packed(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
+                     Matrix y, std::int64_t begin) {
+  const auto& packed = packed_of(weight);
   const bool biased = weight.compute() != DType::i8;
-  context.device().worker().products.run({.m = x.rows,
-                                          .n = y.cols,
-                                          .k = x.cols,
-                                          .x_stride = x.cols,
-                                          .y_stride = y.cols,
-                                          .compute = weight.compute(),
-                                          .y_dtype = y.dtype,
-                                          .epilogue = epilogue,
-                                          .packed = true,
-                                          .biased = biased},
-                                         {.x = x.data,
-                                          .w = packed.matrix.columns_from(begin),
-                                          .bias = biased ? packed.bias.data() + begin : nullptr,
-                                          .y = y.data},
-                                         &packed.matrix);
+  worker_of(context).products.run({.m = x.rows,
+                                   .n = y.cols,
+                                   .k = x.cols,
+                                   .x_stride = x.cols,
+                                   .y_stride = y.cols,
+                                   .compute = weight.compute(),
+                                   .y_dtype = y.dtype,
+                                   .epilogue = epilogue,
+                                   .packed = true,
+                                   .biased = biased},
+                                  {.x = x.data,
+                                   .w = packed.matrix.columns_from(begin),
+                                   .bias = biased ? packed.bias.data() + begin : nullptr,
+                                   .y = y.data},
+                                  &packed.matrix);
 }
 
 /// A dense block of scratch for `columns` of y, as wide as the product that fills it must be.
 Matrix block_for(Arena& scratch, const LinearWeight& weight, DType dtype, std::int64_t rows,
                  std::int64_t columns) {
-  const bool divided = weight.packed().matrix.divisible() && columns < weight.out_features();
+  const bool divided = packed_of(weight).matrix.divisible() && columns < weight.out_features();
   const std::int64_t wide = divided ? granules_of(columns) * kColumnGranule : columns;
   auto* bytes = scratch.take_bytes(static_cast<std::size_t>(rows * wide) * size_of(dtype));
   return {bytes, dtype, rows, wide, wide};
@@ -129,8 +128,8 @@ void multiply_columns(Context& context, ConstMatrix x, const LinearWeight& weigh
                       Epilogue epilogue, Matrix y, std::int64_t begin) {
   const bool add = epilogue == Epilogue::add, gelu = finishes_gelu(weight, epilogue, y);
   const DType dtype = add || gelu ? DType::f32 : y.dtype;
-  const auto block = block_for(context.device().worker().scratch, weight, dtype, y.rows, y.cols);
-  multiply(context, x, weight, add || gelu ? Epilogue::none : epilogue, block, begin);
+  const auto block = block_for(worker_of(context).scratch, weight, dtype, y.rows, y.cols);
+  multiply_packed(context, x, weight, add || gelu ? Epilogue::none : epilogue, block, begin);
   for (std::int64_t row = 0; row < y.rows; ++row) {
     const auto* values = reinterpret_cast<const float*>(block.row(row));
     if (add) {
@@ -147,9 +146,9 @@ void multiply_columns(Context& context, ConstMatrix x, const LinearWeight& weigh
 void multiply_blocks(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
                      Matrix y) {
   constexpr std::int64_t kBlock = 384;
-  const std::int64_t step = weight.packed().matrix.divisible() ? kBlock : y.cols;
+  const std::int64_t step = packed_of(weight).matrix.divisible() ? kBlock : y.cols;
   for (std::int64_t at = 0; at < y.cols; at += step) {
-    context.device().worker().scratch.reset();
+    worker_of(context).scratch.reset();
     multiply_columns(context, x, weight, epilogue, y.cols_from(at, std::min(step, y.cols - at)),
                      at);
   }
@@ -160,14 +159,14 @@ void multiply_blocks(Context& context, ConstMatrix x, const LinearWeight& weight
 void multiply_quantized(Context& context, ConstMatrix x, const LinearWeight& weight,
                         Epilogue epilogue, Matrix y, std::int64_t begin) {
   constexpr std::int64_t kBlock = 768;
-  auto& scratch = context.device().worker().scratch;
+  auto& scratch = worker_of(context).scratch;
   const QuantizedRows rows{scratch.take<std::uint8_t>(x.rows * x.cols).data(),
                            scratch.take<float>(x.rows).data(),
                            scratch.take<std::int32_t>(x.rows).data()};
   quantize_rows(x, scratch.take<float>(x.cols + 64).data(), rows);
   const ConstMatrix values{reinterpret_cast<const std::byte*>(rows.values), DType::u8, x.rows,
                            x.cols, x.cols};
-  const auto& packed = weight.packed();
+  const auto& packed = packed_of(weight);
   const std::int64_t step = packed.matrix.divisible() ? kBlock : y.cols;
   auto block = block_for(scratch, weight, DType::i32, y.rows, std::min(step, y.cols));
   for (std::int64_t at = 0; at < y.cols; at += step) {
@@ -175,7 +174,7 @@ void multiply_quantized(Context& context, ConstMatrix x, const LinearWeight& wei
     if (columns < step && y.cols > step) {
       block.cols = block.stride = granules_of(columns) * kColumnGranule;
     }
-    multiply(context, values, weight, Epilogue::none, block, begin + at);
+    multiply_packed(context, values, weight, Epilogue::none, block, begin + at);
     dequantize_rows({.sums = reinterpret_cast<const std::int32_t*>(block.data),
                      .stride = block.stride,
                      .x = rows,
@@ -189,8 +188,8 @@ void multiply_quantized(Context& context, ConstMatrix x, const LinearWeight& wei
 
 }  // namespace
 
-void linear(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
-            Matrix y) {
+void CpuDevice::linear(Context& context, ConstMatrix x, const LinearWeight& weight,
+                       Epilogue epilogue, Matrix y) const {
   const bool quantized = weight.compute() == DType::i8;
   if (x.cols != weight.in_features() || y.cols != weight.out_features() || x.rows != y.rows ||
       (x.dtype != weight.compute() && !quantized) || x.stride != x.cols || y.stride != y.cols) {
@@ -215,20 +214,20 @@ void linear(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogu
   };
   const auto all_columns = [&](ConstMatrix rows, Matrix to) {
     const auto time = timed(rows.rows, to.cols);
-    context.device().worker().scratch.reset();
+    worker_of(context).scratch.reset();
     if (quantized) {
       multiply_quantized(context, rows, weight, epilogue, to, 0);
     } else if (finishes_gelu(weight, epilogue, to)) {
       multiply_blocks(context, rows, weight, epilogue, to);
     } else {
-      multiply(context, rows, weight, epilogue, to, 0);
+      multiply_packed(context, rows, weight, epilogue, to, 0);
     }
   };
   if (in_parallel()) {
     all_columns(x, y);
     return;
   }
-  context.device().prepare();
+  state_of(context).prepare();
   const std::int64_t tile = max_tile_rows(x.rows);
   if (tile < x.rows) {
     for_row_tiles(x.rows, [&](std::int64_t begin, std::int64_t count, int) {
@@ -238,13 +237,13 @@ void linear(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogu
   }
   const std::int64_t granules = granules_of(y.cols);
   const std::int64_t parts =
-      !weight.packed().matrix.divisible() ? 1 : std::min<std::int64_t>(num_threads(), granules);
+      !packed_of(weight).matrix.divisible() ? 1 : std::min<std::int64_t>(num_threads(), granules);
   if (parts == 1) {
     all_columns(x, y);
     return;
   }
   parallel_tasks(context, parts, [&](std::int64_t part) {
-    context.device().worker().scratch.reset();
+    worker_of(context).scratch.reset();
     const std::int64_t begin = granules * part / parts * kColumnGranule;
     const std::int64_t end = std::min(granules * (part + 1) / parts * kColumnGranule, y.cols);
     const auto columns = y.cols_from(begin, end - begin);

@@ -8,7 +8,8 @@
 
 #include "cloze/error.h"
 #include "core/parallel.h"
-#include "ops/cpu/device.h"
+#include "ops/cpu/cpu_device.h"
+#include "ops/cpu/state.h"
 #include "ops/linear.h"
 
 namespace cloze::ops {
@@ -54,7 +55,7 @@ struct Storing {
 
 void run(Context& context, const Factor& a, const Factor& b, const Matrix& c,
          const Storing& storing) {
-  context.device().worker().products.run(
+  worker_of(context).products.run(
       {.m = c.rows,
        .n = c.cols,
        .k = a.cols(),
@@ -94,7 +95,7 @@ void multiply_all(Context& context, const Factor& a, const Factor& b, const Matr
     multiply_here(context, a, b, c, storing);
     return;
   }
-  context.device().prepare();
+  state_of(context).prepare();
   const std::int64_t threads = num_threads();
   const bool by_rows = c.rows >= c.cols || (!a.transposed && c.rows >= threads * kManyRows);
   const std::int64_t size = by_rows ? c.rows : c.cols;
@@ -128,11 +129,12 @@ void multiply_all(Context& context, const Factor& a, const Factor& b, const Matr
 
 }  // namespace
 
-void multiply(Context& context, Factor a, Factor b, Matrix c, std::span<const float> bias) {
+void CpuDevice::multiply(Context& context, const Factor& a, const Factor& b, Matrix c,
+                         std::span<const float> bias) const {
   multiply_all(context, a, b, c, {.bias = bias});
 }
 
-void multiply_add(Context& context, Factor a, Factor b, Matrix c) {
+void CpuDevice::multiply_add(Context& context, const Factor& a, const Factor& b, Matrix c) const {
   if (c.dtype != DType::f32) throw ArgumentError("products are added up in f32 only");
   multiply_all(context, a, b, c, {.accumulate = true});
 }

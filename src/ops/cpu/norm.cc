@@ -126,6 +126,8 @@ void ResidualNormBackwardRows(const ResidualNormBackward& task, const NormBlock&
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "cloze/error.h"
+#include "ops/cpu/cpu_device.h"
 
 namespace cloze::ops {
 HWY_EXPORT(LayerNormRows);
@@ -138,7 +140,8 @@ using Kind = OperationKey::Kind;
 
 }  // namespace
 
-void layer_norm(Context& context, ConstMatrix x, const NormParameters& parameters, Matrix y) {
+void CpuDevice::layer_norm(Context& context, ConstMatrix x, const NormParameters& parameters,
+                           Matrix y) const {
   require_norm(parameters, x.cols);
   over_rows(context, Kind::layer_norm, y, [&](std::int64_t begin, std::int64_t count) {
     HWY_DYNAMIC_DISPATCH(LayerNormRows)
@@ -147,7 +150,7 @@ void layer_norm(Context& context, ConstMatrix x, const NormParameters& parameter
   });
 }
 
-void residual_norm(Context& context, const ResidualNorm& args) {
+void CpuDevice::residual_norm(Context& context, const ResidualNorm& args) const {
   const auto& [x, dropout, residual, parameters, saved, y] = args;
   require_like(x, residual, "the residual");
   require_like(x, saved.normalized, "the saved norm");
@@ -164,12 +167,15 @@ void residual_norm(Context& context, const ResidualNorm& args) {
                   });
 }
 
-void residual_norm_backward(Context& context, const ResidualNormBackward& args) {
+void CpuDevice::residual_norm_backward(Context& context, const ResidualNormBackward& args) const {
   const ConstMatrix d_y = args.d_y;
   require_like(d_y, args.saved.normalized, "the saved norm");
   require_like(d_y, args.d_z, "d_z");
   require_like(d_y, args.d_x, "d_x");
   require_columns(d_y, args.gamma.size(), "gamma");
+  if (!args.gradients.bias.empty() && args.d_x.data == nullptr) {
+    throw ArgumentError("the gradient of the bias before a norm is made of d_x, which has no data");
+  }
   const auto partial = partial_sums(context, d_y.rows, d_y.cols, 3);
   over_sum_blocks(context, Kind::layer_norm, d_y.rows,
                   row_bytes({d_y, args.saved.normalized, args.d_z, args.d_x}),

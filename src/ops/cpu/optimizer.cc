@@ -111,6 +111,7 @@ HWY_AFTER_NAMESPACE();
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "ops/cpu/cpu_device.h"
 #include "ops/optimizer.h"
 
 namespace cloze::ops {
@@ -175,9 +176,24 @@ AdamFactors factors_of(const AdamSettings& settings, float scale, const Optimize
           .learning_rate = static_cast<float>(settings.learning_rate * array.rate)};
 }
 
+/// The sum of squares of an array, piece by piece.
+double sum_of_pieces(std::span<const float> values) {
+  const std::size_t pieces = (values.size() + kPiece - 1) / kPiece;
+  std::vector<double> sums(pieces);
+  parallel_for(static_cast<std::int64_t>(pieces), 1, [&](std::int64_t index) {
+    const auto begin = static_cast<std::size_t>(index) * kPiece;
+    sums[static_cast<std::size_t>(index)] = HWY_DYNAMIC_DISPATCH(SquaresPiece)(
+        values.data() + begin, std::min(kPiece, values.size() - begin));
+  });
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
 }  // namespace
 
-void adamw(std::span<const OptimizedArrays> arrays, const AdamSettings& settings, float scale) {
+void CpuDevice::adamw(Context& /*context*/, std::span<const OptimizedArrays> arrays,
+                      const AdamSettings& settings, float scale) const {
   const auto pieces = pieces_of(arrays);
   parallel_for(static_cast<std::int64_t>(pieces.size()), 1, [&](std::int64_t index) {
     const auto& piece = pieces[static_cast<std::size_t>(index)];
@@ -187,8 +203,9 @@ void adamw(std::span<const OptimizedArrays> arrays, const AdamSettings& settings
   });
 }
 
-void adamw_rows(const OptimizedArrays& array, std::int64_t cols, std::span<const std::int32_t> rows,
-                const AdamSettings& settings, float scale) {
+void CpuDevice::adamw_rows(Context& /*context*/, const OptimizedArrays& array, std::int64_t cols,
+                           std::span<const std::int32_t> rows, const AdamSettings& settings,
+                           float scale) const {
   require_no_rounded(array);
   const auto factors = factors_of(settings, scale, array);
   const auto count = static_cast<std::size_t>(cols);
@@ -199,8 +216,9 @@ void adamw_rows(const OptimizedArrays& array, std::int64_t cols, std::span<const
   });
 }
 
-void adamw_owed(const OptimizedArrays& array, std::int64_t cols, std::span<const OwedSteps> rows,
-                std::span<const AdamSettings> steps) {
+void CpuDevice::adamw_owed(Context& /*context*/, const OptimizedArrays& array, std::int64_t cols,
+                           std::span<const OwedSteps> rows,
+                           std::span<const AdamSettings> steps) const {
   require_no_rounded(array);
   std::vector<AdamFactors> factors;
   for (const auto& step : steps) factors.push_back(factors_of(step, 1, array));
@@ -219,7 +237,8 @@ void adamw_owed(const OptimizedArrays& array, std::int64_t cols, std::span<const
   });
 }
 
-void lamb(std::span<const OptimizedArrays> arrays, const AdamSettings& settings, float scale) {
+void CpuDevice::lamb(Context& /*context*/, std::span<const OptimizedArrays> arrays,
+                     const AdamSettings& settings, float scale) const {
   const auto pieces = pieces_of(arrays);
   std::vector<PieceNorms> norms(pieces.size());
   const auto count = static_cast<std::int64_t>(pieces.size());
@@ -247,21 +266,16 @@ void lamb(std::span<const OptimizedArrays> arrays, const AdamSettings& settings,
   });
 }
 
-double sum_of_squares(std::span<const float> values) {
-  const std::size_t pieces = (values.size() + kPiece - 1) / kPiece;
-  std::vector<double> sums(pieces);
-  parallel_for(static_cast<std::int64_t>(pieces), 1, [&](std::int64_t index) {
-    const auto begin = static_cast<std::size_t>(index) * kPiece;
-    sums[static_cast<std::size_t>(index)] = HWY_DYNAMIC_DISPATCH(SquaresPiece)(
-        values.data() + begin, std::min(kPiece, values.size() - begin));
-  });
+Pending<double> CpuDevice::sum_of_squares(Context& /*context*/,
+                                          std::span<const std::span<const float>> arrays) const {
   double total = 0;
-  for (const double sum : sums) total += sum;
+  for (const auto& array : arrays) total += sum_of_pieces(array);
   return total;
 }
 
-double sum_of_squares(std::span<const float> values, std::int64_t cols,
-                      std::span<const std::int32_t> rows) {
+Pending<double> CpuDevice::sum_of_squares(Context& /*context*/, std::span<const float> values,
+                                          std::int64_t cols,
+                                          std::span<const std::int32_t> rows) const {
   std::vector<double> sums(rows.size());
   const auto count = static_cast<std::size_t>(cols);
   parallel_for(static_cast<std::int64_t>(rows.size()), kRows, [&](std::int64_t index) {

@@ -4,7 +4,7 @@
 
 #include "core/clock.h"
 #include "ops/context.h"
-#include "ops/cpu/device.h"
+#include "ops/cpu/state.h"
 
 namespace cloze::ops {
 namespace {
@@ -58,8 +58,8 @@ std::string name_of(const OperationKey& key) {
 }  // namespace
 
 Timed::Timed(Context& context, const OperationKey& key, double operations, double bytes) {
-  if (!context.device().profiling) return;
-  worker_ = &context.device().worker();
+  if (!state_of(context).profiling) return;
+  worker_ = &worker_of(context);
   record_.key = key;
   record_.cost.calls = 1;
   record_.cost.operations = operations;
@@ -81,21 +81,21 @@ Timed::~Timed() {
   cost.bytes += record_.cost.bytes;
 }
 
-void Context::start_profile() {
-  for (const auto& worker : device_->workers()) worker->records.clear();
-  device_->profiling = true;
+void CpuState::start_profile() {
+  for (const auto& worker : workers_) worker->records.clear();
+  profiling = true;
 }
 
-Profile Context::take_profile() {
+Profile CpuState::take_profile() {
   Profile profile;
-  for (const auto& worker : device_->workers()) {
+  for (const auto& worker : workers_) {
     for (auto& record : worker->records) {
       record.cost.name = name_of(record.key);
       accumulate(profile, record.cost);
     }
     worker->records.clear();
   }
-  device_->profiling = false;
+  profiling = false;
   return profile;
 }
 

@@ -1,8 +1,8 @@
-#include "ops/row_tiles.h"
-
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "ops/cpu/cpu_device.h"
+#include "ops/cpu/row_work.h"
 
 namespace cloze::ops {
 namespace {
@@ -27,7 +27,11 @@ std::int64_t max_tile_rows(std::int64_t rows) {
   return std::min(kTileRows, ceil_div(ceil_div(rows, tiles), kRowGranule) * kRowGranule);
 }
 
-void for_row_tiles(std::int64_t rows, FunctionRef<void(std::int64_t, std::int64_t, int)> body) {
+RowTiles CpuDevice::row_tiles(std::int64_t rows) const {
+  return {.rows = max_tile_rows(rows), .workers = num_threads()};
+}
+
+void CpuDevice::for_row_tiles(std::int64_t rows, RowTileBody body) const {
   if (rows == 0) return;
   const std::int64_t tile = max_tile_rows(rows);
   const std::int64_t tiles = ceil_div(rows, tile);

@@ -15,7 +15,7 @@ constexpr std::int64_t kDropoutPad = 128;    // the columns that dropout makes t
 }  // namespace
 
 float* scratch_rows(Context& context, std::int64_t cols, std::int64_t count) {
-  auto& scratch = context.device().worker().scratch;
+  auto& scratch = worker_of(context).scratch;
   scratch.reset();
   return scratch.take<float>((cols + kRowPad) * count).data();
 }
@@ -38,7 +38,7 @@ void over_rows(Context& context, OperationKey::Kind kind, const Matrix& y,
 
 RowScratch row_scratch(Context& context, std::int64_t cols, int rows, std::span<const float> gamma,
                        std::span<const float> beta) {
-  auto& arena = context.device().worker().scratch;
+  auto& arena = worker_of(context).scratch;
   arena.reset();
   const std::int64_t wide = (cols + kDropoutPad - 1) / kDropoutPad * kDropoutPad;
   RowScratch scratch;
@@ -61,7 +61,7 @@ PartialSums partial_sums(Context& context, std::int64_t rows, std::int64_t cols,
   partial.kinds = kinds;
   constexpr std::int64_t unit = 64;
   partial.stride = (cols + unit - 1) / unit * unit;
-  auto& arena = context.device().sums;
+  auto& arena = state_of(context).sums;
   arena.reset();
   partial.values = arena.take<float>(partial.blocks * kinds * partial.stride);
   std::fill(partial.values.begin(), partial.values.end(), 0.0F);

@@ -10,11 +10,14 @@
 #include <span>
 
 #include "core/function_ref.h"
-#include "ops/cpu/device.h"
+#include "ops/cpu/state.h"
 #include "ops/matrix.h"
 #include "ops/norm.h"
 
 namespace cloze::ops {
+
+/// The most rows that `for_row_tiles` hands out at once.
+[[nodiscard]] std::int64_t max_tile_rows(std::int64_t rows);
 
 /// A scratch row is wider than its values by more lanes than any vector has.
 constexpr std::int64_t kRowPad = 64;

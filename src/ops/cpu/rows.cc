@@ -70,6 +70,7 @@ HWY_AFTER_NAMESPACE();
 
 #include "cloze/error.h"
 #include "core/parallel.h"
+#include "ops/cpu/cpu_device.h"
 #include "ops/rows.h"
 
 namespace cloze::ops {
@@ -89,7 +90,8 @@ void add_row(const float* x, const Matrix& y, std::int64_t row) {
   HWY_DYNAMIC_DISPATCH(AddRow)(x, y, row);
 }
 
-void gather_rows(Context& context, ConstMatrix x, std::span<const std::int32_t> indices, Matrix y) {
+void CpuDevice::gather_rows(Context& context, ConstMatrix x, std::span<const std::int32_t> indices,
+                            Matrix y) const {
   over_rows(context, Kind::copy, y, [&](std::int64_t begin, std::int64_t count) {
     float* scratch = scratch_rows(context, x.cols, 1);
     for (std::int64_t row = begin; row < begin + count; ++row) {
@@ -98,7 +100,7 @@ void gather_rows(Context& context, ConstMatrix x, std::span<const std::int32_t> 
   });
 }
 
-void convert(Context& context, ConstMatrix x, Matrix y) {
+void CpuDevice::convert(Context& context, ConstMatrix x, Matrix y) const {
   over_rows(context, Kind::copy, y, [&](std::int64_t begin, std::int64_t count) {
     float* scratch = scratch_rows(context, x.cols, 1);
     for (std::int64_t row = begin; row < begin + count; ++row) {
@@ -107,7 +109,7 @@ void convert(Context& context, ConstMatrix x, Matrix y) {
   });
 }
 
-void convert(std::span<const float> from, std::span<BFloat16> to) {
+void CpuDevice::round(std::span<const float> from, std::span<BFloat16> to) const {
   constexpr std::int64_t kPiece = std::int64_t{1} << 16;
   const auto count = static_cast<std::int64_t>(from.size());
   if (to.size() != from.size()) throw ArgumentError("arrays of different lengths");
@@ -121,8 +123,9 @@ void convert(std::span<const float> from, std::span<BFloat16> to) {
 
 // Every thread has a stripe of columns and passes over all rows, so that rows which occur more than
 // once are added up in order.
-void scatter_add_rows(Context& context, ConstMatrix from, std::span<const std::int32_t> indices,
-                      Matrix to, std::int64_t skipped) {
+void CpuDevice::scatter_add_rows(Context& context, ConstMatrix from,
+                                 std::span<const std::int32_t> indices, Matrix to,
+                                 std::int64_t skipped) const {
   if (from.dtype != DType::f32 || to.dtype != DType::f32) {
     throw ArgumentError("rows are scattered in f32");
   }
@@ -147,7 +150,7 @@ void scatter_add_rows(Context& context, ConstMatrix from, std::span<const std::i
   });
 }
 
-void add_column_sums(Context& context, ConstMatrix x, std::span<float> sums) {
+void CpuDevice::add_column_sums(Context& context, ConstMatrix x, std::span<float> sums) const {
   require_columns(x, sums.size(), "the bias");
   const auto partial = partial_sums(context, x.rows, x.cols, 1);
   over_sum_blocks(context, Kind::copy, x.rows, row_bytes({x}),

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "ops/cpu/cpu_device.h"
 #include "ops/cpu/row_work.h"
 #include "ops/loss.h"
 
@@ -112,9 +113,10 @@ LossSum over_elements(const Elements& elements, const LossGradient& wanted, cons
 
 }  // namespace
 
-LossSum class_cross_entropy(Context& context, ConstMatrix logits,
-                            std::span<const std::int32_t> labels, const ClassLoss& options,
-                            const LossGradient& gradient) {
+Pending<LossSum> CpuDevice::class_cross_entropy(Context& context, ConstMatrix logits,
+                                                std::span<const std::int32_t> labels,
+                                                const ClassLoss& options,
+                                                const LossGradient& gradient) const {
   const double scale = gradient.scale;
   const Matrix d_logits = gradient.d_logits;
   require_f32(logits, d_logits);
@@ -166,8 +168,9 @@ LossSum class_cross_entropy(Context& context, ConstMatrix logits,
   });
 }
 
-LossSum segment_cross_entropy(Context& context, ConstMatrix logits, const SegmentLoss& segments,
-                              const LossGradient& gradient) {
+Pending<LossSum> CpuDevice::segment_cross_entropy(Context& context, ConstMatrix logits,
+                                                  const SegmentLoss& segments,
+                                                  const LossGradient& gradient) const {
   const std::int64_t column = segments.column;
   const auto cu_segments = segments.cu_segments, labels = segments.labels;
   const double smoothing = segments.smoothing, scale = gradient.scale;
@@ -206,8 +209,9 @@ LossSum segment_cross_entropy(Context& context, ConstMatrix logits, const Segmen
   });
 }
 
-LossSum binary_cross_entropy(Context& context, ConstMatrix logits, std::span<const float> targets,
-                             const LossGradient& gradient) {
+Pending<LossSum> CpuDevice::binary_cross_entropy(Context& context, ConstMatrix logits,
+                                                 std::span<const float> targets,
+                                                 const LossGradient& gradient) const {
   return over_elements(
       {context, logits, targets}, gradient,
       [](double x, double t) {
@@ -216,8 +220,9 @@ LossSum binary_cross_entropy(Context& context, ConstMatrix logits, std::span<con
       [](double x, double t) { return 1 / (1 + std::exp(-x)) - t; });
 }
 
-LossSum squared_error(Context& context, ConstMatrix logits, std::span<const float> targets,
-                      const LossGradient& gradient) {
+Pending<LossSum> CpuDevice::squared_error(Context& context, ConstMatrix logits,
+                                          std::span<const float> targets,
+                                          const LossGradient& gradient) const {
   return over_elements(
       {context, logits, targets}, gradient, [](double x, double t) { return (x - t) * (x - t); },
       [](double x, double t) { return 2 * (x - t); });

@@ -74,14 +74,16 @@ HWY_AFTER_NAMESPACE();
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "ops/cpu/cpu_device.h"
 #include "ops/cpu/row_work.h"
 #include "ops/loss.h"
 
 namespace cloze::ops {
 HWY_EXPORT(CrossEntropyRow);
 
-LossSum cross_entropy(Context& context, ConstMatrix logits, std::span<const std::int32_t> labels,
-                      const LossGradient& gradient) {
+Pending<LossSum> CpuDevice::cross_entropy(Context& context, ConstMatrix logits,
+                                          std::span<const std::int32_t> labels,
+                                          const LossGradient& gradient) const {
   const Matrix d_logits = gradient.d_logits;
   const bool wanted = d_logits.data != nullptr;
   if (logits.dtype != DType::f32 || static_cast<std::int64_t>(labels.size()) != logits.rows ||
@@ -100,7 +102,7 @@ LossSum cross_entropy(Context& context, ConstMatrix logits, std::span<const std:
   parallel_tasks(context, logits.rows, [&](std::int64_t row) {
     const Timed time(context, {.kind = OperationKey::Kind::loss}, 0,
                      10 * static_cast<double>(logits.cols));
-    auto& scratch = context.device().worker().scratch;
+    auto& scratch = worker_of(context).scratch;
     scratch.reset();
     const auto at = static_cast<std::size_t>(row);
     rows[at] = HWY_DYNAMIC_DISPATCH(CrossEntropyRow)(

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "ops/transfer.h"
 
 namespace cloze {
 namespace {
@@ -15,8 +16,8 @@ constexpr std::size_t kMostSteps = 256;
 
 }  // namespace
 
-LazyRows::LazyRows(const ops::OptimizedArrays& arrays, std::int64_t cols)
-    : arrays_(arrays), cols_(cols) {
+LazyRows::LazyRows(ops::Context& context, const ops::OptimizedArrays& arrays, std::int64_t cols)
+    : context_(context), arrays_(arrays), cols_(cols) {
   const std::size_t rows = arrays.value.size() / static_cast<std::size_t>(cols);
   taken_.resize(rows);
   moved_.resize(rows);
@@ -45,12 +46,12 @@ void LazyRows::catch_up() {
   std::fill(taken_.begin(), taken_.end(), 0);
 }
 
-double LazyRows::sum_of_squares() const {
-  return ops::sum_of_squares(arrays_.gradient, cols_, read_);
+ops::Pending<double> LazyRows::sum_of_squares() const {
+  return ops::sum_of_squares(context_, arrays_.gradient, cols_, read_);
 }
 
 void LazyRows::step(const ops::AdamSettings& settings, float scale) {
-  ops::adamw_rows(arrays_, cols_, read_, settings, scale);
+  ops::adamw_rows(context_, arrays_, cols_, read_, settings, scale);
   steps_.push_back(settings);
   for (const auto row : read_) {
     const auto at = static_cast<std::size_t>(row);
@@ -67,9 +68,12 @@ void LazyRows::restored() {
   std::fill(taken_.begin(), taken_.end(), 0);
   const auto cols = static_cast<std::size_t>(cols_);
   const auto is_zero = [](float value) { return value == 0; };
+  const Shape shape{static_cast<std::int64_t>(moved_.size()), cols_};
+  const auto first = ops::to_host(context_.device(), arrays_.exp_avg, shape);
+  const auto second = ops::to_host(context_.device(), arrays_.exp_avg_sq, shape);
   for (std::size_t row = 0; row < moved_.size(); ++row) {
-    moved_[row] = !std::ranges::all_of(arrays_.exp_avg.subspan(row * cols, cols), is_zero) ||
-                  !std::ranges::all_of(arrays_.exp_avg_sq.subspan(row * cols, cols), is_zero);
+    moved_[row] = !std::ranges::all_of(first.values<float>().subspan(row * cols, cols), is_zero) ||
+                  !std::ranges::all_of(second.values<float>().subspan(row * cols, cols), is_zero);
   }
 }
 
@@ -82,7 +86,7 @@ void LazyRows::apply_pending_steps(std::span<const std::int32_t> rows) {
     owed.push_back({.row = row, .first = taken_[at], .moved = moved_[at]});
     taken_[at] = all;
   }
-  if (!owed.empty()) ops::adamw_owed(arrays_, cols_, owed, steps_);
+  if (!owed.empty()) ops::adamw_owed(context_, arrays_, cols_, owed, steps_);
 }
 
 }  // namespace cloze

@@ -14,8 +14,8 @@ namespace cloze {
 
 class LazyRows {
  public:
-  /// The table's arrays, [rows, cols] each; gradients are zero.
-  LazyRows(const ops::OptimizedArrays& arrays, std::int64_t cols);
+  /// The table's arrays, [rows, cols] each; gradients are zero. The context must outlive it.
+  LazyRows(ops::Context& context, const ops::OptimizedArrays& arrays, std::int64_t cols);
 
   /// Brings rows up to date that a pass is about to read, in any order, more than once if need be.
   /// Until the next step their gradients may be other than zero. Throws ArgumentError for a row
@@ -26,7 +26,7 @@ class LazyRows {
   void catch_up();
 
   /// The gradients' sum of squares.
-  [[nodiscard]] double sum_of_squares() const;
+  [[nodiscard]] ops::Pending<double> sum_of_squares() const;
 
   /// One step: the rows that were read take it, the others owe it.
   void step(const ops::AdamSettings& settings, float scale);
@@ -37,6 +37,7 @@ class LazyRows {
  private:
   void apply_pending_steps(std::span<const std::int32_t> rows);
 
+  ops::Context& context_;
   ops::OptimizedArrays arrays_;
   std::int64_t cols_;
   std::vector<ops::AdamSettings> steps_;  ///< that some row may owe

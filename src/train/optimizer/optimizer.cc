@@ -23,7 +23,7 @@ std::string_view name_of(OptimizerKind kind) {
 
 Optimizer::Optimizer(internal::Parameters& parameters, const OptimizerSettings& settings,
                      std::string_view sparse)
-    : parameters_(parameters), settings_(settings) {
+    : parameters_(parameters), settings_(settings), context_(parameters.device()) {
   // Moments lie as the values do, from the first trained one on.
   const auto values = parameters.values();
   for (const auto& parameter : std::as_const(parameters).all()) {
@@ -32,11 +32,9 @@ Optimizer::Optimizer(internal::Parameters& parameters, const OptimizerSettings& 
   const std::size_t skipped =
       trained_.empty() ? values.size()
                        : static_cast<std::size_t>(trained_.front()->value.data() - values.data());
-  const auto size = static_cast<std::int64_t>(values.size() - skipped);
-  exp_avg_ = Tensor::zeros(DType::f32, {size});
-  exp_avg_sq_ = Tensor::zeros(DType::f32, {size});
-  const auto first = exp_avg_.mutable_values<float>();
-  const auto second = exp_avg_sq_.mutable_values<float>();
+  exp_avg_ = ops::Block<float>(parameters.device(), values.size() - skipped);
+  exp_avg_sq_ = ops::Block<float>(parameters.device(), values.size() - skipped);
+  const auto first = exp_avg_.values(), second = exp_avg_sq_.values();
   for (const auto* parameter : trained_) {
     const auto begin = static_cast<std::size_t>(parameter->value.data() - values.data()) - skipped;
     const std::size_t count = parameter->value.size();
@@ -50,7 +48,7 @@ Optimizer::Optimizer(internal::Parameters& parameters, const OptimizerSettings& 
     // LAMB wants the norm of a whole array's update; a product in bf16 reads every row.
     if (parameter->name == sparse && settings.kind == OptimizerKind::adamw &&
         parameter->rounded.empty()) {
-      lazy_.emplace(arrays_.back(), parameter->shape.back());
+      lazy_.emplace(context_, arrays_.back(), parameter->shape.back());
     } else {
       dense_.push_back(arrays_.back());
     }
@@ -65,12 +63,17 @@ void Optimizer::catch_up() {
   if (lazy_) lazy_->catch_up();
 }
 
-double Optimizer::sum_of_squares() const {
-  const auto all = std::as_const(parameters_).all();
-  if (dense_.size() == all.size()) return ops::sum_of_squares(parameters_.gradients());
-  double sum = lazy_ ? lazy_->sum_of_squares() : 0;
-  for (const auto& array : dense_) sum += ops::sum_of_squares(array.gradient);
-  return sum;
+double Optimizer::sum_of_squares() {
+  std::vector<std::span<const float>> gradients;
+  if (dense_.size() == parameters_.all().size()) {
+    gradients.push_back(parameters_.gradients());
+  } else {
+    for (const auto& array : dense_) gradients.push_back(array.gradient);
+  }
+  const auto dense = ops::sum_of_squares(context_, gradients);
+  if (!lazy_) return dense.get();
+  const auto sparse = lazy_->sum_of_squares();
+  return sparse.get() + dense.get();
 }
 
 Optimizer::Step Optimizer::step(double learning_rate) {
@@ -90,10 +93,10 @@ Optimizer::Step Optimizer::step(double learning_rate) {
                                .bias_correction = settings_.bias_correction,
                                .step = ++steps_};
   if (settings_.kind == OptimizerKind::adamw) {
-    ops::adamw(dense_, adam, static_cast<float>(scale));
+    ops::adamw(context_, dense_, adam, static_cast<float>(scale));
     if (lazy_) lazy_->step(adam, static_cast<float>(scale));
   } else {
-    ops::lamb(dense_, adam, static_cast<float>(scale));
+    ops::lamb(context_, dense_, adam, static_cast<float>(scale));
   }
   return result;
 }
@@ -103,7 +106,7 @@ TensorMap Optimizer::state() const {
   for (std::size_t i = 0; i < arrays_.size(); ++i) {
     const auto& parameter = *trained_[i];
     const auto view = [&](std::span<const float> values) {
-      return Tensor::view(DType::f32, parameter.shape, std::as_bytes(values), nullptr);
+      return ops::to_host(parameters_.device(), values, parameter.shape);
     };
     tensors.emplace(parameter.name + ".exp_avg", view(arrays_[i].exp_avg));
     tensors.emplace(parameter.name + ".exp_avg_sq", view(arrays_[i].exp_avg_sq));
@@ -120,7 +123,7 @@ void Optimizer::load_state(const Checkpoint& state) {
                                    state.path().string(), name));
     }
     const auto tensor = state.tensor(name);
-    std::memcpy(to.data(), tensor.bytes().data(), tensor.bytes().size());
+    parameters_.device().copy_in(tensor.bytes(), std::as_writable_bytes(to).data());
   };
   for (std::size_t i = 0; i < arrays_.size(); ++i) {
     take(trained_[i]->name + ".exp_avg", trained_[i]->shape, arrays_[i].exp_avg);

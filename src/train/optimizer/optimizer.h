@@ -12,6 +12,7 @@
 #include "cloze/checkpoint.h"
 #include "cloze/training.h"
 #include "ops/optimizer.h"
+#include "ops/transfer.h"
 #include "train/optimizer/lazy_rows.h"
 
 namespace cloze {
@@ -42,19 +43,20 @@ class Optimizer {
 
   [[nodiscard]] std::int64_t steps() const { return steps_; }
 
-  /// The moments, `NAME.exp_avg` and `NAME.exp_avg_sq`, and `step`: views that are valid as long as
-  /// this object.
+  /// The moments, `NAME.exp_avg` and `NAME.exp_avg_sq`, and `step`, for the host: views that are
+  /// valid as long as this object, or copies from the device.
   [[nodiscard]] TensorMap state() const;
   /// Takes up a state that `state` gave. Throws ModelError for one of other parameters: which.
   void load_state(const Checkpoint& state);
 
  private:
-  [[nodiscard]] double sum_of_squares() const;
+  [[nodiscard]] double sum_of_squares();
 
   internal::Parameters& parameters_;
   OptimizerSettings settings_;
   std::vector<const internal::Parameter*> trained_;  ///< those that are not frozen
-  Tensor exp_avg_, exp_avg_sq_;
+  ops::Context context_;
+  ops::Block<float> exp_avg_, exp_avg_sq_;
   std::vector<ops::OptimizedArrays> arrays_;  ///< of trained_, in its order
   std::vector<ops::OptimizedArrays> dense_;   ///< those that each step changes wholly
   std::optional<LazyRows> lazy_;

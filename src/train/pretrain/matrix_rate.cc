@@ -42,9 +42,9 @@ std::vector<ops::GemmShape> gemm_shapes(const BertConfig& config,
 
 }  // namespace
 
-double training_gemm_rate(const BertConfig& config, const internal::PretrainingBatch& batch,
-                          DType compute, int repeats) {
-  return ops::gemm_rate(gemm_shapes(config, batch), compute, repeats);
+double training_gemm_rate(const BertConfig& config, const internal::TrainingOptions& options,
+                          const internal::PretrainingBatch& batch, int repeats) {
+  return ops::gemm_rate(*options.device, gemm_shapes(config, batch), options.compute, repeats);
 }
 
 }  // namespace cloze

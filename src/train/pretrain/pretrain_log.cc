@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "ops/transfer.h"
 #include "train/optimizer/schedule.h"
 
 namespace cloze {
@@ -110,8 +111,9 @@ void PretrainLog::evaluation(const PretrainEvaluation& evaluation) {
 void PretrainLog::histograms(internal::Parameters& parameters, bool gradients, std::int64_t step) {
   for (const auto& parameter : parameters.all()) {
     const std::string kind = gradients ? "gradients" : "parameters";
-    const std::span<const float> values = gradients ? parameter.gradient : parameter.value;
-    writer_.histogram(histogram_tag(kind, parameter.name), sample_of(values), step);
+    const auto values = ops::to_host(
+        parameters.device(), gradients ? parameter.gradient : parameter.value, parameter.shape);
+    writer_.histogram(histogram_tag(kind, parameter.name), sample_of(values.values<float>()), step);
   }
 }
 

@@ -204,9 +204,9 @@ class PretrainObjective final : public internal::Objective {
         static_cast<int>(std::clamp(kEnough / inputs_.model.operations(batch), 1.0, 100.0));
     const auto start = Clock::now();
     for (int i = 0; i < kTries; ++i) {
-      gemm_rate_ =
-          std::max(gemm_rate_, training_gemm_rate(inputs_.model.config(), batch,
-                                                  inputs_.model.options().compute, repeats));
+      gemm_rate_ = std::max(
+          gemm_rate_,
+          training_gemm_rate(inputs_.model.config(), inputs_.model.options(), batch, repeats));
     }
     return Clock::now() - start;
   }

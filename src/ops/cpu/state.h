@@ -47,8 +47,12 @@ struct Worker {
   std::vector<OperationRecord> records;
 };
 
-struct Context::Device {
-  Device();
+struct CpuState final : Context::State {
+  CpuState();
+
+  void begin() override;
+  void start_profile() override;
+  [[nodiscard]] Profile take_profile() override;
 
   /// The calling thread's worker. Threads of one team have different ones.
   [[nodiscard]] Worker& worker();
@@ -65,6 +69,10 @@ struct Context::Device {
  private:
   std::vector<std::unique_ptr<Worker>> workers_;
 };
+
+/// The context's state, and in it the calling thread's worker; the context must be the processor's.
+[[nodiscard]] CpuState& state_of(Context& context);
+[[nodiscard]] Worker& worker_of(Context& context);
 
 /// Records the calling worker's time from here to the end of the scope, when profiling.
 class Timed {
