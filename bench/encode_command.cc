@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/bench_command.h"
+#include "bench/callers_benchmark.h"
 #include "bench/encode_benchmark.h"
 #include "bench/lengths.h"
 #include "bench/timed_command.h"
@@ -36,11 +37,13 @@ A --lengths file holds a length a line, or, with --model, texts.
 Examples:
   cloze bench encode --size base --batch 8 --length 128 --dtype bf16
   cloze bench encode --model all-MiniLM-L6-v2 --lengths sentences.txt --truncate --json
+  cloze bench encode --size mini --callers 32
 )";
 
 struct Options : TimedOptions {
   ModelOptions model;
   bool truncate = false;
+  int callers = 0;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -55,6 +58,9 @@ void add_options(CLI::App& app, Options& options) {
   add_length_options(app, options, "a file of lengths or texts instead of --batch and --length");
   app.add_flag("--truncate", options.truncate, "cut texts that are too long");
   add_pass_options(app, options, "passes", "three");
+  add_count(app, "--callers", options.callers,
+            "what so many threads that call the model at once get done, beside one; 0: do not ask",
+            0, 1024);
   options.model.add_computation(app);
   app.footer(examples);
 }
@@ -98,14 +104,23 @@ std::vector<TokenizedText> texts(const Options& options, const BertModel& model)
   return as_usage([&] { return random_texts(model.config(), lengths); });
 }
 
-std::string json(const EncodeBenchmark& result, const TimedModel& model) {
-  return timed_json(result, model,
-                    {{"ms_p50", result.percentile(0.5)},
-                     {"ms_p99", result.percentile(0.99)},
-                     {"batches", result.batches}});
+using Callers = std::optional<CallersBenchmark>;
+
+std::string json(const EncodeBenchmark& result, const Callers& callers, const TimedModel& model) {
+  nlohmann::ordered_json own{{"ms_p50", result.percentile(0.5)},
+                             {"ms_p99", result.percentile(0.99)},
+                             {"batches", result.batches}};
+  if (callers) {
+    own["callers"] = callers->callers;
+    own["callers_tokens_per_s"] = callers->together_tokens_per_s();
+    own["one_caller_tokens_per_s"] = callers->one_tokens_per_s();
+    own["callers_over_one"] = callers->ratio();
+  }
+  return timed_json(result, model, own);
 }
 
-std::string readable(const EncodeBenchmark& result, const TimedModel& model) {
+std::string readable(const EncodeBenchmark& result, const Callers& callers,
+                     const TimedModel& model) {
   auto text = model_line(result, model);
   text += fmt::format("{} sequences, {} tokens (longest {}), {} batch{}\n",
                       grouped(result.sequences), grouped(result.tokens), result.longest,
@@ -119,6 +134,13 @@ std::string readable(const EncodeBenchmark& result, const TimedModel& model) {
                       static_cast<double>(result.sequences) / result.percentile(0.5) * 1e3);
   text += rate_line(result);
   text += fmt::format("  memory       {:.0f} MiB at most\n", mebibytes(result.peak_memory));
+  if (callers) {
+    text += fmt::format(
+        "  {} callers   {:.0f} tokens/s together, {:.0f} by one: {:.3f} times ({} passes a "
+        "round)\n",
+        callers->callers, callers->together_tokens_per_s(), callers->one_tokens_per_s(),
+        callers->ratio(), callers->passes);
+  }
   return text + profile_of(result);
 }
 
@@ -133,11 +155,16 @@ void run_bench_encode(Arguments arguments) {
   if (options.size.empty()) options.size = "base";
 
   const auto model = load(options);
-  const auto result =
-      benchmark_encode(model, texts(options, model),
-                       {.batch_tokens = options.model.batch_tokens, .passes = options.passes});
+  const auto items = texts(options, model);
+  const auto result = benchmark_encode(
+      model, items, {.batch_tokens = options.model.batch_tokens, .passes = options.passes});
   const TimedModel timed{model.config(), model.num_parameters(), name_of(model.precision())};
-  print(options.json ? json(result, timed) : readable(result, timed));
+  Callers callers;
+  if (options.callers > 0) {
+    callers = benchmark_callers(model, items, options.model.batch_tokens, options.callers,
+                                options.passes.iterations);
+  }
+  print(options.json ? json(result, callers, timed) : readable(result, callers, timed));
 }
 
 }  // namespace cloze::cli

@@ -47,8 +47,8 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("NAME")
       ->capture_default_str()
       ->check(CLI::IsMember({"hf", "google"}));
-  add_count(app, "--threads", options.threads, "threads of the run on all cores; 0: all cores", 0,
-            4096);
+  add_count(app, "--threads", options.threads,
+            "threads of the run on all cores; 0: all that the process may use", 0, 4096);
   add_count(app, "--iterations", options.iterations,
             "passes to time; 0: as many as fit in five seconds, at least five", 0, 1 << 20);
   app.add_flag("--json", options.json, "one JSON object");

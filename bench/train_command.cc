@@ -55,7 +55,7 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("TYPE")
       ->capture_default_str()
       ->check(CLI::IsMember({"f32", "bf16", "auto"}));
-  add_count(app, "--threads", options.threads, "threads; 0: all cores", 0, 4096);
+  add_count(app, "--threads", options.threads, "threads; 0: all that the process may use", 0, 4096);
   app.add_flag("--no-dropout", options.no_dropout, "leave dropout out");
   app.add_flag("--recompute", options.recompute,
                "keep the layers' inputs alone: less memory, a third more arithmetic");

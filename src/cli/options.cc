@@ -95,7 +95,8 @@ void ModelOptions::add_computation(CLI::App& app) {
          "as output.dense or layer.0.")
       ->type_name("PART,...")
       ->delimiter(',');
-  add_count(app, "--threads", threads, "threads to compute with; 0: all cores", 0, most_threads);
+  add_count(app, "--threads", threads, "threads to compute with; 0: all that the process may use",
+            0, most_threads);
   add_count(app, "--batch-tokens", batch_tokens,
             "tokens to compute at once: more is faster and takes more memory", 1,
             std::int64_t{1} << 24);

@@ -39,7 +39,8 @@ void add_computation_options(CLI::App& app, TrainingSettings& settings) {
       ->check(CLI::IsMember({"f32", "bf16", "auto"}));
   app.add_flag("--recompute", settings.recompute, "less memory for a third more arithmetic");
   app.add_option("--seed", settings.seed, "of all that is random")->capture_default_str();
-  add_count(app, "--threads", settings.threads, "threads; 0: all cores", 0, 4096);
+  add_count(app, "--threads", settings.threads, "threads; 0: all that the process may use", 0,
+            4096);
 }
 
 void add_run_options(CLI::App& app, TrainingSettings& settings, const std::string& never_evaluate,

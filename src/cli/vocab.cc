@@ -65,7 +65,7 @@ void add_options(CLI::App& app, Options& options) {
                "do not make every Chinese character a word by itself");
   add_count(app, "--max-words", vocabulary.max_words,
             "distinct words in memory; beyond, the rarest are forgotten", 2, std::int64_t{1} << 32);
-  add_count(app, "--threads", options.threads, "threads; 0: all cores", 0, 4096);
+  add_count(app, "--threads", options.threads, "threads; 0: all that the process may use", 0, 4096);
   app.footer(examples);
 }
 

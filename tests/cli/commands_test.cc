@@ -1,7 +1,11 @@
 // What the commands answer, against transformers.
 #include <cmath>
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "cli/run_command.h"
+#include "core/child_process.h"
 
 namespace cloze::testing {
 namespace {
@@ -363,6 +367,57 @@ TEST(BenchEncode, PrintsTheContractsFields) {
   EXPECT_EQ(result["dtype"], "f32");
   EXPECT_EQ(result["tokens"], 32);
   EXPECT_GT(result["peak_memory_mib"], 1.0);
+}
+
+TEST(BenchEncode, ManyCallersBesideOne) {
+  const auto finished =
+      cloze_command({"bench", "encode", "--size", "tiny", "--batch", "2", "--length", "16",
+                     "--iterations", "6", "--callers", "4", "--json"});
+  expect_success(finished);
+  const auto result = json::parse(finished.out);
+  EXPECT_EQ(result["callers"], 4);
+  for (const char* rate : {"one_caller_tokens_per_s", "callers_tokens_per_s", "callers_over_one"}) {
+    EXPECT_GT(result[rate].get<double>(), 0) << rate;
+  }
+}
+
+TEST(Threads, AreWhatTheEnvironmentSays) {
+  const std::vector<std::string> words{"bench",    "encode", "--size",       "tiny", "--batch", "1",
+                                       "--length", "8",      "--iterations", "1",    "--json"};
+  const auto one = cloze_command(words, {.environment = {"CLOZE_NUM_THREADS=1"}});
+  expect_success(one);
+  EXPECT_EQ(json::parse(one.out)["threads"], 1);
+  expect_failure(cloze_command(words, {.environment = {"CLOZE_NUM_THREADS=three"}}), 1,
+                 {"CLOZE_NUM_THREADS is \"three\": set it to 1 to 4096, or unset it"});
+}
+
+TEST(Threads, AWarningSaysThatSomeAreMissing) {
+  constexpr int kCannotBecome = 10, kCannotRun = 11;
+  const TempDirectory directory;
+  const auto said = directory.path() / "err";
+  write_file(said, "");
+  std::filesystem::permissions(directory.path(), std::filesystem::perms::all);
+  std::filesystem::permissions(said, std::filesystem::perms::all);
+  const auto model = golden_model("pretraining");
+  const int code = in_child([&] {
+    // The limit does not hold for root.
+    const rlimit none{1, 1};
+    constexpr uid_t kSomebody = 64'322;
+    if (::setrlimit(RLIMIT_NPROC, &none) != 0) return kCannotBecome;
+    if (::getuid() == 0 && ::setuid(kSomebody) != 0) return kCannotBecome;
+    if (std::freopen(said.c_str(), "w", stderr) == nullptr) return kCannotBecome;
+    if (std::freopen("/dev/null", "w", stdout) == nullptr) return kCannotBecome;
+    ::execl(CLOZE_BINARY, CLOZE_BINARY, "encode", "--model", model.c_str(), "--threads", "4",
+            "hello world", nullptr);
+    return kCannotRun;
+  });
+  if (code == kCannotBecome) GTEST_SKIP() << "this user cannot lower its limit on processes";
+  if (code == kCannotRun) GTEST_SKIP() << "another user may not run the command";
+  EXPECT_EQ(code, 0) << read_file(said);
+  const auto err = read_file(said);
+  if (err.empty()) GTEST_SKIP() << "the system does not enforce a limit on processes";
+  EXPECT_THAT(err, ::testing::StartsWith("warning: the system gave 1 of the 4 threads wanted ("));
+  EXPECT_EQ(std::count(err.begin(), err.end(), '\n'), 1) << err;
 }
 
 TEST(BenchEncode, LengthsAndConfig) {
