@@ -12,12 +12,25 @@ namespace {
 // the child the thread has another.
 constexpr unsigned kClosed = 1U << 31U;  ///< a fork waits or is under way
 
-constinit std::atomic<unsigned> state = 0;  ///< passes that live, and kClosed
-constinit std::mutex forking;               ///< one fork at a time
-constinit thread_local unsigned depth = 0;  ///< passes of this thread
+struct Gate {
+  std::atomic<unsigned> state = 0;  ///< passes that live, and kClosed
+  std::mutex forking;               ///< one fork at a time
+};
+
+Gate& gate() {
+  static constinit Gate only;
+  return only;
+}
+
+/// Passes of the calling thread.
+unsigned& depth() {
+  constinit thread_local unsigned mine = 0;
+  return mine;
+}
 
 void prepare() {
-  forking.lock();
+  gate().forking.lock();
+  auto& state = gate().state;
   state.fetch_or(kClosed);
   while (true) {
     const unsigned now = state.load();
@@ -27,9 +40,9 @@ void prepare() {
 }
 
 void reopen() {
-  state.fetch_and(~kClosed);
-  state.notify_all();
-  forking.unlock();
+  gate().state.fetch_and(~kClosed);
+  gate().state.notify_all();
+  gate().forking.unlock();
 }
 
 // Only a lack of memory makes it fail, and then the program has other troubles than a later fork.
@@ -38,7 +51,8 @@ void reopen() {
 }  // namespace
 
 ForkPass::ForkPass() {
-  if (depth++ > 0) return;
+  if (depth()++ > 0) return;
+  auto& state = gate().state;
   unsigned now = state.load();
   while (true) {
     if ((now & kClosed) != 0) {
@@ -51,7 +65,8 @@ ForkPass::ForkPass() {
 }
 
 ForkPass::~ForkPass() {
-  if (--depth > 0) return;
+  if (--depth() > 0) return;
+  auto& state = gate().state;
   if (state.fetch_sub(1) == kClosed + 1) state.notify_all();
 }
 

@@ -28,6 +28,7 @@ struct Process {
 
 /// Never destroyed: threads may compute while the process ends.
 Process& process() {
+  // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): that is what it is for
   static auto& only = *new Process;
   return only;
 }
