@@ -8,6 +8,7 @@
 
 #include "bert/context_pool.h"
 #include "cloze/tensor.h"
+#include "ops/device.h"
 #include "ops/linear.h"
 
 namespace cloze {

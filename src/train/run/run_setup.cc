@@ -34,22 +34,6 @@ void require_usable(const TrainingSettings& settings) {
   if (settings.dropout) require_in_range("dropout", *settings.dropout, 0.0, kAlmostOne);
 }
 
-void require_usable(const TrainingSettings& settings) {
-  constexpr std::int64_t kMostSteps = std::int64_t{1} << 40;
-  constexpr double kAlmostOne = 1 - 1e-7, kLargest = 1e30;
-  require_count("log-every", settings.log_every, 1, kMostSteps);
-  require_count("evaluate-every", settings.evaluate_every, 0, kMostSteps);
-  require_count("save-every", settings.save_every, 0, kMostSteps);
-  require_count("keep", settings.keep, 1, 1 << 20);
-  require_count("threads", settings.threads, 0, 4096);
-  require_in_range("beta1", settings.optimizer.beta1, 0.0, kAlmostOne);
-  require_in_range("beta2", settings.optimizer.beta2, 0.0, kAlmostOne);
-  require_in_range("epsilon", settings.optimizer.epsilon, 0.0, kLargest);
-  require_in_range("weight-decay", settings.optimizer.weight_decay, 0.0, kLargest);
-  require_in_range("max-grad-norm", settings.optimizer.max_grad_norm, 0.0, kLargest);
-  if (settings.dropout) require_in_range("dropout", *settings.dropout, 0.0, kAlmostOne);
-}
-
 RunDirectory open_run(const TrainingSettings& settings) {
   if (settings.output.empty()) {
     throw ArgumentError("the output is missing: the directory of the run");
