@@ -200,7 +200,7 @@ TEST(Inspection, SaysWhyAPartIsMissingAndInsistsWhenAsked) {
               HasSubstr("give it as the pair"));
   explains.explanation = {.kind = AnswerKind::mask, .at = 1};
   EXPECT_THAT(message_of([&] { look("pretraining", "the [MASK]", std::nullopt, explains); }),
-              HasSubstr("token 1 is the, not a [MASK]"));
+              HasSubstr("token 1 is \"the\", not a [MASK]"));
   explains.explanation = {.kind = AnswerKind::label, .target = "good"};
   EXPECT_THAT(message_of([&] { look("sequence_3_labels", "a b", std::nullopt, explains); }),
               HasSubstr("there is no label \"good\""));
