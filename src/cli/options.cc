@@ -16,8 +16,6 @@
 namespace cloze::cli {
 namespace {
 
-constexpr int most_threads = 4096;
-
 // CLI11 takes a word in brackets for a list: "[MASK] and [MASK]" would lose both. A guard in front
 // of such a word keeps it whole, and comes off before anything looks at the word.
 constexpr char guard = '\x01';
@@ -96,7 +94,7 @@ void ModelOptions::add_computation(CLI::App& app) {
       ->type_name("PART,...")
       ->delimiter(',');
   add_count(app, "--threads", threads, "threads to compute with; 0: all that the process may use",
-            0, most_threads);
+            0, kMostThreads);
   add_count(app, "--batch-tokens", batch_tokens,
             "tokens to compute at once: more is faster and takes more memory", 1,
             std::int64_t{1} << 24);

@@ -151,7 +151,8 @@ TEST(EncodeBenchmark, Runs) {
   const auto model = BertModel::from_pretrained(golden_directory("pretraining"));
   const std::vector<std::int64_t> lengths{24, 1, 7};
   const auto texts = random_texts(model.config(), lengths, 3);
-  const auto result = benchmark_encode(model, texts, {.batch_tokens = 24, .passes = {.iterations = 4}});
+  const auto result =
+      benchmark_encode(model, texts, {.batch_tokens = 24, .passes = {.iterations = 4}});
   EXPECT_EQ(result.ms.size(), 4U);
   EXPECT_EQ(result.tokens, 32);
   EXPECT_EQ(result.batches, 2);
