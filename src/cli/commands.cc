@@ -10,38 +10,37 @@
 namespace cloze::cli {
 namespace {
 
-// clang-format off: it does not read conditions inside of a list
-constexpr std::array table {
-  Command{"info", "what a model directory holds", run_info},
-      Command{"tokenize", "text to WordPiece tokens, ids and offsets", run_tokenize},
-      Command{"encode", "text to vectors: of tokens or of whole texts", run_encode},
-      Command{"similarity", "rank texts by likeness to a query, or score pairs", run_similarity},
-      Command{"fill-mask", "the likeliest tokens at each [MASK]", run_fill_mask},
-      Command{"next-sentence", "does the second text follow the first?", run_next_sentence},
-      Command{"classify", "a label for each text or pair, by a fine-tuned model", run_classify},
-      Command{"tag", "the entities in each text, by a fine-tuned model", run_tag},
-      Command{"answer", "where in a text a question is answered, by a fine-tuned model",
-              run_answer},
-      Command{"choose", "the right one of several continuations, by a fine-tuned model",
-              run_choose},
-      Command{"rank", "candidates by how well they suit a query, by a fine-tuned model", run_rank},
-      Command{"zero-shot", "labels of your own for each text, by a model of inference",
-              run_zero_shot},
-      Command{"evaluate", "a fine-tuned model's metrics on a file", run_evaluate},
+// The formatter does not read conditions inside of a list.
+// clang-format off
+constexpr std::array table{
+    Command{"info", "what a model directory holds", run_info},
+    Command{"tokenize", "text to WordPiece tokens, ids and offsets", run_tokenize},
+    Command{"encode", "text to vectors: of tokens or of whole texts", run_encode},
+    Command{"similarity", "rank texts by likeness to a query, or score pairs", run_similarity},
+    Command{"fill-mask", "the likeliest tokens at each [MASK]", run_fill_mask},
+    Command{"next-sentence", "does the second text follow the first?", run_next_sentence},
+    Command{"classify", "a label for each text or pair, by a fine-tuned model", run_classify},
+    Command{"tag", "the entities in each text, by a fine-tuned model", run_tag},
+    Command{"answer", "where in a text a question is answered, by a fine-tuned model", run_answer},
+    Command{"choose", "the right one of several continuations, by a fine-tuned model", run_choose},
+    Command{"rank", "candidates by how well they suit a query, by a fine-tuned model", run_rank},
+    Command{"zero-shot", "labels of your own for each text, by a model of inference",
+            run_zero_shot},
+    Command{"evaluate", "a fine-tuned model's metrics on a file", run_evaluate},
 #if CLOZE_HAVE_HUB
-      Command{"pull", "fetch a model from the Hugging Face Hub", run_pull},
+    Command{"pull", "fetch a model from the Hugging Face Hub", run_pull},
 #endif
-      Command{"vocab", "train a WordPiece vocabulary from text", run_vocab},
+    Command{"vocab", "train a WordPiece vocabulary from text", run_vocab},
 #if CLOZE_HAVE_TRAINING
-      Command{"pretrain", "train a BERT on text, from nothing or from a model", run_pretrain},
-      Command{"finetune", "train a BERT for a task on its examples", run_finetune},
+    Command{"pretrain", "train a BERT on text, from nothing or from a model", run_pretrain},
+    Command{"finetune", "train a BERT for a task on its examples", run_finetune},
 #endif
-      Command{"inspect", "what the model attends to, and why it answered", run_inspect},
-      Command{"embed-map", "texts as points of a map, near where they are alike", run_embed_map},
-      Command{"convert", "any checkpoint to a Hugging Face directory", run_convert},
-      Command{"export", "a model to ONNX, for other runtimes", run_export},
+    Command{"inspect", "what the model attends to, and why it answered", run_inspect},
+    Command{"embed-map", "texts as points of a map, near where they are alike", run_embed_map},
+    Command{"convert", "any checkpoint to a Hugging Face directory", run_convert},
+    Command{"export", "a model to ONNX, for other runtimes", run_export},
 #if CLOZE_HAVE_BENCH
-      Command{"bench", "measure speed against the machine's limit", run_bench},
+    Command{"bench", "measure speed against the machine's limit", run_bench},
 #endif
 };
 // clang-format on
