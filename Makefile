@@ -6,7 +6,7 @@ BUILD := build/release
 FUZZ_SECONDS ?= 20
 CXX_FILES = $(shell find include src tests bench examples -name '*.h' -o -name '*.cc' -o -name '*.cpp')
 
-.PHONY: help demo test build model asan tsan debug fuzz format check-format tidy analyze docs install clean dependencies checks
+.PHONY: help demo test build model asan tsan debug fuzz format check-format tidy analyze package docs install clean dependencies checks
 
 help:
 	@echo 'make demo       fetch a real BERT (87 MiB, once), and see it read, rank and learn'
@@ -19,6 +19,7 @@ help:
 	@echo 'make fuzz       brief fuzzing of everything that reads untrusted bytes (FUZZ_SECONDS=20 each)'
 	@echo 'make format     format the sources; make check-format only says whether they are'
 	@echo 'make tidy       clang-tidy on the sources; make analyze: the static analyzer, slower'
+	@echo 'make package    shared and small builds, installed and used as a stranger does'
 	@echo 'make docs       the API reference in build/docs/html'
 	@echo 'make clean      remove build/'
 
@@ -62,6 +63,9 @@ tidy: checks
 
 analyze: checks
 	@scripts/tidy --analyze
+
+package: $(BUILD)/build.ninja
+	@scripts/check-package
 
 docs:
 	@scripts/install-dependencies docs

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <new>
 
 #include "core/arena.h"
 #include "core/parallel.h"
@@ -18,7 +19,16 @@ const Device& cpu() {
 
 bool CpuDevice::accelerates(DType compute) const { return ops::accelerates(compute); }
 
-std::shared_ptr<std::byte> CpuDevice::allocate(std::size_t size) const { return map_memory(size); }
+std::shared_ptr<std::byte> CpuDevice::allocate(std::size_t size) const {
+  // Small arrays, such as a layer norm's, would begin a page each and then share the same sets of the
+  // cache.
+  constexpr std::size_t kLarge = std::size_t{1} << 16;
+  constexpr std::align_val_t kAlignment{64};
+  if (size >= kLarge) return map_memory(size);
+  auto* bytes = static_cast<std::byte*>(::operator new(size, kAlignment));
+  std::fill_n(bytes, size, std::byte{0});
+  return {bytes, [](std::byte* memory) { ::operator delete(memory, kAlignment); }};
+}
 
 void CpuDevice::copy_in(std::span<const std::byte> from, std::byte* to) const {
   if (!from.empty()) std::memcpy(to, from.data(), from.size());
