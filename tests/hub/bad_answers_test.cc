@@ -106,8 +106,10 @@ TEST_F(BadAnswers, InFilesThatNameOthers) {
         listing, [&](const std::string& name) { return files.at(name); }, kModel));
   };
   EXPECT_FALSE(refuses(choose, "what is right"));
-  for (const auto& [name, valid] :
+  for (const auto& file :
        {std::pair{"modules.json", modules}, {"model.safetensors.index.json", index}}) {
+    const auto* const name = file.first;
+    const auto& valid = file.second;
     int refused = 0;
     for_each_wrong(valid, [&](const std::string& text) {
       files[name] = text;
