@@ -68,9 +68,11 @@ MaskingOptions masking(const PretrainingDataOptions& options) {
 std::int64_t PretrainingDataOptions::predictions() const {
   if (max_predictions > 0) return max_predictions;
   // A hair less, so that 0.15 * 100 = 15.000000000000002 is 15.
-  return std::max<std::int64_t>(
-      1, static_cast<std::int64_t>(
-             std::ceil(static_cast<double>(max_length) * masked_probability - 1e-9)));
+  const auto length = static_cast<double>(max_length);
+  const double wanted = std::ceil(length * masked_probability - 1e-9);
+  if (!(wanted < length))
+    return std::max<std::int64_t>(1, max_length);  // or what is no probability
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::max(0.0, wanted)));
 }
 
 DocumentSelection::DocumentSelection(std::shared_ptr<const Corpus> corpus, double held_out_share,

@@ -175,11 +175,11 @@ class ForkOfAModel : public ManyThreads {
     expected_ = model_(batch_).last_hidden_state;
   }
 
-  void fork_often(bool threads_stay_behind) const {
+  void fork_often() const {
     for (int i = 0; i < kForks; ++i) {
       const int code = in_child(
           [this] { return same_bits(model_(batch_).last_hidden_state, expected_) ? 0 : 1; },
-          ending_of(i, threads_stay_behind));
+          ending_of(i));
       ASSERT_EQ(code, 0);
       ASSERT_TRUE(same_bits(model_(batch_).last_hidden_state, expected_));
     }
@@ -190,10 +190,10 @@ class ForkOfAModel : public ManyThreads {
   Tensor expected_;
 };
 
-TEST_F(ForkOfAModel, TheChildOfTheMainThreadGetsTheSameBits) { fork_often(false); }
+TEST_F(ForkOfAModel, TheChildOfTheMainThreadGetsTheSameBits) { fork_often(); }
 
 TEST_F(ForkOfAModel, TheChildOfAnotherThreadGetsTheSameBits) {
-  std::thread([this] { fork_often(true); }).join();
+  std::thread([this] { fork_often(); }).join();
 }
 
 TEST_F(ForkOfAModel, TheChildGetsTheSameBitsThoughOthersComputedAtTheFork) {
@@ -209,7 +209,7 @@ TEST_F(ForkOfAModel, TheChildGetsTheSameBitsThoughOthersComputedAtTheFork) {
       }
     });
   }
-  fork_often(true);
+  fork_often();
   done = true;
   for (auto& caller : callers) caller.join();
 }

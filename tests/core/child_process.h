@@ -38,11 +38,10 @@ constexpr int kThrew = 200, kKilled = 201, kTimedOut = 202;  ///< exit codes of 
 
 enum class Ending { at_once, with_destructors };
 
-/// Every second child ends with its destructors. Not where threads stay behind and the leak checker
-/// runs: what only their stacks pointed to counts as lost in the child.
-inline Ending ending_of(int child, bool threads_stay_behind) {
-  return child % 2 == 0 || (threads_stay_behind && kAddressSanitizer) ? Ending::at_once
-                                                                      : Ending::with_destructors;
+/// Every second child ends with its destructors. Not where the leak checker runs: what only the
+/// stacks of threads that stayed behind pointed to counts as lost in the child.
+inline Ending ending_of(int child) {
+  return child % 2 == 0 || kAddressSanitizer ? Ending::at_once : Ending::with_destructors;
 }
 
 /// What `body` returns, run in a fork of this process. A child that has not ended after a minute is

@@ -50,15 +50,15 @@ class Fork : public ::testing::Test {
   }
   void TearDown() override { set_num_threads(0); }
 
-  static void fork_often(bool threads_stay_behind) {
+  static void fork_often() {
     for (int i = 0; i < kForks; ++i) {
-      ASSERT_EQ(in_child(compute_together, ending_of(i, threads_stay_behind)), 0);
+      ASSERT_EQ(in_child(compute_together, ending_of(i)), 0);
       ASSERT_EQ(compute(), 0) << "in the parent, after a fork";
     }
   }
 };
 
-TEST_F(Fork, AChildOfTheMainThreadComputes) { fork_often(false); }
+TEST_F(Fork, AChildOfTheMainThreadComputes) { fork_often(); }
 
 TEST_F(Fork, AChildOfAnotherThreadComputes) { std::thread(fork_often, true).join(); }
 
@@ -76,7 +76,7 @@ TEST_F(Fork, AChildComputesThoughOthersComputedAtTheFork) {
       std::this_thread::yield();
     }
   });
-  fork_often(true);
+  fork_often();
   done = true;
   for (auto* thread : {&one, &two, &three, &resizing}) thread->join();
 }
