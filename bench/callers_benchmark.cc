@@ -38,6 +38,7 @@ double seconds_of(const BertModel& model, std::span<const Batch> batches, int ca
   Clock::time_point start;
   {
     std::vector<std::jthread> threads;
+    threads.reserve(static_cast<std::size_t>(callers));
     for (int i = 0; i < callers; ++i) threads.emplace_back(call);
     start = Clock::now();  // before the others may start, or this thread might be late to look
     ready.arrive_and_wait();

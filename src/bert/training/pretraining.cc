@@ -106,7 +106,7 @@ struct MaskedLmHead {
     // The gradient takes the logits' place, row by row; in bf16 it is half as wide.
     const auto stride = logits.stride * static_cast<std::int64_t>(sizeof(float) / size_of(compute));
     const ops::Matrix d_logits{logits.data, compute, logits.rows, logits.cols, stride};
-    const auto loss = ops::cross_entropy(context, logits, labels, {scale, d_logits});
+    auto loss = ops::cross_entropy(context, logits, labels, {scale, d_logits});
     const auto d_transformed = context.matrix(DType::f32, masked.rows, masked.cols);
     ops::add_column_sums(context, d_logits, bias_gradient);
     ops::multiply_add(context, {d_logits, true}, {transformed}, decoder_gradient);
@@ -148,7 +148,7 @@ struct NextSentenceHead {
     const auto logits = head_logits(context, classifier, forward.pooled);
     if (d_hidden.data == nullptr) return ops::cross_entropy(context, logits, labels, {});
 
-    const auto loss = ops::cross_entropy(context, logits, labels, {scale, logits});
+    auto loss = ops::cross_entropy(context, logits, labels, {scale, logits});
     head_logits_backward(context, classifier, forward.pooled, logits, forward.pooled);
     pooler.backward(context, forward, forward.pooled, d_hidden);
     return loss;

@@ -27,8 +27,9 @@ struct PackedWeight final : LinearWeight::Packed {
   QuantizedChannels channels;  ///< of int8 weights, padded likewise
 };
 
+/// ops::linear has seen that this device packed the weight.
 const PackedWeight& packed_of(const LinearWeight& weight) {
-  return static_cast<const PackedWeight&>(weight.packed());
+  return static_cast<const PackedWeight&>(weight.packed());  // NOLINT(*-static-cast-downcast)
 }
 
 }  // namespace

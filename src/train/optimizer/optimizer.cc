@@ -66,9 +66,9 @@ void Optimizer::catch_up() {
 double Optimizer::sum_of_squares() {
   std::vector<std::span<const float>> gradients;
   if (dense_.size() == parameters_.all().size()) {
-    gradients.push_back(parameters_.gradients());
+    gradients.emplace_back(parameters_.gradients());
   } else {
-    for (const auto& array : dense_) gradients.push_back(array.gradient);
+    for (const auto& array : dense_) gradients.emplace_back(array.gradient);
   }
   const auto dense = ops::sum_of_squares(context_, gradients);
   if (!lazy_) return dense.get();
