@@ -102,12 +102,10 @@ std::string shortened(std::string_view text, std::size_t width) {
   return result;
 }
 
-std::size_t terminal_width() {
-  constexpr std::size_t otherwise = 100;
+std::size_t terminal_width(int descriptor) {
   winsize size{};
-  if (::isatty(STDOUT_FILENO) != 1) return otherwise;
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 20) return otherwise;
-  return size.ws_col;
+  const bool known = ::isatty(descriptor) == 1 && ::ioctl(descriptor, TIOCGWINSZ, &size) == 0;
+  return known && size.ws_col >= 20 ? size.ws_col : 100;
 }
 
 std::string grouped(std::int64_t value) {

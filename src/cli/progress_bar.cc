@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/format.h"
@@ -32,12 +31,6 @@ bool stderr_is_terminal() {
 void write_to_stderr(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
-}
-
-int terminal_columns() {
-  winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-  return size.ws_col;
 }
 
 /// A decimal or two for small rates only: "0.25", "7.5", "1,234".
@@ -89,7 +82,9 @@ void ProgressBar::draw(Time at, bool finished) {
 std::string ProgressBar::line(std::int64_t done, double seconds, bool finished) const {
   const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0.0;
   // The last column stays free: many terminals wrap when it is written.
-  const int columns = (options_.columns > 0 ? options_.columns : terminal_columns()) - 1;
+  const int columns =
+      (options_.columns > 0 ? options_.columns : static_cast<int>(terminal_width(STDERR_FILENO))) -
+      1;
   std::string text;
   if (total_ <= 0) {
     text = fmt::format("{} {} {}, {}/s, {}", label_, grouped(done), unit_, rate_of(rate),

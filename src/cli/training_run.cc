@@ -19,12 +19,16 @@ void say(const std::string& text) {
   (void)std::fflush(stderr);
 }
 
+// The handler has a stack of its own: kernels that are generated at run time keep values below the
+// stack pointer, where the system would write what it calls a handler with.
 StopOnSignal::StopOnSignal() {
   signalled = 0;
+  const stack_t own{.ss_sp = stack_.data(), .ss_flags = 0, .ss_size = stack_.size()};
+  ::sigaltstack(&own, &stack_before_);
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     struct sigaction action {};
     action.sa_handler = [](int) { signalled = 1; };
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_ONSTACK);
     sigaction(kSignals.at(i), &action, &before_.at(i));
   }
 }
@@ -33,6 +37,7 @@ StopOnSignal::~StopOnSignal() {
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     sigaction(kSignals.at(i), &before_.at(i), nullptr);
   }
+  ::sigaltstack(&stack_before_, nullptr);
 }
 
 bool StopOnSignal::requested() { return signalled != 0; }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -34,6 +35,8 @@ class StopOnSignal {
  private:
   static constexpr std::array kSignals{SIGINT, SIGTERM};
   std::array<struct sigaction, 2> before_{};
+  std::array<std::byte, 1 << 16> stack_{};
+  stack_t stack_before_{};
 };
 
 /// Messages and progress go to standard error; a signal stops the run.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <latch>
@@ -412,6 +413,24 @@ TEST_F(ThreadExecutor, SurvivesALimitOnProcesses) {
   if (code == kCannotBecome) GTEST_SKIP() << "this user cannot lower its limit on processes";
   if (code == kNotEnforced) GTEST_SKIP() << "the system does not enforce a limit on processes";
   EXPECT_EQ(code, 0);
+}
+
+TEST(Executor, SignalsAreLeftToTheProgramsThreads) {
+  Executor executor(2);
+  auto& slot = executor.enter();
+  std::atomic<int> arrived = 0, blocked = 0, faults = 0;
+  const auto look = [&](std::int64_t) {
+    arrived.fetch_add(1);
+    while (arrived.load() < 2) std::this_thread::yield();  // one piece for each thread
+    sigset_t mask;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    if (::sigismember(&mask, SIGTERM) == 1) blocked.fetch_add(1);
+    if (::sigismember(&mask, SIGSEGV) == 1) faults.fetch_add(1);
+  };
+  executor.run(slot, 2, 1, look);
+  executor.leave(slot);
+  EXPECT_EQ(blocked, 1);
+  EXPECT_EQ(faults, 0);
 }
 
 }  // namespace

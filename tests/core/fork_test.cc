@@ -60,7 +60,7 @@ class Fork : public ::testing::Test {
 
 TEST_F(Fork, AChildOfTheMainThreadComputes) { fork_often(); }
 
-TEST_F(Fork, AChildOfAnotherThreadComputes) { std::thread(fork_often, true).join(); }
+TEST_F(Fork, AChildOfAnotherThreadComputes) { std::thread(fork_often).join(); }
 
 TEST_F(Fork, AChildComputesThoughOthersComputedAtTheFork) {
   std::atomic<bool> done = false;
@@ -120,7 +120,7 @@ TEST_F(Fork, WaitsForWhoMustNotBeInterrupted) {
 }
 
 TEST_F(Fork, SeveralThreadsMayForkAtOnce) {
-  std::thread one(fork_often, true), two(fork_often, true);
+  std::thread one(fork_often), two(fork_often);
   one.join();
   two.join();
 }

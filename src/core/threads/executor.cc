@@ -1,6 +1,7 @@
 #include "core/threads/executor.h"
 
 #include <algorithm>
+#include <csignal>
 #include <exception>
 #include <utility>
 
@@ -10,6 +11,32 @@
 #include "core/threads/thread_role.h"
 
 namespace cloze {
+
+namespace {
+
+/// Threads that start while it lives leave signals to the program's own threads: a handler would write
+/// below the stack pointer, where kernels that oneDNN generates keep values. Faults are not left out.
+class BlockedSignals {
+ public:
+  BlockedSignals() {
+    sigset_t all;
+    ::sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) {
+      ::sigdelset(&all, fault);
+    }
+    ::pthread_sigmask(SIG_BLOCK, &all, &before_);
+  }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+  BlockedSignals(BlockedSignals&&) = delete;
+  BlockedSignals& operator=(BlockedSignals&&) = delete;
+  ~BlockedSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace
 
 ThreadRole& thread_role() {
   constinit thread_local ThreadRole mine;
@@ -35,6 +62,7 @@ Executor::~Executor() {
 
 void Executor::start_workers() {
   std::call_once(started_, [this] {
+    const BlockedSignals blocked;
     try {
       workers_.reserve(static_cast<std::size_t>(threads_) - 1);
       for (int worker = 1; worker < threads_; ++worker) {
