@@ -240,11 +240,10 @@ OneDnnThreads::OneDnnThreads(int count) : saved_(omp_get_max_threads()) {
 OneDnnThreads::~OneDnnThreads() { omp_set_num_threads(saved_); }
 
 struct PackedMatrix::Impl {
-  struct AlignedDelete {
-    void operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t{64}); }
-  };
   Desc layout;
-  std::unique_ptr<std::byte[], AlignedDelete> bytes;
+  /// Of the system, not of the heap, where the temporary copies of a loading model would leave holes
+  /// below it.
+  std::shared_ptr<std::byte> bytes;
   std::int64_t columns = 0;
   std::int64_t bytes_per_granule = 0;  ///< 0 where columns cannot be divided
 };
@@ -261,7 +260,7 @@ PackedMatrix::PackedMatrix(const ConstMatrix& from, DType compute) {
         auto packed = std::make_unique<Impl>();
         packed->layout = weight_layout(engine, k, n, compute);
         packed->columns = n;
-        packed->bytes.reset(new (std::align_val_t{64}) std::byte[packed->layout.get_size()]);
+        packed->bytes = map_memory(packed->layout.get_size());
         dnnl::memory source(plain(k, n, type_of(from.dtype), from.stride, true), engine,
                             const_cast<std::byte*>(from.data));  // oneDNN only reads it
         dnnl::memory target(packed->layout, engine, packed->bytes.get());
