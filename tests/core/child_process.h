@@ -30,18 +30,19 @@ constexpr bool kAddressSanitizer = true;
 constexpr bool kAddressSanitizer = false;
 #endif
 
-/// Why such a test does not run under the thread sanitizer.
+/// Whether a child of a process with several threads can go on; if not, why.
+constexpr bool kForksWithThreads = !kThreadSanitizer && !kAddressSanitizer;
 constexpr const char* kNoThreadsAfterFork =
-    "the thread sanitizer ends a process that starts threads after a fork";
+    "sanitizers do not support a fork beside other threads: the thread sanitizer ends the child, "
+    "and the address sanitizer's allocator may be locked in it for ever";
 
 constexpr int kThrew = 200, kKilled = 201, kTimedOut = 202;  ///< exit codes of no body
 
 enum class Ending { at_once, with_destructors };
 
-/// Every second child ends with its destructors. Not where the leak checker runs: what only the
-/// stacks of threads that stayed behind pointed to counts as lost in the child.
+/// Every second child ends with its destructors.
 inline Ending ending_of(int child) {
-  return child % 2 == 0 || kAddressSanitizer ? Ending::at_once : Ending::with_destructors;
+  return child % 2 == 0 ? Ending::at_once : Ending::with_destructors;
 }
 
 /// What `body` returns, run in a fork of this process. A child that has not ended after a minute is

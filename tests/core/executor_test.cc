@@ -393,7 +393,7 @@ TEST_F(ThreadExecutor, GoesOnWithFewerThreadsThanWanted) {
 }
 
 TEST_F(ThreadExecutor, SurvivesALimitOnProcesses) {
-  if (testing::kThreadSanitizer) GTEST_SKIP() << testing::kNoThreadsAfterFork;
+  if (!testing::kForksWithThreads) GTEST_SKIP() << testing::kNoThreadsAfterFork;
   constexpr int kNotEnforced = 10, kCannotBecome = 11;
   const int code = in_child([] {
     // The limit does not hold for root.

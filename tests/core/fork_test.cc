@@ -44,7 +44,7 @@ int compute_together() {
 class Fork : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (testing::kThreadSanitizer) GTEST_SKIP() << testing::kNoThreadsAfterFork;
+    if (!testing::kForksWithThreads) GTEST_SKIP() << testing::kNoThreadsAfterFork;
     set_num_threads(2);
     ASSERT_EQ(compute(), 0);
   }
