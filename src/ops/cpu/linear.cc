@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/arena.h"
 #include "core/parallel.h"
 #include "ops/cpu/cpu_device.h"
 #include "ops/cpu/quantize.h"
@@ -54,28 +55,32 @@ std::shared_ptr<const LinearWeight::Packed> CpuDevice::pack(std::span<const Tens
   // The parts one above the other as the checkpoint has them, [n, k] row-major; a single f32 or
   // bf16 part is packed straight from the mapped file.
   const bool quantized = compute == DType::i8;
-  Tensor stacked;
+  // Copies are memory of the system, given back at once: the heap would keep holes of their size.
+  ConstMatrix from;
+  std::shared_ptr<std::byte> stacked, rounded;
   if (weights.size() == 1 && weights[0].dtype() != DType::f16 && !quantized) {
-    stacked = weights[0];
+    from = matrix_of(weights[0]);
   } else {
-    stacked = Tensor::zeros(DType::f32, {n, k});
-    auto* to = stacked.mutable_bytes().data();
+    stacked = map_memory(static_cast<std::size_t>(n * k) * sizeof(float));
+    auto* to = stacked.get();
     for (const auto& weight : weights) {
       const auto values = weight.to(DType::f32);
       std::memcpy(to, values.bytes().data(), values.bytes().size());
       to += values.bytes().size();
     }
+    from = {stacked.get(), DType::f32, n, k, k};
   }
   QuantizedChannels channels;
   if (quantized) {
-    auto bytes = Tensor::zeros(DType::i8, {n, k});
-    channels = quantize_weights(stacked.values<float>(), n, accelerates(DType::i8) ? 127 : 63,
-                                bytes.mutable_values<std::int8_t>());
+    const auto count = static_cast<std::size_t>(n * k);
+    rounded = map_memory(count);
+    channels = quantize_weights({reinterpret_cast<const float*>(stacked.get()), count}, n,
+                                accelerates(DType::i8) ? 127 : 63,
+                                {reinterpret_cast<std::int8_t*>(rounded.get()), count});
     channels.scales.resize(padded, 0.0F);
     channels.sums.resize(padded, 0);
-    stacked = std::move(bytes);
+    from = {rounded.get(), DType::i8, n, k, k};
   }
-  const ConstMatrix from{stacked.bytes().data(), stacked.dtype(), n, k, k};
   auto packed = std::make_shared<PackedWeight>(from, compute);
   packed->bias = std::move(all_biases);
   packed->channels = std::move(channels);
