@@ -71,12 +71,12 @@ void check_batch(const Batch& batch, const BertConfig& config) {
   }
 }
 
-namespace {
-
-Precision precision_on(const ops::Device& device, Precision wanted) {
+Precision resolve_on(const ops::Device& device, Precision wanted) {
   if (wanted != Precision::best) return wanted;
   return device.accelerates(DType::bf16) ? Precision::bf16 : Precision::f32;
 }
+
+namespace {
 
 DType activation_dtype(const ops::Device& device, Precision precision) {
   switch (precision) {
@@ -95,7 +95,7 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
                          const ops::Device& device)
     : config_(std::move(config)),
       device_(device),
-      precision_(precision_on(device, options.precision)),
+      precision_(resolve_on(device, options.precision)),
       compute_(activation_dtype(device, precision_)),
       contexts_(device) {
   const auto& c = config_;

@@ -82,6 +82,9 @@ struct Pooler {
 [[nodiscard]] std::optional<Pooler> pooler_in(const WeightSource& weights,
                                               const BertConfig& config);
 
+/// `wanted`, or what Precision::best is on the device: bf16 where it multiplies it in hardware.
+[[nodiscard]] Precision resolve_on(const ops::Device& device, Precision wanted);
+
 /// Throws ArgumentError for a batch that a model of this configuration cannot read: which token,
 /// and why.
 void check_batch(const Batch& batch, const BertConfig& config);

@@ -22,8 +22,9 @@ namespace cloze::internal {
 class HeadModel {
  public:
   /// Of a directory, or of a name as find_model understands it, to compute on `device`. `head` and
-  /// the device must live as long as the model. Throws as BertModel::from_pretrained does; ModelError also where the checkpoint lacks
-  /// one of the head's tensors, or the pooler that it stands on.
+  /// the device must live as long as the model. Throws as BertModel::from_pretrained does;
+  /// ModelError also where the checkpoint lacks one of the head's tensors, or the pooler that it
+  /// stands on.
   [[nodiscard]] static std::shared_ptr<const HeadModel> from_pretrained(
       const std::filesystem::path& directory_or_name, const HeadKind& head,
       const LoadOptions& options, const ops::Device& device = ops::cpu());

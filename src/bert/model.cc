@@ -35,10 +35,7 @@ std::string_view name_of(Precision precision) {
   throw ArgumentError("not a precision");
 }
 
-Precision resolve(Precision wanted) {
-  if (wanted != Precision::best) return wanted;
-  return ops::accelerates(DType::bf16) ? Precision::bf16 : Precision::f32;
-}
+Precision resolve(Precision wanted) { return internal::resolve_on(ops::cpu(), wanted); }
 
 BertPreTrainedModel::BertPreTrainedModel(std::shared_ptr<const HeadModel> model)
     : model_(std::move(model)) {}

@@ -15,8 +15,8 @@ struct GemmShape {
   std::int64_t m, n, k, count;
 };
 
-/// GFLOP/s that the library of products (oneDNN on the processor) alone reaches over these products, its own packing and threading, median of
-/// `repeats` passes.
+/// GFLOP/s that the device's library of products (oneDNN on the processor) reaches alone over these
+/// products, with its own packing and threading; the median of `repeats` passes.
 [[nodiscard]] double gemm_rate(const Device& device, std::span<const GemmShape> shapes,
                                DType compute, int repeats);
 

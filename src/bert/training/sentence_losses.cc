@@ -8,17 +8,12 @@
 
 #include "bert/matrix_rows.h"
 #include "core/parallel.h"
+#include "core/vectors.h"
 
 namespace cloze::internal {
 namespace {
 
 using Vector = std::vector<double>;
-
-double dot(const Vector& a, const Vector& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
-}
 
 /// A vector of length 1, and the length that it had.
 struct Direction {

@@ -25,7 +25,7 @@ void require_usable(const TrainingSettings& settings) {
   require_count("evaluate-every", settings.evaluate_every, 0, kMostSteps);
   require_count("save-every", settings.save_every, 0, kMostSteps);
   require_count("keep", settings.keep, 1, 1 << 20);
-  require_count("threads", settings.threads, 0, 4096);
+  require_count("threads", settings.threads, 0, kMostThreads);
   require_in_range("beta1", settings.optimizer.beta1, 0.0, kAlmostOne);
   require_in_range("beta2", settings.optimizer.beta2, 0.0, kAlmostOne);
   require_in_range("epsilon", settings.optimizer.epsilon, 0.0, kLargest);
