@@ -4,9 +4,10 @@
 PREFIX ?= /usr/local
 BUILD := build/release
 FUZZ_SECONDS ?= 20
+TORTURE_SECONDS ?= 3600
 CXX_FILES = $(shell find include src tests bench examples -name '*.h' -o -name '*.cc' -o -name '*.cpp')
 
-.PHONY: help demo test build model asan tsan debug fuzz format check-format tidy analyze package docs install clean dependencies checks
+.PHONY: help demo test build model asan tsan debug fuzz format check-format tidy analyze package torture check-all docs install clean dependencies checks
 
 help:
 	@echo 'make demo       fetch a real BERT (87 MiB, once), and see it read, rank and learn'
@@ -20,6 +21,8 @@ help:
 	@echo 'make format     format the sources; make check-format only says whether they are'
 	@echo 'make tidy       clang-tidy on the sources; make analyze: the static analyzer, slower'
 	@echo 'make package    shared and small builds, installed and used as a stranger does'
+	@echo 'make torture    breaks runs and files at random for TORTURE_SECONDS=3600, and counts what was lost'
+	@echo 'make check-all  what is too slow for every push: robustness, tsan, analyze, package'
 	@echo 'make docs       the API reference in build/docs/html'
 	@echo 'make clean      remove build/'
 
@@ -66,6 +69,15 @@ analyze: checks
 
 package: $(BUILD)/build.ninja
 	@scripts/check-package
+
+torture: $(BUILD)/build.ninja
+	@cmake --build --preset release --target cloze_cli cloze_faults
+	@CLOZE=$(CURDIR)/$(BUILD)/cloze CLOZE_FAULTS=$(CURDIR)/$(BUILD)/tests/libcloze_faults.so \
+	  tests/robustness/torture.py --seconds $(TORTURE_SECONDS)
+
+check-all: test
+	@CLOZE_ROBUSTNESS=all ctest --preset release -L robustness
+	@$(MAKE) --no-print-directory tsan analyze package
 
 docs:
 	@scripts/install-dependencies docs
