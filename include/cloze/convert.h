@@ -20,8 +20,9 @@ namespace cloze {
 
 /// How a model is written.
 struct ConvertOptions {
-  std::optional<DType> dtype;  ///< f32, f16 or bf16; absent: as the tensors are stored
+  std::optional<DType> dtype{};  ///< f32, f16 or bf16; absent: as the tensors are stored
   std::int64_t max_shard_bytes = 5'000'000'000;  ///< larger weights are divided into files
+  bool overwrite = false;                        ///< replace the model in a directory that has one
 };
 
 /// What `convert_model` wrote.
@@ -36,9 +37,17 @@ struct ConvertedModel {
 /// Reads the model in `source` (a directory or a name, see hub.h) and writes `config.json`, the
 /// weights as safetensors, the tokenizer's files, and sentence-transformers' modules where there
 /// are some, to `destination` (made if need be). Tensors get transformers' names; the architecture
-/// is the one that takes all of them. `progress` is told of the tensors that are read, and of a
-/// download. Throws as reading and writing do, ArgumentError when both are one directory or when
-/// `dtype` is not a type of weights, and Cancelled, before anything is written.
+/// is the one that takes all of them.
+///
+/// The directory is whole or not there: files are made aside and put in place together, and what
+/// an error or a kill leaves behind does not load as a model. A directory that is not empty is
+/// refused, unless it holds a model and `overwrite` is set: then the files of that model are
+/// replaced, and others stay. A training run's directory, and one inside of `source`, is refused in
+/// any case.
+///
+/// `progress` is told of the tensors that are read, and of a download. Throws as reading and
+/// writing do, ArgumentError for a directory that is refused or when `dtype` is not a type of
+/// weights, and Cancelled, before anything is written.
 ConvertedModel convert_model(const std::string& source, const std::filesystem::path& destination,
                              const ConvertOptions& options = {},
                              const ProgressCallback& progress = {});

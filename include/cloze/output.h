@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cloze/error.h"
 
@@ -32,8 +33,8 @@ class Output {
   [[nodiscard]] static Output standard_output();
 
   /// A file at `path`, written under a temporary name beside it until `finish`. Links are followed,
-  /// and an existing file's mode is kept. Devices, FIFOs and /dev/stdout are written directly.
-  /// Throws IoError when the file cannot be made.
+  /// and an existing file's mode is kept; one that is write-protected is not replaced. Devices, FIFOs
+  /// and /dev/stdout are written directly. Throws IoError when the file cannot be made.
   [[nodiscard]] static Output file(const std::filesystem::path& path);
 
   Output(const Output&) = delete;
@@ -72,6 +73,16 @@ class Output {
   std::string buffer_;
   std::int64_t size_ = 0;
 };
+
+/// Throws ArgumentError where `output` is one of the files that are read, by any of its names (links
+/// lead to it, hard links are it): it would be lost. "-" among the inputs is standard input.
+void require_no_input(const std::filesystem::path& output,
+                      const std::vector<std::filesystem::path>& inputs);
+
+/// Removes the temporary files and directories of all that this process is writing. The library
+/// handles no signals: a program that is ended by one calls this from its handler, where it may be
+/// called (it is async-signal-safe), so that nothing stays behind.
+void remove_temporaries() noexcept;
 
 }  // namespace cloze
 

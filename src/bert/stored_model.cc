@@ -9,8 +9,10 @@
 #include <nlohmann/json.hpp>
 
 #include "bert/weights.h"
+#include "checkpoint/model_files.h"
 #include "cloze/error.h"
 #include "core/io/files.h"
+#include "core/io/whole_directory.h"
 #include "core/json.h"
 #include "core/progress_counter.h"
 
@@ -180,10 +182,16 @@ StoredModel random_model(const BertConfig& config, const HeadKind& head, std::ui
 
 void save(const StoredModel& model, const std::filesystem::path& directory,
           std::int64_t max_shard_bytes) {
-  save_checkpoint(directory, model.tensors, max_shard_bytes);
-  files::write_text(
-      directory / "config.json",
-      config_json(model.config, model.dtype, model.config.model_type == "distilbert"));
+  WholeDirectory whole(directory);
+  whole.fill([&](const std::filesystem::path& made) {
+    save_checkpoint(made, model.tensors, max_shard_bytes);
+    files::write_text(made / "config.json", config_json(model.config, model.dtype,
+                                                        model.config.model_type == "distilbert"));
+  });
+  std::vector<std::string> earlier;
+  if (files::is_directory(directory)) earlier = saved_model_files(directory);
+  std::erase_if(earlier, [](const std::string& name) { return !is_saved_weights(name); });
+  whole.commit({"config.json"}, earlier);
 }
 
 }  // namespace cloze::internal

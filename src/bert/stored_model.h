@@ -37,8 +37,9 @@ struct StoredModel {
 [[nodiscard]] StoredModel random_model(const BertConfig& config, const HeadKind& head,
                                        std::uint64_t seed);
 
-/// Writes the weights, as save_checkpoint does, and `config.json` to `directory` (made if need be).
-/// Throws IoError.
+/// Writes the weights, named and divided as save_checkpoint does, and `config.json` to `directory`
+/// (made if need be). Both are replaced as one: an error leaves the model that was there, and no
+/// kill leaves new weights with an old configuration. Throws IoError.
 void save(const StoredModel& model, const std::filesystem::path& directory,
           std::int64_t max_shard_bytes = 5'000'000'000);
 

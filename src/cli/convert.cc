@@ -19,8 +19,9 @@ namespace {
 constexpr const char* examples = R"(
 SRC is a model directory in any format that Cloze reads: safetensors, PyTorch's .bin, TensorFlow's
 checkpoints (Google's releases and what was trained from them), sentence-transformers. DST becomes a
-directory that transformers loads without a missing or an unexpected tensor. Without --dtype every
-tensor keeps its type and its bits.
+directory that transformers loads without a missing or an unexpected tensor; it must be empty or not
+there, or with --overwrite hold a model, whose files are replaced. Without --dtype every tensor keeps
+its type and its bits.
 
 Examples:
   cloze convert uncased_L-12_H-768_A-12 bert-base-uncased
@@ -58,16 +59,17 @@ std::string json(const ConvertedModel& model, const std::string& directory) {
 void run_convert(Arguments arguments) {
   CLI::App app("Converts a model to a Hugging Face directory.", "cloze convert");
   std::string source, destination, dtype;
-  bool as_json = false;
+  bool as_json = false, overwrite = false;
   app.add_option("SRC", source, "the model: a directory, or a name in the model cache")->required();
   app.add_option("DST", destination, "the directory to write")->required();
   app.add_option("--dtype", dtype, "store weights as f32, f16 or bf16 (default: as they are)")
       ->type_name("TYPE");
+  app.add_flag("--overwrite", overwrite, "replace the model in DST, if it has one");
   app.add_flag("--json", as_json, "tell what was written as a JSON object");
   app.footer(examples);
   if (!parse(app, arguments)) return;
 
-  const ConvertOptions options{.dtype = dtype_from(dtype)};
+  const ConvertOptions options{.dtype = dtype_from(dtype), .overwrite = overwrite};
   const auto model =
       as_usage([&] { return convert_model(source, destination, options, terminal_progress()); });
   print(as_json ? json(model, destination) : readable(model, destination));

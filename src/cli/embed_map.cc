@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/output_files.h"
 #include "cli/text_command.h"
 #include "cloze/embedding_map.h"
 #include "cloze/output.h"
@@ -81,6 +82,12 @@ void run_embed_map(Arguments arguments) {
     sentence.pooling = as_usage([&] { return pooling_from(pooling); });
   }
   if (sentence.pooling == Pooling::none) throw UsageError("a map needs a pooling, not none");
+  require_output_apart(output, {file}, &model_options);
+  if (!projector.empty()) {
+    for (const auto* name : {"tensors.tsv", "metadata.tsv", "projector_config.pbtxt"}) {
+      require_output_apart(std::filesystem::path(projector) / name, {file}, &model_options);
+    }
+  }
   auto reader = TextReader::file(file, Tabs::pair);
   const auto labelled = read(reader, most);
   const auto& items = labelled.first;

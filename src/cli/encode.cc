@@ -9,6 +9,7 @@
 
 #include "cli/command.h"
 #include "cli/encode_sink.h"
+#include "cli/output_files.h"
 #include "cli/text_command.h"
 #include "cloze/feature_extraction.h"
 #include "cloze/sentence_settings.h"
@@ -122,6 +123,7 @@ void run_encode(Arguments arguments) {
 
   static_cast<void>(command.model.load_options());  // what it refuses comes before the texts
   auto reader = command.text.reader();
+  require_output_apart(options.output, command.text.input_files(), &command.model);
   std::optional<Pooling> pooling;
   if (!pooling_name.empty()) pooling = as_usage([&] { return pooling_from(pooling_name); });
   const bool of_tokens =

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "cli/format.h"
+#include "cli/output_files.h"
 #include "cloze/array_file.h"
 #include "cloze/error.h"
 #include "cloze/output.h"
@@ -124,7 +125,7 @@ class ArraySink final : public EncodeSink {
       text = fmt::format("{}: {} [{}, {}] f32, {} text{}\n", path_.string(), shape_.name,
                          file_.rows(), shape_.columns, grouped(texts_), texts_ == 1 ? "" : "s");
     }
-    print(text);
+    print_about(path_, text);
   }
 
  private:

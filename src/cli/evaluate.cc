@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/output_files.h"
 #include "cli/progress_bar.h"
 #include "cloze/output.h"
 
@@ -91,6 +92,7 @@ void run_evaluate(Arguments arguments) {
   settings.load = options.model.load_options();
   settings.batch_tokens = options.model.batch_tokens;
   settings.predictions = !options.predictions.empty();
+  require_output_apart(options.predictions, {settings.data}, &options.model);
   std::optional<Output> predictions;  // before the work: a bad place is told at once
   if (settings.predictions) predictions.emplace(Output::file(options.predictions));
   const auto result = as_usage([&] { return evaluate(settings, terminal_progress()); });

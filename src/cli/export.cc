@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/output_files.h"
 #include "cli/progress_bar.h"
 #include "cloze/output.h"
 
@@ -72,7 +73,7 @@ void run_export(Arguments arguments) {
 
   const auto exported =
       as_usage([&] { return export_onnx(model, path, options, terminal_progress()); });
-  print(as_json ? json(exported, path) : readable(exported, path));
+  print_about(path, as_json ? json(exported, path) : readable(exported, path));
 }
 
 }  // namespace cloze::cli

@@ -16,6 +16,7 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/output_files.h"
 #include "cli/text_command.h"
 #include "cloze/output.h"
 
@@ -160,6 +161,7 @@ void run_inspect(Arguments arguments) {
   add_options(app, options);
   if (!parse(app, arguments)) return;
   check_output(options);
+  require_output_apart(options.output, {}, &options.model);
   choose_parts(options.show, options.inspection);
 
   auto& inspection = options.inspection;

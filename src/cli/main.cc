@@ -1,7 +1,6 @@
 /// \file
 /// `cloze`: every command under one name. Exit codes: 0 done, 1 failed, 2 wrong usage.
 #include <algorithm>
-#include <csignal>
 #include <exception>
 #include <new>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/process.h"
 #include "cloze/error.h"
 #include "cloze/output.h"
 #include "cloze/threads.h"
@@ -54,9 +54,7 @@ void run(Arguments arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // A reader that has seen enough (`| head`) then shows as an error of write(), so that unfinished
-  // files are removed on the way out.
-  std::signal(SIGPIPE, SIG_IGN);
+  cloze::cli::prepare_process();
   try {
     run(Arguments(argv, static_cast<std::size_t>(argc)).subspan(argc > 0 ? 1 : 0));
     tell_of_missing_threads();

@@ -10,6 +10,7 @@
 
 #include "cli/format.h"
 #include "cloze/hub.h"
+#include "cloze/output.h"
 #include "cloze/sentence_settings.h"
 #include "cloze/threads.h"
 
@@ -142,6 +143,7 @@ TextReader TextOptions::reader() const {
     throw UsageError("give texts as arguments or with --input, not both");
   }
   if (!texts.empty()) return TextReader::list(texts, tabs);
+  as_usage([&] { require_no_input("/dev/stdout", input_files()); });
   if (!input.empty()) return TextReader::file(input, tabs);
   if (::isatty(STDIN_FILENO) == 1) {
     fmt::print(stderr, "reading texts from the terminal, one a line; Ctrl-D ends them\n");

@@ -81,8 +81,14 @@ struct TextOptions {
   void add_single(CLI::App& app);
   void add_limit(CLI::App& app);
 
-  /// The texts: arguments, else --input, else standard input.
+  /// The texts: arguments, else --input, else standard input. Throws UsageError where standard
+  /// output goes to that file: it would be read without end.
   [[nodiscard]] TextReader reader() const;
+  /// The file that they come from, "-" for standard input; none where they are arguments.
+  [[nodiscard]] std::vector<std::filesystem::path> input_files() const {
+    if (!texts.empty()) return {};
+    return {input.empty() ? "-" : input};
+  }
 
   /// The same for a command that reads pairs: two arguments without tabs are one pair.
   [[nodiscard]] TextReader pair_reader() const;

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/output_files.h"
 #include "cli/progress_bar.h"
 #include "cloze/output.h"
 #include "cloze/threads.h"
@@ -86,12 +87,13 @@ void run_vocab(Arguments arguments) {
   vocabulary.progress = terminal_progress();
   set_num_threads(options.threads);
   const std::vector<std::filesystem::path> files(options.texts.begin(), options.texts.end());
+  require_output_apart(options.output, files);
   auto file = Output::file(options.output);  // before the work: a bad place is told at once
   const auto tokens = as_usage([&] { return train_vocabulary(files, vocabulary); });
   for (const auto& token : tokens) file.write(token + '\n');
   file.finish();
-  print(fmt::format("{}: {} tokens\n", options.output,
-                    grouped(static_cast<std::int64_t>(tokens.size()))));
+  print_about(options.output, fmt::format("{}: {} tokens\n", options.output,
+                                          grouped(static_cast<std::int64_t>(tokens.size()))));
 }
 
 }  // namespace cloze::cli

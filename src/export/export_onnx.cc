@@ -14,6 +14,7 @@
 #include "cloze/error.h"
 #include "cloze/export.h"
 #include "cloze/hub.h"
+#include "cloze/output.h"
 #include "cloze/sentence_settings.h"
 #include "core/io/files.h"
 #include "core/progress_counter.h"
@@ -230,6 +231,9 @@ ExportedModel internal::export_onnx(const std::string& directory_or_name, const 
                                     const ProgressCallback& progress) {
   const auto directory = find_model(directory_or_name, progress);
   const auto transformer = transformer_directory(directory);
+  for (const auto& read : {directory, transformer}) {
+    for (const auto* end : {"", ".data"}) require_no_input(path.string() + end, model_files(read));
+  }
   const auto config = BertConfig::from_pretrained(transformer);
   const auto checkpoint = Checkpoint::open(transformer);
   const auto& head = choose_head(options.task, directory, config, ModelNames(checkpoint), heads);

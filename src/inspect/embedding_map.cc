@@ -5,7 +5,6 @@
 #include <cmath>
 #include <iterator>
 #include <map>
-#include <system_error>
 
 #include <Eigen/Dense>
 #include <fmt/format.h>
@@ -14,6 +13,7 @@
 #include "cloze/error.h"
 #include "cloze/output.h"
 #include "core/io/files.h"
+#include "core/io/whole_directory.h"
 #include "inspect/page_files.h"
 #include "inspect/page_template.h"
 
@@ -112,38 +112,37 @@ std::string map_page(const PrincipalComponents& components, std::span<const MapP
 
 void write_projector(const std::filesystem::path& directory, const Tensor& vectors,
                      std::span<const MapPoint> points) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) {
-    throw IoError(fmt::format("cannot make {}: {}", directory.string(), error.message()));
-  }
-  const auto columns = static_cast<std::size_t>(vectors.dim(1));
-  const auto values = vectors.values<float>();
-  auto out = Output::file(directory / "tensors.tsv");
-  std::string line;
-  for (std::size_t row = 0; row < points.size(); ++row) {
-    line.clear();
-    for (std::size_t c = 0; c < columns; ++c) {
-      fmt::format_to(std::back_inserter(line), "{}{:.7g}", c == 0 ? "" : "\t",
-                     values[row * columns + c]);
+  WholeDirectory whole(directory);
+  whole.fill([&](const std::filesystem::path& made) {
+    const auto columns = static_cast<std::size_t>(vectors.dim(1));
+    const auto values = vectors.values<float>();
+    auto out = Output::file(made / "tensors.tsv");
+    std::string line;
+    for (std::size_t row = 0; row < points.size(); ++row) {
+      line.clear();
+      for (std::size_t c = 0; c < columns; ++c) {
+        fmt::format_to(std::back_inserter(line), "{}{:.7g}", c == 0 ? "" : "\t",
+                       values[row * columns + c]);
+      }
+      line += '\n';
+      out.write(line);
     }
-    line += '\n';
-    out.write(line);
-  }
-  out.finish();
-  // A file of one column has no header line, one of several must.
-  const bool labelled = std::any_of(points.begin(), points.end(),
-                                    [](const MapPoint& point) { return !point.label.empty(); });
-  std::string metadata = labelled ? "text\tlabel\n" : "";
-  for (const auto& point : points) {
-    metadata += on_one_line(point.text);
-    if (labelled) metadata += '\t' + on_one_line(point.label);
-    metadata += '\n';
-  }
-  files::write_text(directory / "metadata.tsv", metadata);
-  files::write_text(directory / "projector_config.pbtxt",
-                    "embeddings {\n  tensor_name: \"cloze\"\n  tensor_path: \"tensors.tsv\"\n"
-                    "  metadata_path: \"metadata.tsv\"\n}\n");
+    out.finish();
+    // A file of one column has no header line, one of several must.
+    const bool labelled = std::any_of(points.begin(), points.end(),
+                                      [](const MapPoint& point) { return !point.label.empty(); });
+    std::string metadata = labelled ? "text\tlabel\n" : "";
+    for (const auto& point : points) {
+      metadata += on_one_line(point.text);
+      if (labelled) metadata += '\t' + on_one_line(point.label);
+      metadata += '\n';
+    }
+    files::write_text(made / "metadata.tsv", metadata);
+    files::write_text(made / "projector_config.pbtxt",
+                      "embeddings {\n  tensor_name: \"cloze\"\n  tensor_path: \"tensors.tsv\"\n"
+                      "  metadata_path: \"metadata.tsv\"\n}\n");
+  });
+  whole.commit({"projector_config.pbtxt"});
 }
 
 }  // namespace cloze

@@ -118,22 +118,56 @@ TEST(SaveSafetensors, SaysWhichFileCannotBeWritten) {
   EXPECT_THAT(files_in(directory.path()), ElementsAre("folder"));
 }
 
+/// A limit on the size of files stands for the full disk.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t largest_file) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    EXPECT_EQ(::getrlimit(RLIMIT_FSIZE, &before_), 0);
+    const rlimit limit{largest_file, before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+  ~FullDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  void (*handler_)(int);
+  rlimit before_{};
+};
+
 TEST(SaveSafetensors, LeavesTheOldFileWhenTheDiskIsFull) {
   const TempDirectory directory;
   const auto path = directory.path() / "model.safetensors";
   save_safetensors(path, small_tensors());
   const auto before = read_file(path);
-  // A limit on the size of files stands for the full disk.
-  rlimit old_limit{};
-  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old_limit), 0);
-  auto* const old_handler = std::signal(SIGXFSZ, SIG_IGN);
-  const rlimit limit{4096, old_limit.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
-  EXPECT_THROW(save_safetensors(path, {{"big", Tensor::zeros(DType::f32, {4096})}}), IoError);
-  ::setrlimit(RLIMIT_FSIZE, &old_limit);
-  std::signal(SIGXFSZ, old_handler);
+  {
+    const FullDisk disk(4096);
+    EXPECT_THROW(save_safetensors(path, {{"big", Tensor::zeros(DType::f32, {4096})}}), IoError);
+  }
   EXPECT_EQ(read_file(path), before);
   EXPECT_THAT(files_in(directory.path()), ElementsAre("model.safetensors"));
+}
+
+TEST(SaveCheckpoint, LeavesTheOldShardsWhenTheDiskIsFull) {
+  const TempDirectory directory;
+  const auto tensors = tensors_of(Checkpoint::open(kGoldens / "sharded"));
+  save_checkpoint(directory.path(), tensors, 200);
+  const auto names = files_in(directory.path());
+  auto others = tensors;
+  others.emplace("z", Tensor::zeros(DType::f32, {4096}));  // in the last shard: others fit
+  {
+    const FullDisk disk(4096);
+    EXPECT_THROW(save_checkpoint(directory.path(), others, 200), IoError);
+  }
+  EXPECT_EQ(files_in(directory.path()), names);
+  EXPECT_EQ(Checkpoint::open(directory.path()).names(),
+            Checkpoint::open(kGoldens / "sharded").names());
+  for (const auto& name : names) {
+    EXPECT_EQ(read_file(directory.path() / name), read_file(kGoldens / "sharded" / name)) << name;
+  }
 }
 
 TEST(SaveCheckpoint, WritesTheShardsAndIndexOfTransformers) {

@@ -1,6 +1,8 @@
 #include "core/io/atomic_file.h"
 
+#include <array>
 #include <csignal>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -173,6 +175,89 @@ TEST(AtomicFile, RefusesWhatCannotBeAFile) {
               HasSubstr("File name too long"));
   EXPECT_THAT(io_failure([&] { AtomicFile made(""); }), HasSubstr("No such file"));
   EXPECT_THAT(files::list(directory.path()), ElementsAre(file, directory / "loop"));
+}
+
+TEST(AtomicFile, DoesNotReplaceWhatNobodyMayWrite) {
+  const TempDirectory directory;
+  const auto path = directory.write("file", "before");
+  fs::permissions(path, fs::perms(0444));
+  EXPECT_THAT(io_failure([&] { files::write_text(path, "after"); }), HasSubstr("read-only"));
+  EXPECT_EQ(read_file(path), "before");
+  EXPECT_THAT(files::list(directory.path()), ElementsAre(path));
+}
+
+TEST(AtomicFile, NamesBelowProcAreOpened) {
+  const TempDirectory directory;
+  const auto path = directory.write("log", "");
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_APPEND);
+  ASSERT_GE(descriptor, 0);
+  const auto number = std::to_string(descriptor);
+  fs::create_directory_symlink("/proc/self/fd", directory / "fd");
+  files::write_text("/proc/" + std::to_string(::getpid()) + "/fd/" + number, "one\n");
+  files::write_text(directory / "fd" / number, "two\n");
+  ::close(descriptor);
+  EXPECT_EQ(read_file(path), "one\ntwo\n");
+}
+
+TEST(AtomicFile, SeveralAreReplacedAsOne) {
+  const TempDirectory directory;
+  const auto data = directory.write("data", "old data"), model = directory.write("model", "old");
+  AtomicFile first(data), last(model);
+  first.write("new data");
+  last.write("new");
+  const std::array both{&first, &last};
+  AtomicFile::commit(both);
+  EXPECT_EQ(read_file(data) + read_file(model), "new datanew");
+  EXPECT_THAT(files::list(directory.path()), ElementsAre(data, model));
+}
+
+TEST(AtomicFile, WhatCannotBeReplacedTogetherStaysAsItWas) {
+  const TempDirectory directory;
+  const auto data = directory.write("data", "old data"), model = directory.write("model", "old");
+  AtomicFile first(data), last(model);
+  first.write("new data");
+  last.write("new");
+  // Somebody takes the temporary of the last away: it is known when the first is in place.
+  for (const auto& entry : files::list(directory.path())) {
+    if (entry.filename().string().starts_with(".model.")) fs::remove(entry);
+  }
+  const std::array both{&first, &last};
+  EXPECT_THROW(AtomicFile::commit(both), IoError);
+  EXPECT_EQ(read_file(data), "old data");
+  EXPECT_EQ(read_file(model), "old");
+}
+
+TEST(FilesCopy, CopiesAndSaysWhatIsNoFile) {
+  const TempDirectory directory;
+  const std::string text(3'000'000, 'x');
+  const auto from = directory.write("from", text), empty = directory.write("empty", "");
+  files::copy(from, directory / "to");
+  EXPECT_EQ(read_file(directory / "to"), text);
+  files::copy(empty, directory / "to");
+  EXPECT_EQ(read_file(directory / "to"), "");
+  // A copy is no link: what is changed in one stays in the other.
+  files::copy(from, directory / "to");
+  std::ofstream(directory / "to", std::ios::in) << "changed";
+  EXPECT_EQ(read_file(from), text);
+  EXPECT_THAT(io_failure([&] { files::copy(directory.path(), directory / "no"); }),
+              HasSubstr("not a regular file"));
+  EXPECT_THAT(io_failure([&] { files::copy(directory / "none", directory / "no"); }),
+              HasSubstr("none: No such file"));
+  EXPECT_FALSE(fs::exists(directory / "no"));
+}
+
+TEST(SameFile, KnowsAFileByAllOfItsNames) {
+  const TempDirectory directory;
+  const auto file = directory.write("file", "text"), other = directory.write("other", "text");
+  fs::create_symlink("file", directory / "link");
+  fs::create_hard_link(file, directory / "hard");
+  for (const auto* name : {"file", "./file", "link", "hard"}) {
+    EXPECT_TRUE(files::same_file(file, directory / name)) << name;
+    EXPECT_THROW(require_no_input(directory / name, {other, file}), ArgumentError) << name;
+  }
+  EXPECT_FALSE(files::same_file(file, other));
+  EXPECT_FALSE(files::same_file("/dev/null", "/dev/null"));  // nothing there could be lost
+  EXPECT_NO_THROW(require_no_input(directory / "new", {other, directory / "new"}));
 }
 
 TEST(AtomicFile, TakesTheLongestName) {

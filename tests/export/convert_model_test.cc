@@ -1,5 +1,6 @@
 // Any checkpoint → a Hugging Face directory: the same bits, the same logits, nothing lost.
 #include <algorithm>
+#include <map>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -113,6 +114,65 @@ TEST(ConvertModel, NeverWritesOverItsSource) {
   const TempDirectory directory;
   fs::copy(golden_directory("bare_odd"), directory.path());
   EXPECT_THROW((void)convert_model(directory.path(), directory.path() / "."), ArgumentError);
+}
+
+std::map<std::string, std::string> contents_of(const fs::path& directory) {
+  std::map<std::string, std::string> contents;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    contents[entry.path().filename().string()] = read_file(entry.path());
+  }
+  return contents;
+}
+
+TEST(ConvertModel, ReplacesAModelAsAWholeWhenToldTo) {
+  const TempDirectory directory, expected;
+  (void)convert_model(golden_directory("bare_odd"), directory.path());
+  const auto before = contents_of(directory.path());
+  EXPECT_THROW((void)convert_model(golden_directory("pretraining"), directory.path()),
+               ArgumentError);
+  // The last file that is replaced cannot be: all others are as they were.
+  fs::permissions(directory / "config.json", fs::perms(0444));
+  EXPECT_THROW(
+      (void)convert_model(golden_directory("pretraining"), directory.path(), {.overwrite = true}),
+      IoError);
+  EXPECT_EQ(contents_of(directory.path()), before);
+  fs::permissions(directory / "config.json", fs::perms(0644));
+  (void)convert_model(golden_directory("pretraining"), directory.path(), {.overwrite = true});
+  (void)convert_model(golden_directory("pretraining"), expected.path());
+  EXPECT_EQ(contents_of(directory.path()), contents_of(expected.path()));
+  // Nothing but a model is replaced.
+  directory.write("run.json", "{}");
+  EXPECT_THROW(
+      (void)convert_model(golden_directory("bare_odd"), directory.path(), {.overwrite = true}),
+      ArgumentError);
+}
+
+TEST(SavePretrained, ReplacesAModelAsAWhole) {
+  const TempDirectory directory;
+  const auto small = BertModel::from_pretrained(golden_directory("bare_odd"));
+  const auto other = BertForPreTraining::from_pretrained(golden_directory("pretraining"));
+  const auto tokenizer = Tokenizer::from_pretrained(golden_directory("pretraining"));
+  small.save_pretrained(directory.path());
+  Tokenizer::from_pretrained(golden_directory("bare_odd")).save_pretrained(directory.path());
+  const auto before = contents_of(directory.path());
+  for (const auto* name : {"config.json", "model.safetensors", "tokenizer_config.json"}) {
+    fs::permissions(directory / name, fs::perms(0444));
+  }
+  EXPECT_THROW(other.save_pretrained(directory.path()), IoError);
+  EXPECT_THROW(tokenizer.save_pretrained(directory.path()), IoError);
+  EXPECT_EQ(contents_of(directory.path()), before);
+  for (const auto* name : {"config.json", "model.safetensors", "tokenizer_config.json"}) {
+    fs::permissions(directory / name, fs::perms(0644));
+  }
+  other.save_pretrained(directory.path());
+  tokenizer.save_pretrained(directory.path());
+  EXPECT_THAT(read_file(directory / "config.json"), HasSubstr("BertForPreTraining"));
+  EXPECT_EQ(contents_of(directory.path()).size(), before.size());
+  // A model that is saved over the files that it is mapped from.
+  const auto again = BertForPreTraining::from_pretrained(directory.path());
+  const auto weights = read_file(directory / "model.safetensors");
+  again.save_pretrained(directory.path());
+  EXPECT_EQ(read_file(directory / "model.safetensors"), weights);
 }
 
 /// A sentence-transformers directory of the older layout: 0_Transformer, 1_Pooling, 2_Dense.

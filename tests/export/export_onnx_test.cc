@@ -431,21 +431,5 @@ TEST(ExportOnnx, TellsOfItsProgress) {
   EXPECT_EQ(report.weights, announced);
 }
 
-TEST(ExportOnnx, LeavesBothFilesAsTheyWereWhenCancelled) {
-  const TempDirectory folder;
-  const auto path = folder.path() / "model.onnx";
-  folder.write("model.onnx", "model");
-  folder.write("model.onnx.data", "weights");
-  // The last weights are small ones, which go to the first file after the second is complete.
-  const auto cancel = [](const Progress& progress) { return progress.done < progress.total; };
-  for (const bool external : {false, true}) {
-    EXPECT_THROW(
-        (void)export_onnx(golden_directory("bare_odd"), path, {.external_data = external}, cancel),
-        Cancelled);
-    EXPECT_EQ(read_file(path), "model");
-    EXPECT_EQ(read_file(folder.path() / "model.onnx.data"), "weights");
-  }
-}
-
 }  // namespace
 }  // namespace cloze

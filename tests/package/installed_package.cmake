@@ -45,6 +45,7 @@ run(COMMAND "${WORK_DIR}/hello/hello" "${MODEL_DIR}" OUTPUT output)
 check_hello("find_package" "${output}")
 
 run(COMMAND "${prefix}/bin/cloze" --help OUTPUT output)
+run(COMMAND "${SOURCE_DIR}/tests/package/run_paths.sh" --installed "${prefix}")
 
 # Every task of the README's tour, by public headers alone.
 run(COMMAND ${CMAKE_COMMAND} -S "${SOURCE_DIR}/tests/package" -B "${WORK_DIR}/tour" -G "${GENERATOR}"

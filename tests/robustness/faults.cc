@@ -3,9 +3,9 @@
 //     CLOZE_FAULT=CALL:N:ERROR[:PATH]
 //
 // The Nth call (from 1) of CALL fails with ERROR, and every later one; "N!" fails that one call alone. CALL is `write` (pwrite
-// too), `fsync`, `rename`, `open` for writing, `mmap` or `pthread_create`. With PATH only calls on paths that hold this text
-// count (for write and fsync the descriptor's path). CALL `kill` ends the process by SIGKILL at its Nth write, fsync, rename or
-// open for writing.
+// and copy_file_range too), `fsync`, `rename`, `open` for writing, `mkdir`, `mmap` or `pthread_create`. With PATH only calls on
+// paths that hold this text count (for write and fsync the descriptor's path). CALL `kill` ends the process by SIGKILL at its
+// Nth write, fsync, rename, mkdir or open for writing.
 #include <atomic>
 #include <cerrno>
 #include <climits>
@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace {
@@ -116,6 +117,20 @@ ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
   static auto* const call = real<ssize_t(int, const void*, size_t, off_t)>("pwrite");
   if (concerns(fd) && fails("write", true)) return -1;
   return call(fd, bytes, size, offset);
+}
+
+ssize_t copy_file_range(int from, off64_t* from_offset, int to, off64_t* to_offset, size_t size,
+                        unsigned flags) {
+  using Call = ssize_t(int, off64_t*, int, off64_t*, size_t, unsigned);
+  static auto* const call = real<Call>("copy_file_range");
+  if (concerns(to) && fails("write", true)) return -1;
+  return call(from, from_offset, to, to_offset, size, flags);
+}
+
+int mkdir(const char* path, mode_t mode) {
+  static auto* const call = real<int(const char*, mode_t)>("mkdir");
+  if (concerns(path) && fails("mkdir", true)) return -1;
+  return call(path, mode);
 }
 
 int fsync(int fd) {

@@ -1,18 +1,24 @@
 #include "core/io/atomic_file.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
-#include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cloze/error.h"
 #include "cloze/output.h"
-#include "core/numbers.h"
+#include "core/io/file_attributes.h"
+#include "core/io/moves.h"
+#include "core/io/output_target.h"
 #include "core/strings.h"
 
 namespace cloze {
@@ -20,35 +26,29 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// N of /dev/fd/N and /proc/self/fd/N: the number of an open descriptor of this process.
-std::optional<int> descriptor_of(const fs::path& path) {
-  const auto folder = path.parent_path();
-  if (folder != "/proc/self/fd" && folder != "/dev/fd") return std::nullopt;
-  const auto number = whole_number<int>(path.filename().string());
-  return number && *number >= 0 ? number : std::nullopt;
+/// ::fsync, again after a signal. What cannot be synced (a pipe, a terminal) needs it not.
+int sync_descriptor(int file) {
+  for (;;) {
+    if (::fsync(file) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS) return 0;
+    if (errno != EINTR) return errno;
+  }
 }
 
-/// The name that the links of `path` lead to: of a file, or of one that is not there yet. Stops at
-/// the name of a descriptor, whose link tells what it was opened as. Empty for links that lead
-/// round in a circle.
-fs::path follow_links(fs::path path) {
-  constexpr int kMostLinks = 40;  // as Linux has it
-  for (int links = 0; links < kMostLinks; ++links) {
-    if (descriptor_of(path)) return path;
-    std::error_code error;
-    const auto link = fs::read_symlink(path, error);
-    if (error) return path;
-    path = link.is_absolute() ? link : path.parent_path() / link;
+int open_for_writing(const fs::path& path, int flags, unsigned mode = 0) {
+  for (;;) {
+    const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags, mode);
+    if (file >= 0 || errno != EINTR) return file;
   }
-  return {};
 }
 
 }  // namespace
 
-AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)), target_(follow_links(path_)) {
+AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
+  const auto target = output_target(path_);
+  target_ = target.path;
   if (target_.empty()) fail(path_.empty() ? ENOENT : ELOOP);
-  if (const auto descriptor = descriptor_of(target_)) {
-    file_ = Descriptor(::fcntl(*descriptor, F_DUPFD_CLOEXEC, 0));
+  if (target.descriptor) {
+    file_ = Descriptor(::fcntl(*target.descriptor, F_DUPFD_CLOEXEC, 0));
     if (!file_) fail(errno);
     struct stat status {};
     if (::fstat(file_.get(), &status) != 0) fail(errno);
@@ -59,45 +59,39 @@ AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)), target_(follow_l
   struct stat status {};
   if (::stat(target_.c_str(), &status) != 0) {
     if (errno != ENOENT) fail(errno);
-    open_temporary();
-  } else if (S_ISDIR(status.st_mode)) {
-    fail(EISDIR);
-  } else if (!S_ISREG(status.st_mode)) {
-    file_ = Descriptor(::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
-    if (!file_) fail(errno);
-    seekable_ = ::lseek(file_.get(), 0, SEEK_CUR) >= 0;
-  } else {
-    open_temporary();
-    // The owner first: changing it takes away set-user-ID bits of the mode.
-    struct stat made {};
-    const bool owned = ::fstat(file_.get(), &made) == 0 &&
-                       ((made.st_uid == status.st_uid && made.st_gid == status.st_gid) ||
-                        ::fchown(file_.get(), status.st_uid, status.st_gid) == 0);
-    // Bits that give rights to the owner or group mean something else for another one.
-    const mode_t kept = owned ? 07777U : 0777U;
-    if (::fchmod(file_.get(), status.st_mode & kept) != 0) {
-      const int cause = errno;
-      ::unlink(temporary_.c_str());  // a constructor that throws has no destructor
-      fail(cause);
-    }
+    open_temporary(0666);
+    return;
+  }
+  if (S_ISDIR(status.st_mode)) fail(EISDIR);
+  if (target.special || !S_ISREG(status.st_mode)) {
+    open_directly();
+    return;
+  }
+  if (const auto why = write_protection(target_, status); !why.empty()) fail(why);
+  open_temporary(0600);  // nobody else may open it before it has the mode that it is to have
+  if (const int cause = keep_attributes(file_.get(), target_, status)) {
+    ::unlink(temporary_.c_str());  // a constructor that throws has no destructor
+    fail(cause);
   }
 }
 
-void AtomicFile::open_temporary() {
-  // The process's id and a number make a name that is free unless a killed process of that id left
-  // it behind: then the next number is. A long name is cut so that the temporary's fits.
-  constexpr std::size_t kLongestName = 200;
-  constexpr int kAttempts = 1000;
-  const auto name = target_.filename().string().substr(0, kLongestName);
-  for (int attempt = 0; attempt < kAttempts && !file_; ++attempt) {
-    temporary_ = target_.parent_path() / fmt::format(".{}.{}-{}.tmp", name, ::getpid(), attempt);
-    file_ = Descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+void AtomicFile::open_directly() {
+  file_ = Descriptor(open_for_writing(target_, O_NOCTTY));
+  if (!file_) fail(errno);
+  seekable_ = ::lseek(file_.get(), 0, SEEK_CUR) >= 0;
+}
+
+void AtomicFile::open_temporary(unsigned mode) {
+  for (int number = 0; number < kTemporaryNames && !file_; ++number) {
+    temporary_ = temporary_name(target_, number);
+    file_ = Descriptor(open_for_writing(temporary_, O_CREAT | O_EXCL, mode));
     if (!file_ && errno != EEXIST) break;
   }
   if (!file_) {
     temporary_.clear();
     fail(errno);
   }
+  listed_ = Temporary(temporary_);
 }
 
 AtomicFile::~AtomicFile() {
@@ -106,6 +100,33 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
   if (const int error = write_fully(file_.get(), bytes)) fail(error);
+}
+
+void AtomicFile::write_all_of(int source, std::int64_t bytes, const fs::path& name) {
+  if (!direct() && ::ioctl(file_.get(), FICLONE, source) == 0) return;
+  std::int64_t done = 0;
+  const auto rest = [&] { return static_cast<std::size_t>(bytes - done); };
+  while (done < bytes) {
+    loff_t from = done;
+    const auto copied = ::copy_file_range(source, &from, file_.get(), nullptr, rest(), 0);
+    if (copied < 0 && errno == EINTR) continue;
+    if (copied < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) fail(errno);
+    if (copied <= 0) break;  // reading and writing work where this does not, or tell why
+    done += copied;
+  }
+  std::vector<std::byte> buffer(std::min(rest(), std::size_t{1} << 20));
+  while (done < bytes) {
+    const auto part = std::span(buffer).first(std::min(rest(), buffer.size()));
+    const auto got = ::pread(source, part.data(), part.size(), done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      throw IoError(fmt::format("cannot read {}: {}", excerpt_of_path(name),
+                                got == 0 ? "it has become shorter while it was copied"
+                                         : std::generic_category().message(errno)));
+    }
+    write(std::span<const std::byte>(part).first(static_cast<std::size_t>(got)));
+    done += got;
+  }
 }
 
 void AtomicFile::write_at(std::int64_t offset, std::span<const std::byte> bytes) {
@@ -119,23 +140,50 @@ void AtomicFile::write_at(std::int64_t offset, std::span<const std::byte> bytes)
 }
 
 void AtomicFile::commit() {
-  if (temporary_.empty()) {
-    if (::close(file_.release()) != 0) fail(errno);
-    return;
+  const std::array files{this};
+  commit(files);
+}
+
+void AtomicFile::sync() {
+  if (const int cause = sync_descriptor(file_.get())) fail(cause);
+  // Some file systems tell of a lack of room no earlier than here.
+  if (::close(file_.release()) != 0 && errno != EINTR) fail(errno);
+}
+
+void AtomicFile::commit(std::span<AtomicFile* const> files) {
+  for (auto* file : files) file->sync();
+  Moves moves;
+  std::vector<fs::path> aside;
+  const auto put_aside = [&](AtomicFile& file) {
+    if (file.direct() || !files::exists(file.target_)) return;
+    aside.push_back(file.temporary_.parent_path() / (file.temporary_.stem().string() + "-old.tmp"));
+    moves.move(file.target_, aside.back(), file.path_);
+  };
+  if (files.size() > 1) {  // the last first; a single one is replaced in one step
+    for (auto file = files.rbegin(); file != files.rend(); ++file) put_aside(**file);
   }
-  if (::fsync(file_.get()) != 0) fail(errno);
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
-  temporary_.clear();
-  file_.reset();  // an error of close after a successful fsync has no meaning for the bytes
-  files::sync_directory(target_.parent_path());  // then the rename survives a power cut, too
+  for (auto* file : files) {
+    if (!file->direct()) moves.move(file->temporary_, file->target_, file->path_);
+  }
+  moves.keep();
+  for (const auto& old : aside) ::unlink(old.c_str());
+  for (auto* file : files) {
+    if (file->direct()) continue;
+    file->temporary_.clear();
+    file->listed_.reset();
+    files::sync_directory(file->target_.parent_path());  // then the name survives a power cut
+  }
 }
 
 void AtomicFile::fail(int cause) const {
-  if (cause == EPIPE) throw ClosedPipe(fmt::format("{} is closed", path_.string()));
-  throw IoError(fmt::format("cannot write {}: {}", excerpt_of_path(path_),
-                            cause == EISDIR   ? "it is a directory"
-                            : cause == ESPIPE ? "a pipe cannot be written out of order: name a file"
-                                              : std::generic_category().message(cause)));
+  if (cause == EPIPE) throw ClosedPipe(fmt::format("{} is closed", excerpt_of_path(path_)));
+  fail(cause == EISDIR   ? "it is a directory"
+       : cause == ESPIPE ? "a pipe cannot be written out of order: name a file"
+                         : std::generic_category().message(cause));
+}
+
+void AtomicFile::fail(const std::string& why) const {
+  throw IoError(fmt::format("cannot write {}: {}", excerpt_of_path(path_), why));
 }
 
 }  // namespace cloze

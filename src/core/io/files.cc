@@ -11,7 +11,6 @@
 #include "cloze/error.h"
 #include "core/io/atomic_file.h"
 #include "core/io/descriptor.h"
-#include "core/io/mapped_file.h"
 #include "core/strings.h"
 
 namespace cloze::files {
@@ -86,10 +85,24 @@ void write_text(const fs::path& path, std::string_view text) {
 }
 
 void copy(const fs::path& from, const fs::path& to) {
-  const auto source = MappedFile::open(from);
+  const Descriptor source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status {};
+  if (!source || ::fstat(source.get(), &status) != 0) {
+    fail("read", from, std::error_code(errno, std::generic_category()));
+  }
+  if (!S_ISREG(status.st_mode)) {
+    throw IoError(fmt::format("cannot read {}: it is not a regular file", excerpt_of_path(from)));
+  }
   AtomicFile file(to);
-  file.write(source->bytes());
+  file.write_all_of(source.get(), status.st_size, from);
   file.commit();
+}
+
+bool same_file(const fs::path& a, const fs::path& b) {
+  struct stat first {
+  }, second{};
+  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 &&
+         S_ISREG(first.st_mode) && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
 void make_directory(const fs::path& directory) {
@@ -116,7 +129,9 @@ void remove_tree(const fs::path& directory) {
 void sync_directory(const fs::path& directory) {
   const auto name = directory.empty() ? fs::path(".") : directory;
   const Descriptor opened(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (opened) ::fsync(opened.get());
+  if (!opened || ::fsync(opened.get()) == 0) return;
+  if (errno != EIO && errno != ENOSPC && errno != EDQUOT) return;
+  fail("write", name, std::error_code(errno, std::generic_category()));
 }
 
 std::vector<fs::path> list(const fs::path& directory) {

@@ -29,7 +29,12 @@ namespace cloze::files {
 /// Writes a file whole or not at all (core/io/atomic_file.h). Throws IoError.
 void write_text(const std::filesystem::path& path, std::string_view text);
 
-/// Writes the bytes of `from` to `to`, as write_text does. Throws IoError.
+/// Whether two names lead to one regular file: by the name, through links, or as hard links.
+[[nodiscard]] bool same_file(const std::filesystem::path& a, const std::filesystem::path& b);
+
+/// Writes the bytes of `from`, a regular file, to `to`, as write_text does. Where the file system
+/// can share blocks between files, the copy takes no time and no room until one of them changes.
+/// Throws IoError.
 void copy(const std::filesystem::path& from, const std::filesystem::path& to);
 
 /// Makes a directory and those above it; it may be there already. Throws IoError.
@@ -40,8 +45,8 @@ void remove(const std::filesystem::path& path);
 /// Removes a directory with all that is in it, if it is there. Throws IoError.
 void remove_tree(const std::filesystem::path& directory);
 
-/// Waits until the names in a directory are on the disk. Some file systems refuse that; what is in
-/// the directory is there all the same, so nothing is thrown.
+/// Waits until the names in a directory are on the disk. Throws IoError where the disk fails; a file
+/// system that cannot do this is no failure, for what is in the directory is there all the same.
 void sync_directory(const std::filesystem::path& directory);
 
 /// What a directory holds, sorted by name. Throws IoError.

@@ -9,6 +9,8 @@
 
 #include "core/io/atomic_file.h"
 #include "core/io/descriptor.h"
+#include "core/io/files.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -87,6 +89,18 @@ void Output::finish() {
   if (!file_) return;
   open_ = false;
   file_->commit();
+}
+
+void require_no_input(const std::filesystem::path& output,
+                      const std::vector<std::filesystem::path>& inputs) {
+  for (const auto& input : inputs) {
+    if (!files::same_file(output, input == "-" ? "/dev/stdin" : input)) continue;
+    throw ArgumentError(fmt::format("{} is {}, which is read: write to another file",
+                                    excerpt_of_path(output),
+                                    input == "-"      ? "standard input"
+                                    : input == output ? "an input"
+                                                      : excerpt_of_path(input)));
+  }
 }
 
 }  // namespace cloze

@@ -12,14 +12,27 @@
 
 #include "cloze/error.h"
 #include "core/io/atomic_file.h"
+#include "core/io/files.h"
+#include "core/io/mapped_file.h"
+#include "core/io/output_target.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
 
+namespace fs = std::filesystem;
 using google::protobuf::io::CodedOutputStream;
 
 constexpr std::int64_t kIrVersion = 8;  // that of ONNX 1.12, which brought operator set 17
 constexpr std::int64_t kSmallest = 1024, kPage = 4096;
+
+// What Cloze's files begin with: the model's with its version and producer, the data's with a page
+// of its own. By that a later export knows that they may be replaced.
+constexpr std::string_view kModelBegins(
+    "\x08\x08\x12\x05"
+    "cloze",
+    9);
+constexpr std::string_view kDataBegins = "weights of an ONNX model by cloze\n";
 
 // Fields that are written by hand, so that their content need not be in memory at once.
 constexpr int kGraph = onnx::ModelProto::kGraphFieldNumber;
@@ -79,7 +92,7 @@ struct Placed {
 
 std::vector<Placed> place(std::span<const OnnxWeight> weights, const std::string& data_file) {
   std::vector<Placed> placed;
-  std::int64_t end = 0;
+  std::int64_t end = kPage;
   for (const auto& weight : weights) {
     std::optional<std::int64_t> offset;
     if (!data_file.empty() && bytes_of(weight) >= kSmallest) {
@@ -118,7 +131,8 @@ void write_numbers(AtomicFile& file, const OnnxWeight& weight) {
 std::int64_t write_data(AtomicFile& file, std::span<const Placed> placed,
                         const OnnxFileOptions& options) {
   const std::string zeros(static_cast<std::size_t>(kPage), '\0');
-  std::int64_t end = 0;
+  file.write(kDataBegins);
+  auto end = static_cast<std::int64_t>(kDataBegins.size());
   for (const auto& item : placed) {
     if (!item.offset) continue;
     file.write(std::string_view(zeros).substr(0, static_cast<std::size_t>(*item.offset - end)));
@@ -129,10 +143,36 @@ std::int64_t write_data(AtomicFile& file, std::span<const Placed> placed,
   return end;
 }
 
+/// Whether a regular file begins with this text.
+bool begins_with(const fs::path& path, std::string_view text) {
+  if (!files::is_regular(path)) return false;
+  const auto file = MappedFile::open(path);
+  return file->text().starts_with(text);
+}
+
+/// Throws ArgumentError where no export wrote what has the model's name.
+void require_replaceable(const fs::path& path) {
+  const auto name = output_target(path).path;  // that of the file itself, where `path` is a link
+  if (name.extension() == ".onnx" || files::size(path).value_or(0) == 0) return;
+  if (begins_with(path, kModelBegins)) return;
+  throw ArgumentError(
+      fmt::format("{} is there and is no ONNX file: give another name, such as one that ends in "
+                  ".onnx, or remove it",
+                  excerpt_of_path(path)));
+}
+
+/// The same for the data's name.
+void require_replaceable_data(const fs::path& path) {
+  if (!files::exists(path) || begins_with(path, kDataBegins)) return;
+  throw ArgumentError(fmt::format(
+      "the weights would go to {}, and what is there is not of an earlier export: give another "
+      "name, or remove it",
+      excerpt_of_path(path)));
+}
+
 }  // namespace
 
-OnnxFile write_onnx(const OnnxGraph& graph, const std::filesystem::path& path,
-                    const OnnxFileOptions& options) {
+OnnxFile write_onnx(const OnnxGraph& graph, const fs::path& path, const OnnxFileOptions& options) {
   onnx::ModelProto frame;
   frame.set_ir_version(kIrVersion);
   frame.set_producer_name("cloze");
@@ -142,18 +182,25 @@ OnnxFile write_onnx(const OnnxGraph& graph, const std::filesystem::path& path,
   const auto head = frame.SerializeAsString();
   const auto rest = graph.proto().SerializeAsString();
 
+  require_replaceable(path);
   OnnxFile written;
   auto placed = place(graph.weights(), "");
   const auto whole = [&] {
     const auto body = graph_bytes(rest, placed);
     return static_cast<std::int64_t>(head.size() + beginning(kGraph, body).size()) + body;
   };
+  AtomicFile file(path);  // the one that is more likely refused is made first
+  const fs::path beside(path.string() + ".data");
   if (options.external_data || whole() > options.max_file_bytes) {
-    written.data_file = path.string() + ".data";
-    placed = place(graph.weights(), written.data_file.filename().string());
+    if (file.direct()) {
+      throw ArgumentError(
+          fmt::format("{} is no file that weights could stand beside", excerpt_of_path(path)));
+    }
+    require_replaceable_data(beside);
+    written.data_file = beside;
+    placed = place(graph.weights(), beside.filename().string());
   }
 
-  AtomicFile file(path);  // the one that is more likely refused is made first
   std::optional<AtomicFile> data;
   if (!written.data_file.empty()) {
     data.emplace(written.data_file);
@@ -170,8 +217,14 @@ OnnxFile write_onnx(const OnnxGraph& graph, const std::filesystem::path& path,
     write_numbers(file, *item.weight);
     if (options.on_weight) options.on_weight();
   }
-  if (data) data->commit();
-  file.commit();
+  if (data) {
+    const std::array both{&*data, &file};
+    AtomicFile::commit(both);
+  } else {
+    const bool replaced = !file.direct();
+    file.commit();
+    if (replaced && begins_with(beside, kDataBegins)) files::remove(beside);
+  }
   written.bytes += whole();
   return written;
 }

@@ -8,6 +8,7 @@
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
 #include "core/io/files.h"
+#include "core/io/whole_directory.h"
 #include "text/encode/tokenizer_impl.h"
 
 namespace cloze {
@@ -112,15 +113,18 @@ std::string Tokenizer::config_to_json() const {
 void Tokenizer::save_pretrained(const fs::path& directory) const {
   const auto& spec = impl_->spec;
   const auto& vocabulary = impl_->vocabulary();
-  files::make_directory(directory);
+  WholeDirectory whole(directory);
   std::string vocab;
   for (std::int32_t id = 0; id < spec.base_vocab_size; ++id) {
     if (vocabulary.has_id(id)) vocab.append(vocabulary.token(id));
     vocab.push_back('\n');
   }
-  files::write_text(directory / "vocab.txt", vocab);
-  files::write_text(directory / "tokenizer.json", to_json());
-  files::write_text(directory / "tokenizer_config.json", config_to_json());
+  whole.fill([&](const fs::path& made) {
+    files::write_text(made / "vocab.txt", vocab);
+    files::write_text(made / "tokenizer.json", to_json());
+    files::write_text(made / "tokenizer_config.json", config_to_json());
+  });
+  whole.commit({"tokenizer.json", "vocab.txt"});
 }
 
 }  // namespace cloze
