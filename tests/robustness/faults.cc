@@ -3,7 +3,7 @@
 //     CLOZE_FAULT=CALL:N:ERROR[:PATH]
 //
 // The Nth call (from 1) of CALL fails with ERROR, and every later one; "N!" fails that one call alone. CALL is `write` (pwrite
-// too), `fsync`, `rename`, `open` for writing, `mmap` or `pthread_create`. With PATH only calls on paths that hold this text
+// too), `fsync`, `rename`, `open` for writing, `mmap`, `flock` or `pthread_create`. With PATH only calls on paths that hold this text
 // count (for write and fsync the descriptor's path). CALL `kill` ends the process by SIGKILL at its Nth write, fsync, rename or
 // open for writing.
 #include <atomic>
@@ -19,6 +19,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -41,6 +42,7 @@ int error_named(const std::string& name) {
   if (name == "EAGAIN") return EAGAIN;
   if (name == "ENOMEM") return ENOMEM;
   if (name == "EXDEV") return EXDEV;
+  if (name == "ENOLCK") return ENOLCK;
   return EIO;
 }
 
@@ -122,6 +124,12 @@ int fsync(int fd) {
   static auto* const call = real<int(int)>("fsync");
   if (concerns(fd) && fails("fsync", true)) return -1;
   return call(fd);
+}
+
+int flock(int fd, int operation) {
+  static auto* const call = real<int(int, int)>("flock");
+  if (concerns(fd) && fails("flock", false)) return -1;
+  return call(fd, operation);
 }
 
 int rename(const char* from, const char* to) {
