@@ -3,9 +3,9 @@
 //     CLOZE_FAULT=CALL:N:ERROR[:PATH]
 //
 // The Nth call (from 1) of CALL fails with ERROR, and every later one; "N!" fails that one call alone. CALL is `write` (pwrite
-// too), `fsync`, `rename`, `open` for writing, `mmap`, `flock` or `pthread_create`. With PATH only calls on paths that hold this text
-// count (for write and fsync the descriptor's path). CALL `kill` ends the process by SIGKILL at its Nth write, fsync, rename or
-// open for writing.
+// too), `fsync`, `rename`, `unlink` (remove and rmdir too), `open` for writing, `mmap`, `flock` or `pthread_create`. With PATH only calls on paths that hold this text
+// count (for write and fsync the descriptor's path). CALL `kill` ends the process by SIGKILL at its Nth write, fsync, rename,
+// unlink or open for writing.
 #include <atomic>
 #include <cerrno>
 #include <climits>
@@ -124,6 +124,30 @@ int fsync(int fd) {
   static auto* const call = real<int(int)>("fsync");
   if (concerns(fd) && fails("fsync", true)) return -1;
   return call(fd);
+}
+
+int remove(const char* path) {
+  static auto* const call = real<int(const char*)>("remove");
+  if (concerns(path) && fails("unlink", true)) return -1;
+  return call(path);
+}
+
+int unlink(const char* path) {
+  static auto* const call = real<int(const char*)>("unlink");
+  if (concerns(path) && fails("unlink", true)) return -1;
+  return call(path);
+}
+
+int unlinkat(int directory, const char* path, int flags) {
+  static auto* const call = real<int(int, const char*, int)>("unlinkat");
+  if (concerns(path) && fails("unlink", true)) return -1;
+  return call(directory, path, flags);
+}
+
+int rmdir(const char* path) {
+  static auto* const call = real<int(const char*)>("rmdir");
+  if (concerns(path) && fails("unlink", true)) return -1;
+  return call(path);
 }
 
 int flock(int fd, int operation) {

@@ -34,7 +34,7 @@ class Lock(harness.Case):
         """D2, D3: --overwrite, --resume and a plain start beside a run that goes on change nothing."""
         output = self.folder / "run"
         process = self.running(self.long_finetuning(output), output)
-        for more in ("--overwrite", "--seed", 7), ("--overwrite",):
+        for more in (), ("--overwrite", "--seed", 7):
             self.refused(self.long_finetuning(output, *more), output, process)
         self.refused(self.pretrain_arguments(output, "--overwrite"), output, process)
         self.refused(("finetune", "--resume", "--output", output), output, process)
@@ -42,7 +42,6 @@ class Lock(harness.Case):
         other = self.folder / "other"
         other.symlink_to(output)
         self.fails("finetune", "--resume", "--output", other, says="is in use by process")
-        self.fails(*self.long_finetuning(output), says="holds another run")
         # The first one is none the worse for it.
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGCONT)
@@ -71,7 +70,7 @@ class Lock(harness.Case):
         output = self.folder / f"run-{number}"
         vocabularies = [self.vocab, self.folder / "other.txt"]
         if not vocabularies[1].exists():
-            self.succeeds("vocab", "--text", self.text, "--size", 150, "-o", vocabularies[1])
+            self.succeeds("vocab", "--text", self.text, "--size", 80, "-o", vocabularies[1])
         runs = [self.pretrain_arguments(output, "--seed", seed, vocab=vocabularies[seed], steps=2) for seed in (0, 1)]
         finished = self.at_once(runs)
         codes = [one.code for one in finished]

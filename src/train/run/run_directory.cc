@@ -92,10 +92,11 @@ std::optional<std::int64_t> step_of(const fs::path& directory) {
   return step_of_checkpoint(directory.filename().string());
 }
 
-/// A copy of `from` that has its name once it is whole and on the disk.
-void copy_whole(const fs::path& from, const fs::path& to) {
-  make_directory(to.parent_path());
-  files::copy(from, to);
+/// Makes a directory in one that must be there: a run's directory that was removed stays so.
+void make_inner_directory(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directory(directory, error);
+  if (error) fail(directory, "make directory", error);
 }
 
 /// Gives a directory that is in the way another name: what is left in it is not the run's.
@@ -137,10 +138,24 @@ std::optional<std::int64_t> RunDirectory::newest_whole(std::vector<std::string>&
   return std::nullopt;
 }
 
+void RunDirectory::while_held(const std::function<void()>& change) const {
+  held_->lock.require_held();
+  try {
+    change();
+  } catch (const IoError&) {
+    held_->lock.require_held();
+    throw;
+  }
+}
+
 void RunDirectory::save(std::int64_t step,
                         const std::function<void(const std::filesystem::path&)>& write) const {
   begin();
-  held_->lock.require_held();
+  while_held([&] { save_whole(step, write); });
+}
+
+void RunDirectory::save_whole(
+    std::int64_t step, const std::function<void(const std::filesystem::path&)>& write) const {
   if (!held_->settings.empty() && !files::exists(path_ / kSettingsFile)) {
     files::write_text(path_ / kSettingsFile, held_->settings);  // somebody has removed it
   }
@@ -149,7 +164,7 @@ void RunDirectory::save(std::int64_t step,
   const auto temporary = path_ / fmt::format(".{}.tmp", name);
   files::remove_tree(temporary);
   try {
-    make_directory(temporary);
+    make_inner_directory(temporary);
     write(temporary);
     write_checksums(temporary);
     for (const auto& file : files::list_recursively(temporary)) sync(file);
@@ -172,34 +187,37 @@ void RunDirectory::save(std::int64_t step,
 }
 
 void RunDirectory::publish(std::int64_t step) const {
-  const auto from = checkpoint(step);
-  auto names = names_in(from);
-  std::erase_if(names, [](const std::string& name) {
-    return name == kOptimizerFile || name == kTrainerStateFile || name == kChecksumFile;
+  begin();
+  while_held([&] {
+    const auto from = checkpoint(step);
+    auto names = names_in(from);
+    std::erase_if(names, [](const std::string& name) {
+      return name == kOptimizerFile || name == kTrainerStateFile || name == kChecksumFile;
+    });
+    publish_from(from, names);
   });
-  publish_from(from, names);
 }
 
 void RunDirectory::publish_files(const std::function<void(const fs::path&)>& write) const {
-  const auto temporary = path_ / kPublishedDirectory;
-  files::remove_tree(temporary);
-  try {
-    make_directory(temporary);
-    write(temporary);
-    publish_from(temporary, names_in(temporary));
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(temporary, ignored);
-    throw;
-  }
-  files::remove_tree(temporary);
+  begin();
+  while_held([&] {
+    const auto temporary = path_ / kPublishedDirectory;
+    files::remove_tree(temporary);
+    try {
+      make_inner_directory(temporary);
+      write(temporary);
+      publish_from(temporary, names_in(temporary));
+    } catch (...) {
+      std::error_code ignored;
+      fs::remove_all(temporary, ignored);
+      throw;
+    }
+    files::remove_tree(temporary);
+  });
 }
 
 void RunDirectory::publish_from(const fs::path& directory,
                                 const std::vector<std::string>& names) const {
-  if (names.empty()) return;
-  begin();
-  held_->lock.require_held();
   for (const auto& name : names) {
     if (!is_foreign(path_, held_->written, name)) continue;
     throw IoError(
@@ -210,11 +228,10 @@ void RunDirectory::publish_from(const fs::path& directory,
   }
   held_->list(names, path_);
   for (const auto& name : names) {
-    if (name.ends_with('/')) {
-      make_directory(path_ / name);
-    } else {
-      copy_whole(directory / name, path_ / name);
-    }
+    for (auto slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1))
+      make_inner_directory(path_ / name.substr(0, slash));
+    // Each has its name once it is whole and on the disk.
+    if (!name.ends_with('/')) files::copy(directory / name, path_ / name);
   }
   sync(path_);
 }
@@ -224,12 +241,14 @@ void RunDirectory::remove_checkpoint(std::int64_t step) const {
 }
 
 void RunDirectory::prune(std::int64_t keep, std::span<const std::int64_t> others) const {
-  const auto steps = checkpoints();
-  const auto count = static_cast<std::int64_t>(steps.size());
-  for (std::int64_t i = 0; i + keep < count; ++i) {
-    const auto step = steps[static_cast<std::size_t>(i)];
-    if (std::find(others.begin(), others.end(), step) == others.end()) remove_checkpoint(step);
-  }
+  while_held([&] {
+    const auto steps = checkpoints();
+    const auto count = static_cast<std::int64_t>(steps.size());
+    for (std::int64_t i = 0; i + keep < count; ++i) {
+      const auto step = steps[static_cast<std::size_t>(i)];
+      if (std::find(others.begin(), others.end(), step) == others.end()) remove_checkpoint(step);
+    }
+  });
 }
 
 }  // namespace cloze

@@ -101,9 +101,13 @@ class RunDirectory {
  private:
   struct Held;
   RunDirectory(std::filesystem::path path, std::unique_ptr<Held> held);
+  void save_whole(std::int64_t step,
+                  const std::function<void(const std::filesystem::path&)>& write) const;
   void publish_from(const std::filesystem::path& directory,
                     const std::vector<std::string>& names) const;
   void remove_checkpoint(std::int64_t step) const;
+  /// Changes the directory by `change`, as long as it is there: an error because it is not says so.
+  void while_held(const std::function<void()>& change) const;
 
   std::filesystem::path path_;
   std::string settings_;

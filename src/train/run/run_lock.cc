@@ -218,6 +218,12 @@ bool RunLock::try_to_take() {
 RunLock::~RunLock() {
   if (!directory_) return;  // moved from
   if (file_ && names(file_)) ::unlinkat(directory_.get(), kName.c_str(), 0);
+  struct stat held {
+  }, named{};
+  if (::fstat(directory_.get(), &held) != 0 || ::stat(path_.c_str(), &named) != 0 ||
+      !is_same(held, named)) {
+    return;
+  }
   std::error_code error;
   for (const auto& directory : made_) {
     if (!fs::remove(directory, error)) return;  // something is in it

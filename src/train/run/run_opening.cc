@@ -72,8 +72,9 @@ RunDirectory& RunDirectory::operator=(RunDirectory&&) noexcept = default;
 RunDirectory::~RunDirectory() = default;
 
 RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
-  // Once before anything is put into what may be no run's directory, and again when it is held.
-  static_cast<void>(look_at(path, existing));
+  // Before anything is put into what may be no run's directory, and again when it is held. Where a
+  // lock is, that its run goes on is said rather than what it has written so far.
+  if (!files::exists(path / kLockFile)) static_cast<void>(look_at(path, existing));
   auto lock = RunLock::take(path);
   auto written = look_at(path, existing);
   RunDirectory run(path, std::make_unique<Held>(Held{std::move(lock), std::move(written)}));
