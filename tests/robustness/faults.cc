@@ -3,7 +3,7 @@
 //     CLOZE_FAULT=CALL:N:ERROR[:PATH]
 //
 // The Nth call (from 1) of CALL fails with ERROR, and every later one; "N!" fails that one call alone. CALL is `write` (pwrite
-// too), `fsync`, `rename`, `unlink` (remove and rmdir too), `open` for writing, `mmap`, `flock` or `pthread_create`. With PATH only calls on paths that hold this text
+// and copy_file_range too), `fsync`, `rename`, `unlink` (remove and rmdir too), `open` for writing, `mmap`, `flock` or `pthread_create`. With PATH only calls on paths that hold this text
 // count (for write and fsync the descriptor's path). CALL `kill` ends the process by SIGKILL at its Nth write, fsync, rename,
 // unlink or open for writing.
 #include <atomic>
@@ -118,6 +118,12 @@ ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
   static auto* const call = real<ssize_t(int, const void*, size_t, off_t)>("pwrite");
   if (concerns(fd) && fails("write", true)) return -1;
   return call(fd, bytes, size, offset);
+}
+
+ssize_t copy_file_range(int from, off_t* from_offset, int to, off_t* to_offset, size_t size, unsigned flags) {
+  static auto* const call = real<ssize_t(int, off_t*, int, off_t*, size_t, unsigned)>("copy_file_range");
+  if (concerns(to) && fails("write", true)) return -1;
+  return call(from, from_offset, to, to_offset, size, flags);
 }
 
 int fsync(int fd) {

@@ -145,7 +145,7 @@ TEST_F(RunSafety, EverythingIsLookedAtBeforeAnythingIsRemoved) {
   refused(train, pretraining, [](auto& s) { s.max_length = 1000; });
   refused(train, pretraining, [&](auto& s) { s.dev = {folder.write("empty.txt", "")}; });
   refused(train, pretraining, [&](auto& s) { s.text = {folder.path()}; });
-  // A stop before the first step changes nothing either way: the run that was asked for begins.
+  // And with nothing wrong it is replaced.
   EXPECT_TRUE(pretrain(pretraining).finished);
   EXPECT_FALSE(fs::exists(folder / "run" / "README.md"));
   EXPECT_EQ(pretrain_settings_of(folder / "run").vocab, pretraining.vocab);

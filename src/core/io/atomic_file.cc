@@ -4,9 +4,12 @@
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -106,6 +109,26 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
   if (const int error = write_fully(file_.get(), bytes)) fail(error);
+}
+
+void AtomicFile::write_copy_of(int source, const fs::path& path) {
+  if (::ioctl(file_.get(), FICLONE, source) == 0) return;
+  constexpr std::size_t kPart = std::size_t{1} << 24;
+  ssize_t copied = 0;
+  do copied = ::copy_file_range(source, nullptr, file_.get(), nullptr, kPart, 0);
+  while (copied > 0 || (copied < 0 && errno == EINTR));
+  if (copied < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) fail(errno);
+  // What the system cannot copy by itself, or takes for empty (/proc), is left to be read.
+  std::vector<std::byte> part(std::size_t{1} << 18);
+  for (;;) {
+    const auto got = read_some(source, part);
+    if (got < 0) {
+      throw IoError(fmt::format("cannot read {}: {}", excerpt_of_path(path),
+                                std::generic_category().message(errno)));
+    }
+    if (got == 0) return;
+    write(std::span(part).first(static_cast<std::size_t>(got)));
+  }
 }
 
 void AtomicFile::write_at(std::int64_t offset, std::span<const std::byte> bytes) {

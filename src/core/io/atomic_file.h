@@ -39,6 +39,10 @@ class AtomicFile {
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
+  /// Writes what is left to read of the descriptor `source`, whose path is for messages: as a clone
+  /// where the file system has such, within the system where it can, else through memory.
+  void write_copy_of(int source, const std::filesystem::path& path);
+
   /// Overwrites bytes at `offset`. Not where `seekable()` is false.
   void write_at(std::int64_t offset, std::span<const std::byte> bytes);
 

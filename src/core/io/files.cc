@@ -11,7 +11,6 @@
 #include "cloze/error.h"
 #include "core/io/atomic_file.h"
 #include "core/io/descriptor.h"
-#include "core/io/mapped_file.h"
 #include "core/strings.h"
 
 namespace cloze::files {
@@ -86,9 +85,10 @@ void write_text(const fs::path& path, std::string_view text) {
 }
 
 void copy(const fs::path& from, const fs::path& to) {
-  const auto source = MappedFile::open(from);
+  const Descriptor source(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!source) fail("read", from, std::error_code(errno, std::generic_category()));
   AtomicFile file(to);
-  file.write(source->bytes());
+  file.write_copy_of(source.get(), from);
   file.commit();
 }
 

@@ -29,7 +29,8 @@ namespace cloze::files {
 /// Writes a file whole or not at all (core/io/atomic_file.h). Throws IoError.
 void write_text(const std::filesystem::path& path, std::string_view text);
 
-/// Writes the bytes of `from` to `to`, as write_text does. Throws IoError.
+/// Writes the bytes of `from` to `to`, as write_text does; shares them on the disk where the file
+/// system can do that without one file changing with the other. Throws IoError.
 void copy(const std::filesystem::path& from, const std::filesystem::path& to);
 
 /// Makes a directory and those above it; it may be there already. Throws IoError.

@@ -76,7 +76,7 @@ Tokenizer kept_tokenizer(const RunDirectory& run) {
   const auto directory = run.path() / kTokenizerDirectory;
   auto tokenizer = Tokenizer::from_pretrained(directory);
   const auto began = parse_json_object(run.settings(), run.settings_file());
-  const auto fingerprint = began.find(kTokenizerFingerprint);  // later versions write it
+  const auto fingerprint = began.find(kTokenizerFingerprint);  // runs of earlier versions lack it
   if (fingerprint != began.end() &&
       *fingerprint !=
           fingerprint_of_tokenizer(

@@ -21,6 +21,9 @@ struct RunDirectory::Held {
   std::vector<std::string> files{};  // that `write` makes
   std::function<void(const std::filesystem::path&)> write{};
 
+  /// Throws IoError for a name that is something else's.
+  void require_own(const std::vector<std::string>& names,
+                   const std::filesystem::path& directory) const;
   /// Lists names that are new.
   void list(const std::vector<std::string>& names, const std::filesystem::path& directory);
 };

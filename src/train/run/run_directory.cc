@@ -218,14 +218,7 @@ void RunDirectory::publish_files(const std::function<void(const fs::path&)>& wri
 
 void RunDirectory::publish_from(const fs::path& directory,
                                 const std::vector<std::string>& names) const {
-  for (const auto& name : names) {
-    if (!is_foreign(path_, held_->written, name)) continue;
-    throw IoError(
-        fmt::format("{} was not written by this run and is not replaced: move it away and resume "
-                    "the run, whose "
-                    "checkpoints are whole",
-                    excerpt_of_path(path_ / name)));
-  }
+  held_->require_own(names, path_);
   held_->list(names, path_);
   for (const auto& name : names) {
     for (auto slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1))

@@ -58,6 +58,16 @@ RunManifest look_at(const fs::path& path, ExistingRun existing) {
 
 }  // namespace
 
+void RunDirectory::Held::require_own(const std::vector<std::string>& names,
+                                     const fs::path& directory) const {
+  for (const auto& name : names) {
+    if (!is_foreign(directory, written, name)) continue;
+    throw IoError(fmt::format(
+        "{} was not written by this run and is not replaced: move it away and go on with the run",
+        excerpt_of_path(directory / name)));
+  }
+}
+
 void RunDirectory::Held::list(const std::vector<std::string>& names, const fs::path& directory) {
   const auto known = [&](const std::string& name) { return written.has(name); };
   if (std::all_of(names.begin(), names.end(), known)) return;
@@ -127,6 +137,7 @@ void RunDirectory::begin() const {
   auto files = held.files;
   files.emplace_back(kManifestFile);
   if (!held.settings.empty()) files.emplace_back(kSettingsFile);
+  held.require_own(files, path_);  // something may have come since all was looked at
   // Both runs' names are listed until those of the earlier one are gone.
   held.written.add(files);
   held.written.write(path_);

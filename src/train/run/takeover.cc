@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/statvfs.h>
@@ -135,8 +138,7 @@ void require_space(const fs::path& directory, const RunManifest& written, std::i
   constexpr double kMega = 1e6;
   throw IoError(
       fmt::format("{} has room for {:.0f} MB, and a checkpoint and the model take about {:.0f} MB: "
-                  "make room, or "
-                  "give another output",
+                  "make room, or give another output",
                   excerpt_of_path(directory), room / kMega, needed / kMega));
 }
 
