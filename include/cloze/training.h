@@ -54,6 +54,10 @@ enum class ScheduleKind : std::uint8_t {
 [[nodiscard]] std::string_view name_of(ScheduleKind kind);
 
 /// Settings that every kind of training has. `run.json` in the run's directory remembers them.
+///
+/// From its begin to its end a run has its directory for itself: another one, of this process or of
+/// any, throws IoError. A new run changes nothing there before its first step is computed; until
+/// then an exception leaves the directory, and an earlier run in it, as it was.
 struct TrainingSettings {
   // The run.
   std::filesystem::path output;  ///< the run's directory; in the end it holds the model
@@ -61,7 +65,10 @@ struct TrainingSettings {
   /// The other settings must be those that the run began with (`finetune_settings_of`), except for
   /// those that change neither batches nor arithmetic.
   bool resume = false;
-  /// Replace the run that is in `output`. Nothing is deleted that a run did not write.
+  /// Replace the run that is in `output`. Nothing is deleted that the run did not write, as its
+  /// `run-files.json` lists it. ArgumentError: the directory holds something but no run; an input of
+  /// the new run lies in what would be deleted; a file that no run wrote has a name that the new run
+  /// needs.
   bool overwrite = false;
   std::int64_t log_every = 20;      ///< steps
   std::int64_t evaluate_every = 0;  ///< steps; 0: after each epoch (fine-tuning), or at the end

@@ -2,10 +2,11 @@
 //
 //     CLOZE_FAULT=CALL:N:ERROR[:PATH]
 //
-// The Nth call (from 1) of CALL fails with ERROR, and every later one; "N!" fails that one call alone. CALL is `write` (pwrite
-// and copy_file_range too), `fsync`, `rename`, `open` for writing, `mkdir`, `mmap` or `pthread_create`. With PATH only calls on
-// paths that hold this text count (for write and fsync the descriptor's path). CALL `kill` ends the process by SIGKILL at its
-// Nth write, fsync, rename, mkdir or open for writing.
+// The Nth call (from 1) of CALL fails with ERROR, and every later one; "N!" fails that one call
+// alone. CALL is `write` (pwrite and copy_file_range too), `fsync`, `rename`, `unlink` (remove and
+// rmdir too), `open` for writing, `mkdir`, `mmap`, `flock` or `pthread_create`. With PATH only calls
+// on paths that hold this text count (for write and fsync the descriptor's path). CALL `kill` ends
+// the process by SIGKILL at its Nth write, fsync, rename, unlink, mkdir or open for writing.
 #include <atomic>
 #include <cerrno>
 #include <climits>
@@ -19,6 +20,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,6 +44,7 @@ int error_named(const std::string& name) {
   if (name == "EAGAIN") return EAGAIN;
   if (name == "ENOMEM") return ENOMEM;
   if (name == "EXDEV") return EXDEV;
+  if (name == "ENOLCK") return ENOLCK;
   return EIO;
 }
 
@@ -137,6 +140,36 @@ int fsync(int fd) {
   static auto* const call = real<int(int)>("fsync");
   if (concerns(fd) && fails("fsync", true)) return -1;
   return call(fd);
+}
+
+int remove(const char* path) {
+  static auto* const call = real<int(const char*)>("remove");
+  if (concerns(path) && fails("unlink", true)) return -1;
+  return call(path);
+}
+
+int unlink(const char* path) {
+  static auto* const call = real<int(const char*)>("unlink");
+  if (concerns(path) && fails("unlink", true)) return -1;
+  return call(path);
+}
+
+int unlinkat(int directory, const char* path, int flags) {
+  static auto* const call = real<int(int, const char*, int)>("unlinkat");
+  if (concerns(path) && fails("unlink", true)) return -1;
+  return call(directory, path, flags);
+}
+
+int rmdir(const char* path) {
+  static auto* const call = real<int(const char*)>("rmdir");
+  if (concerns(path) && fails("unlink", true)) return -1;
+  return call(path);
+}
+
+int flock(int fd, int operation) {
+  static auto* const call = real<int(int, int)>("flock");
+  if (concerns(fd) && fails("flock", false)) return -1;
+  return call(fd, operation);
 }
 
 int rename(const char* from, const char* to) {

@@ -4,13 +4,16 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "cloze/error.h"
 #include "core/temp_directory.h"
+#include "train/run/run_manifest.h"
 
 namespace cloze {
 namespace {
@@ -93,20 +96,24 @@ TEST_F(Run, AFailedSaveLeavesWhatWasThere) {
                         }),
                IoError);
   EXPECT_EQ(run.checkpoints(), (std::vector<std::int64_t>{1}));
-  EXPECT_EQ(std::distance(fs::directory_iterator(path), fs::directory_iterator()), 1);
+  for (const auto& name : names_in(path)) EXPECT_EQ(name.find(".tmp"), std::string::npos) << name;
 }
 
 TEST_F(Run, WhatAKilledSaveLeftIsRemoved) {
-  RunDirectory::open(path, ExistingRun::refuse).write_settings("{}");
+  {
+    auto run = RunDirectory::open(path, ExistingRun::refuse);
+    run.plan("{}");
+    save(run, 1);
+    run.publish(1);
+  }
   fs::create_directory(path / ".checkpoint-7.tmp");
   write_file(path / ".checkpoint-7.tmp" / "model.safetensors", "half");
-  static_cast<void>(RunDirectory::open(path, ExistingRun::resume));
-  EXPECT_FALSE(fs::exists(path / ".checkpoint-7.tmp"));
   // Of files that were being written; what no run writes stays.
   for (const auto* name : {".model.safetensors.tmp", ".run.json.7-0.tmp", ".notes.tmp"}) {
     write_file(path / name, "half");
   }
   static_cast<void>(RunDirectory::open(path, ExistingRun::resume));
+  EXPECT_FALSE(fs::exists(path / ".checkpoint-7.tmp"));
   EXPECT_FALSE(fs::exists(path / ".model.safetensors.tmp"));
   EXPECT_FALSE(fs::exists(path / ".run.json.7-0.tmp"));
   EXPECT_TRUE(fs::exists(path / ".notes.tmp"));
@@ -150,58 +157,193 @@ TEST_F(Run, PublishedFilesAreCopiesAndKeepTheirDirectories) {
   EXPECT_TRUE(complaints.empty());
 }
 
-TEST_F(Run, OverwritingTakesARun) {
+TEST_F(Run, OverwritingTakesWhatTheRunWroteAndNothingElse) {
   // A model that no run wrote, and a project.
-  const std::vector<std::string> mine{"README.md", "config.json", "model.safetensors"};
+  const std::vector<std::string> mine{"README.md", "config.json", "model.safetensors", "run.json"};
   fs::create_directories(path / "checkpoint-7");
   for (const auto& name : mine) write_file(path / name, "mine");
   EXPECT_THROW(RunDirectory::open(path, ExistingRun::overwrite), ArgumentError);
   for (const auto& name : mine) EXPECT_EQ(read_file(path / name), "mine");
   EXPECT_TRUE(fs::exists(path / "checkpoint-7"));
-  // With the settings of a run all of it is the run's, large models' parts included.
-  write_file(path / "run.json", "{}");
-  for (const auto* name : {"model-00001-of-00002.safetensors", "model.safetensors.index.json",
-                           "model-of-ships.txt", "notes.txt"}) {
-    write_file(path / name, "");
+  fs::remove_all(path);
+  {
+    auto run = RunDirectory::open(path, ExistingRun::refuse);
+    run.plan("{}", {"tokenizer/vocab.txt"}, [](const fs::path& to) {
+      fs::create_directory(to / "tokenizer");
+      write_file(to / "tokenizer" / "vocab.txt", "words");
+    });
+    save(run, 1);
+    run.publish(1);
+    run.publish_files([](const fs::path& to) {
+      fs::create_directories(to / "2_Normalize");
+      write_file(to / "modules.json", "[]");
+    });
   }
-  fs::create_directory(path / "tensorboard");
-  write_file(path / "tensorboard" / "events.out.tfevents.1.host.2", "");
-  write_file(path / "tensorboard" / "remarks.txt", "");
-  static_cast<void>(RunDirectory::open(path, ExistingRun::overwrite));
-  EXPECT_TRUE(fs::exists(path / "tensorboard" / "remarks.txt"));
-  EXPECT_EQ(std::distance(fs::directory_iterator(path / "tensorboard"), {}), 1);
-  fs::remove_all(path / "tensorboard");
-  std::vector<std::string> left;
-  for (const auto& entry : fs::directory_iterator(path)) left.push_back(entry.path().filename());
-  std::sort(left.begin(), left.end());
-  EXPECT_EQ(left, (std::vector<std::string>{"model-of-ships.txt", "notes.txt"}));
+  EXPECT_EQ(read_file(path / "tokenizer" / "vocab.txt"), "words");
+  EXPECT_TRUE(fs::is_directory(path / "2_Normalize"));
+  for (const auto* name : {"README.md", "tokenizer/notes.txt"}) write_file(path / name, "mine");
+  auto over = RunDirectory::open(path, ExistingRun::overwrite);
+  EXPECT_EQ(over.checkpoints(), (std::vector<std::int64_t>{1}));  // nothing is removed yet
+  over.plan(R"({"seed": 2})");
+  over.begin();
+  EXPECT_EQ(read_file(path / "run.json"), R"({"seed": 2})");
+  EXPECT_EQ(names_in(path), (std::vector<std::string>{".run-lock", "README.md", "run-files.json",
+                                                      "run.json", "tokenizer/notes.txt"}));
+  save(over, 3);
+  over.begin();
+  EXPECT_EQ(over.checkpoints(), (std::vector<std::int64_t>{3}));
+  // What the run did not write is not replaced by what it publishes.
+  EXPECT_THROW(
+      over.publish_files([](const fs::path& to) { write_file(to / "README.md", "a card"); }),
+      IoError);
+  EXPECT_EQ(read_file(path / "README.md"), "mine");
 }
 
-TEST_F(Run, ARunThatEndedBeforeItsSettingsWereWrittenIsOverwritten) {
-  const auto run = RunDirectory::open(path, ExistingRun::refuse);
-  run.mark_begun();
-  fs::create_directory(path / "tokenizer");
-  auto again = RunDirectory::open(path, ExistingRun::overwrite);
+TEST_F(Run, WhatIsInTheWayIsNamedBeforeAnythingIsRemoved) {
+  {
+    auto run = RunDirectory::open(path, ExistingRun::refuse);
+    run.plan("{}");
+    save(run, 1);
+  }
+  const auto refused = [&](const std::vector<RunInput>& inputs) {
+    const auto over = RunDirectory::open(path, ExistingRun::overwrite);
+    EXPECT_THROW(over.require_takeable(inputs, {"README.md"}), ArgumentError);
+    EXPECT_TRUE(fs::exists(path / "checkpoint-1" / "model.safetensors"));
+  };
+  refused({{"model", path}});
+  refused({{"vocab", path / "checkpoint-1" / "config.json"}});
+  refused({{"train", path / "README.md"}});
+  refused({{"text", temporary.path(), true}});
+  for (const auto* name : {"README.md", "checkpoint-1/notes.txt"}) {
+    write_file(path / name, "mine");
+    refused({});
+    fs::remove(path / name);
+  }
+  fs::create_symlink(path, path / "checkpoint-9");
+  refused({});
+  fs::remove(path / "checkpoint-9");
+  const auto over = RunDirectory::open(path, ExistingRun::overwrite);
+  write_file(path / "mine.txt", "mine");
+  over.require_takeable({{"vocab", path / "mine.txt"}, {"model", temporary.path()}}, {"README.md"});
+  over.require_room(1000);
+  EXPECT_THROW(over.require_room(std::int64_t{1} << 50), IoError);
+}
+
+TEST_F(Run, OneAtATime) {
+  auto first = std::make_optional(RunDirectory::open(path, ExistingRun::refuse));
+  for (const auto existing : {ExistingRun::refuse, ExistingRun::overwrite}) {
+    try {
+      static_cast<void>(RunDirectory::open(path, existing));
+      ADD_FAILURE() << "two runs in one directory";
+    } catch (const IoError& error) {
+      EXPECT_NE(std::string(error.what()).find("in use by process " + std::to_string(::getpid())),
+                std::string::npos)
+          << error.what();
+    }
+  }
+  first.reset();
+  EXPECT_FALSE(fs::exists(path));  // it was made for nothing
+  static_cast<void>(RunDirectory::open(path, ExistingRun::overwrite));
+}
+
+TEST_F(Run, ADirectoryThatIsMovedOrRemovedIsNotMadeAgain) {
+  auto run = RunDirectory::open(path, ExistingRun::refuse);
+  save(run, 1);
+  const auto other = temporary.path() / "other";
+  fs::rename(path, other);
+  EXPECT_THROW(save(run, 2), IoError);
+  EXPECT_THROW(run.publish(1), IoError);
+  fs::create_directory(path);
+  EXPECT_THROW(save(run, 2), IoError);
   EXPECT_TRUE(fs::is_empty(path));
-  write_file(path / "..run-begun.1-0.tmp", "");  // killed while it wrote the mark
-  again = RunDirectory::open(path, ExistingRun::overwrite);
-  EXPECT_TRUE(fs::is_empty(path));
-  again.mark_begun();
-  again.write_settings("{}");
-  EXPECT_EQ(std::distance(fs::directory_iterator(path), fs::directory_iterator()), 1);
+  fs::remove(path);
+  fs::rename(other, path);
+  save(run, 2);
+  EXPECT_EQ(run.checkpoints(), (std::vector<std::int64_t>{1, 2}));
+  fs::remove_all(path);
+  EXPECT_THROW(save(run, 3), IoError);
+  EXPECT_FALSE(fs::exists(path));
+}
+
+TEST_F(Run, ARunThatEndedBeforeItsSettingsWereWrittenIsMadeAgain) {
+  RunManifest written;
+  written.add({"tokenizer/vocab.txt", "run.json"});
+  fs::create_directories(path / "tokenizer");
+  written.write(path);
+  write_file(path / "tokenizer" / ".vocab.txt.1-0.tmp", "half");
+  {
+    auto again = RunDirectory::open(path, ExistingRun::refuse);
+    again.plan("{}");
+    again.begin();
+    EXPECT_EQ(names_in(path),
+              (std::vector<std::string>{".run-lock", "run-files.json", "run.json"}));
+  }
+  // Not so where there is something to lose.
+  fs::remove(path / "run.json");
+  write_file(path / "notes.txt", "mine");
+  EXPECT_THROW(RunDirectory::open(path, ExistingRun::refuse), ArgumentError);
+}
+
+TEST_F(Run, ARunOfAnEarlierVersionIsKnownByItsSettings) {
+  fs::create_directories(path / "checkpoint-7");
+  fs::create_directories(path / "checkpoint-8");
+  fs::create_directories(path / "tensorboard");
+  const std::vector<std::string> its{"run.json",
+                                     "config.json",
+                                     "model-00001-of-00002.safetensors",
+                                     "model.safetensors.index.json",
+                                     "vocab.txt",
+                                     "checkpoint-7/checksums.json",
+                                     "checkpoint-7/model.safetensors",
+                                     "tensorboard/events.out.tfevents.1.host.2"};
+  const std::vector<std::string> mine{"README.md", "checkpoint-8/pytorch_model.bin", "modules.json",
+                                      "tensorboard/remarks.txt"};
+  for (const auto& name : its) write_file(path / name, "");
+  for (const auto& name : mine) write_file(path / name, "mine");
+  EXPECT_FALSE(RunManifest::of(path));
+  write_file(
+      path / "run.json",
+      R"({"data-fingerprint": "0", "learning-rate": 1, "max-grad-norm": 1, "save-every": 0})");
+  auto written = RunManifest::of(path);
+  ASSERT_TRUE(written);
+  for (const auto& name : its) EXPECT_TRUE(written->has(name)) << name;
+  for (const auto& name : mine) EXPECT_FALSE(written->has(name)) << name;
+  written->remove(path, "");
+  EXPECT_EQ(names_in(path), mine);
+}
+
+TEST_F(Run, AManifestNamesNothingOutside) {
+  fs::create_directories(path);
+  write_file(temporary.path() / "victim", "mine");
+  write_file(path / "run-files.json",
+             R"({"files": ["../victim", "/etc/hostname", "a/../../victim"]})");
+  const auto written = RunManifest::of(path);
+  ASSERT_TRUE(written);
+  EXPECT_EQ(written->names().size(), 1U);  // its own
+  for (const auto* other : {"", "[]", "{}", R"({"files": 3})", R"({"files": [3]})"}) {
+    write_file(path / "run-files.json", other);
+    EXPECT_FALSE(RunManifest::of(path)) << other;
+  }
 }
 
 TEST_F(Run, ADirectoryWithSomethingInItIsRefused) {
-  auto run = RunDirectory::open(path, ExistingRun::refuse);
-  run.write_settings(R"({"seed": 3})");
-  save(run, 4);
+  {
+    auto run = RunDirectory::open(path, ExistingRun::refuse);
+    run.plan(R"({"seed": 3})");
+    save(run, 4);
+  }
   EXPECT_THROW(RunDirectory::open(path, ExistingRun::refuse), ArgumentError);
-  const auto resumed = RunDirectory::open(path, ExistingRun::resume);
-  EXPECT_EQ(resumed.settings(), R"({"seed": 3})");
-  EXPECT_EQ(resumed.newest_whole(complaints), 4);
+  {
+    const auto resumed = RunDirectory::open(path, ExistingRun::resume);
+    EXPECT_EQ(resumed.settings(), R"({"seed": 3})");
+    EXPECT_EQ(resumed.newest_whole(complaints), 4);
+  }
   write_file(path / "notes.txt", "mine");
-  const auto over = RunDirectory::open(path, ExistingRun::overwrite);
-  EXPECT_TRUE(over.checkpoints().empty());
+  {
+    const auto over = RunDirectory::open(path, ExistingRun::overwrite);
+    over.begin();
+    EXPECT_TRUE(over.checkpoints().empty());
+  }
   EXPECT_EQ(read_file(path / "notes.txt"), "mine");
   EXPECT_THROW(RunDirectory::open(path, ExistingRun::refuse), ArgumentError);  // the notes
   EXPECT_THROW(RunDirectory::open(path, ExistingRun::resume), ArgumentError);

@@ -179,13 +179,22 @@ void tell_notes(const FinetuneCallbacks& callbacks, const DataSource& source,
 }
 
 /// Opens a resumed run, and holds its settings against those that it began with.
-std::optional<RunDirectory> open_resumed(const FinetuneSettings& settings,
-                                         const FinetuneCallbacks& callbacks) {
-  if (!settings.resume) return std::nullopt;
+RunDirectory open_resumed(const FinetuneSettings& settings, const FinetuneCallbacks& callbacks) {
   auto run = internal::open_run(settings);
   const auto began = internal::finetune_settings_from(run.settings(), run.settings_file());
   internal::require_unchanged(internal::saved_settings(settings), internal::saved_settings(began),
                               run.settings(), run.settings_file(), callbacks);
+  return run;
+}
+
+/// Opens the directory of a new run, in which nothing is changed yet.
+RunDirectory open_new(const FinetuneSettings& settings) {
+  auto run = internal::open_run(settings);
+  run.require_takeable({{"train", settings.train},
+                        {"dev", settings.dev},
+                        {"model", settings.model},
+                        {"vocab", settings.vocab}},
+                       published_files(settings.task));
   return run;
 }
 
@@ -194,15 +203,18 @@ FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sour
   if (settings.output.empty()) {
     throw ArgumentError("the output is missing: the directory of the run");
   }
-  auto run = open_resumed(settings, callbacks);
+  // What can be wrong is looked at before anything is made, and an earlier run stays whole until the
+  // first step is computed.
+  std::optional<RunDirectory> opened;
+  if (settings.resume) opened = open_resumed(settings, callbacks);
   require_complete(settings, sources);
+  if (!opened) opened = open_new(settings);
+  auto& run = *opened;
   std::optional<std::int64_t> checkpoint;
-  if (run) checkpoint = internal::checkpoint_to_resume(*run, callbacks);
+  if (settings.resume) checkpoint = internal::checkpoint_to_resume(run, callbacks);
   const internal::ThreadsDuringCall threads(settings.threads, callbacks);
-
-  // What can be wrong is looked at before anything is made.
   std::optional<fs::path> from;
-  if (checkpoint) from = run->checkpoint(*checkpoint);
+  if (checkpoint) from = run.checkpoint(*checkpoint);
   auto start = start_of(settings, callbacks.progress, from);
   require_same_vocabulary(start.tokenizer, start.config);
   const auto chosen = task_of(start, settings);
@@ -238,10 +250,10 @@ FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sour
                               .dev_name = sources.dev ? sources.dev->name() : ""};
   require_runnable(inputs, settings);
   const auto fingerprint = fingerprint_of(*train);
-  if (!run) {
-    run = internal::open_run(settings);
-    run->write_settings(internal::run_json(internal::saved_settings(settings), fingerprint));
-  } else if (!internal::began_with(run->settings(), fingerprint, run->settings_file())) {
+  if (!settings.resume) {
+    run.require_room(model.parameters().count());
+    run.plan(internal::run_json(internal::saved_settings(settings), fingerprint));
+  } else if (!internal::began_with(run.settings(), fingerprint, run.settings_file())) {
     throw ModelError(
         "the training data is not what the run began with (changed, or in another order): resume "
         "with the same file, or begin another run");
@@ -255,9 +267,7 @@ FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sour
                                      ? std::nullopt
                                      : std::optional(model.has_new_head())});
   }
-  auto result = run_finetuning(inputs, *run, settings, checkpoint, callbacks);
-  chosen.task->write_files(settings.output);
-  return result;
+  return run_finetuning(inputs, run, settings, checkpoint, callbacks);
 }
 
 }  // namespace

@@ -19,6 +19,9 @@ class FinetuneLog {
   /// The dev set's loss and metrics.
   void evaluation(const FinetuneEvaluation& evaluation);
 
+  /// The event file.
+  [[nodiscard]] const std::filesystem::path& file() const { return writer_.path(); }
+
  private:
   EventWriter writer_;
 };

@@ -33,7 +33,7 @@ class FinetuneObjective final : public internal::Objective {
         callbacks_(callbacks),
         per_epoch_(steps_per_epoch(inputs.train.size(), settings)),
         steps_(total_steps(inputs.train.size(), settings)),
-        log_(directory.tensorboard(), inputs, settings) {}
+        directory_(directory) {}
 
   [[nodiscard]] FinetuneResult result(bool finished) const {
     FinetuneResult result;
@@ -61,8 +61,11 @@ class FinetuneObjective final : public internal::Objective {
     save_checkpoint(to, inputs_.model.parameters().tensors());
     write_card(to);
   }
-  /// With the card of the whole run.
-  void published(const std::filesystem::path& directory) const override { write_card(directory); }
+  /// The card of the whole run, and what else a directory of the task's models has.
+  void published(const std::filesystem::path& directory) const override {
+    write_card(directory);
+    inputs_.task.write_files(directory);
+  }
 
   [[nodiscard]] internal::RunState& state() override { return state_; }
   [[nodiscard]] std::string state_json() const override { return state_.to_json(); }
@@ -111,7 +114,7 @@ class FinetuneObjective final : public internal::Objective {
                               .gradient_norm = step.gradient_norm,
                               .tokens_per_s = step.tokens_per_s,
                               .seconds_left = step.seconds_left};
-    log_.step(logged);
+    events().step(logged);
     if (callbacks_.step) callbacks_.step(logged);
     window_ = {};
   }
@@ -141,7 +144,7 @@ class FinetuneObjective final : public internal::Objective {
     state_.evaluations.push_back(evaluation);
     state_.stopped_early = settings_.patience > 0 && state_.without_better >= settings_.patience &&
                            state_.step < steps_;
-    log_.evaluation(evaluation);
+    events().evaluation(evaluation);
     if (callbacks_.evaluation) callbacks_.evaluation(evaluation);
     if (state_.stopped_early) {
       internal::tell(callbacks_, MessageKind::note,
@@ -157,6 +160,16 @@ class FinetuneObjective final : public internal::Objective {
   }
 
  private:
+  /// The event file, which is made when there is something to tell.
+  FinetuneLog& events() {
+    if (!log_) {
+      directory_.begin();
+      log_.emplace(directory_.tensorboard(), inputs_, settings_);
+      directory_.add_file(log_->file());
+    }
+    return *log_;
+  }
+
   [[nodiscard]] double epoch() const {
     return static_cast<double>(state_.step) / static_cast<double>(per_epoch_);
   }
@@ -213,7 +226,8 @@ class FinetuneObjective final : public internal::Objective {
   const FinetuneSettings& settings_;
   const FinetuneCallbacks& callbacks_;
   std::int64_t per_epoch_, steps_;
-  FinetuneLog log_;
+  const RunDirectory& directory_;
+  std::optional<FinetuneLog> log_;
   FinetuneState state_;
   std::vector<std::size_t> order_;
   std::int64_t shuffled_epoch_ = -1;

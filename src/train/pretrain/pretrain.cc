@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
-#include <system_error>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "bert/training/pretraining.h"
 #include "bert/weights.h"
@@ -18,9 +20,10 @@
 #include "cloze/model_sizes.h"
 #include "cloze/tokenizer.h"
 #include "cloze/vocabulary_trainer.h"
-#include "core/io/atomic_file.h"
+#include "core/fingerprint.h"
 #include "core/io/files.h"
 #include "core/io/mapped_file.h"
+#include "core/json.h"
 #include "corpus/pretraining_data.h"
 #include "train/pretrain/pretrain_objective.h"
 #include "train/pretrain/pretrain_settings.h"
@@ -43,38 +46,55 @@ std::int64_t max_length_of_model(const PretrainSettings& settings) {
       {kUsual, settings.max_length, settings.long_share > 0 ? settings.long_length : 0});
 }
 
-/// Makes the run's own tokenizer, in the directory `to`: that of `init`, of `vocab`, or one that is
-/// trained on the text.
-void make_tokenizer(const PretrainSettings& settings, const fs::path& to,
-                    const ProgressCallback& progress) {
+/// A new run's own tokenizer: that of `init`, of `vocab`, or one that is trained on the text.
+Tokenizer make_tokenizer(const PretrainSettings& settings, const ProgressCallback& progress) {
   if (!settings.init.empty()) {
-    Tokenizer::from_pretrained(find_model(settings.init, progress)).save_pretrained(to);
-    return;
+    return Tokenizer::from_pretrained(find_model(settings.init, progress));
   }
   if (!settings.vocab.empty() && files::is_directory(settings.vocab)) {
-    Tokenizer::from_pretrained(settings.vocab).save_pretrained(to);
-    return;
+    return Tokenizer::from_pretrained(settings.vocab);
   }
   const TokenizerOptions options{.lowercase = !settings.cased,
                                  .model_max_length = max_length_of_model(settings)};
-  if (!settings.vocab.empty()) {
-    Tokenizer::from_vocabulary_file(settings.vocab, options).save_pretrained(to);
-    return;
-  }
+  if (!settings.vocab.empty()) return Tokenizer::from_vocabulary_file(settings.vocab, options);
   VocabularyOptions vocabulary;
   vocabulary.size = static_cast<std::size_t>(settings.vocab_size);
   vocabulary.lowercase = !settings.cased;
   vocabulary.progress = progress;
-  const auto tokens = train_vocabulary(settings.text, vocabulary);
-  Tokenizer::from_vocabulary(tokens, options).save_pretrained(to);
+  return Tokenizer::from_vocabulary(train_vocabulary(settings.text, vocabulary), options);
 }
 
-/// A resumed run has its tokenizer.
+/// Binds `tokenizer/` in the run's directory to the settings in `run.json`.
+constexpr const char* kTokenizerFingerprint = "tokenizer-fingerprint";
+
+std::string fingerprint_of_tokenizer(std::string_view tokenizer_json, std::string_view config) {
+  return fmt::format("{:016x}", Fingerprint().add(tokenizer_json).add(config).value());
+}
+
+/// The tokenizer that a run keeps. Throws ModelError where it is not the one that it began with.
+Tokenizer kept_tokenizer(const RunDirectory& run) {
+  const auto directory = run.path() / kTokenizerDirectory;
+  auto tokenizer = Tokenizer::from_pretrained(directory);
+  const auto began = parse_json_object(run.settings(), run.settings_file());
+  const auto fingerprint = began.find(kTokenizerFingerprint);  // runs of earlier versions lack it
+  if (fingerprint != began.end() &&
+      *fingerprint !=
+          fingerprint_of_tokenizer(
+              files::text_if_readable(directory / "tokenizer.json").value_or(""),
+              files::text_if_readable(directory / "tokenizer_config.json").value_or(""))) {
+    throw ModelError(fmt::format(
+        "{} is not the tokenizer that the run began with: put that one back, or begin another run",
+        excerpt_of_path(directory)));
+  }
+  return tokenizer;
+}
+
+/// A resumed run has its tokenizer; a new one gets it as it will be read from its directory.
 Tokenizer tokenizer_of(const PretrainSettings& settings, const RunDirectory& run,
                        const ProgressCallback& progress) {
-  const fs::path kept = run.path() / "tokenizer";
-  if (!settings.resume) make_tokenizer(settings, kept, progress);
-  return Tokenizer::from_pretrained(kept);
+  if (settings.resume) return kept_tokenizer(run);
+  const auto made = make_tokenizer(settings, progress);
+  return Tokenizer::from_json(made.to_json(), made.config_to_json());
 }
 
 /// The model's shape; of a named size it has no vocabulary yet.
@@ -159,14 +179,46 @@ void require_complete(const PretrainSettings& settings) {
 }
 
 /// Opens a resumed run, and holds its settings against those that it began with.
-std::optional<RunDirectory> open_resumed(const PretrainSettings& settings,
-                                         const PretrainCallbacks& callbacks) {
-  if (!settings.resume) return std::nullopt;
+RunDirectory open_resumed(const PretrainSettings& settings, const PretrainCallbacks& callbacks) {
   auto run = internal::open_run(settings);
   const auto began = internal::pretrain_settings_from(run.settings(), run.settings_file());
   internal::require_unchanged(internal::saved_settings(settings), internal::saved_settings(began),
                               run.settings(), run.settings_file(), callbacks);
   return run;
+}
+
+std::vector<std::string> kept_tokenizer_files() {
+  std::vector<std::string> names;
+  for (const auto& file : tokenizer_files()) {
+    names.push_back(fmt::format("{}/{}", kTokenizerDirectory, file));
+  }
+  return names;
+}
+
+/// Opens the directory of a new run, in which nothing is changed yet.
+RunDirectory open_new(const PretrainSettings& settings) {
+  auto run = internal::open_run(settings);
+  std::vector<RunInput> inputs{
+      {"vocab", settings.vocab}, {"config", settings.config}, {"init", settings.init}};
+  for (const auto& text : settings.text) inputs.push_back({"text", text, true});
+  for (const auto& text : settings.dev) inputs.push_back({"dev", text, true});
+  auto files = published_files("");
+  const auto tokenizer = kept_tokenizer_files();
+  files.insert(files.end(), tokenizer.begin(), tokenizer.end());
+  run.require_takeable(inputs, files);
+  return run;
+}
+
+/// What a new run will write first: its settings, and its tokenizer.
+void plan(RunDirectory& run, const PretrainSettings& settings, std::uint64_t data_fingerprint,
+          const Tokenizer& tokenizer) {
+  auto json = nlohmann::ordered_json::parse(
+      internal::run_json(internal::saved_settings(settings), data_fingerprint));
+  json[kTokenizerFingerprint] =
+      fingerprint_of_tokenizer(tokenizer.to_json(), tokenizer.config_to_json());
+  run.plan(json.dump(2) + '\n', kept_tokenizer_files(), [tokenizer](const fs::path& directory) {
+    tokenizer.save_pretrained(directory / kTokenizerDirectory);
+  });
 }
 
 void tell_warnings(const PretrainCallbacks& callbacks, const std::vector<std::string>& warnings) {
@@ -181,18 +233,17 @@ PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallback
   if (settings.output.empty()) {
     throw ArgumentError("the output is missing: the directory of the run");
   }
-  auto opened = open_resumed(settings, callbacks);
-  // What can be wrong is looked at before anything is made.
+  // What can be wrong is looked at before anything is made, and an earlier run stays whole until the
+  // first step is computed.
+  std::optional<RunDirectory> opened;
+  if (settings.resume) opened = open_resumed(settings, callbacks);
   require_complete(settings);
   auto config = config_of(settings, callbacks.progress);
+  if (!opened) opened = open_new(settings);
+  auto& run = *opened;
   const internal::ThreadsDuringCall threads(settings.threads, callbacks);
   const auto corpus = Corpus::open(settings.text, corpus_options(settings, callbacks.progress));
   tell_warnings(callbacks, corpus->warnings());
-  if (!opened) {
-    opened = internal::open_run(settings);
-    opened->mark_begun();
-  }
-  auto& run = *opened;
   const auto tokenizer = tokenizer_of(settings, run, callbacks.progress);
   if (settings.init.empty() && settings.config.empty()) config.vocab_size = tokenizer.vocab_size();
   const auto phases = phases_of(settings);
@@ -212,13 +263,16 @@ PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallback
 
   const PretrainingData sample(corpus, tokenizer, phases.front().data);
   tell_warnings(callbacks, sample.warnings());
-  if (!settings.resume) {
-    run.write_settings(
-        internal::run_json(internal::saved_settings(settings), sample.fingerprint()));
-  } else if (!internal::began_with(run.settings(), sample.fingerprint(), run.settings_file())) {
+  if (settings.resume &&
+      !internal::began_with(run.settings(), sample.fingerprint(), run.settings_file())) {
     throw ModelError(
         "the text is not what the run began with (other files, another order, or changed content): "
         "resume with the same text, or begin another run from its model");
+  }
+  auto evaluation = evaluation_of(settings, corpus, tokenizer, callbacks.progress);
+  if (!settings.resume) {
+    run.require_room(model.parameters().count());
+    plan(run, settings, sample.fingerprint(), tokenizer);
   }
   if (callbacks.start) {
     callbacks.start({.documents = sample.documents(),
@@ -228,7 +282,6 @@ PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallback
                      .compute = options.compute});
   }
   std::optional<std::int64_t> checkpoint;
-  auto evaluation = evaluation_of(settings, corpus, tokenizer, callbacks.progress);
   if (settings.resume) checkpoint = internal::checkpoint_to_resume(run, callbacks);
   return run_pretraining({.model = model,
                           .tokenizer = tokenizer,

@@ -26,6 +26,9 @@ class PretrainLog {
   void fill_masks(internal::PretrainingModel& model, const Tokenizer& tokenizer,
                   const internal::PretrainingBatch& batch, std::int64_t step);
 
+  /// The event file.
+  [[nodiscard]] const std::filesystem::path& file() const { return writer_.path(); }
+
  private:
   EventWriter writer_;
 };

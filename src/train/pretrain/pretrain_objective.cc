@@ -18,10 +18,7 @@ class PretrainObjective final : public internal::Objective {
  public:
   PretrainObjective(PretrainInputs& inputs, const RunDirectory& directory,
                     const PretrainSettings& settings, const PretrainCallbacks& callbacks)
-      : inputs_(inputs),
-        settings_(settings),
-        callbacks_(callbacks),
-        log_(directory.tensorboard(), inputs, settings) {}
+      : inputs_(inputs), settings_(settings), callbacks_(callbacks), directory_(directory) {}
 
   [[nodiscard]] PretrainResult result(bool finished) const {
     return {.finished = finished,
@@ -116,7 +113,7 @@ class PretrainObjective final : public internal::Objective {
   void gradients_computed() override {
     const std::int64_t every = settings_.evaluate_every;
     if (every > 0 && (state_.step + 1) % every == 0) {
-      log_.histograms(inputs_.model.parameters(), true, state_.step + 1);
+      events().histograms(inputs_.model.parameters(), true, state_.step + 1);
     }
   }
 
@@ -142,7 +139,7 @@ class PretrainObjective final : public internal::Objective {
                               .waited_share = std::max(0.0, waited - waited_) / step.seconds,
                               .seconds_left = step.seconds_left,
                               .tokens = state_.tokens};
-    log_.step(logged);
+    events().step(logged);
     if (callbacks_.step) callbacks_.step(logged);
     logged_ = window_;
     window_ = {};
@@ -166,9 +163,9 @@ class PretrainObjective final : public internal::Objective {
       state_.best_step = state_.step;
       state_.best_loss = total;
     }
-    log_.evaluation(evaluation);
-    log_.histograms(inputs_.model.parameters(), false, state_.step);
-    log_.fill_masks(inputs_.model, inputs_.tokenizer, inputs_.evaluation.front(), state_.step);
+    events().evaluation(evaluation);
+    events().histograms(inputs_.model.parameters(), false, state_.step);
+    events().fill_masks(inputs_.model, inputs_.tokenizer, inputs_.evaluation.front(), state_.step);
     if (callbacks_.evaluation) callbacks_.evaluation(evaluation);
     evaluated_ = loss;
     evaluated_step_ = state_.step;
@@ -178,6 +175,16 @@ class PretrainObjective final : public internal::Objective {
   [[nodiscard]] std::int64_t best_step() const override { return state_.best_step; }
 
  private:
+  /// The event file, which is made when there is something to tell.
+  PretrainLog& events() {
+    if (!log_) {
+      directory_.begin();
+      log_.emplace(directory_.tensorboard(), inputs_, settings_);
+      directory_.add_file(log_->file());
+    }
+    return *log_;
+  }
+
   void open_data() {
     data_ = std::make_unique<PretrainingData>(inputs_.corpus, inputs_.tokenizer,
                                               inputs_.phases[state_.phase].data, state_.position);
@@ -214,7 +221,8 @@ class PretrainObjective final : public internal::Objective {
   PretrainInputs& inputs_;
   const PretrainSettings& settings_;
   const PretrainCallbacks& callbacks_;
-  PretrainLog log_;
+  const RunDirectory& directory_;
+  std::optional<PretrainLog> log_;
   std::unique_ptr<PretrainingData> data_;
   PretrainState state_;
   std::int64_t evaluated_step_ = -1;

@@ -90,6 +90,8 @@ void Loop::step() {
     fail(fmt::format("the loss of step {} is not finite", state.step + 1));
   }
   if (const auto reason = objective_.objection(pass.loss); !reason.empty()) fail(reason);
+  // The first step has shown that there is memory for all of it: now an earlier run may go.
+  directory_.begin();
   objective_.gradients_computed();
   learning_rate_ = settings_.learning_rate *
                    learning_rate_share(settings_.schedule, objective_.progress(), settings_.warmup);
@@ -160,7 +162,7 @@ void Loop::publish() {
   }
   if (step != published_step_) directory_.publish(step);
   published_step_ = step;
-  objective_.published(directory_.path());
+  directory_.publish_files([&](const std::filesystem::path& to) { objective_.published(to); });
 }
 
 }  // namespace cloze::internal

@@ -63,7 +63,7 @@ class Objective {
   virtual void parameters_changed() = 0;
   /// Writes the model's directory into a checkpoint.
   virtual void save_model(const std::filesystem::path& directory) const = 0;
-  /// Called when the best model is in the run's own directory.
+  /// Writes what the run's own directory has beside the best model.
   virtual void published(const std::filesystem::path& directory) const { (void)directory; }
 
   // The state.

@@ -1,7 +1,6 @@
 #include "train/run/run_directory.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <system_error>
 
@@ -15,21 +14,13 @@
 #include "core/io/files.h"
 #include "core/io/mapped_file.h"
 #include "core/json.h"
-#include "core/numbers.h"
+#include "core/strings.h"
+#include "train/run/held_run.h"
 
 namespace cloze {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kSettingsFile = "run.json";
-constexpr std::string_view kPrefix = "checkpoint-";
-constexpr std::string_view kBegunFile = ".run-begun";
-// What a run puts beside the checkpoints, and `overwrite` removes.
-constexpr std::array kModelFiles{
-    "config.json",    "model.safetensors",     "vocab.txt", "model.safetensors.index.json",
-    "tokenizer.json", "tokenizer_config.json", "README.md", "modules.json",
-    "1_Pooling",      "2_Normalize",           "tokenizer", "sentence_bert_config.json"};
 
 [[noreturn]] void fail(const fs::path& path, std::string_view what, const std::error_code& error) {
   throw IoError(fmt::format("cannot {} {}: {}", what, excerpt_of_path(path), error.message()));
@@ -98,113 +89,29 @@ std::string complaint_about(const fs::path& directory) {
 }
 
 std::optional<std::int64_t> step_of(const fs::path& directory) {
-  const std::string name = directory.filename().string();
-  if (!name.starts_with(kPrefix)) return std::nullopt;
-  const auto step = whole_number(std::string_view(name).substr(kPrefix.size()));
-  return step && *step >= 0 ? step : std::nullopt;
+  return step_of_checkpoint(directory.filename().string());
 }
 
-/// "model-00001-of-00002.safetensors", as `save_checkpoint` names the parts of a large model.
-bool is_shard(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return name.starts_with("model-") && name.ends_with(".safetensors") &&
-         name.find("-of-") != std::string::npos;
+/// Makes a directory in one that must be there: a run's directory that was removed stays so.
+void make_inner_directory(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directory(directory, error);
+  if (error) fail(directory, "make directory", error);
 }
 
-/// A copy of `from` that has its name once it is whole and on the disk.
-void copy_whole(const fs::path& from, const fs::path& to) {
-  make_directory(to.parent_path());
-  files::copy(from, to);
-}
-
-/// What a run that was killed while it wrote has left behind: ".NAME.tmp" of a checkpoint,
-/// ".NAME.PROCESS-NUMBER.tmp" of an AtomicFile.
-bool is_leftover(const fs::path& path) {
-  const auto file = path.filename().string();
-  if (!file.starts_with('.') || !file.ends_with(".tmp")) return false;
-  const auto begins = [name = std::string_view(file).substr(1)](std::string_view other) {
-    return name.starts_with(other);
-  };
-  return begins(kPrefix) || begins(kSettingsFile) || begins(kBegunFile) || begins("model-") ||
-         std::any_of(kModelFiles.begin(), kModelFiles.end(), begins);
+/// Gives a directory that is in the way another name: what is left in it is not the run's.
+void set_aside(const fs::path& directory) {
+  for (int number = 1; files::exists(directory); ++number) {
+    auto other = directory;
+    other += fmt::format(".kept-{}", number);
+    if (files::exists(other)) continue;
+    std::error_code error;
+    fs::rename(directory, other, error);
+    if (error) fail(directory, "rename", error);
+  }
 }
 
 }  // namespace
-
-RunDirectory RunDirectory::open(const fs::path& path, ExistingRun existing) {
-  if (existing != ExistingRun::resume) make_directory(path);
-  RunDirectory run;
-  run.path_ = path;
-  const bool has_run = files::exists(path / kSettingsFile);
-  if (existing == ExistingRun::resume) run.settings_ = read_run_settings(path);
-  const auto entries = files::list(path);
-  if (existing == ExistingRun::refuse && has_run) {
-    throw ArgumentError(fmt::format(
-        "{} holds another run: resume it, overwrite it, or give another directory", path.string()));
-  }
-  if (existing == ExistingRun::refuse && !entries.empty()) {
-    throw ArgumentError(fmt::format("{} is not empty: give a directory that is", path.string()));
-  }
-  const bool begun =
-      has_run || std::any_of(entries.begin(), entries.end(), [](const fs::path& entry) {
-        return entry.filename().string().find(kBegunFile) != std::string::npos;
-      });
-  if (existing == ExistingRun::overwrite && !begun && !entries.empty()) {
-    throw ArgumentError(
-        fmt::format("{} is not empty and holds no run, and overwriting replaces only what a run "
-                    "wrote: give a directory that is empty, or a run's",
-                    path.string()));
-  }
-  std::vector<fs::path> leftovers;
-  for (const auto& entry : entries) {
-    const bool overwritten =
-        existing == ExistingRun::overwrite && (step_of(entry).has_value() || is_shard(entry));
-    if ((begun && is_leftover(entry)) || overwritten) leftovers.push_back(entry);
-  }
-  if (existing == ExistingRun::overwrite) {
-    if (files::is_directory(run.tensorboard())) {
-      auto events = files::list(run.tensorboard());
-      std::erase_if(events, [](const fs::path& file) {
-        return !file.filename().string().starts_with("events.out.tfevents.");
-      });
-      leftovers.insert(leftovers.end(), events.begin(), events.end());
-    }
-    for (const auto* name : kModelFiles) leftovers.push_back(path / name);
-    // Last, so that what is left of a removal that was interrupted can be removed again.
-    leftovers.push_back(path / kSettingsFile);
-    leftovers.push_back(path / kBegunFile);
-  }
-  for (const auto& leftover : leftovers) files::remove_tree(leftover);
-  if (existing == ExistingRun::overwrite) {
-    std::error_code ignored;
-    fs::remove(run.tensorboard(), ignored);  // unless there is something else in it
-  }
-  return run;
-}
-
-std::string run_settings_file(const fs::path& directory) {
-  return (directory / kSettingsFile).string();
-}
-
-std::string RunDirectory::settings_file() const { return run_settings_file(path_); }
-
-std::string read_run_settings(const fs::path& directory) {
-  if (!files::exists(directory / kSettingsFile)) {
-    throw ArgumentError(fmt::format("{} holds no run to resume ({} is missing)",
-                                    excerpt_of_path(directory), kSettingsFile));
-  }
-  return std::string(MappedFile::open(directory / kSettingsFile)->text());
-}
-
-void RunDirectory::mark_begun() const {
-  files::write_text(path_ / kBegunFile, "A run of Cloze that has no run.json yet.\n");
-}
-
-void RunDirectory::write_settings(std::string_view json) {
-  files::write_text(path_ / kSettingsFile, json);
-  settings_ = std::string(json);
-  files::remove_tree(path_ / kBegunFile);
-}
 
 std::vector<std::int64_t> RunDirectory::checkpoints() const {
   std::vector<std::int64_t> steps;
@@ -216,7 +123,7 @@ std::vector<std::int64_t> RunDirectory::checkpoints() const {
 }
 
 fs::path RunDirectory::checkpoint(std::int64_t step) const {
-  return path_ / fmt::format("{}{}", kPrefix, step);
+  return path_ / fmt::format("{}{}", kCheckpointPrefix, step);
 }
 
 std::optional<std::int64_t> RunDirectory::newest_whole(std::vector<std::string>& complaints) const {
@@ -231,18 +138,43 @@ std::optional<std::int64_t> RunDirectory::newest_whole(std::vector<std::string>&
   return std::nullopt;
 }
 
+void RunDirectory::while_held(const std::function<void()>& change) const {
+  held_->lock.require_held();
+  try {
+    change();
+  } catch (const IoError&) {
+    held_->lock.require_held();
+    throw;
+  }
+}
+
 void RunDirectory::save(std::int64_t step,
-                        const std::function<void(const fs::path&)>& write) const {
+                        const std::function<void(const std::filesystem::path&)>& write) const {
+  begin();
+  while_held([&] { save_whole(step, write); });
+}
+
+void RunDirectory::save_whole(
+    std::int64_t step, const std::function<void(const std::filesystem::path&)>& write) const {
+  if (!held_->settings.empty() && !files::exists(path_ / kSettingsFile)) {
+    files::write_text(path_ / kSettingsFile, held_->settings);  // somebody has removed it
+  }
   const auto target = checkpoint(step);
-  const auto temporary = path_ / fmt::format(".{}{}.tmp", kPrefix, step);
+  const auto name = target.filename().string();
+  const auto temporary = path_ / fmt::format(".{}.tmp", name);
   files::remove_tree(temporary);
   try {
-    make_directory(temporary);
+    make_inner_directory(temporary);
     write(temporary);
     write_checksums(temporary);
     for (const auto& file : files::list_recursively(temporary)) sync(file);
     sync(temporary);
-    files::remove_tree(target);  // of a run that was resumed from before it
+    auto names = names_in(temporary);
+    for (auto& file : names) file = name + '/' + file;
+    held_->lock.require_held();
+    remove_checkpoint(step);  // of a run that was resumed from before it
+    held_->list(names, path_);
+    set_aside(target);
     std::error_code error;
     fs::rename(temporary, target, error);
     if (error) fail(target, "rename into", error);
@@ -255,23 +187,61 @@ void RunDirectory::save(std::int64_t step,
 }
 
 void RunDirectory::publish(std::int64_t step) const {
-  const auto from = checkpoint(step);
-  for (const auto& file : files::list_recursively(from)) {
-    const auto name = file.lexically_relative(from);
-    if (name == kOptimizerFile || name == kTrainerStateFile || name == kChecksumFile) continue;
-    copy_whole(file, path_ / name);
+  begin();
+  while_held([&] {
+    const auto from = checkpoint(step);
+    auto names = names_in(from);
+    std::erase_if(names, [](const std::string& name) {
+      return name == kOptimizerFile || name == kTrainerStateFile || name == kChecksumFile;
+    });
+    publish_from(from, names);
+  });
+}
+
+void RunDirectory::publish_files(const std::function<void(const fs::path&)>& write) const {
+  begin();
+  while_held([&] {
+    const auto temporary = path_ / kPublishedDirectory;
+    files::remove_tree(temporary);
+    try {
+      make_inner_directory(temporary);
+      write(temporary);
+      publish_from(temporary, names_in(temporary));
+    } catch (...) {
+      std::error_code ignored;
+      fs::remove_all(temporary, ignored);
+      throw;
+    }
+    files::remove_tree(temporary);
+  });
+}
+
+void RunDirectory::publish_from(const fs::path& directory,
+                                const std::vector<std::string>& names) const {
+  held_->require_own(names, path_);
+  held_->list(names, path_);
+  for (const auto& name : names) {
+    for (auto slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1))
+      make_inner_directory(path_ / name.substr(0, slash));
+    // Each has its name once it is whole and on the disk.
+    if (!name.ends_with('/')) files::copy(directory / name, path_ / name);
   }
   sync(path_);
 }
 
+void RunDirectory::remove_checkpoint(std::int64_t step) const {
+  held_->written.remove(path_, checkpoint(step).filename().string());
+}
+
 void RunDirectory::prune(std::int64_t keep, std::span<const std::int64_t> others) const {
-  const auto steps = checkpoints();
-  const auto count = static_cast<std::int64_t>(steps.size());
-  for (std::int64_t i = 0; i + keep < count; ++i) {
-    const auto step = steps[static_cast<std::size_t>(i)];
-    if (std::find(others.begin(), others.end(), step) == others.end())
-      files::remove_tree(checkpoint(step));
-  }
+  while_held([&] {
+    const auto steps = checkpoints();
+    const auto count = static_cast<std::int64_t>(steps.size());
+    for (std::int64_t i = 0; i + keep < count; ++i) {
+      const auto step = steps[static_cast<std::size_t>(i)];
+      if (std::find(others.begin(), others.end(), step) == others.end()) remove_checkpoint(step);
+    }
+  });
 }
 
 }  // namespace cloze

@@ -1,8 +1,12 @@
 #include "train/run/saved_settings.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cstddef>
+#include <system_error>
 
 #include "core/strings.h"
+#include "core/utf8.h"
 
 namespace cloze::internal {
 namespace {
@@ -11,7 +15,36 @@ std::string fingerprint_text(std::uint64_t fingerprint) {
   return fmt::format("{:016x}", fingerprint);
 }
 
+constexpr const char* kText = "text";
+constexpr const char* kBytes = "bytes";
+
 }  // namespace
+
+nlohmann::json setting_json(const std::string& text) {
+  if (utf8::valid_prefix(text) == text.size()) return text;
+  std::string bytes;
+  for (const char byte : text) bytes += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return {{kText, std::string(utf8::ValidText(text).text())}, {kBytes, bytes}};
+}
+
+void read_setting(const nlohmann::json& json, std::string& text) {
+  if (!json.is_object()) {
+    json.get_to(text);
+    return;
+  }
+  const auto bytes = json.at(kBytes).get<std::string>();
+  constexpr int kBase = 16;
+  text.clear();
+  for (std::size_t i = 0; i < bytes.size(); i += 2) {
+    unsigned byte = 0;
+    const char* const end = bytes.data() + std::min(i + 2, bytes.size());
+    const auto [stopped, error] = std::from_chars(bytes.data() + i, end, byte, kBase);
+    if (error != std::errc() || stopped != end || end != bytes.data() + i + 2) {
+      throw ArgumentError("its bytes are not pairs of hexadecimal digits");
+    }
+    text += static_cast<char>(byte);
+  }
+}
 
 std::string run_json(const std::vector<SavedSetting>& settings, std::uint64_t fingerprint) {
   nlohmann::ordered_json json;

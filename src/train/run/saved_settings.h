@@ -12,6 +12,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -45,12 +46,12 @@ struct SavedSetting {
 
 // How each type of setting stands in JSON.
 template <class T>
-requires std::is_arithmetic_v<T> || std::same_as<T, std::string> nlohmann::json setting_json(
-    const T& value) {
-  return value;
-}
+requires std::is_arithmetic_v<T> nlohmann::json setting_json(const T& value) { return value; }
+/// A text that is not UTF-8, as names of files may be, is an object: the text with replacements, for
+/// people, and its bytes, so that the run finds its files again.
+[[nodiscard]] nlohmann::json setting_json(const std::string& text);
+void read_setting(const nlohmann::json& json, std::string& text);
 inline void read_setting(const nlohmann::json& json, double& value) { json.get_to(value); }
-inline void read_setting(const nlohmann::json& json, std::string& value) { json.get_to(value); }
 template <std::integral T>
 void read_setting(const nlohmann::json& json, T& value) {
   if constexpr (std::same_as<T, bool>) {
@@ -62,19 +63,24 @@ void read_setting(const nlohmann::json& json, T& value) {
   }
 }
 
-inline nlohmann::json setting_json(const std::filesystem::path& path) { return path.string(); }
+inline nlohmann::json setting_json(const std::filesystem::path& path) {
+  return setting_json(path.string());
+}
 inline void read_setting(const nlohmann::json& json, std::filesystem::path& path) {
-  path = json.get<std::string>();
+  std::string text;
+  read_setting(json, text);
+  path = text;
 }
 
 inline nlohmann::json setting_json(const std::vector<std::filesystem::path>& paths) {
   auto json = nlohmann::json::array();
-  for (const auto& path : paths) json.push_back(path.string());
+  for (const auto& path : paths) json.push_back(setting_json(path));
   return json;
 }
 inline void read_setting(const nlohmann::json& json, std::vector<std::filesystem::path>& paths) {
-  const auto names = json.get<std::vector<std::string>>();
-  paths.assign(names.begin(), names.end());
+  const auto names = json.get<std::vector<nlohmann::json>>();
+  paths.resize(names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) read_setting(names[i], paths[i]);
 }
 
 /// A probability that may be left to the configuration: -1.
@@ -134,15 +140,14 @@ void read_setting(const nlohmann::json& json, const Converted<Get, Set>& setting
   setting.set(json.get<std::invoke_result_t<Get>>());
 }
 
-/// The settings of a list, for `run.json`. Bytes that are not UTF-8 are replaced, as a file of JSON
-/// cannot hold them.
+/// The settings of a list, for `run.json`.
 class SettingsWriter {
  public:
   template <class T>
   void operator()(std::string_view name, const T& value, bool may_change = false) {
-    const auto text =
-        setting_json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    settings_.push_back({std::string(name), may_change, nlohmann::json::parse(text)});
+    // Through the text of the file: a number that JSON has not, such as nan, is null there.
+    settings_.push_back(
+        {std::string(name), may_change, nlohmann::json::parse(setting_json(value).dump())});
   }
   [[nodiscard]] const std::vector<SavedSetting>& settings() const { return settings_; }
 
