@@ -54,6 +54,10 @@ class Checkpoint {
   /// Drops the tensor's pages from resident memory; its views stay valid and read them again.
   void release(std::string_view name) const;
 
+  /// Throws IoError where one of the files has been cut short or written to since it was opened, so
+  /// that what tensors show may be another model's (cloze/memory_faults.h). `tensor` looks too.
+  void require_unchanged() const;
+
   /// `__metadata__` of the (first) file: "format" is "pt" in files that transformers writes.
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const;
 

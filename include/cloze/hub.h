@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,9 @@
 
 #pragma GCC visibility push(default)
 namespace cloze {
+
+/// Takes a sentence for a person. May be called by several threads, one after another.
+using NoticeCallback = std::function<void(const std::string& sentence)>;
 
 /// Where the Hub and its cache are, and how patient to be. `from_environment` reads the variables
 /// that huggingface_hub reads.
@@ -36,8 +40,10 @@ struct HubSettings {
   std::chrono::seconds longest_wait{60};      ///< a server that asks for more patience is given up
   bool verify = false;          ///< compute the checksums of what is in the cache already, too
   ProgressCallback progress{};  ///< told of the bytes that come
+  /// Told, as a sentence, what is waited for: that another process holds the lock of a file.
+  NoticeCallback notice{};
 
-  /// Throws ArgumentError for a variable that makes no sense.
+  /// Throws ArgumentError for a variable that makes no sense, and where none says where the cache is.
   [[nodiscard]] static HubSettings from_environment();
 };
 
@@ -78,15 +84,18 @@ struct HubModel {
 /// `pull_model` does.
 [[nodiscard]] HubModel hub_model(std::string_view name, const HubSettings& settings);
 
-/// The model cache: `$CLOZE_CACHE`, else `$XDG_CACHE_HOME/cloze`, else `$HOME/.cache/cloze`.
+/// The model cache: `$CLOZE_CACHE`, else `$XDG_CACHE_HOME/cloze`, else `$HOME/.cache/cloze`. Throws
+/// IoError where none of them is set.
 [[nodiscard]] std::filesystem::path model_cache();
 
 /// Where a model is: `directory_or_name` if it is a directory, else the directory of that name in
 /// the model cache (of "owner/name", also the last part alone), else the model of that name on the
-/// Hub, fetched unless its cache has it; `progress` is told of a download. Throws IoError saying
+/// Hub, fetched unless its cache has it; `progress` is told of a download, and `notice` as
+/// HubSettings::notice is. Throws IoError saying
 /// where was looked, and as `hub_model` does.
 [[nodiscard]] std::filesystem::path find_model(const std::string& directory_or_name,
-                                               const ProgressCallback& progress = {});
+                                               const ProgressCallback& progress = {},
+                                               const NoticeCallback& notice = {});
 
 }  // namespace cloze
 

@@ -45,7 +45,7 @@ class TextReader {
   ~TextReader();
 
   /// The next item; nothing at the end. Throws IoError, and FormatError for a line with more tabs
-  /// than one under `Tabs::pair`.
+  /// than one under `Tabs::pair` and for one over 1 GiB.
   [[nodiscard]] std::optional<TextItem> next();
 
   /// Items until they hold `bytes` of text or the input ends: a piece of a stream to work on at
@@ -63,7 +63,7 @@ class TextReader {
  private:
   struct [[gnu::visibility("hidden")]] Lines;
   TextReader(Tabs tabs, std::string kind);
-  [[nodiscard]] TextItem item(std::string_view line) const;
+  [[nodiscard]] TextItem item(std::string line) const;
 
   Tabs tabs_;
   std::string kind_;                // "argument", "line"

@@ -69,6 +69,9 @@ struct EncodeOptions {
   std::int32_t max_length = 512;  ///< tokens, special ones included; used when truncating
   std::int32_t stride = 0;        ///< tokens shared by neighbouring overflow windows
   OffsetUnit offsets = OffsetUnit::code_points;
+  /// Whether an Encoding keeps what is cut off, as its `overflowing` windows. Without them a long
+  /// text is read only as far as it is kept.
+  bool overflowing = true;
 };
 
 /// An end of a text.
@@ -191,6 +194,11 @@ class Tokenizer {
                            const EncodeOptions& options = {}, Alignment* alignment = nullptr) const;
   [[nodiscard]] Batch pack(std::span<const TextPair> pairs, const EncodeOptions& options = {},
                            Alignment* alignment = nullptr) const;
+
+  /// The tokens of a text (or pair), special ones included, counted without keeping them: memory does
+  /// not grow with the text. Throws ArgumentError for texts over 1 GiB.
+  [[nodiscard]] std::int64_t count_tokens(std::string_view text) const;
+  [[nodiscard]] std::int64_t count_tokens(std::string_view text, std::string_view pair) const;
 
   /// Writes `tokenizer.json`, `vocab.txt` and `tokenizer_config.json` into `directory` (made if it
   /// is not there), as transformers reads them. Throws IoError.

@@ -105,6 +105,8 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
   };
   word_embeddings_ = weights.take(shapes.word.name, shapes.word.shape());
   embeddings_.word = ops::resident(device, word_embeddings_);
+  // A device with memory of its own has copies.
+  if (embeddings_.word.bytes().data() == word_embeddings_.bytes().data()) watch_ = weights.watch();
   embeddings_.position = table(shapes.position);
   embeddings_.token_type = table(shapes.token_type);
   embeddings_.norm = weights.layer_norm(device, shapes.norm, c.layer_norm_eps);
@@ -156,7 +158,9 @@ void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOut
     }
     if (options.output_attentions) output->attentions.assign(layers_.size(), Tensor());
   } else {
+    if (watch_) watch_();
     nn::forward(context, embeddings_, batch, hidden);
+    if (watch_) watch_();
     std::int64_t probabilities = 0;
     for (std::int64_t i = 0; i < batch.sequences(); ++i) {
       probabilities += config_.num_attention_heads * batch.length(i) * batch.length(i);

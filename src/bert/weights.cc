@@ -114,6 +114,11 @@ Tensor CheckpointWeights::take(const std::string& name, const Shape& shape) {
 
 void CheckpointWeights::release(const std::string& name) {
   if (const auto* found = names_.stored(name)) checkpoint_.release(*found);
+  checkpoint_.require_unchanged();
+}
+
+std::function<void()> CheckpointWeights::watch() const {
+  return [checkpoint = checkpoint_] { checkpoint.require_unchanged(); };
 }
 
 RandomWeights::RandomWeights(const BertConfig& config, std::uint64_t seed)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -34,8 +35,13 @@ class WeightSource {
   /// `shape`, naming it and both shapes; a dimension of -1 takes what is there.
   [[nodiscard]] virtual Tensor take(const std::string& name, const Shape& shape) = 0;
 
-  /// Says that the tensor's bytes are not needed any more.
+  /// Says that the tensor's bytes are not needed any more. Throws IoError where they were those of a
+  /// file that has been changed meanwhile.
   virtual void release(const std::string& name) = 0;
+
+  /// What tells, as long as a model lives, that tables which it reads in place are still those that
+  /// were taken: a function that throws IoError otherwise. Empty where nothing can change them.
+  [[nodiscard]] virtual std::function<void()> watch() const { return {}; }
 
   /// The linear layers, packed for `device` as one product, their outputs one after another. Throws
   /// ModelError as `take`.
@@ -53,6 +59,7 @@ class CheckpointWeights final : public WeightSource {
   [[nodiscard]] bool contains(const std::string& name) const override;
   [[nodiscard]] Tensor take(const std::string& name, const Shape& shape) override;
   void release(const std::string& name) override;
+  [[nodiscard]] std::function<void()> watch() const override;
 
  private:
   Checkpoint checkpoint_;

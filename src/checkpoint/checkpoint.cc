@@ -1,5 +1,6 @@
 #include "cloze/checkpoint.h"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -23,6 +24,7 @@ struct Checkpoint::Contents {
   std::filesystem::path path;
   std::map<std::string, StoredTensor, std::less<>> tensors;
   std::map<std::string, std::string> metadata;
+  std::vector<std::shared_ptr<const MappedFile>> files;
   bool any_file = false;
 
   void add_file(const std::filesystem::path& file);
@@ -40,6 +42,8 @@ namespace fs = std::filesystem;
 
 void Checkpoint::Contents::add(std::string name, StoredTensor tensor, const fs::path& file) {
   const auto [place, added] = tensors.emplace(std::move(name), std::move(tensor));
+  const auto& in = place->second.storage->file();
+  if (added && std::find(files.begin(), files.end(), in) == files.end()) files.push_back(in);
   if (added) return;
   throw FormatError(fmt::format("{}: tensor {} is in {} already", file.string(),
                                 in_quotes(place->first), place->second.info.file));
@@ -83,7 +87,7 @@ void Checkpoint::Contents::add_bundle(const fs::path& index) {
 
 void Checkpoint::Contents::add_shards(const fs::path& index_path) {
   const auto origin = index_path.string();
-  const auto weight_map = read_shard_index(MappedFile::open(index_path)->text(), origin);
+  const auto weight_map = read_shard_index(files::read_text(index_path), origin);
   std::map<std::string, std::size_t> shards;  // and how many tensors the index says each has
   for (const auto& [name, shard] : weight_map) ++shards[shard];
   for (const auto& [shard, count] : shards) {
@@ -159,7 +163,15 @@ bool Checkpoint::contains(std::string_view name) const {
 
 const TensorInfo& Checkpoint::info(std::string_view name) const { return contents_->at(name).info; }
 
-Tensor Checkpoint::tensor(std::string_view name) const { return read(contents_->at(name)); }
+Tensor Checkpoint::tensor(std::string_view name) const {
+  const auto& stored = contents_->at(name);
+  stored.storage->file()->require_unchanged();
+  return read(stored);
+}
+
+void Checkpoint::require_unchanged() const {
+  for (const auto& file : contents_->files) file->require_unchanged();
+}
 
 void Checkpoint::release(std::string_view name) const { cloze::release(contents_->at(name)); }
 

@@ -14,7 +14,6 @@
 #include "checkpoint/read_config.h"
 #include "cloze/error.h"
 #include "core/io/files.h"
-#include "core/io/mapped_file.h"
 #include "core/json.h"
 #include "formats/tensorflow/tensor_bundle.h"
 
@@ -362,7 +361,7 @@ BertConfig internal::read_config(const std::filesystem::path& directory) {
     }
     path = google;
   }
-  auto config = BertConfig::from_json(MappedFile::open(path)->text(), path.string());
+  auto config = BertConfig::from_json(files::read_text(path), path.string());
   // modeling.py of google-research/bert computes the tanh approximation under the name "gelu".
   // Where PyTorch weights lie beside its configuration (as pytorch-pretrained-bert saved them), the
   // name is PyTorch's.

@@ -42,7 +42,7 @@ std::string readable(const std::string& text, const std::vector<LabelScore>& lab
   if (several) return label_lines(text, labels);
   const auto width = terminal_width();
   const auto& label = labels.front();
-  return fmt::format("{:7.4f}  {}  {}\n", label.score, padded(label.label, 12),
+  return fmt::format("{:7.4f}  {}  {}\n", label.score, padded(printable(label.label), 12),
                      shortened(text, width > 60 ? width - 24 : 36));
 }
 

@@ -17,6 +17,7 @@ struct Command {
   std::string_view name;
   std::string_view summary;
   void (*run)(Arguments arguments);
+  std::string_view lighter = {};  ///< what to give it where memory is short; empty for nothing
 };
 
 /// All commands, in the order in which `cloze --help` lists them.

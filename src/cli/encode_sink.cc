@@ -44,7 +44,8 @@ class TerminalSink final : public EncodeSink {
     }
     const auto shown = std::min(most_rows, encoded.ids.size());
     for (std::size_t row = 0; row < shown; ++row) {
-      text += fmt::format("    {} {}\n", padded(shape_.tokenizer.id_to_token(encoded.ids[row]), 14),
+      text += fmt::format("    {} {}\n",
+                          padded(printable(shape_.tokenizer.id_to_token(encoded.ids[row])), 14),
                           first_values(encoded.values.subspan(row * columns, columns)));
     }
     if (shown < encoded.ids.size()) {

@@ -45,9 +45,9 @@ std::string readable(const std::string& text, const std::vector<FilledMask>& mas
   for (std::size_t m = 0; m < masks.size(); ++m) {
     if (masks.size() > 1) lines += fmt::format("  [MASK] {} of {}\n", m + 1, masks.size());
     for (const auto& candidate : masks[m].candidates) {
-      lines +=
-          fmt::format("  {:7.4f}  {} {:>6}  {}\n", candidate.score, padded(candidate.token, 16),
-                      candidate.id, shortened(candidate.sequence, width > 60 ? width - 36 : 24));
+      lines += fmt::format("  {:7.4f}  {} {:>6}  {}\n", candidate.score,
+                           padded(printable(candidate.token), 16), candidate.id,
+                           shortened(candidate.sequence, width > 60 ? width - 36 : 24));
     }
   }
   return lines;

@@ -66,6 +66,31 @@ void append_json(std::string& out, std::string_view text) {
 void append_json(std::string& out, float value) { append_number(out, value); }
 void append_json(std::string& out, double value) { append_number(out, value); }
 
+std::string printable(std::string_view text) {
+  std::string result;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto length = character(text.substr(at)).length;
+    const auto shown = text.substr(at, length);
+    const auto first = static_cast<unsigned char>(text[at]);
+    at += std::max<std::size_t>(length, 1);
+    // Of two bytes, C1: what a terminal may obey too.
+    const bool control =
+        first < 0x20 || first == 0x7F || (shown.size() == 2 && first == 0xC2 && shown[1] < '\xA0');
+    if (length == 0) {
+      result += replacement;
+    } else if (first == '\n') {
+      result += "\\n";
+    } else if (first == '\t') {
+      result += "\\t";
+    } else if (control) {
+      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(shown.back()));
+    } else {
+      result += shown;
+    }
+  }
+  return result;
+}
+
 std::size_t display_width(std::string_view text) {
   std::size_t width = 0;
   for (std::size_t at = 0; at < text.size();) {
@@ -131,6 +156,8 @@ std::string clock_text(double seconds) {
 std::string json_text(const nlohmann::ordered_json& json) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }
+
+void print_notice(const std::string& sentence) { fmt::print(stderr, "note: {}\n", sentence); }
 
 void print(std::string_view text) {
   auto out = Output::standard_output();

@@ -79,6 +79,10 @@ void append_object(std::string& out, const Fields&... fields) {
   out += '}';
 }
 
+/// `text` with control characters written as \n, \t or \x1b, which a terminal would obey, and bytes
+/// that are not UTF-8 as U+FFFD: for labels and tokens that stand in a line.
+[[nodiscard]] std::string printable(std::string_view text);
+
 /// Columns that UTF-8 `text` takes in a terminal: wide characters two, combining marks none.
 [[nodiscard]] std::size_t display_width(std::string_view text);
 
@@ -101,6 +105,9 @@ void append_object(std::string& out, const Fields&... fields) {
 
 /// The JSON on one line; bytes that are not UTF-8 become U+FFFD.
 [[nodiscard]] std::string json_text(const nlohmann::ordered_json& json);
+
+/// Writes a sentence for a person to standard error: "note: ...".
+void print_notice(const std::string& sentence);
 
 /// Writes to standard output all that a command has to say.
 void print(std::string_view text);

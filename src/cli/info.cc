@@ -55,7 +55,7 @@ std::string readable(const ModelInfo& info) {
   const auto& config = info.config;
   std::string text;
   const auto line = [&](std::string_view name, const std::string& value) {
-    text += fmt::format("{:<14}{}\n", name, value);
+    text += fmt::format("{:<14}{}\n", name, printable(value));
   };
   line("model", info.directory.string());
   line("architecture", fmt::format("{} ({})", architecture(config), config.model_type));

@@ -10,8 +10,10 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/memory_faults.h"
 #include "cli/process.h"
 #include "cloze/error.h"
+#include "cloze/memory_faults.h"
 #include "cloze/output.h"
 #include "cloze/threads.h"
 #include "cloze/version.h"
@@ -22,8 +24,13 @@ using cloze::cli::Arguments;
 
 constexpr std::string_view about = "Cloze: BERT, whole. Text in, understanding out.";
 
-/// The one line about a failure, whatever the message held.
+/// The one line about a failure, whatever the message held. Of one that holds a value without end
+/// the beginning and the end are shown: what it is about, and what to do.
 int fail(int code, std::string message) {
+  constexpr std::size_t longest = 1800, kept_at_end = 300;
+  if (message.size() > longest) {
+    message.replace(longest - kept_at_end, message.size() - longest, " ... ");
+  }
   std::replace_if(
       message.begin(), message.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
   while (message.ends_with(' ')) message.pop_back();
@@ -55,8 +62,10 @@ void run(Arguments arguments) {
 
 int main(int argc, char** argv) {
   cloze::cli::prepare_process();
+  cloze::cli::handle_memory_faults();
   try {
     run(Arguments(argv, static_cast<std::size_t>(argc)).subspan(argc > 0 ? 1 : 0));
+    cloze::require_no_cut_file();
     tell_of_missing_threads();
     return 0;
   } catch (const cloze::ClosedPipe&) {
@@ -64,7 +73,7 @@ int main(int argc, char** argv) {
   } catch (const cloze::cli::UsageError& error) {
     return fail(2, error.what());
   } catch (const std::bad_alloc&) {
-    return fail(1, "there is not enough memory: try a smaller --batch-tokens");
+    return fail(1, "there is not enough memory");
   } catch (const std::exception& error) {
     return fail(1, error.what());
   }

@@ -101,7 +101,9 @@ void ModelOptions::add_computation(CLI::App& app) {
             std::int64_t{1} << 24);
 }
 
-std::filesystem::path ModelOptions::root() const { return find_model(model, terminal_progress()); }
+std::filesystem::path ModelOptions::root() const {
+  return find_model(model, terminal_progress(), print_notice);
+}
 
 std::filesystem::path ModelOptions::directory() const { return transformer_directory(root()); }
 

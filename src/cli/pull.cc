@@ -94,6 +94,7 @@ void run_pull(Arguments arguments) {
   settings.verify = verify;
   settings.connections = connections;
   settings.progress = terminal_progress();
+  settings.notice = print_notice;
   auto out = Output::standard_output();
   for (const auto& name : names) {
     const auto model = as_usage([&] { return pull_model(name, settings); });

@@ -50,9 +50,9 @@ std::string readable(const std::string& text, const std::vector<TaggedEntity>& e
   const auto width = terminal_width();
   auto lines = shortened(text, width) + '\n';
   for (const auto& entity : entities) {
-    lines += fmt::format("  {:7.4f}  {} {:>5}-{:<5} {}\n", entity.score, padded(entity.label, 12),
-                         entity.offsets.begin, entity.offsets.end,
-                         shortened(entity.word, width > 70 ? width - 40 : 30));
+    lines += fmt::format("  {:7.4f}  {} {:>5}-{:<5} {}\n", entity.score,
+                         padded(printable(entity.label), 12), entity.offsets.begin,
+                         entity.offsets.end, shortened(entity.word, width > 70 ? width - 40 : 30));
   }
   return lines;
 }
@@ -70,7 +70,7 @@ std::string columns(const std::vector<std::string_view>& words,
                     const std::vector<WordLabel>& labels) {
   std::string lines;
   for (std::size_t w = 0; w < words.size(); ++w) {
-    lines += fmt::format("{}\t{}\n", words[w], labels[w].label);
+    lines += fmt::format("{}\t{}\n", words[w], printable(labels[w].label));
   }
   return lines + '\n';
 }

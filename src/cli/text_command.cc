@@ -53,7 +53,7 @@ SentenceEncodeOptions sentence_limits(const TextLimits& limits) {
 std::string label_lines(const std::string& text, const std::vector<LabelScore>& labels) {
   auto lines = shortened(text, terminal_width()) + '\n';
   for (const auto& label : labels) {
-    lines += fmt::format("  {:7.4f}  {}\n", label.score, label.label);
+    lines += fmt::format("  {:7.4f}  {}\n", label.score, printable(label.label));
   }
   return lines;
 }

@@ -55,9 +55,10 @@ void append_table(std::string& text, const Encoding& encoding, std::size_t width
   };
   for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
     const auto id = fmt::format("{}", encoding.ids[i]);
-    const auto column = std::max(display_width(encoding.tokens[i]), id.size()) + 1;
+    const auto token = printable(encoding.tokens[i]);
+    const auto column = std::max(display_width(token), id.size()) + 1;
     if (used > 0 && used + column > width) flush();
-    tokens += padded(encoding.tokens[i], column);
+    tokens += padded(token, column);
     ids += padded(id, column);
     used += column;
   }
@@ -96,6 +97,7 @@ void run_tokenize(Arguments arguments) {
   if (offsets == "bytes") encode.offsets = OffsetUnit::bytes;
   if (texts.max_length > 0) {
     encode.truncation = Truncation::longest_first;
+    encode.overflowing = false;
     encode.max_length = static_cast<std::int32_t>(texts.max_length);
   }
   auto reader = texts.reader();

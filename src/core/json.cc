@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
-#include "core/io/mapped_file.h"
+#include "core/io/files.h"
 
 namespace cloze {
 namespace {
@@ -46,7 +46,8 @@ nlohmann::json parse_json(std::string_view text, const std::string& origin) {
     throw FormatError(fmt::format("{} is not valid JSON: {}", origin,
                                   describe_json_error(error.what(), error.byte)));
   } catch (const nlohmann::json::exception& error) {  // a number beyond a double
-    throw FormatError(fmt::format("{} is not usable JSON: {}", origin, in_quotes(error.what())));
+    throw FormatError(
+        fmt::format("{} is not usable JSON: {}", origin, describe_json_error(error.what())));
   }
 }
 
@@ -61,7 +62,7 @@ nlohmann::json parse_json_object(std::string_view text, const std::string& origi
 }
 
 nlohmann::json read_json_object(const std::filesystem::path& path) {
-  return parse_json_object(MappedFile::open(path)->text(), path.string());
+  return parse_json_object(files::read_text(path), path.string());
 }
 
 void refuse_zero_bytes(std::string_view text, const std::string& origin, std::size_t offset) {
@@ -75,6 +76,12 @@ std::string describe_json_error(std::string_view what, std::size_t byte) {
   // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ..."
   if (const auto at = what.find(": "); at != std::string_view::npos) what.remove_prefix(at + 2);
   return fmt::format("{} at byte {}", excerpt(what), byte);
+}
+
+std::string describe_json_error(std::string_view what) {
+  // "[json.exception.type_error.302] type must be string, but is number"
+  if (const auto at = what.find("] "); at != std::string_view::npos) what.remove_prefix(at + 2);
+  return excerpt(what);
 }
 
 std::string json_excerpt(const nlohmann::json& value) {

@@ -37,6 +37,9 @@ void refuse_zero_bytes(std::string_view text, const std::string& origin, std::si
 /// "syntax error ... at byte 12".
 [[nodiscard]] std::string describe_json_error(std::string_view what, std::size_t byte);
 
+/// The same of an error about values: "type must be string, but is number".
+[[nodiscard]] std::string describe_json_error(std::string_view what);
+
 /// A value as JSON for a message: cut short after 80 bytes; what is not UTF-8 is replaced.
 [[nodiscard]] std::string json_excerpt(const nlohmann::json& value);
 

@@ -12,16 +12,19 @@
 #include <limits>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "core/clock.h"
+#include "core/threads/process_executor.h"
 
 namespace cloze {
 
 /// Makes items number `first`, `first` + 1, ... up to `end` (not included), at most `ahead` of them
-/// before they are asked for. With no threads each is made when it is asked for.
+/// before they are asked for. With no threads each is made when it is asked for. Where the system
+/// refuses threads there are fewer, and thread_status() tells.
 template <class Item>
 class OrderedPrefetch {
  public:
@@ -39,6 +42,9 @@ class OrderedPrefetch {
     slots_.resize(static_cast<std::size_t>(std::max<std::int64_t>(ahead, 1)));
     try {
       for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    } catch (const std::system_error& refused) {
+      // Those that there are make all items, and without any `next` does: the same ones, later.
+      note_missing_threads(threads, static_cast<int>(threads_.size()), refused.what());
     } catch (...) {
       stop();
       throw;

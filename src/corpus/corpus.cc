@@ -15,8 +15,8 @@
 
 #include "cloze/error.h"
 #include "core/fingerprint.h"
-#include "core/io/descriptor.h"
 #include "core/io/files.h"
+#include "core/io/input_file.h"
 #include "core/progress_counter.h"
 #include "core/strings.h"
 #include "core/utf8.h"
@@ -24,52 +24,6 @@
 
 namespace cloze {
 namespace {
-
-// A regular file, open for reading. Read, not mapped: a mapped file that is cut short while it is
-// read ends the process.
-class InputFile {
- public:
-  // O_NONBLOCK: a pipe is refused below, not waited for.
-  explicit InputFile(std::string path)
-      : path_(std::move(path)),
-        descriptor_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (!descriptor_) fail(errno);
-    struct stat status {};
-    if (::fstat(descriptor_.get(), &status) != 0) fail(errno);
-    if (S_ISDIR(status.st_mode)) fail("it is a directory");
-    if (!S_ISREG(status.st_mode)) fail("it is not a regular file");
-    size_ = status.st_size;
-  }
-  InputFile(const InputFile&) = delete;
-  InputFile& operator=(const InputFile&) = delete;
-  InputFile(InputFile&&) = delete;
-  InputFile& operator=(InputFile&&) = delete;
-  ~InputFile() = default;
-
-  [[nodiscard]] std::int64_t size() const { return size_; }
-
-  void read(std::int64_t offset, char* data, std::size_t count) const {
-    while (count > 0) {
-      const auto got = ::pread(descriptor_.get(), data, count, offset);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) fail(errno);
-      if (got == 0) fail("it has become shorter while it is in use");
-      data += got;
-      offset += got;
-      count -= static_cast<std::size_t>(got);
-    }
-  }
-
- private:
-  [[noreturn]] void fail(std::string_view cause) const {
-    throw IoError(fmt::format("cannot read {}: {}", excerpt_of_path(path_), cause));
-  }
-  [[noreturn]] void fail(int cause) const { fail(std::generic_category().message(cause)); }
-
-  std::string path_;
-  Descriptor descriptor_;
-  std::int64_t size_ = 0;
-};
 
 // The files that `path` stands for.
 void add_files(const std::filesystem::path& path, std::vector<std::string>& found) {
@@ -231,8 +185,9 @@ std::shared_ptr<const Corpus> Corpus::open(std::span<const std::filesystem::path
     scan.begin_file();
     for (std::int64_t at = 0; at < entry.size;) {
       const auto count = std::min<std::int64_t>(entry.size - at, chunk);
-      file.read(at, buffer.data(), static_cast<std::size_t>(count));
-      const std::string_view bytes(buffer.data(), static_cast<std::size_t>(count));
+      const auto part = std::span(buffer).first(static_cast<std::size_t>(count));
+      file.read(at, std::as_writable_bytes(part));
+      const std::string_view bytes(part.data(), part.size());
       if (at == 0) require_text(bytes, entry.path);
       fingerprint.add(bytes);
       scan.run(bytes);
@@ -289,13 +244,11 @@ void Corpus::read(std::int64_t block, std::string& buffer, std::vector<DocumentP
     const auto upto = std::min(end, file->begin + file->size);
     if (upto <= at) continue;  // an empty file
     const InputFile input(file->path);
-    if (input.size() != file->size) {
-      throw IoError(fmt::format("{} has changed: it had {} bytes when it was first read and has {}",
-                                file->path, file->size, input.size()));
-    }
-    char* const data = buffer.data() + (at - begin);
-    input.read(at - file->begin, data, static_cast<std::size_t>(upto - at));
-    std::string_view text(data, static_cast<std::size_t>(upto - at));
+    input.require_size(file->size);
+    const auto target = std::span(buffer).subspan(static_cast<std::size_t>(at - begin),
+                                                  static_cast<std::size_t>(upto - at));
+    input.read(at - file->begin, std::as_writable_bytes(target));
+    std::string_view text(target.data(), target.size());
     at = upto;
     if (options_.documents == DocumentBreak::file) {
       text = trimmed(text);

@@ -9,6 +9,8 @@
 
 #include "cloze/error.h"
 #include "core/strings.h"
+#include "core/utf8.h"
+#include "datasets/labels.h"
 
 namespace cloze {
 namespace {
@@ -116,6 +118,7 @@ std::optional<LabelledText> LabelledTextReader::next_example() {
   }
   for (const auto& label : example.labels) {
     if (trimmed(label).empty()) fail("has an empty label");
+    require_utf8_label(label, place(result.line));
   }
   return result;
 }
@@ -268,6 +271,9 @@ std::optional<LabelledText> LabelledTextReader::next() {
   example.text = required_text(*row, text_, *table_, "text");
   if (pair_) example.pair = required_text(*row, *pair_, *table_, "second text");
   example.labels = labels(*row);
+  for (const auto& label : example.labels) {
+    if (utf8::valid_prefix(label) != label.size()) require_utf8_label(label, place(row->line));
+  }
   return example;
 }
 

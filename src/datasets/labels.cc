@@ -8,6 +8,7 @@
 #include "cloze/error.h"
 #include "core/json.h"
 #include "core/numbers.h"
+#include "core/utf8.h"
 
 namespace cloze {
 LabelSet::LabelSet(std::vector<std::string> labels) : names_(std::move(labels)) {
@@ -48,6 +49,12 @@ std::int32_t LabelSet::id(std::string_view label, const std::string& place) cons
       "{} has the label {}, which the model does not know: it knows {}; correct the row, or "
       "train with such rows too",
       place, in_quotes(label), excerpt_of_list(names_)));
+}
+
+void require_utf8_label(std::string_view label, const std::string& place) {
+  if (utf8::valid_prefix(label) == label.size()) return;
+  throw FormatError(fmt::format("{} has the label {}, which is not UTF-8: save the file as UTF-8",
+                                place, in_quotes(label)));
 }
 
 std::string label_of(const BertConfig& config, std::size_t index) {

@@ -39,6 +39,10 @@ class LabelSet {
   std::map<std::string, std::int32_t, std::less<>> ids_;
 };
 
+/// Throws FormatError, beginning with `place`, for a label that is not UTF-8. Of texts such bytes count
+/// as U+FFFD; two labels would become one.
+void require_utf8_label(std::string_view label, const std::string& place);
+
 /// The name that a trained model gives to output `index` of its head.
 [[nodiscard]] std::string label_of(const BertConfig& config, std::size_t index);
 

@@ -6,7 +6,7 @@
 
 #include "cloze/error.h"
 #include "cloze/squad.h"
-#include "core/io/mapped_file.h"
+#include "core/io/files.h"
 #include "core/json.h"
 #include "core/strings.h"
 #include "datasets/squad_answers.h"
@@ -111,7 +111,7 @@ SquadData parse_squad(std::string_view json, const std::string& origin,
 }
 
 SquadData read_squad(const std::filesystem::path& path, std::int64_t max_questions) {
-  return parse_squad(MappedFile::open(path)->text(), path.string(), max_questions);
+  return parse_squad(files::read_text(path), path.string(), max_questions);
 }
 
 }  // namespace cloze

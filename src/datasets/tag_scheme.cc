@@ -8,6 +8,8 @@
 
 #include "cloze/error.h"
 #include "core/strings.h"
+#include "core/utf8.h"
+#include "datasets/labels.h"
 
 namespace cloze {
 namespace {
@@ -149,6 +151,12 @@ BrokenOff convert_to_iob2(std::span<TaggedSentence> sentences, TagScheme scheme,
 TaggedTexts in_iob2(std::vector<TaggedSentence> sentences, const TagPlace& place) {
   TaggedTexts texts;
   texts.sentences = std::move(sentences);
+  for (const auto& sentence : texts.sentences) {
+    for (std::size_t word = 0; word < sentence.tags.size(); ++word) {
+      const auto& tag = sentence.tags[word];
+      if (utf8::valid_prefix(tag) != tag.size()) require_utf8_label(tag, place(sentence, word));
+    }
+  }
   texts.scheme = find_scheme(texts.sentences, place);
   auto broken = convert_to_iob2(texts.sentences, texts.scheme, place);
   texts.broken_off = broken.entities;

@@ -12,54 +12,60 @@
 
 #include "cloze/error.h"
 #include "core/io/descriptor.h"
-#include "core/io/mapped_file.h"
+#include "core/io/files.h"
 #include "core/strings.h"
 
 namespace cloze {
 
+namespace {
+
+/// Longer than any line of text: what goes on so long is a device or a binary file.
+constexpr std::size_t kLongestLine = std::size_t{1} << 30;
+
+}  // namespace
+
 /// An open file and the part of it that has been read and not yet handed out.
 struct TextReader::Lines {
-  static constexpr std::size_t chunk = std::size_t{1} << 18;
+  static constexpr std::size_t kChunk = std::size_t{1} << 18;
 
   std::string name;
   Descriptor file;  // none for standard input
   int descriptor = -1;
-  bool ended = false;
   std::int64_t size = 0;
-  std::string buffer;
-  std::size_t begin = 0;  // first byte of the buffer that has not been handed out
+  std::string chunk;
+  std::size_t begin = 0, end = 0;  // the bytes of the chunk that have not been handed out
+  bool ended = false;              // a terminal that has ended is not read again
 
-  /// Reads a further chunk; false at the end of the file.
+  /// Reads a further chunk once all is handed out; false at the end of the file.
   bool fill() {
     if (ended) return false;
-    buffer.erase(0, begin);
-    begin = 0;
-    const auto have = buffer.size();
-    buffer.resize(have + chunk);
-    const auto got = read_some(descriptor, std::as_writable_bytes(std::span(buffer)).subspan(have));
-    if (got < 0)
+    chunk.resize(kChunk);
+    const auto got = read_some(descriptor, std::as_writable_bytes(std::span(chunk)));
+    if (got < 0) {
       throw IoError(
           fmt::format("cannot read {}: {}", name, std::generic_category().message(errno)));
-    buffer.resize(have + static_cast<std::size_t>(got));
+    }
+    begin = 0;
+    end = static_cast<std::size_t>(got);
     ended = got == 0;
     return !ended;
   }
 
-  /// The next line with its end; empty at the end of the file. Valid until the next call.
-  std::string_view line() {
-    std::size_t searched = begin;
-    while (true) {
-      const auto end = buffer.find('\n', searched);
-      if (end != std::string::npos) {
-        const auto from = std::exchange(begin, end + 1);
-        return std::string_view(buffer).substr(from, begin - from);
+  /// Puts the next line, with its end, into `line`, which is empty at the end of the file.
+  void read_line(std::string& line, std::int64_t number) {
+    line.clear();
+    while (begin < end || fill()) {
+      const auto rest = std::string_view(chunk).substr(begin, end - begin);
+      const auto newline = rest.find('\n');
+      const auto part = rest.substr(0, newline == std::string_view::npos ? newline : newline + 1);
+      if (part.size() > kLongestLine - line.size()) {
+        throw FormatError(
+            fmt::format("line {} of {} is longer than a text can be (1 GiB): is it a text file?",
+                        number, name));
       }
-      const auto left = buffer.size() - begin;
-      if (!fill()) {
-        const auto from = std::exchange(begin, buffer.size());
-        return std::string_view(buffer).substr(from);
-      }
-      searched = begin + left;
+      line += part;
+      begin += part.size();
+      if (newline != std::string_view::npos) return;
     }
   }
 };
@@ -102,14 +108,13 @@ TextReader::TextReader(TextReader&&) noexcept = default;
 TextReader& TextReader::operator=(TextReader&&) noexcept = default;
 TextReader::~TextReader() = default;
 
-TextItem TextReader::item(std::string_view line) const {
-  if (tabs_ == Tabs::pair) {
-    if (line.find('\t') == std::string_view::npos) return {std::string(line), std::nullopt, count_};
+TextItem TextReader::item(std::string line) const {
+  if (tabs_ == Tabs::pair && line.find('\t') != std::string::npos) {
     auto item = split_pair(line, place(count_));
     item.number = count_;
     return item;
   }
-  return {std::string(line), std::nullopt, count_};
+  return {std::move(line), std::nullopt, count_};
 }
 
 std::optional<TextItem> TextReader::next() {
@@ -120,15 +125,16 @@ std::optional<TextItem> TextReader::next() {
     bytes_read_ += static_cast<std::int64_t>(text.size());
     return item(text);
   }
-  auto line = lines_->line();
+  std::string line;
+  lines_->read_line(line, count_ + 1);
   if (line.empty()) return std::nullopt;
   ++count_;
   bytes_read_ += static_cast<std::int64_t>(line.size());
   if (line.back() == '\n') {
-    line.remove_suffix(1);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    line.pop_back();
+    if (!line.empty() && line.back() == '\r') line.pop_back();
   }
-  return item(line);
+  return item(std::move(line));
 }
 
 std::vector<TextItem> TextReader::next_items(std::int64_t bytes) {
@@ -158,9 +164,7 @@ std::int64_t TextReader::total_bytes() const {
   return bytes;
 }
 
-std::string read_text(const std::filesystem::path& path) {
-  return std::string(MappedFile::open(path)->text());
-}
+std::string read_text(const std::filesystem::path& path) { return files::read_text(path); }
 
 TextItem split_pair(std::string_view line, const std::string& place) {
   const auto tab = line.find('\t');

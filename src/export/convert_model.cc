@@ -21,7 +21,6 @@
 #include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
 #include "core/io/files.h"
-#include "core/io/mapped_file.h"
 #include "core/io/whole_directory.h"
 #include "core/json.h"
 #include "core/strings.h"
@@ -44,7 +43,7 @@ bool write_tokenizer(const fs::path& source, const BertConfig& config, bool dist
   const auto tokenizer = Tokenizer::from_pretrained(source);
   tokenizer.save_pretrained(directory);
   const auto path = directory / "tokenizer_config.json";
-  auto settings = parse_json_object(MappedFile::open(path)->text(), path.string());
+  auto settings = parse_json_object(files::read_text(path), path.string());
   if (!tokenizer.model_max_length()) settings["model_max_length"] = config.max_position_embeddings;
   if (distilbert) settings["tokenizer_class"] = "DistilBertTokenizer";
   files::write_text(path, settings.dump(2) + "\n");
@@ -56,12 +55,12 @@ bool write_tokenizer(const fs::path& source, const BertConfig& config, bool dist
 void write_modules(const fs::path& source, const fs::path& transformer, const fs::path& directory) {
   if (!files::exists(source / "modules.json")) return;
   const auto settings = sentence_settings(source);  // refuses what is none
-  const auto text = MappedFile::open(source / "modules.json");
-  auto modules = parse_json(text->text(), (source / "modules.json").string());
+  auto modules = parse_json(files::read_text(source / "modules.json"),
+                            (source / "modules.json").string());
   const auto copy = [](const fs::path& from, const fs::path& to) {
     if (!files::exists(from)) return;
     make_directory(to.parent_path());
-    files::write_text(to, MappedFile::open(from)->text());
+    files::copy(from, to);
   };
   for (auto& module : modules) {
     const auto path = module.value("path", "");

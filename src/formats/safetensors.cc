@@ -163,7 +163,7 @@ class HeaderReader {
     fail(fmt::format("the header is not valid JSON: {}",
                      syntax != nullptr
                          ? describe_json_error(error.what(), syntax->byte + kLengthBytes)
-                         : in_quotes(error.what())));
+                         : describe_json_error(error.what())));
   }
 
  private:

@@ -17,8 +17,10 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
+#include "core/clock.h"
 #include "core/io/atomic_file.h"
 #include "core/io/files.h"
+#include "core/strings.h"
 #include "hub/checksum.h"
 #include "hub/http.h"
 
@@ -36,6 +38,30 @@ namespace fs = std::filesystem;
 
 std::error_code last_error() { return {errno, std::generic_category()}; }
 
+/// The process that holds a lock on the open file, as Linux tells; empty where it does not.
+std::string holder_of(int descriptor) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) return {};
+  std::istringstream lines(files::text_if_readable("/proc/locks").value_or(""));
+  // "1: FLOCK  ADVISORY  WRITE 4242 08:01:131 0 EOF": the process, and device and inode of the file.
+  std::string number, kind, rule, access, process, file;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    words >> number >> kind >> rule >> access >> process >> file;
+    if (kind == "FLOCK" && file.ends_with(fmt::format(":{}", status.st_ino))) return process;
+  }
+  return {};
+}
+
+std::string waiting_for(const fs::path& path, int descriptor) {
+  const auto process = holder_of(descriptor);
+  return fmt::format(
+      "waiting for {}, which downloads the same file and holds {}; if it hangs or is stopped, end "
+      "it{}",
+      process.empty() ? "another process" : fmt::format("process {}", process),
+      excerpt_of_path(path), process.empty() ? "" : fmt::format(" (kill {})", process));
+}
+
 void write_text(const fs::path& path, const std::string& text) {
   files::make_directory(path.parent_path());
   files::write_text(path, text);
@@ -43,8 +69,11 @@ void write_text(const fs::path& path, const std::string& text) {
 
 }  // namespace
 
-FileLock::FileLock(const fs::path& path, const std::atomic<bool>* cancelled) {
+FileLock::FileLock(const fs::path& path, const std::atomic<bool>* cancelled,
+                   const NoticeCallback& notice) {
   make_directory(path.parent_path());
+  const auto begin = Clock::now();
+  bool told = !notice;
   for (;;) {
     // The mode is huggingface_hub's: users who share a cache can wait for each other.
     descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0664);
@@ -56,6 +85,10 @@ FileLock::FileLock(const fs::path& path, const std::atomic<bool>* cancelled) {
       if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) {
         ::close(descriptor_);
         throw http::Cancelled();
+      }
+      if (!told && seconds_since(begin) > 1) {
+        notice(waiting_for(path, descriptor_));
+        told = true;
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }

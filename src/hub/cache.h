@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "cloze/hub.h"
 #include "hub/names.h"
 
 namespace cloze::hub {
@@ -22,8 +23,10 @@ namespace cloze::hub {
 /// An exclusive lock on a file, shared with the `filelock` of Python. Released when it goes.
 class FileLock {
  public:
-  /// Waits for it; http::Cancelled ends the wait once `cancelled` is true. Throws IoError.
-  FileLock(const std::filesystem::path& path, const std::atomic<bool>* cancelled);
+  /// Waits for it; http::Cancelled ends the wait once `cancelled` is true. `notice`, where it is not
+  /// empty, is told once when it takes more than a second, and who holds the lock. Throws IoError.
+  FileLock(const std::filesystem::path& path, const std::atomic<bool>* cancelled,
+           const NoticeCallback& notice = {});
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
   FileLock(FileLock&&) = delete;

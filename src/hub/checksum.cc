@@ -10,7 +10,7 @@
 #include <openssl/evp.h>
 
 #include "cloze/error.h"
-#include "core/io/mapped_file.h"
+#include "core/io/input_file.h"
 #include "hub/names.h"
 
 namespace cloze::hub {
@@ -50,21 +50,14 @@ bool is_checksum(std::string_view etag) {
 }
 
 std::string checksum_of(const std::filesystem::path& path, std::string_view etag) {
-  const auto file = MappedFile::open(path);
+  const InputFile file(path);
   const bool git = etag.size() == kSha1Digits;
   Digest digest(git ? EVP_sha1() : EVP_sha256());
   if (git) {
-    const auto header = fmt::format("blob {}", file->bytes().size());
+    const auto header = fmt::format("blob {}", file.size());
     digest.add(std::as_bytes(std::span(header.c_str(), header.size() + 1)));  // with its NUL
   }
-  // In pieces that are let go, so that memory does not fill with a file of gigabytes.
-  constexpr std::size_t kPiece = std::size_t{1} << 24;
-  for (auto rest = file->bytes(); !rest.empty();) {
-    const auto piece = rest.first(std::min(kPiece, rest.size()));
-    digest.add(piece);
-    file->release(piece);
-    rest = rest.subspan(piece.size());
-  }
+  file.for_each_part([&digest](std::span<const std::byte> bytes) { digest.add(bytes); });
   return digest.hex();
 }
 

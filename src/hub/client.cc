@@ -110,6 +110,7 @@ http::Response Client::exchange(const std::string& what, http::Request request, 
     try {
       response = http_.exchange(request, sink);
     } catch (const http::ConnectionError& error) {
+      answered_ = answered_ || error.answered;
       const auto message = fmt::format("{}: {}: {}", what, shown(origin), in_quotes(error.what()));
       if (error.temporary) throw TemporaryError(message);
       throw IoError(message);
@@ -225,7 +226,7 @@ Revision Client::resolve() {
     }
   } catch (const nlohmann::json::exception& error) {
     throw FormatError(fmt::format("{} is not a description of a model ({}): is HF_ENDPOINT a Hub?",
-                                  origin, in_quotes(error.what())));
+                                  origin, describe_json_error(error.what())));
   }
   if (!is_commit(revision.commit) ||
       (is_commit(reference_.revision) && revision.commit != reference_.revision)) {

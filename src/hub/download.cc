@@ -81,14 +81,14 @@ bool has_blob(const fs::path& blob, const RemoteFile& file) {
 
 std::int64_t fetch_blob(Client& client, const ModelCache& cache, const std::string& commit,
                         const RemoteFile& file, const Advance& advance,
-                        const std::atomic<bool>* cancelled) {
+                        const NoticeCallback& notice, const std::atomic<bool>* cancelled) {
   const auto blob = cache.blob(file.etag);
   const auto report_there = [&] { advance(file.size.value_or(0)); };
   if (has_blob(blob, file)) {
     report_there();
     return 0;
   }
-  const FileLock lock(cache.lock(file.etag), cancelled);
+  const FileLock lock(cache.lock(file.etag), cancelled, notice);
   if (has_blob(blob, file)) {  // somebody else was at it
     report_there();
     return 0;

@@ -21,6 +21,7 @@ using Advance = std::function<void(std::int64_t)>;
 /// is not what its checksum says, twice.
 [[nodiscard]] std::int64_t fetch_blob(Client& client, const ModelCache& cache,
                                       const std::string& commit, const RemoteFile& file,
-                                      const Advance& advance, const std::atomic<bool>* cancelled);
+                                      const Advance& advance, const NoticeCallback& notice,
+                                      const std::atomic<bool>* cancelled);
 
 }  // namespace cloze::hub

@@ -127,7 +127,7 @@ std::vector<Module> modules_of(const std::string& text, const std::string& origi
     }
   } catch (const nlohmann::json::exception& error) {
     throw FormatError(
-        fmt::format("{} is not a list of modules: {}", origin, in_quotes(error.what())));
+        fmt::format("{} is not a list of modules: {}", origin, describe_json_error(error.what())));
   }
   return modules;
 }

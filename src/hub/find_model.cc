@@ -1,4 +1,6 @@
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -9,16 +11,29 @@
 #include "core/strings.h"
 
 namespace cloze {
-std::filesystem::path model_cache() {
+namespace {
+
+/// Nothing where no variable says where it is.
+std::optional<std::filesystem::path> known_cache() {
   if (const auto cache = environment_variable("CLOZE_CACHE")) return *cache;
   if (const auto cache = environment_variable("XDG_CACHE_HOME")) {
     return std::filesystem::path(*cache) / "cloze";
   }
-  return std::filesystem::path(environment_variable("HOME").value_or(".")) / ".cache" / "cloze";
+  if (const auto home = environment_variable("HOME")) {
+    return std::filesystem::path(*home) / ".cache" / "cloze";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::filesystem::path model_cache() {
+  if (auto cache = known_cache()) return *std::move(cache);
+  throw IoError("HOME is not set: set CLOZE_CACHE to the directory that models are kept in");
 }
 
 std::filesystem::path find_model(const std::string& directory_or_name,
-                                 const ProgressCallback& progress) {
+                                 const ProgressCallback& progress, const NoticeCallback& notice) {
   if (directory_or_name.empty()) {
     throw IoError("the model's name is empty: give a directory, or a name in the model cache");
   }
@@ -30,19 +45,23 @@ std::filesystem::path find_model(const std::string& directory_or_name,
                     "and weights",
                     excerpt_of_path(given)));
   }
-  const auto cache = model_cache();
-  if (given.is_relative()) {
-    for (const auto& candidate : {cache / given, cache / given.filename()}) {
+  const auto cache = known_cache();
+  if (cache && given.is_relative()) {
+    for (const auto& candidate : {*cache / given, *cache / given.filename()}) {
       if (files::is_directory(candidate)) return candidate;
     }
   }
   const auto nowhere =
-      fmt::format("there is no model {}: neither a directory of that name nor {} exists",
-                  excerpt_of_path(given), excerpt_of_path(cache / given.filename()));
+      cache ? fmt::format("there is no model {}: neither a directory of that name nor {} exists",
+                          excerpt_of_path(given), excerpt_of_path(*cache / given.filename()))
+            : fmt::format(
+                  "there is no directory {}, and HOME is not set to look for a cache of models",
+                  excerpt_of_path(given));
 #if CLOZE_HAVE_HUB
   if (!is_hub_name(directory_or_name)) throw IoError(nowhere);
   auto settings = HubSettings::from_environment();
   settings.progress = progress;
+  settings.notice = notice;
   try {
     return hub_model(directory_or_name, settings).directory;
   } catch (const IoError& error) {
@@ -50,6 +69,7 @@ std::filesystem::path find_model(const std::string& directory_or_name,
   }
 #else
   static_cast<void>(progress);
+  static_cast<void>(notice);
   throw IoError(nowhere + "; this build of Cloze does not fetch models from the Hub");
 #endif
 }

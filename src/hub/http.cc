@@ -161,7 +161,7 @@ Response Client::exchange(const Request& request, const Sink& sink) {
   if (result != CURLE_OK) {
     const auto detail = exchange.error.substr(0, exchange.error.find('\0'));
     throw ConnectionError(detail.empty() ? curl_library().easy_strerror(result) : detail,
-                          is_temporary(result));
+                          is_temporary(result), !exchange.response.headers.empty());
   }
   auto& response = exchange.response;
   response.url = request.url;

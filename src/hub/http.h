@@ -44,8 +44,10 @@ using Sink = std::function<void(const Response&, std::span<const std::byte>)>;
 /// No answer, or not all of it: refused, cut, silent for too long.
 class ConnectionError : public IoError {
  public:
-  ConnectionError(const std::string& what, bool temporary) : IoError(what), temporary(temporary) {}
+  ConnectionError(const std::string& what, bool temporary, bool answered)
+      : IoError(what), temporary(temporary), answered(answered) {}
   bool temporary;  ///< whether another try may do better: not where a certificate is wrong
+  bool answered;   ///< whether an answer had begun to come
 };
 
 /// The exchange was given up because somebody asked for that.

@@ -55,7 +55,11 @@ void for_each_at_once(std::vector<Item>& items, int threads, const HubSettings& 
   {
     std::vector<std::jthread> team;
     const auto size = std::min(items.size(), static_cast<std::size_t>(std::max(threads, 1)));
-    for (std::size_t i = 0; i < size; ++i) team.emplace_back(run);
+    try {
+      for (std::size_t i = 1; i < size; ++i) team.emplace_back(run);
+    } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): fewer do as well, later
+    }
+    run();
   }
   if (failure) std::rethrow_exception(failure);
 }
@@ -72,7 +76,6 @@ class Pull {
     hub::Client client(settings_, reference_, nullptr);
     const auto revision = client.resolve();
     commit_ = revision.commit;
-    cache_.make_directories();
     const auto origin = fmt::format("{} on {}", reference_.name, settings_.endpoint);
     const auto read = [&](const std::string& file) {
       fetch({file});
@@ -86,7 +89,7 @@ class Pull {
     }
     const auto files = hub::choose_files(revision.files, read, origin);
     fetch(files);
-    cache_.set_whole(commit_, files);
+    note_whole(files);
     cache_.set_commit(reference_.revision, commit_);
 
     HubModel model{.name = reference_.name,
@@ -104,6 +107,16 @@ class Pull {
   }
 
  private:
+  /// Notes that the snapshot is whole. Who may only read the cache needs no note: the files are there.
+  void note_whole(const std::vector<std::string>& files) const {
+    if (cache_.whole(commit_) == files) return;
+    try {
+      cache_.set_whole(commit_, files);
+    } catch (const IoError&) {
+      if (!received_.empty()) throw;
+    }
+  }
+
   /// Brings files into the snapshot, unless they are there.
   void fetch(const std::vector<std::string>& names) {
     std::vector<hub::RemoteFile> files;
@@ -113,6 +126,7 @@ class Pull {
       if (!there) files.push_back({.name = name, .etag = {}, .size = {}});
     }
     if (files.empty()) return;
+    cache_.make_directories();
     const auto at_once = [&](const auto& work) {
       for_each_at_once(files, settings_.connections, settings_, reference_, work);
     };
@@ -136,10 +150,17 @@ class Pull {
               [](const auto& a, const auto& b) { return a.size > b.size; });
     ProgressCounter progress(settings_.progress, reference_.name, bytes, "bytes");
     std::mutex mutex;
+    NoticeCallback notice;
+    if (settings_.notice) {
+      notice = [&](const std::string& sentence) {
+        const std::lock_guard lock(mutex);
+        settings_.notice(sentence);
+      };
+    }
     at_once([&](hub::Client& client, hub::RemoteFile& file, const std::atomic<bool>* cancelled) {
       const auto received = hub::fetch_blob(
           client, cache_, commit_, file, [&](std::int64_t count) { progress.advance(count); },
-          cancelled);
+          notice, cancelled);
       cache_.link(commit_, file.name, file.etag);
       const std::lock_guard lock(mutex);
       received_[file.name] += received;

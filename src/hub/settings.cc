@@ -25,27 +25,35 @@ bool is_true(const char* name) {
   return std::find(words.begin(), words.end(), value) != words.end();
 }
 
-fs::path home() { return environment_variable("HOME").value_or("."); }
-
 /// A path from the environment; a leading ~ is the home directory.
 std::optional<fs::path> path_variable(const char* name) {
   const auto value = environment_variable(name);
   if (!value) return std::nullopt;
-  if (*value == "~") return home();
-  if (value->starts_with("~/")) return home() / value->substr(2);
-  return fs::path(*value);
+  if (*value != "~" && !value->starts_with("~/")) return fs::path(*value);
+  const auto home = environment_variable("HOME");
+  if (!home) {
+    throw ArgumentError(fmt::format("{} is {}, and HOME is not set: give it a whole path", name,
+                                    in_quotes(*value)));
+  }
+  return *value == "~" ? fs::path(*home) : fs::path(*home) / value->substr(2);
 }
 
-fs::path hugging_face_home() {
-  if (auto path = path_variable("HF_HOME")) return *path;
-  return path_variable("XDG_CACHE_HOME").value_or(home() / ".cache") / "huggingface";
+/// Nothing where no variable says where it is.
+std::optional<fs::path> hugging_face_home() {
+  if (auto path = path_variable("HF_HOME")) return path;
+  if (auto path = path_variable("XDG_CACHE_HOME")) return *path / "huggingface";
+  const auto home = environment_variable("HOME");
+  if (!home) return std::nullopt;
+  return fs::path(*home) / ".cache" / "huggingface";
 }
 
 fs::path hub_cache() {
   for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"}) {
     if (auto path = path_variable(name)) return *path;
   }
-  return hugging_face_home() / "hub";
+  if (const auto home = hugging_face_home()) return *home / "hub";
+  throw ArgumentError(
+      "HOME is not set, so there is no place for downloaded models: set HF_HOME to a directory");
 }
 
 /// The token and where it comes from. A token that could not stand in a header is refused here, and
@@ -59,9 +67,12 @@ std::pair<std::string, std::string> find_token() {
     source = name;
   }
   if (token.empty()) {
-    const auto path = path_variable("HF_TOKEN_PATH").value_or(hugging_face_home() / "token");
-    token = trimmed(files::text_if_readable(path).value_or(""));
-    source = path.string();
+    auto path = path_variable("HF_TOKEN_PATH");
+    if (const auto home = hugging_face_home(); !path && home) path = *home / "token";
+    if (path) {
+      token = trimmed(files::text_if_readable(*path).value_or(""));
+      source = path->string();
+    }
   }
   if (token.empty()) return {};
   const bool printable =

@@ -82,8 +82,8 @@ InspectedText inspected_text(const Tokenizer& tokenizer, std::string text,
     if (!truncate) throw TextTooLong("the text", count, limit);
     options.truncation = Truncation::longest_first;
     options.max_length = static_cast<std::int32_t>(limit);
+    options.overflowing = false;
     result.encoding = encode();
-    result.encoding.overflowing.clear();
   }
   result.batch.append(result.encoding.ids, result.encoding.type_ids);
   result.words = merge_words(result);

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "core/strings.h"
 #include "core/utf8.h"
 
 namespace cloze {
@@ -17,14 +18,18 @@ std::size_t characters(const std::string& text) {
 }  // namespace
 
 std::string ReportTable::text() const {
+  auto rows = rows_;  // printable: labels may hold anything
+  for (auto& row : rows) {
+    for (auto& cell : row) cell = excerpt(cell);
+  }
   std::vector<std::size_t> widths;
-  for (const auto& row : rows_) {
+  for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t c = 0; c < row.size(); ++c)
       widths[c] = std::max(widths[c], characters(row[c]));
   }
   std::string text;
-  for (const auto& row : rows_) {
+  for (const auto& row : rows) {
     for (std::size_t c = 0; c < row.size(); ++c) {
       const std::string space(widths[c] - characters(row[c]), ' ');
       text += c == 0 ? row[c] + space : "  " + space + row[c];

@@ -14,13 +14,22 @@ namespace {
 
 TokenizedText tokenize_one(const Tokenizer& tokenizer, const Texts::Text& text, std::int64_t limit,
                            const EncodeOptions* cut) {
-  auto batch = text.second ? tokenizer(text.first, *text.second) : tokenizer(text.first);
-  if (batch.total_tokens() <= limit || cut == nullptr) {
-    return {std::move(batch.input_ids), std::move(batch.token_type_ids)};
+  // Where nothing is to be cut, one token more tells that the text is too long.
+  const EncodeOptions probe{.truncation = Truncation::longest_first,
+                            .max_length = static_cast<std::int32_t>(limit + 1)};
+  const auto& options = cut != nullptr ? *cut : probe;
+  Batch batch;
+  if (text.second) {
+    tokenizer.append_to(batch, text.first, *text.second, options);
+  } else {
+    tokenizer.append_to(batch, text.first, options);
   }
-  auto encoding = text.second ? tokenizer.encode(text.first, *text.second, *cut)
-                              : tokenizer.encode(text.first, *cut);
-  return {std::move(encoding.ids), std::move(encoding.type_ids)};
+  return {std::move(batch.input_ids), std::move(batch.token_type_ids)};
+}
+
+std::int64_t whole_length(const Tokenizer& tokenizer, const Texts::Text& text) {
+  return text.second ? tokenizer.count_tokens(text.first, *text.second)
+                     : tokenizer.count_tokens(text.first);
 }
 
 }  // namespace
@@ -50,7 +59,7 @@ std::vector<TokenizedText> tokenize(const Tokenizer& tokenizer, const Texts& tex
   });
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     if (sequences[i].length() <= limit) continue;
-    throw TextTooLong(name_of_text(limits.name, i), sequences[i].length(), limit);
+    throw TextTooLong(name_of_text(limits.name, i), whole_length(tokenizer, texts[i]), limit);
   }
   return sequences;
 }
@@ -108,7 +117,9 @@ std::vector<Tensor> token_rows(std::span<const TokenizedText> sequences, const W
   return rows;
 }
 
-std::vector<std::int32_t> code_point_bounds(std::string_view text) {
+std::vector<std::int32_t> code_point_bounds(std::string_view text, std::size_t most) {
+  constexpr std::size_t kLongest = 4;  // bytes of a code point
+  if (most < text.size() / kLongest) text = text.substr(0, (most + 1) * kLongest);
   const utf8::ValidText valid(text);
   const auto repaired = valid.repaired();
   std::vector<std::int32_t> bounds;

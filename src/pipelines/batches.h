@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,8 +62,10 @@ void for_each_batch(std::span<const TokenizedText> sequences, const Work& work,
                     const std::function<void(const Batch&, std::span<const std::size_t>)>& use);
 
 /// Byte at which each code point of `text` begins, as the tokenizer counts them (what is not UTF-8
-/// is U+FFFD, one for each maximal subpart), and the end of the text.
-[[nodiscard]] std::vector<std::int32_t> code_point_bounds(std::string_view text);
+/// is U+FFFD, one for each maximal subpart), and the end of the text. Only the first `most` need
+/// be right.
+[[nodiscard]] std::vector<std::int32_t> code_point_bounds(
+    std::string_view text, std::size_t most = std::numeric_limits<std::size_t>::max());
 
 /// The bytes of a range of code points.
 [[nodiscard]] inline Span bytes_of(Span code_points, std::span<const std::int32_t> bounds) {

@@ -36,11 +36,15 @@ std::vector<FilledMask> masks_of(const Tokenizer& tokenizer, const Texts::Text& 
   std::vector<FilledMask> masks;
   if (positions.empty()) return masks;
   const EncodeOptions options{.truncation = Truncation::longest_first,
-                              .max_length = static_cast<std::int32_t>(limit)};
+                              .max_length = static_cast<std::int32_t>(limit),
+                              .overflowing = false};
   const auto encoding = text.second ? tokenizer.encode(text.first, *text.second, options)
                                     : tokenizer.encode(text.first, options);
-  const auto first = internal::code_point_bounds(text.first);
-  const auto second = internal::code_point_bounds(text.second.value_or(""));
+  std::int32_t last = 0;  // of the code points that are asked for
+  for (const auto& place : encoding.offsets) last = std::max(last, place.end);
+  const auto most = static_cast<std::size_t>(last) + 1;
+  const auto first = internal::code_point_bounds(text.first, most);
+  const auto second = internal::code_point_bounds(text.second.value_or(""), most);
   for (const auto position : positions) {
     const auto token = static_cast<std::size_t>(position);
     FilledMask mask{.position = position, .in_pair = encoding.sequence_ids[token] == 1};

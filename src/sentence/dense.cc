@@ -10,7 +10,7 @@
 
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
-#include "core/io/mapped_file.h"
+#include "core/io/files.h"
 #include "core/json.h"
 
 namespace cloze {
@@ -37,7 +37,7 @@ Tensor aligned(const Tensor& tensor) {
 DenseParameters read_dense(const std::filesystem::path& directory) {
   const auto path = directory / "config.json";
   const auto origin = path.string();
-  const auto config = parse_json_object(MappedFile::open(path)->text(), origin);
+  const auto config = parse_json_object(files::read_text(path), origin);
   const auto activation = config.find("activation_function");
   DenseParameters dense;
   if (activation != config.end() && !activation->is_null()) {

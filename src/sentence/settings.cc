@@ -10,7 +10,6 @@
 #include "cloze/error.h"
 #include "cloze/sentence_settings.h"
 #include "core/io/files.h"
-#include "core/io/mapped_file.h"
 #include "core/json.h"
 #include "core/json_fields.h"
 
@@ -20,7 +19,7 @@ namespace {
 using Json = nlohmann::json;
 
 Json read_json(const std::filesystem::path& path) {
-  return parse_json(MappedFile::open(path)->text(), path.string());
+  return parse_json(files::read_text(path), path.string());
 }
 
 /// The pooling that a pooling module's configuration asks for.
@@ -114,8 +113,8 @@ std::filesystem::path transformer_directory(const std::filesystem::path& directo
       if (module_name(module) == "Transformer") return module_path(directory, module);
     }
   } catch (const Json::exception& error) {
-    throw FormatError(
-        fmt::format("{} is not a list of modules: {}", path.string(), excerpt(error.what())));
+    throw FormatError(fmt::format("{} is not a list of modules: {}", path.string(),
+                                  describe_json_error(error.what())));
   }
   return directory;
 }
@@ -129,7 +128,7 @@ std::optional<SentenceSettings> sentence_settings(const std::filesystem::path& d
   } catch (const Json::exception& error) {
     throw FormatError(
         fmt::format("{} and what it names are not sentence-transformers' settings: {}",
-                    path.string(), excerpt(error.what())));
+                    path.string(), describe_json_error(error.what())));
   }
 }
 

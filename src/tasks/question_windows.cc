@@ -63,6 +63,9 @@ std::vector<QuestionWindow> question_windows(const Tokenizer& tokenizer, std::st
   EncodeOptions plain;
   plain.add_special_tokens = false;
   plain.offsets = OffsetUnit::bytes;
+  plain.truncation = Truncation::longest_first;  // one token more tells that it is cut
+  plain.max_length = static_cast<std::int32_t>(options.max_question + 1);
+  plain.overflowing = false;
   const auto asked = tokenizer.encode(question, plain);
   auto tokens = static_cast<std::int64_t>(asked.ids.size());
   if (tokens > options.max_question) {

@@ -10,10 +10,10 @@ namespace {
 constexpr std::size_t rows_at_once = 4096;
 
 std::int64_t whole_length(const Tokenizer& tokenizer, std::string_view text) {
-  return tokenizer(text).total_tokens();
+  return tokenizer.count_tokens(text);
 }
 std::int64_t whole_length(const Tokenizer& tokenizer, const TextPair& pair) {
-  return tokenizer(pair.first, pair.second).total_tokens();
+  return tokenizer.count_tokens(pair.first, pair.second);
 }
 
 /// Tokenizes texts, or pairs, on all threads, and appends their sequences.

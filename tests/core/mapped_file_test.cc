@@ -1,5 +1,8 @@
 #include "core/io/mapped_file.h"
 
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -12,6 +15,7 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
+#include "cloze/memory_faults.h"
 #include "core/temp_directory.h"
 
 namespace cloze {
@@ -97,6 +101,53 @@ TEST(MappedFile, ReleaseKeepsTheBytesReadable) {
   file->release(file->bytes().subspan(100, 20000));
   EXPECT_EQ(file->text(), content);
   EXPECT_GT(resident_pages(file->bytes()), 0U);
+}
+
+TEST(MappedFile, TellsThatItsFileHasChanged) {
+  const TempDirectory directory;
+  const auto path = directory.write("f", std::string(20'000, 'a'));
+  const auto file = MappedFile::open(path);
+  file->require_unchanged();
+  std::filesystem::rename(directory.write("other", "b"), path);  // another file of that name
+  file->require_unchanged();
+
+  const auto written = MappedFile::open(path);
+  const auto later = std::filesystem::last_write_time(path) + std::chrono::seconds(2);
+  std::filesystem::last_write_time(path, later);
+  EXPECT_THROW(written->require_unchanged(), IoError);
+
+  const auto cut = MappedFile::open(directory.write("g", std::string(20'000, 'a')));
+  std::filesystem::resize_file(directory.path() / "g", 100);
+  EXPECT_THROW(cut->require_unchanged(), IoError);
+}
+
+// In a process of its own: the handler stays.
+TEST(MappedFileDeathTest, ReadsZerosBeyondTheEndWhereThatIsAskedFor) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto read_beyond = [](bool survive) {
+    if (survive) survive_cut_files();
+    const TempDirectory directory;
+    const auto path = directory.write("f", std::string(20'000, 'a'));
+    const auto file = MappedFile::open(path);
+    std::filesystem::resize_file(path, 100);
+    const bool zeros =
+        file->text()[50] == 'a' && file->text()[9000] == 0 && file->text()[15'000] == 0;
+    std::filesystem::resize_file(path, 20'000);
+    int thrown = 0;
+    try {
+      file->require_unchanged();
+    } catch (const IoError&) {
+      ++thrown;
+    }
+    try {
+      require_no_cut_file();
+    } catch (const IoError& error) {
+      thrown += std::string(error.what()).find(path.string()) != std::string::npos ? 1 : 0;
+    }
+    std::_Exit(zeros && thrown == 2 ? 0 : 1);
+  };
+  EXPECT_EXIT(read_beyond(true), ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(read_beyond(false), ::testing::KilledBySignal(SIGBUS), "");
 }
 
 }  // namespace

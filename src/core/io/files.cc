@@ -11,6 +11,7 @@
 #include "cloze/error.h"
 #include "core/io/atomic_file.h"
 #include "core/io/descriptor.h"
+#include "core/io/input_file.h"
 #include "core/strings.h"
 
 namespace cloze::files {
@@ -46,29 +47,7 @@ std::optional<std::int64_t> size(const fs::path& path) {
   return static_cast<std::int64_t>(bytes);
 }
 
-std::string read_text(const fs::path& path) {
-  const auto refuse = [&](int cause) {
-    fail("read", path, std::error_code(cause, std::generic_category()));
-  };
-  // O_NONBLOCK: opening a FIFO that nobody writes to does not wait.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file) refuse(errno);
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) refuse(errno);
-  if (S_ISDIR(status.st_mode)) {
-    throw IoError(fmt::format("cannot read {}: it is a directory", excerpt_of_path(path)));
-  }
-  std::string text;
-  constexpr std::size_t kChunk = std::size_t{1} << 16;
-  for (;;) {
-    const auto have = text.size();
-    text.resize(have + kChunk);
-    const auto got = read_some(file.get(), std::as_writable_bytes(std::span(text)).subspan(have));
-    if (got < 0) refuse(errno);
-    text.resize(have + static_cast<std::size_t>(got));
-    if (got == 0) return text;
-  }
-}
+std::string read_text(const fs::path& path) { return InputFile(path).text(); }
 
 std::optional<std::string> text_if_readable(const fs::path& path) {
   try {

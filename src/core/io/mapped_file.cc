@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -29,7 +30,7 @@ namespace {
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
   // O_NONBLOCK: a pipe is refused below, not waited for.
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) fail(path, errno);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) fail(path, errno);
@@ -42,10 +43,27 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (mapping == MAP_FAILED) fail(path, errno);
   file->data_ = static_cast<const std::byte*>(mapping);
   file->size_ = size;
+  file->path_ = path;
+  file->written_ = status.st_mtim;
+  file->file_ = std::move(fd);
+  file->region_ = std::make_unique<const MappedRegion>(mapping, size, file->path_.c_str());
   return file;
 }
 
+void MappedFile::require_unchanged() const {
+  if (!file_) return;
+  struct stat status {};
+  if (::fstat(file_.get(), &status) != 0) fail(path_, errno);
+  if (region_->cut() || status.st_size < static_cast<off_t>(size_)) {
+    fail(path_, "it has become shorter while it is in use");
+  }
+  if (status.st_mtim.tv_sec != written_.tv_sec || status.st_mtim.tv_nsec != written_.tv_nsec) {
+    fail(path_, "it has been written to while it is in use");
+  }
+}
+
 MappedFile::~MappedFile() {
+  region_.reset();
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 

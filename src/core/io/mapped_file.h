@@ -1,5 +1,7 @@
 /// \file
-/// A file mapped into memory for reading.
+/// A file mapped into memory for reading: for weights, which are large and of which a part is used.
+/// Anything else is read (core/io/input_file.h), because a mapped file that is cut short while it is
+/// in use is harder to survive than one that is read; include/cloze/memory_faults.h tells how.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +9,11 @@
 #include <memory>
 #include <span>
 #include <string_view>
+
+#include <sys/stat.h>
+
+#include "core/io/descriptor.h"
+#include "core/io/mapped_regions.h"
 
 namespace cloze {
 
@@ -25,14 +32,22 @@ class MappedFile {
     return {reinterpret_cast<const char*>(data_), size_};
   }
 
+  /// Throws IoError where the file has been cut short or written to since it was opened: what is read
+  /// from the mapping then is not what it was. (Not where another file has taken its name.)
+  void require_unchanged() const;
+
   /// Tells the system that these pages of the mapping are not needed now: they stay readable, and
   /// leave the process's resident memory. `part` must lie inside `bytes()`.
   void release(std::span<const std::byte> part) const;
 
  private:
   MappedFile() = default;
+  std::filesystem::path path_;
+  Descriptor file_;
+  struct timespec written_ {};
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  std::unique_ptr<const MappedRegion> region_;
 };
 
 }  // namespace cloze

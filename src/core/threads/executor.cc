@@ -43,6 +43,13 @@ ThreadRole& thread_role() {
   return mine;
 }
 
+std::string missing_threads(int wanted, int running, std::string_view cause) {
+  return fmt::format(
+      "the system gave {} of the {} threads wanted ({}): raise the limit on processes, or ask for "
+      "fewer threads",
+      running, wanted, cause);
+}
+
 Executor::Executor(int threads, StartThread start_thread)
     : threads_(threads),
       start_thread_(std::move(start_thread)),
@@ -72,10 +79,7 @@ void Executor::start_workers() {
       // Those that there are take the work of all: the results are the same, later.
       const std::lock_guard lock(status_guard_);
       status_.running = static_cast<int>(workers_.size()) + 1;
-      status_.problem = fmt::format(
-          "the system gave {} of the {} threads wanted ({}): raise the limit on "
-          "processes, or ask for fewer threads",
-          status_.running, threads_, failure.what());
+      status_.problem = missing_threads(threads_, status_.running, failure.what());
     }
   });
 }

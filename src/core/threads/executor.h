@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -17,6 +18,9 @@
 #include "core/threads/seats.h"
 
 namespace cloze {
+
+/// What there is to say where the system refused threads, for `cause`.
+[[nodiscard]] std::string missing_threads(int wanted, int running, std::string_view cause);
 
 /// Of size N: N seats, N slots for runs, and N - 1 workers, which start when there is first
 /// something for them. A caller holds a seat while it computes; workers take what seats are left to

@@ -23,6 +23,7 @@ struct Process {
   std::atomic<int> threads = 0;  ///< 0: the default has not been looked up yet
   std::mutex guard;              ///< taken with a ForkPass only: it is free in every child
   std::shared_ptr<Executor> executor;
+  std::string problem;                                 ///< with threads that are not the executor's
   std::vector<std::shared_ptr<Executor>> left_behind;  ///< by the parents of this process
 };
 
@@ -96,6 +97,7 @@ void set_num_threads(int count) {
   const ForkPass pass;
   const std::lock_guard lock(process().guard);
   process().threads = threads;
+  process().problem.clear();
   const auto& executor = process().executor;
   if (executor && (executor->threads() != threads || !executor->status().problem.empty())) {
     old = std::move(process().executor);
@@ -107,7 +109,16 @@ ThreadStatus thread_status() {
   const ForkPass pass;
   const std::lock_guard lock(process().guard);
   const auto& executor = process().executor;
-  return executor ? executor->status() : ThreadStatus{threads, threads, {}};
+  auto status = executor ? executor->status() : ThreadStatus{threads, threads, {}};
+  if (status.problem.empty()) status.problem = process().problem;
+  return status;
+}
+
+void note_missing_threads(int wanted, int running, std::string_view cause) {
+  auto problem = missing_threads(wanted, running, cause);
+  const ForkPass pass;
+  const std::lock_guard lock(process().guard);
+  process().problem = std::move(problem);
 }
 
 }  // namespace cloze

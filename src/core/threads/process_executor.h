@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 namespace cloze {
 
@@ -14,6 +15,9 @@ class Executor;
 /// The executor of that size, made when first asked for. Who has it may use it to the end, whatever
 /// the process's number becomes.
 [[nodiscard]] std::shared_ptr<Executor> process_executor();
+
+/// Lets thread_status() tell that the system refused threads which are not the executor's.
+void note_missing_threads(int wanted, int running, std::string_view cause);
 
 /// In the child of a fork: keeps the parent's executor from being destroyed, because its threads
 /// are not here to be joined.

@@ -211,9 +211,9 @@ class IndexReader {
 std::string latest_checkpoint(const fs::path& directory) {
   const auto path = directory / "checkpoint";
   if (!files::is_regular(path)) return {};
-  const auto file = MappedFile::open(path);
+  const auto content = files::read_text(path);
   constexpr std::string_view kField = "model_checkpoint_path: \"";
-  auto text = file->text();
+  std::string_view text = content;
   if (!text.starts_with(kField)) return {};
   text.remove_prefix(kField.size());
   const auto end = text.find('"');

@@ -14,8 +14,8 @@
 
 #include "cloze/error.h"
 #include "core/arena.h"
-#include "core/threads/fork_gate.h"
 #include "ops/cpu/lru_cache.h"
+#include "ops/cpu/making_code.h"
 
 namespace cloze::ops {
 namespace {
@@ -26,13 +26,13 @@ using Tag = dnnl::memory::format_tag;
 using Type = dnnl::memory::data_type;
 
 /// Calls `body()`, which uses oneDNN for the product that `name()` describes, and turns its
-/// exceptions into ours. What makes engines and primitives holds a ForkPass: oneDNN keeps them
-/// under locks, and a thread that wants a primitive waits for another that is making it.
+/// exceptions into ours. What makes engines and primitives holds a MakingCode.
 template <class Name, class Body>
 auto translating(const Name& name, const Body& body) {
   try {
     return body();
   } catch (const dnnl::error& failure) {
+    if (failure.status == dnnl_out_of_memory) throw std::bad_alloc();
     if (failure.status == dnnl_unimplemented) {
       throw ModelError(
           fmt::format("this machine cannot compute a {} ({}); use f32", name(), failure.what()));
@@ -254,7 +254,7 @@ PackedMatrix::PackedMatrix(const ConstMatrix& from, DType compute) {
   impl_ = translating(
       [&] { return fmt::format("weight of [{}, {}] for products in {}", n, k, name_of(compute)); },
       [&] {
-        const ForkPass pass;
+        const MakingCode making;
         const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
         dnnl::stream stream(engine);
         auto packed = std::make_unique<Impl>();
@@ -326,7 +326,7 @@ struct Products::Impl {
 Products::Products(std::size_t capacity)
     : impl_(translating([] { return "place for products"; },
                         [&] {
-                          const ForkPass pass;
+                          const MakingCode making;
                           return std::make_unique<Impl>(capacity);
                         })) {}
 Products::~Products() = default;
@@ -340,7 +340,7 @@ void Products::run(const ProductKey& key, const ProductOperands& operands,
   translating([&] { return name_of_product(key.m, key.n, key.k, key.compute); },
               [&] {
                 auto& product = impl_->cache.find_or_make(key, [&] {
-                  const ForkPass pass;
+                  const MakingCode making;
                   const auto w = impl_->weight_of(key, packed);
                   return Product(impl_->engine, describe(impl_->engine, key, w), key.biased);
                 });
@@ -366,7 +366,7 @@ struct LoneProduct::Impl {
 LoneProduct::LoneProduct(std::int64_t m, std::int64_t n, std::int64_t k, DType compute) {
   impl_ = translating([&] { return name_of_product(m, n, k, compute); },
                       [&] {
-                        const ForkPass pass;
+                        const MakingCode making;
                         auto impl = std::make_unique<Impl>();
                         const auto desc =
                             make_matmul(impl->engine, plain(m, k, x_type(compute), k, false),

@@ -208,8 +208,12 @@ Encoding assemble(const Vocabulary& vocabulary, const Templates& templates,
   const auto second_size = pair ? second->ids.size() : 0;
   const auto kept = truncate(options, first.ids.size(), second_size, pair, added);
   const auto stride = static_cast<std::size_t>(std::max(options.stride, 0));
-  std::array<std::vector<Window>, 2> all{windows(first.ids.size(), kept.first, stride),
-                                         windows(second_size, kept.second, stride)};
+  const auto windows_of = [&](std::size_t size, std::size_t kept_size) {
+    return options.overflowing ? windows(size, kept_size, stride)
+                               : std::vector<Window>{{0, std::min(kept_size, size)}};
+  };
+  std::array<std::vector<Window>, 2> all{windows_of(first.ids.size(), kept.first),
+                                         windows_of(second_size, kept.second)};
   const std::array<std::size_t, 2> counts{all[0].size(), all[1].size()};
   const Assembler assembler(vocabulary, pieces, options.add_special_tokens, {&first, second},
                             std::move(all));

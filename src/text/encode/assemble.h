@@ -36,7 +36,8 @@ struct KeptLengths {
 [[nodiscard]] KeptLengths truncate(const EncodeOptions& options, std::size_t first,
                                    std::size_t second, bool pair, std::int32_t added);
 
-/// The Encoding of one text (`second` null) or a pair, with all overflowing windows.
+/// The Encoding of one text (`second` null) or a pair, with all overflowing windows unless
+/// `options` leaves them out.
 [[nodiscard]] Encoding assemble(const Vocabulary& vocabulary, const Templates& templates,
                                 const EncodeOptions& options, const Pieces& first,
                                 const Pieces* second);

@@ -1,17 +1,15 @@
 #include "text/encode/packer.h"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 #include <vector>
 
 #include "cloze/error.h"
 #include "core/token_count.h"
+#include "text/encode/needed_pieces.h"
 
 namespace cloze::text {
 namespace {
-
-constexpr auto kNoLimit = std::numeric_limits<std::size_t>::max();
 
 template <class T>
 void append_range(std::vector<T>& to, const std::vector<T>& from, std::size_t count) {
@@ -30,10 +28,7 @@ class SequenceWriter {
 
   void single(const Template& pieces, std::string_view text) {
     const auto added = options_.add_special_tokens ? special_tokens(pieces) : 0;
-    std::size_t limit = kNoLimit;
-    if (options_.truncation == Truncation::longest_first && options_.max_length >= added) {
-      limit = static_cast<std::size_t>(options_.max_length - added) + 1;
-    }
+    const auto limit = pieces_needed(options_, added);
     for (const auto& piece : pieces) {
       if (piece.sequence < 0) {
         special(piece);
@@ -53,23 +48,27 @@ class SequenceWriter {
           special(piece);
           continue;
         }
-        pipeline_.ids(piece.sequence == 0 ? first : second, options_.offsets, kNoLimit,
+        pipeline_.ids(piece.sequence == 0 ? first : second, options_.offsets, kAllPieces,
                       batch_.input_ids, offsets(), words());
         batch_.token_type_ids.resize(batch_.input_ids.size(), piece.type_id);
       }
       return;
     }
     const auto added = options_.add_special_tokens ? special_tokens(pieces) : 0;
-    const auto pieces_of = [this](std::string_view text) {
+    const auto pieces_of = [this](std::string_view text, std::size_t limit) {
       Pieces result;
-      pipeline_.ids(text, options_.offsets, kNoLimit, result.ids,
+      pipeline_.ids(text, options_.offsets, limit, result.ids,
                     alignment_ == nullptr ? nullptr : &result.offsets,
                     alignment_ == nullptr ? nullptr : &result.words);
       return result;
     };
-    const Pieces a = pieces_of(first);
-    const Pieces b = pieces_of(second);
-    const auto kept = truncate(options_, a.ids.size(), b.ids.size(), true, added);
+    Pieces a, b;
+    const auto made = make_needed_pieces(options_, added, [&](std::size_t limit) {
+      a = pieces_of(first, limit);
+      b = pieces_of(second, limit);
+      return KeptLengths{a.ids.size(), b.ids.size()};
+    });
+    const auto kept = truncate(options_, made.first, made.second, true, added);
     for (const auto& piece : pieces) {
       if (piece.sequence < 0) {
         special(piece);

@@ -1,5 +1,6 @@
 #include "text/encode/pipeline.h"
 
+#include <algorithm>
 #include <limits>
 
 #include <fmt/format.h>
@@ -40,6 +41,11 @@ void put_token(PieceSink& sink, const AddedToken& token, Span place) {
   if (sink.count_words) ++sink.next_word;
 }
 
+void limit_to(std::size_t more, PieceSink& sink) {
+  const auto have = sink.ids->size();
+  if (more < std::numeric_limits<std::size_t>::max() - have) sink.limit = have + more;
+}
+
 // Offsets of byte positions of a text, each near the last.
 class OffsetCounter {
  public:
@@ -65,6 +71,38 @@ class OffsetCounter {
   std::int32_t offset_ = 0;
 };
 
+// Longer texts are worked on in parts, so that memory does not grow with what is cut off or counted.
+constexpr std::size_t kPart = std::size_t{1} << 16;
+
+bool is_plain(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// The size of the first part of a text: at least kPart and up to where an ASCII letter or digit
+// follows a space. Nothing reaches across such a place: a word ends before it, and so does what is
+// composed or reordered, what is repaired to U+FFFD, and the context that a final sigma looks at.
+std::size_t size_of_part(std::string_view text) {
+  for (std::size_t at = kPart; at < text.size(); ++at) {
+    if (is_plain(text[at]) && (text[at - 1] == ' ' || text[at - 1] == '\n')) return at;
+  }
+  return text.size();
+}
+
+// Whether no added token can reach across such a place: none has white space in it, and none that
+// takes the white space before it begins with a letter or digit.
+bool stays_in_a_part(const AddedToken& token) {
+  const std::string& content = token.content;
+  if (token.lstrip && is_plain(content.front())) return false;
+  for (const char* p = content.data(); p < content.data() + content.size();) {
+    if ((unicode_table_hf()[utf8::decode(p)].flags & kWhite) != 0) return false;
+  }
+  return true;
+}
+
+bool divisible(const std::vector<AddedToken>& added) {
+  return std::all_of(added.begin(), added.end(), stays_in_a_part);
+}
+
 void check_size(std::string_view text) {
   if (text.size() > std::numeric_limits<std::int32_t>::max() / 2) {
     throw ArgumentError(
@@ -79,19 +117,40 @@ Pipeline::Pipeline(Model model, std::vector<AddedToken> added)
     : model_(std::move(model)),
       added_(std::move(added)),
       raw_(finder(model_, added_, false)),
-      normalized_(finder(model_, added_, true)) {}
+      normalized_(finder(model_, added_, true)),
+      divisible_(divisible(added_)) {}
 
 void Pipeline::run_any(std::string_view text, OffsetUnit unit, PieceSink& sink,
                        Texts* texts) const {
   check_size(text);
+  const bool all = sink.limit == std::numeric_limits<std::size_t>::max() && !sink.count_only;
+  if (all || !divisible_ || text.size() <= kPart) {
+    run_part(text, 0, unit, sink, texts);
+    return;
+  }
+  for (std::int32_t begin = 0; !text.empty() && sink.ids->size() < sink.limit;) {
+    const auto part = text.substr(0, size_of_part(text));
+    begin = run_part(part, begin, unit, sink, texts);
+    text.remove_prefix(part.size());
+  }
+}
+
+// Runs a part of a text whose first character has the offset `begin`; returns the offset of its end.
+std::int32_t Pipeline::run_part(std::string_view text, std::int32_t begin, OffsetUnit unit,
+                                PieceSink& sink, Texts* texts) const {
   const utf8::ValidText valid(text);
   const auto before = sink.ids->size();
   run(valid.text(), unit, sink, texts);
-  if (!valid.repaired() || unit != OffsetUnit::bytes || sink.offsets == nullptr) return;
-  for (auto i = before; i < sink.offsets->size(); ++i) {
+  if (sink.offsets == nullptr) return begin;
+  const bool bytes = unit == OffsetUnit::bytes;
+  const bool repaired = valid.repaired() && bytes;
+  for (auto i = before; (repaired || begin > 0) && i < sink.offsets->size(); ++i) {
     auto& place = (*sink.offsets)[i];
-    place = {valid.original_byte(place.begin), valid.original_byte(place.end)};
+    if (repaired) place = {valid.original_byte(place.begin), valid.original_byte(place.end)};
+    place = {place.begin + begin, place.end + begin};
   }
+  return begin +
+         static_cast<std::int32_t>(bytes ? text.size() : utf8::count_code_points(valid.text()));
 }
 
 void Pipeline::run(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const {
@@ -144,18 +203,32 @@ void Pipeline::run_normalized(std::string_view text, std::int32_t begin, OffsetU
 }
 
 void Pipeline::pieces(std::string_view text, OffsetUnit unit, Pieces& pieces,
-                      std::int32_t word) const {
+                      std::size_t limit) const {
   PieceSink sink{.ids = &pieces.ids, .offsets = &pieces.offsets, .words = &pieces.words};
-  sink.next_word = word < 0 ? 0 : word;
-  sink.count_words = word < 0;
+  limit_to(limit, sink);
   run_any(text, unit, sink, &pieces.texts);
+}
+
+void Pipeline::pieces_of_word(std::string_view text, OffsetUnit unit, Pieces& pieces,
+                              std::int32_t word) const {
+  PieceSink sink{.ids = &pieces.ids, .offsets = &pieces.offsets, .words = &pieces.words};
+  sink.next_word = word;
+  sink.count_words = false;
+  run_any(text, unit, sink, &pieces.texts);
+}
+
+std::size_t Pipeline::count(std::string_view text) const {
+  std::vector<std::int32_t> ids;
+  PieceSink sink{.ids = &ids, .count_only = true};
+  run_any(text, OffsetUnit::bytes, sink, nullptr);
+  return sink.dropped + ids.size();
 }
 
 void Pipeline::ids(std::string_view text, OffsetUnit unit, std::size_t limit,
                    std::vector<std::int32_t>& ids, std::vector<Span>* offsets,
                    std::vector<std::int32_t>* words) const {
   PieceSink sink{.ids = &ids, .offsets = offsets, .words = words};
-  if (limit < std::numeric_limits<std::size_t>::max() - ids.size()) sink.limit = ids.size() + limit;
+  limit_to(limit, sink);
   run_any(text, unit, sink, nullptr);
 }
 

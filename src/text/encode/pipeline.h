@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,9 +35,13 @@ class Pipeline {
   [[nodiscard]] const Model& model() const { return model_; }
   [[nodiscard]] const std::vector<AddedToken>& added() const { return added_; }
 
-  /// Appends the pieces of `text` to `pieces`. A `word` >= 0 is the word id of them all (pre-split
-  /// words); otherwise words are counted.
-  void pieces(std::string_view text, OffsetUnit unit, Pieces& pieces, std::int32_t word = -1) const;
+  /// Appends the pieces of `text` to `pieces`; may stop once there are `limit` more.
+  void pieces(std::string_view text, OffsetUnit unit, Pieces& pieces,
+              std::size_t limit = std::numeric_limits<std::size_t>::max()) const;
+
+  /// The same for a text that is a word, with the word id `word`.
+  void pieces_of_word(std::string_view text, OffsetUnit unit, Pieces& pieces,
+                      std::int32_t word) const;
 
   /// Appends the ids of `text` to `ids`, and offsets and word ids where they are not null; may stop
   /// once there are `limit` more.
@@ -44,9 +49,14 @@ class Pipeline {
            std::vector<std::int32_t>& ids, std::vector<Span>* offsets,
            std::vector<std::int32_t>* words) const;
 
+  /// Pieces of `text`, without keeping them.
+  [[nodiscard]] std::size_t count(std::string_view text) const;
+
  private:
   using Texts = std::vector<std::pair<std::size_t, std::string>>;
   void run_any(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const;
+  std::int32_t run_part(std::string_view text, std::int32_t begin, OffsetUnit unit, PieceSink& sink,
+                        Texts* texts) const;
   void run(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const;
   void run_parts(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const;
   void run_normalized(std::string_view text, std::int32_t begin, OffsetUnit unit, PieceSink& sink,
@@ -55,6 +65,7 @@ class Pipeline {
   Model model_;
   std::vector<AddedToken> added_;
   AddedTokenFinder raw_, normalized_;
+  bool divisible_;  ///< whether a long text may be worked on part by part
 };
 
 }  // namespace cloze::text

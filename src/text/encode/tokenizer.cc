@@ -9,6 +9,7 @@
 #include "core/strings.h"
 #include "text/encode/assemble.h"
 #include "text/encode/decode.h"
+#include "text/encode/needed_pieces.h"
 #include "text/encode/packer.h"
 #include "text/encode/tokenizer_impl.h"
 
@@ -30,7 +31,7 @@ text::TokenizerSpec in_mode(text::TokenizerSpec spec, TokenizerMode mode) {
 text::Pieces pieces_of_words(const text::Pipeline& pipeline, Words words, OffsetUnit unit) {
   text::Pieces pieces;
   std::int32_t index = 0;
-  for (const auto word : words) pipeline.pieces(word, unit, pieces, index++);
+  for (const auto word : words) pipeline.pieces_of_word(word, unit, pieces, index++);
   return pieces;
 }
 
@@ -84,8 +85,11 @@ Batch Tokenizer::operator()(std::string_view text, std::string_view pair) const 
 }
 
 Encoding Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
+  const auto& single = impl_->spec.templates.single;
+  const auto added = options.add_special_tokens ? text::special_tokens(single) : 0;
+  const auto limit = options.overflowing ? text::kAllPieces : text::pieces_needed(options, added);
   text::Pieces pieces;
-  impl_->pipeline.pieces(text, options.offsets, pieces);
+  impl_->pipeline.pieces(text, options.offsets, pieces, limit);
   return text::assemble(impl_->vocabulary(), impl_->spec.templates, options, pieces, nullptr);
 }
 
@@ -93,8 +97,20 @@ Encoding Tokenizer::encode(std::string_view text, std::string_view pair,
                            const EncodeOptions& options) const {
   text::Pieces first;
   text::Pieces second;
-  impl_->pipeline.pieces(text, options.offsets, first);
-  impl_->pipeline.pieces(pair, options.offsets, second);
+  const auto make = [&](std::size_t limit) {
+    first = {};
+    second = {};
+    impl_->pipeline.pieces(text, options.offsets, first, limit);
+    impl_->pipeline.pieces(pair, options.offsets, second, limit);
+    return text::KeptLengths{first.ids.size(), second.ids.size()};
+  };
+  if (options.overflowing) {
+    make(text::kAllPieces);
+  } else {
+    const auto& both = impl_->spec.templates.pair;
+    const auto added = options.add_special_tokens ? text::special_tokens(both) : 0;
+    text::make_needed_pieces(options, added, make);
+  }
   return text::assemble(impl_->vocabulary(), impl_->spec.templates, options, first, &second);
 }
 
@@ -132,12 +148,25 @@ std::int32_t Tokenizer::append_to(Batch& batch, Alignment& alignment, std::strin
                       &alignment);
 }
 
+std::int64_t Tokenizer::count_tokens(std::string_view text) const {
+  const auto pieces = static_cast<std::int64_t>(impl_->pipeline.count(text));
+  return pieces + text::special_tokens(impl_->spec.templates.single);
+}
+
+std::int64_t Tokenizer::count_tokens(std::string_view text, std::string_view pair) const {
+  const auto pieces =
+      static_cast<std::int64_t>(impl_->pipeline.count(text) + impl_->pipeline.count(pair));
+  return pieces + text::special_tokens(impl_->spec.templates.pair);
+}
+
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens,
                               bool clean_up) const {
-  const auto is_special = [this](std::int32_t id) {
-    return std::any_of(
-        impl_->spec.added.begin(), impl_->spec.added.end(),
-        [id](const text::AddedToken& added) { return added.special && added.id == id; });
+  // They are in order of id.
+  const auto is_special = [&added = impl_->spec.added](std::int32_t id) {
+    const auto at = std::lower_bound(
+        added.begin(), added.end(), id,
+        [](const text::AddedToken& token, std::int32_t wanted) { return token.id < wanted; });
+    return at != added.end() && at->id == id && at->special;
   };
   std::vector<std::string_view> tokens;
   for (const auto id : ids) {

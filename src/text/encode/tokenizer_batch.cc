@@ -1,5 +1,6 @@
 // Tokenizer's functions for many texts at once.
 #include <algorithm>
+#include <limits>
 #include <mutex>
 #include <type_traits>
 #include <utility>
@@ -19,9 +20,13 @@ std::size_t bytes_of(const TextPair& pair) { return pair.first.size() + pair.sec
 // Room for the tokens of all texts, roughly, so that nothing is copied when it is appended to.
 // Pages that are not written to cost nothing.
 template <class Item>
-void reserve(std::span<const Item> items, Batch& batch, Alignment* alignment) {
-  std::size_t tokens = 4 * items.size();
-  for (const auto& item : items) tokens += bytes_of(item) / 4;
+void reserve(std::span<const Item> items, const EncodeOptions& options, Batch& batch,
+             Alignment* alignment) {
+  const auto most = options.truncation == Truncation::none
+                        ? std::numeric_limits<std::size_t>::max()
+                        : static_cast<std::size_t>(std::max(options.max_length, 0));
+  std::size_t tokens = 0;
+  for (const auto& item : items) tokens += std::min(most, bytes_of(item) / 4 + 4);
   batch.input_ids.reserve(tokens);
   batch.token_type_ids.reserve(tokens);
   batch.position_ids.reserve(tokens);
@@ -133,7 +138,7 @@ Batch pack_all(const Tokenizer& tokenizer, std::span<const Item> items,
   Batch batch;
   Alignment aligned;
   Alignment* const made = alignment != nullptr ? &aligned : nullptr;
-  reserve(items, batch, made);
+  reserve(items, options, batch, made);
   const auto threads = static_cast<std::size_t>(std::max(1, num_threads()));
   // Enough parts that no thread waits long for another's last one.
   constexpr std::size_t kPartsPerThread = 16;

@@ -34,23 +34,22 @@ void AddedTokenList::add(AddedToken token, std::optional<std::int32_t> wanted,
       throw FormatError(fmt::format("{}: {}", origin, error.what()));
     }
   }
-  const auto same = std::find_if(tokens_.begin(), tokens_.end(),
-                                 [&](const AddedToken& t) { return t.content == token.content; });
-  if (same == tokens_.end()) {
+  const auto [same, added] = place_of_.try_emplace(token.content, tokens_.size());
+  if (added) {
     tokens_.push_back(std::move(token));
   } else {
-    *same = std::move(token);
+    tokens_[same->second] = std::move(token);
   }
 }
 
-bool AddedTokenList::contains(std::string_view content) const {
-  return std::any_of(tokens_.begin(), tokens_.end(),
-                     [&](const AddedToken& t) { return t.content == content; });
+bool AddedTokenList::contains(const std::string& content) const {
+  return place_of_.contains(content);
 }
 
 std::vector<AddedToken> AddedTokenList::take() {
   std::sort(tokens_.begin(), tokens_.end(),
             [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
+  place_of_.clear();
   return std::move(tokens_);
 }
 

@@ -2,10 +2,11 @@
 /// The added tokens of a tokenizer's files, gathered from several of them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -29,7 +30,7 @@ class AddedTokenList {
   /// token has.
   void add(AddedToken token, std::optional<std::int32_t> wanted, const std::string& origin);
 
-  [[nodiscard]] bool contains(std::string_view content) const;
+  [[nodiscard]] bool contains(const std::string& content) const;
 
   /// In order of id.
   [[nodiscard]] std::vector<AddedToken> take();
@@ -37,6 +38,7 @@ class AddedTokenList {
  private:
   Vocabulary& vocabulary_;
   std::vector<AddedToken> tokens_;
+  std::unordered_map<std::string, std::size_t> place_of_;  ///< in `tokens_`, by content
 };
 
 }  // namespace cloze::text

@@ -10,7 +10,6 @@
 
 #include "cloze/error.h"
 #include "core/io/files.h"
-#include "core/io/mapped_file.h"
 #include "core/json_fields.h"
 #include "core/numbers.h"
 #include "core/utf8.h"
@@ -196,8 +195,8 @@ bool is_cased(const Vocabulary& vocabulary) {
 }  // namespace
 
 Vocabulary read_vocab_txt(const fs::path& path) {
-  const auto file = MappedFile::open(path);
-  std::string_view text = file->text();
+  const auto content = files::read_text(path);
+  std::string_view text = content;
   if (const auto bad = utf8::valid_prefix(text); bad != text.size()) {
     throw FormatError(fmt::format("{}: line {} is not UTF-8 (byte {}); save the file as UTF-8",
                                   path.string(), line_of(text, bad), bad));
@@ -240,7 +239,7 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
   TokenizerSpec spec;
   const bool has_json = files::exists(json_path);
   if (has_json) {
-    read_tokenizer_json(MappedFile::open(json_path)->text(), json_path.string(), spec);
+    read_tokenizer_json(files::read_text(json_path), json_path.string(), spec);
   } else if (files::exists(vocab_path)) {
     spec.vocabulary = read_vocab_txt(vocab_path);
     spec.base_vocab_size = spec.vocabulary.size();

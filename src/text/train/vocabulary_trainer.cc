@@ -1,16 +1,18 @@
 #include "cloze/vocabulary_trainer.h"
 
 #include <algorithm>
-#include <memory>
+#include <filesystem>
+#include <string>
 #include <string_view>
 
 #include <fmt/format.h>
 
 #include "cloze/error.h"
 #include "core/io/files.h"
-#include "core/io/mapped_file.h"
+#include "core/io/input_file.h"
 #include "core/parallel.h"
 #include "core/progress_counter.h"
+#include "core/strings.h"
 #include "core/utf8.h"
 #include "text/train/word_counts.h"
 #include "text/train/word_merger.h"
@@ -19,7 +21,7 @@
 namespace cloze {
 namespace {
 
-constexpr std::size_t kBlock = std::size_t{4} << 20U;
+constexpr std::int64_t kBlock = std::int64_t{4} << 20U;
 constexpr std::int32_t kMaxChars = 100;
 
 // A WordScanner's consumer that counts.
@@ -43,23 +45,49 @@ class Counter {
 
 // Where a block of about kBlock bytes that begins at `begin` ends: after a line, or failing that a
 // space, or failing that a character, so that hardly a word is cut.
-std::size_t end_of_block(std::string_view text, std::size_t begin) {
-  if (text.size() - begin <= kBlock) return text.size();
-  const auto block = text.substr(begin, kBlock);
-  for (const auto* ends : {"\n", " \t\r"}) {
-    if (const auto at = block.find_last_of(ends); at != std::string_view::npos) {
-      return begin + at + 1;
+std::int64_t end_of_block(const InputFile& file, std::int64_t begin) {
+  if (file.size() - begin <= kBlock) return file.size();
+  // Lines end often: the last bytes of the block have one, but for the oddest texts.
+  std::string text;
+  for (std::int64_t tail = std::int64_t{1} << 16;; tail = kBlock) {
+    const auto from = begin + kBlock - tail;
+    text = file.read(from, static_cast<std::size_t>(tail) + 1);  // and the byte after the block
+    for (const auto* ends : {"\n", " \t\r"}) {
+      const auto at = text.find_last_of(ends, text.size() - 2);
+      if (at != std::string::npos) return from + static_cast<std::int64_t>(at) + 1;
+      if (tail < kBlock) break;
     }
+    if (tail == kBlock) break;
   }
-  std::size_t end = begin + kBlock;
-  while (end > begin + 1 && !utf8::begins_code_point(text[end])) --end;
-  return end;
+  auto end = text.size() - 1;
+  while (end > 1 && !utf8::begins_code_point(text[end])) --end;
+  return begin + static_cast<std::int64_t>(end);
 }
 
 struct Block {
-  const MappedFile* file;
-  std::size_t begin, end;
+  const std::filesystem::path* file;
+  std::int64_t file_size;
+  std::int64_t begin, end;
 };
+
+// The files are opened again for every block: there may be more of them than descriptors.
+std::string text_of(const Block& block) {
+  const InputFile file(*block.file);
+  file.require_size(block.file_size);
+  return file.read(block.begin, static_cast<std::size_t>(block.end - block.begin));
+}
+
+std::string nothing_in(std::span<const std::filesystem::path> paths) {
+  if (paths.empty()) return "there is no text: name a file";
+  if (paths.size() > 1) {
+    return fmt::format("there are no words in any of the {} files, {} to {}", paths.size(),
+                       excerpt_of_path(paths.front()), excerpt_of_path(paths.back()));
+  }
+  return fmt::format("{} has no words: it {}", excerpt_of_path(paths.front()),
+                     files::size(paths.front()).value_or(0) == 0
+                         ? "is empty"
+                         : "holds nothing but white space and control characters");
+}
 
 text::NormalizerRules rules_of(const VocabularyOptions& options) {
   return {.handle_chinese_chars = options.handle_chinese_chars,
@@ -71,22 +99,19 @@ text::NormalizerRules rules_of(const VocabularyOptions& options) {
 // not depend on who was faster.
 text::WordCounts count_words(std::span<const std::filesystem::path> paths,
                              const VocabularyOptions& options) {
-  std::vector<std::shared_ptr<const MappedFile>> files;
   std::vector<Block> blocks;
-  std::size_t total = 0;
+  std::int64_t total = 0;
   for (const auto& path : paths) {
-    files.push_back(MappedFile::open(path));
-    const auto text = files.back()->text();
-    total += text.size();
-    for (std::size_t begin = 0; begin < text.size();) {
-      const auto end = end_of_block(text, begin);
-      files.back()->release(files.back()->bytes().subspan(begin, end - begin));
-      blocks.push_back({files.back().get(), begin, end});
+    const InputFile file(path);
+    total += file.size();
+    for (std::int64_t begin = 0; begin < file.size();) {
+      const auto end = end_of_block(file, begin);
+      blocks.push_back({&path, file.size(), begin, end});
       begin = end;
     }
   }
   const text::CharActions actions(rules_of(options));
-  ProgressCounter progress(options.progress, "reading", static_cast<std::int64_t>(total), "bytes");
+  ProgressCounter progress(options.progress, "reading", total, "bytes");
   const auto round = static_cast<std::size_t>(std::max(1, num_threads())) * 2;
   std::vector<text::WordCounts> parts(std::min(round, blocks.size()));
   text::WordCounts words;
@@ -97,12 +122,12 @@ text::WordCounts count_words(std::span<const std::filesystem::path> paths,
       auto& part = parts[static_cast<std::size_t>(i)];
       part.clear();
       Counter counter(part);
-      const utf8::ValidText valid(block.file->text().substr(block.begin, block.end - block.begin));
+      const auto text = text_of(block);
+      const utf8::ValidText valid(text);
       text::WordScanner(actions, kMaxChars, valid.text(), 0, OffsetUnit::bytes, counter).run();
-      block.file->release(block.file->bytes().subspan(block.begin, block.end - block.begin));
     });
     for (std::size_t i = 0; i < count; ++i) {
-      progress.advance(static_cast<std::int64_t>(blocks[first + i].end - blocks[first + i].begin));
+      progress.advance(blocks[first + i].end - blocks[first + i].begin);
       words.add(parts[i]);
       if (words.size() > options.max_words) words.keep_most_frequent(options.max_words / 2);
     }
@@ -118,6 +143,7 @@ std::vector<std::string> train_vocabulary(std::span<const std::filesystem::path>
     throw ArgumentError("a vocabulary of size 0, or from fewer than 2 words, holds nothing");
   }
   const auto words = count_words(files, options);
+  if (words.size() == 0) throw FormatError(nothing_in(files));
   ProgressCounter progress(options.progress, "merging", static_cast<std::int64_t>(options.size),
                            "tokens");
   return text::merge_words(words, options,

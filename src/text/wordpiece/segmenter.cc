@@ -24,7 +24,7 @@ class PieceWriter {
   [[nodiscard]] bool full() const { return count_ >= sink_.limit; }
 
   void reserve(std::size_t more) {
-    if (sink_.ids->size() - count_ < more) resize(count_ + more);
+    if (sink_.ids->size() - count_ < more) make_room(more);
   }
 
   void note(const char* word, std::size_t size, std::size_t at) {
@@ -73,11 +73,18 @@ class PieceWriter {
   }
 
  private:
+  static constexpr std::size_t kMostCounted = std::size_t{1} << 16;
+
   struct AsciiWord {
     Vocabulary::Lookup lookup;  // of a short word
     const char* word;
     std::uint32_t at, size;
   };
+
+  void make_room(std::size_t more) {
+    if (sink_.count_only && count_ >= kMostCounted) sink_.dropped += std::exchange(count_, 0);
+    resize(count_ + more);
+  }
 
   void resize(std::size_t size) {
     sink_.ids->resize(size);

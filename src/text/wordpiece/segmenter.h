@@ -34,6 +34,9 @@ struct PieceSink {
   std::vector<std::int32_t>* words = nullptr;
   /// Stop soon after so many pieces: the caller cuts off the rest anyway.
   std::size_t limit = std::numeric_limits<std::size_t>::max();
+  /// Only count: pieces are dropped once there are many, and `dropped` tells how many were.
+  bool count_only = false;
+  std::size_t dropped = 0;
   std::int32_t next_word = 0;
   /// Within one call for all pieces of a text: pre-split words have the number of their word.
   bool count_words = true;

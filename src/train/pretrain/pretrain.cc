@@ -22,7 +22,6 @@
 #include "cloze/vocabulary_trainer.h"
 #include "core/fingerprint.h"
 #include "core/io/files.h"
-#include "core/io/mapped_file.h"
 #include "core/json.h"
 #include "corpus/pretraining_data.h"
 #include "train/pretrain/pretrain_objective.h"
@@ -106,8 +105,7 @@ BertConfig config_of(const PretrainSettings& settings, const ProgressCallback& p
   if (settings.config.empty()) {
     config = named_config(settings.size);
   } else {
-    const auto file = MappedFile::open(settings.config);
-    config = BertConfig::from_json(file->text(), settings.config.string());
+    config = BertConfig::from_json(files::read_text(settings.config), settings.config.string());
   }
   if (settings.dropout) {
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = *settings.dropout;

@@ -12,7 +12,7 @@
 #include "cloze/error.h"
 #include "core/io/crc32c.h"
 #include "core/io/files.h"
-#include "core/io/mapped_file.h"
+#include "core/io/input_file.h"
 #include "core/json.h"
 #include "core/strings.h"
 #include "train/run/held_run.h"
@@ -40,15 +40,9 @@ void sync(const fs::path& path) {
 }
 
 std::uint32_t checksum_of(const fs::path& file) {
-  const auto mapped = MappedFile::open(file);
-  const auto bytes = mapped->bytes();
-  constexpr std::size_t kPart = std::size_t{1} << 24;  // so that a large file is never all resident
   std::uint32_t crc = 0;
-  for (std::size_t at = 0; at < bytes.size(); at += kPart) {
-    const auto part = bytes.subspan(at, std::min(kPart, bytes.size() - at));
-    crc = crc32c(part, crc);
-    mapped->release(part);
-  }
+  InputFile(file).for_each_part(
+      [&crc](std::span<const std::byte> bytes) { crc = crc32c(bytes, crc); });
   return crc;
 }
 
@@ -66,8 +60,7 @@ void write_checksums(const fs::path& directory) {
 /// What is wrong with a checkpoint, empty for nothing.
 std::string complaint_about(const fs::path& directory) {
   try {
-    const auto file = MappedFile::open(directory / kChecksumFile);
-    const auto json = parse_json_object(file->text(), (directory / kChecksumFile).string());
+    const auto json = read_json_object(directory / kChecksumFile);
     for (const auto& [name, expected] : json.at("files").items()) {
       const auto path = directory / name;
       const auto size = files::size(path);

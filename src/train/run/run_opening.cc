@@ -6,7 +6,6 @@
 
 #include "cloze/error.h"
 #include "core/io/files.h"
-#include "core/io/mapped_file.h"
 #include "core/strings.h"
 #include "train/run/held_run.h"
 
@@ -107,7 +106,7 @@ std::string read_run_settings(const fs::path& directory) {
     throw ArgumentError(fmt::format("{} holds no run to resume ({} is missing)",
                                     excerpt_of_path(directory), kSettingsFile));
   }
-  return std::string(MappedFile::open(directory / kSettingsFile)->text());
+  return files::read_text(directory / kSettingsFile);
 }
 
 void RunDirectory::require_takeable(const std::vector<RunInput>& inputs,

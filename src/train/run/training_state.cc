@@ -7,7 +7,7 @@
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
 #include "core/io/atomic_file.h"
-#include "core/io/mapped_file.h"
+#include "core/io/files.h"
 #include "core/json_fields.h"
 
 namespace cloze {
@@ -40,7 +40,7 @@ TrainerStateText load_training_state(const RunDirectory& directory, std::int64_t
   parameters.load(weights);
   optimizer.load_state(Checkpoint::open(from / kOptimizerFile));
   const auto file = from / kTrainerStateFile;
-  return {std::string(MappedFile::open(file)->text()), file.string()};
+  return {files::read_text(file), file.string()};
 }
 
 }  // namespace cloze
