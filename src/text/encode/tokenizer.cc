@@ -133,7 +133,7 @@ std::int32_t Tokenizer::append_to(Batch& batch, Alignment& alignment, std::strin
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens,
-                              bool clean_up) const {
+                              std::optional<bool> clean_up) const {
   const auto is_special = [this](std::int32_t id) {
     return std::any_of(
         impl_->spec.added.begin(), impl_->spec.added.end(),
@@ -145,7 +145,8 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_speci
     if (!skip_special_tokens || !is_special(id)) tokens.push_back(token);
   }
   return text::decode_pieces(tokens, impl_->vocabulary().continuing_prefix(),
-                             impl_->spec.decoder_cleanup, clean_up);
+                             impl_->spec.decoder_cleanup,
+                             clean_up.value_or(impl_->spec.clean_up_spaces));
 }
 
 std::int32_t Tokenizer::vocab_size() const { return impl_->vocabulary().size(); }
