@@ -116,11 +116,15 @@ struct TokenizerOptions {
 /// work on, is in cloze/threads.h.
 class Tokenizer {
  public:
-  /// Reads `tokenizer.json`, or `vocab.txt`, with `tokenizer_config.json` where present: its
-  /// do_lower_case, strip_accents and tokenize_chinese_chars win over tokenizer.json's, as in
-  /// transformers. Truncation and padding that tokenizer.json may hold are not applied.
+  /// Reads `tokenizer.json`, or `vocab.txt`, with `tokenizer_config.json` where present, as
+  /// transformers does. `tokenizer_class` decides: BertTokenizer (or none) takes do_lower_case,
+  /// strip_accents and tokenize_chinese_chars from tokenizer_config.json, or its own defaults (true,
+  /// none, true) where they are not stated, and of tokenizer.json the vocabulary alone;
+  /// PreTrainedTokenizerFast takes tokenizer.json as it stands. Truncation and padding that
+  /// tokenizer.json may hold are not applied.
   /// `directory_or_name` is a directory, or the name of a model as `find_model` takes it (hub.h).
-  /// Throws IoError, FormatError (which file, line, what), ModelError (not a BERT tokenizer).
+  /// Throws IoError, FormatError (which file, line, what), ModelError (not a BERT tokenizer, or a
+  /// class that cuts text in another way).
   [[nodiscard]] static Tokenizer from_pretrained(const std::filesystem::path& directory_or_name,
                                                  TokenizerMode mode = TokenizerMode::hf);
 
@@ -136,8 +140,8 @@ class Tokenizer {
                                                       const TokenizerOptions& options = {});
 
   /// The tokenizer that the text of a `tokenizer.json` describes, with that of its
-  /// `tokenizer_config.json` where it has one: as from_pretrained reads them. Throws FormatError,
-  /// ModelError.
+  /// `tokenizer_config.json` where it has one: as from_pretrained reads them. Without the latter,
+  /// tokenizer.json counts as it stands. Throws FormatError, ModelError.
   [[nodiscard]] static Tokenizer from_json(std::string_view tokenizer_json,
                                            std::string_view tokenizer_config_json = {},
                                            TokenizerMode mode = TokenizerMode::hf);
@@ -205,10 +209,11 @@ class Tokenizer {
   void save_pretrained(const std::filesystem::path& directory) const;
 
   /// Text of `ids`: "##" pieces joined, and (with `clean_up`) spaces before punctuation removed as
-  /// transformers' `clean_up_tokenization_spaces` does. Throws ArgumentError for an id out of
-  /// range.
+  /// transformers' `clean_up_tokenization_spaces` does; without a value as the tokenizer's files say
+  /// (no, where they say nothing). Throws ArgumentError for an id out of range.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids,
-                                   bool skip_special_tokens = true, bool clean_up = true) const;
+                                   bool skip_special_tokens = true,
+                                   std::optional<bool> clean_up = std::nullopt) const;
 
   /// Ids are below this: the vocabulary and added tokens.
   [[nodiscard]] std::int32_t vocab_size() const;

@@ -391,6 +391,77 @@ TEST(TokenizerFiles, ConfigurationWinsOverTokenizerJson) {
   EXPECT_TRUE(Tokenizer::from_pretrained(folder.path()).do_lower_case());
 }
 
+// What transformers 5 makes of such a directory (tests/conformance/tokenizer_classes.py).
+TEST(TokenizerClass, DecidesWhatTokenizerJsonSays) {
+  const auto tokens = [](const std::string& configuration) {
+    auto json = json_with(kJsonVocab);
+    const std::string lowercase = "\"lowercase\":true";
+    json.replace(json.find(lowercase), lowercase.size(), "\"lowercase\":false");
+    Folder folder;
+    folder.write("tokenizer.json", json).write("config.json", R"({"model_type":"bert"})");
+    if (!configuration.empty()) folder.write("tokenizer_config.json", configuration);
+    return Tokenizer::from_pretrained(folder.path()).encode("Hello", {.add_special_tokens = false});
+  };
+  const std::vector<std::string> lower{"hello"}, unknown{"[UNK]"};
+  EXPECT_EQ(tokens("").tokens, lower);  // BertTokenizer's default
+  EXPECT_EQ(tokens("{}").tokens, lower);
+  EXPECT_EQ(tokens(R"({"tokenizer_class":"BertTokenizer"})").tokens, lower);
+  EXPECT_EQ(tokens(R"({"tokenizer_class":"ElectraTokenizerFast"})").tokens, lower);
+  EXPECT_EQ(tokens(R"({"tokenizer_class":"BertTokenizer","do_lower_case":false})").tokens, unknown);
+  EXPECT_EQ(tokens(R"({"tokenizer_class":"PreTrainedTokenizerFast"})").tokens, unknown);
+  EXPECT_EQ(tokens(R"({"tokenizer_class":"TokenizersBackend","do_lower_case":true})").tokens,
+            unknown);
+}
+
+TEST(TokenizerClass, OfAnotherModelIsRefused) {
+  const auto says = [](const std::string& configuration, const std::string& model) {
+    Folder folder;
+    folder.write("vocab.txt", kVocab).write("tokenizer_config.json", configuration);
+    folder.write("config.json", model);
+    return complaint<ModelError>(folder);
+  };
+  EXPECT_EQ(says("{}", "{}"), "");
+  for (const std::string name :
+       {"BertJapaneseTokenizer", "XLMRobertaTokenizerFast", "KoBertTokenizer"}) {
+    const auto json = R"({"tokenizer_class":")" + name + "\"}";
+    EXPECT_THAT(says(json, "{}"), HasSubstr('"' + name + '"'));
+    EXPECT_THAT(says("{}", json), HasSubstr('"' + name + '"'));
+    EXPECT_EQ(says(R"({"tokenizer_class":"BertTokenizer"})", json), "");  // it is asked first
+  }
+  EXPECT_THAT(says(R"({"word_tokenizer_type":"mecab"})", "{}"), HasSubstr("\"mecab\""));
+  EXPECT_THAT(says("{}", R"({"subword_tokenizer_type":"character"})"), HasSubstr("\"character\""));
+  EXPECT_EQ(says(R"({"word_tokenizer_type":"basic"})", "{}"), "");
+  EXPECT_THAT(says(R"({"tokenizer_class":"PreTrainedTokenizerFast"})", "{}"),
+              HasSubstr("tokenizer.json is missing"));
+}
+
+TEST(TokenizerClass, PiecesOfSentencePieceAreNoWordPieces) {
+  Folder folder;
+  std::string vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
+  for (char c = 'a'; c <= 'z'; ++c) vocabulary += std::string("\u2581") + c + '\n';
+  EXPECT_THAT(complaint<ModelError>(folder.write("vocab.txt", vocabulary)),
+              AllOf(HasSubstr("SentencePiece"), HasSubstr("26 tokens")));
+  EXPECT_EQ(complaint<ModelError>(folder.write("vocab.txt", vocabulary + "##s\n")), "");
+}
+
+TEST(TokenizerClass, CleaningUpIsKept) {
+  Folder folder;
+  folder.write("vocab.txt", kVocab + "is\nn't\n'\n");
+  const auto decoded = [&](const std::string& configuration) {
+    folder.write("tokenizer_config.json", configuration);
+    const auto tokenizer = Tokenizer::from_pretrained(folder.path());
+    const auto again = Tokenizer::from_json(tokenizer.to_json(), tokenizer.config_to_json());
+    const std::vector<std::int32_t> ids{*tokenizer.token_to_id("hello"),
+                                        *tokenizer.token_to_id("'"),
+                                        *tokenizer.token_to_id("hello")};
+    EXPECT_EQ(tokenizer.decode(ids), again.decode(ids));
+    return tokenizer.decode(ids);
+  };
+  EXPECT_EQ(decoded("{}"), "hello ' hello");
+  EXPECT_EQ(decoded(R"({"clean_up_tokenization_spaces":false})"), "hello ' hello");
+  EXPECT_EQ(decoded(R"({"clean_up_tokenization_spaces":true})"), "hello'hello");
+}
+
 TEST(TokenizerFiles, TokenizerJsonThatIsNone) {
   Folder folder;
   const auto says = [&](const std::string& json) {

@@ -160,7 +160,7 @@ std::int64_t Tokenizer::count_tokens(std::string_view text, std::string_view pai
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens,
-                              bool clean_up) const {
+                              std::optional<bool> clean_up) const {
   // They are in order of id.
   const auto is_special = [&added = impl_->spec.added](std::int32_t id) {
     const auto at = std::lower_bound(
@@ -174,7 +174,8 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_speci
     if (!skip_special_tokens || !is_special(id)) tokens.push_back(token);
   }
   return text::decode_pieces(tokens, impl_->vocabulary().continuing_prefix(),
-                             impl_->spec.decoder_cleanup, clean_up);
+                             impl_->spec.decoder_cleanup,
+                             clean_up.value_or(impl_->spec.clean_up_spaces));
 }
 
 std::int32_t Tokenizer::vocab_size() const { return impl_->vocabulary().size(); }

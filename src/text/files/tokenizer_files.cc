@@ -14,6 +14,7 @@
 #include "core/numbers.h"
 #include "core/utf8.h"
 #include "text/files/added_token_list.h"
+#include "text/files/tokenizer_class.h"
 #include "text/files/tokenizer_json.h"
 
 namespace cloze::text {
@@ -116,12 +117,15 @@ Configuration read_configuration(const fs::path& directory) {
 
 void apply_configuration(const Configuration& configuration, TokenizerSpec& spec) {
   const auto& [config, origin, stated] = configuration;
-  // As transformers does, these switches win over tokenizer.json's where they are stated.
-  if (const auto v = json_field<bool>(config, "do_lower_case", origin)) spec.rules.lowercase = *v;
-  if (const auto v = json_field<bool>(config, "strip_accents", origin)) spec.strip_accents = *v;
-  if (const auto v = json_field<bool>(config, "tokenize_chinese_chars", origin)) {
-    spec.rules.handle_chinese_chars = *v;
+  if (spec.tokenizer_class == TokenizerClass::bert) {
+    if (const auto v = json_field<bool>(config, "do_lower_case", origin)) spec.rules.lowercase = *v;
+    if (const auto v = json_field<bool>(config, "strip_accents", origin)) spec.strip_accents = *v;
+    if (const auto v = json_field<bool>(config, "tokenize_chinese_chars", origin)) {
+      spec.rules.handle_chinese_chars = *v;
+    }
   }
+  spec.clean_up_spaces =
+      json_field<bool>(config, "clean_up_tokenization_spaces", origin).value_or(false);
   if (const auto v = json_field<double>(config, "model_max_length", origin);
       v && *v > 0 && *v < 1e9) {
     spec.model_max_length = static_cast<std::int64_t>(*v);
@@ -160,9 +164,39 @@ void apply_configuration(const Configuration& configuration, TokenizerSpec& spec
   spec.added = added.take();
 }
 
+/// What BertTokenizer builds anew, whatever tokenizer.json has: only the vocabulary, the names of
+/// tokens and the added tokens are taken from there.
+void rebuild_as_bert(TokenizerSpec& spec) {
+  const TokenizerSpec usual;
+  spec.rules = usual.rules;
+  spec.strip_accents = usual.strip_accents;
+  spec.max_chars_per_word = usual.max_chars_per_word;
+  spec.decoder_cleanup = usual.decoder_cleanup;
+  spec.unk_token = usual.unk_token;
+}
+
+/// Throws ModelError for a vocabulary of SentencePiece pieces: none begins with "##", and "▁" begins
+/// words.
+void require_wordpiece(const Vocabulary& vocabulary, const std::string& origin) {
+  constexpr std::int32_t kFew = 8;
+  std::int32_t pieces = 0;
+  for (std::int32_t id = 0; id < vocabulary.size(); ++id) {
+    if (!vocabulary.has_id(id)) continue;
+    const auto token = vocabulary.token(id);
+    if (token.size() > 2 && token.starts_with("##")) return;
+    pieces += token.starts_with("\u2581") ? 1 : 0;
+  }
+  if (pieces < kFew) return;
+  throw ModelError(fmt::format(
+      "{}: the vocabulary has {} tokens that begin with \u2581 and none that begins with "
+      "##: it is of a SentencePiece tokenizer, not of BERT's WordPiece",
+      origin, pieces));
+}
+
 /// What the files leave open, and whether they fit together. A vocabulary alone has no templates.
 TokenizerSpec completed(TokenizerSpec spec, const Configuration& configuration,
                         const std::string& origin, bool has_templates) {
+  require_wordpiece(spec.vocabulary, origin);
   apply_configuration(configuration, spec);
   spec.rules.strip_accents = spec.strip_accents.value_or(spec.rules.lowercase);
   spec.file_rules = spec.rules;
@@ -238,8 +272,24 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
   }
   TokenizerSpec spec;
   const bool has_json = files::exists(json_path);
+  const auto configuration = read_configuration(directory);
+  const auto model_config = read_object(directory / "config.json");
+  // A tokenizer.json that has nothing beside it is all there is to say.
+  const bool alone = !model_config && !files::exists(directory / "tokenizer_config.json");
+  spec.tokenizer_class =
+      has_json && alone
+          ? TokenizerClass::file
+          : tokenizer_class_of(configuration.config, model_config.value_or(Json::object()),
+                               directory.string());
+  if (!has_json && spec.tokenizer_class == TokenizerClass::file && files::exists(vocab_path)) {
+    throw ModelError(
+        fmt::format("{}: tokenizer.json is missing, and the tokenizer's class reads nothing else; "
+                    "a vocab.txt is for a tokenizer_class of BertTokenizer",
+                    directory.string()));
+  }
   if (has_json) {
     read_tokenizer_json(files::read_text(json_path), json_path.string(), spec);
+    if (spec.tokenizer_class == TokenizerClass::bert) rebuild_as_bert(spec);
   } else if (files::exists(vocab_path)) {
     spec.vocabulary = read_vocab_txt(vocab_path);
     spec.base_vocab_size = spec.vocabulary.size();
@@ -251,7 +301,8 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
     throw IoError(
         fmt::format("{}: there is neither tokenizer.json nor vocab.txt in it", directory.string()));
   }
-  return completed(std::move(spec), read_configuration(directory), directory.string(), has_json);
+  return completed(std::move(spec), configuration, directory.string(),
+                   has_json && spec.tokenizer_class == TokenizerClass::file);
 }
 
 TokenizerSpec parse_tokenizer(std::string_view tokenizer_json,
@@ -259,11 +310,16 @@ TokenizerSpec parse_tokenizer(std::string_view tokenizer_json,
   TokenizerSpec spec;
   read_tokenizer_json(tokenizer_json, "tokenizer.json", spec);
   Configuration configuration{.config = Json::object(), .origin = "tokenizer_config.json"};
+  spec.tokenizer_class = TokenizerClass::file;
   if (!tokenizer_config_json.empty()) {
     configuration.config = parse_json_object(tokenizer_config_json, configuration.origin);
     static_cast<void>(take_added_tokens(configuration));
+    spec.tokenizer_class =
+        tokenizer_class_of(configuration.config, Json::object(), configuration.origin);
   }
-  return completed(std::move(spec), configuration, "tokenizer.json", true);
+  const bool bert = spec.tokenizer_class == TokenizerClass::bert;
+  if (bert) rebuild_as_bert(spec);
+  return completed(std::move(spec), configuration, "tokenizer.json", !bert);
 }
 
 TokenizerSpec tokenizer_of(Vocabulary vocabulary, const TokenizerOptions& options,

@@ -14,6 +14,7 @@
 #include "cloze/tokenizer.h"
 #include "text/encode/added_tokens.h"
 #include "text/encode/assemble.h"
+#include "text/files/tokenizer_class.h"
 #include "text/normalize/char_actions.h"
 #include "text/wordpiece/vocabulary.h"
 
@@ -30,7 +31,9 @@ struct TokenizerSpec {
   std::int32_t file_max_chars_per_word = 100;
   std::vector<AddedToken> added;  ///< in order of id
   Templates templates;
-  bool decoder_cleanup = true;
+  TokenizerClass tokenizer_class = TokenizerClass::bert;
+  bool decoder_cleanup = true;       ///< of the WordPiece decoder
+  bool clean_up_spaces = false;      ///< clean_up_tokenization_spaces
   std::int32_t base_vocab_size = 0;  ///< tokens of the model, without added ones
   std::string unk_token = "[UNK]", sep_token = "[SEP]", pad_token = "[PAD]", cls_token = "[CLS]",
               mask_token = "[MASK]";

@@ -95,7 +95,7 @@ std::string Tokenizer::config_to_json() const {
   Json decoder = Json::object();
   for (const auto& token : spec.added) decoder[std::to_string(token.id)] = added_token(token);
   Json config{{"added_tokens_decoder", std::move(decoder)},
-              {"clean_up_tokenization_spaces", true},
+              {"clean_up_tokenization_spaces", spec.clean_up_spaces},
               {"cls_token", spec.cls_token},
               {"do_lower_case", rules.lowercase},
               {"mask_token", spec.mask_token},
@@ -105,7 +105,9 @@ std::string Tokenizer::config_to_json() const {
               {"sep_token", spec.sep_token},
               {"strip_accents", optional_json(spec.strip_accents)},
               {"tokenize_chinese_chars", rules.handle_chinese_chars},
-              {"tokenizer_class", "BertTokenizer"},
+              {"tokenizer_class", spec.tokenizer_class == text::TokenizerClass::bert
+                                      ? "BertTokenizer"
+                                      : "PreTrainedTokenizerFast"},
               {"unk_token", spec.unk_token}};
   return config.dump(2) + '\n';
 }

@@ -1,0 +1,28 @@
+/// \file
+/// Which of transformers' classes a tokenizer's files are for, and what that class takes from them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace cloze::text {
+
+enum class TokenizerClass : std::uint8_t {
+  /// BertTokenizer and its other names: it takes the vocabulary of tokenizer.json, and builds the
+  /// rest anew. A switch that tokenizer_config.json does not state has the class's default, whatever
+  /// tokenizer.json says.
+  bert,
+  /// PreTrainedTokenizerFast (TokenizersBackend): tokenizer.json alone says how text is cut.
+  file,
+};
+
+/// The class that tokenizer_config.json names, or else config.json; BertTokenizer where neither
+/// does, as AutoTokenizer has it for a BERT. Throws ModelError for a class that cuts text in another
+/// way, and for settings of such a class (`word_tokenizer_type`); `origin` names the directory.
+[[nodiscard]] TokenizerClass tokenizer_class_of(const nlohmann::json& tokenizer_config,
+                                                const nlohmann::json& model_config,
+                                                const std::string& origin);
+
+}  // namespace cloze::text
