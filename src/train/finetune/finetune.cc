@@ -137,8 +137,12 @@ void require_in_range(const FinetuneSettings& settings) {
   internal::require_count("batch-tokens", settings.batch_tokens, 1, std::int64_t{1} << 30);
   internal::require_count("freeze-layers", settings.freeze_layers, 0, 1 << 20);
   internal::require_count("patience", settings.patience, 0, kMost);
+  internal::require_in_range("epochs", settings.epochs, 0.0, 1e9);
+  internal::require_in_range("layer-decay", settings.layer_decay, 0.01, 1.0);
+  internal::require_in_range("label-smoothing", settings.label_smoothing, 0.0, 0.999);
+  internal::require_class_weights(settings.class_weights);
   if (settings.classifier_dropout) {
-    internal::require_in_range("classifier-dropout", *settings.classifier_dropout, 0.0, 0.999);
+    internal::require_in_range("classifier-dropout", *settings.classifier_dropout, 0.0, 0.9);
   }
 }
 

@@ -257,8 +257,6 @@ void require_runnable(const PretrainSettings& settings) {
   const auto require = [](bool holds, const char* what) {
     if (!holds) throw ArgumentError(what);
   };
-  require(std::isfinite(settings.max_seconds) && settings.max_seconds >= 0,
-          "the time of a run is a number of seconds, or 0");
   require(settings.steps > 0 || settings.max_seconds > 0,
           "a run needs an end: a number of steps, a time, or both");
   internal::require_usable(settings);
@@ -274,6 +272,10 @@ void require_runnable(const PretrainSettings& settings) {
   internal::require_count("accumulation", settings.accumulation, 1, 1 << 20);
   internal::require_count("data-workers", settings.data_workers, 0, 1024);
   internal::require_count("steps", settings.steps, 0, kMost);
+  internal::require_in_range("max-time", settings.max_seconds, 0.0, kLongestRun);
+  internal::require_in_range("save-every-minutes", settings.save_every_minutes, 0.0, 1e9);
+  internal::require_in_range("held-out", settings.held_out, 0.0, 0.5);
+  internal::require_in_range("masked", settings.mlm_probability, 0.0, 0.9);
   internal::require_in_range("short-sequences", settings.short_sequences, 0.0, 1.0);
   internal::require_in_range("long-share", settings.long_share, 0.0, 1.0);
   internal::require_in_range("loss-spike", settings.loss_spike, 0.0, 1e30);

@@ -47,6 +47,9 @@ struct PretrainState : internal::RunState {
   [[nodiscard]] static PretrainState from_json(std::string_view json, const std::string& origin);
 };
 
+/// The longest run, in seconds: thirty years.
+inline constexpr double kLongestRun = 1e9;
+
 /// Throws ArgumentError for settings that make no run.
 void require_runnable(const PretrainSettings& settings);
 

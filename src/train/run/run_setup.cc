@@ -26,12 +26,15 @@ void require_usable(const TrainingSettings& settings) {
   require_count("save-every", settings.save_every, 0, kMostSteps);
   require_count("keep", settings.keep, 1, 1 << 20);
   require_count("threads", settings.threads, 0, kMostThreads);
+  require_in_range("learning-rate", settings.learning_rate, 0.0, kLargest);
+  require_in_range("warmup", settings.warmup_ratio, 0.0, 1.0);
+  require_in_range("warmup", settings.warmup_steps, 0.0, 1e12);
   require_in_range("beta1", settings.optimizer.beta1, 0.0, kAlmostOne);
   require_in_range("beta2", settings.optimizer.beta2, 0.0, kAlmostOne);
   require_in_range("epsilon", settings.optimizer.epsilon, 0.0, kLargest);
   require_in_range("weight-decay", settings.optimizer.weight_decay, 0.0, kLargest);
   require_in_range("max-grad-norm", settings.optimizer.max_grad_norm, 0.0, kLargest);
-  if (settings.dropout) require_in_range("dropout", *settings.dropout, 0.0, kAlmostOne);
+  if (settings.dropout) require_in_range("dropout", *settings.dropout, 0.0, 0.9);
 }
 
 RunDirectory open_run(const TrainingSettings& settings) {
