@@ -37,6 +37,9 @@ class WeightSource {
   /// Says that the tensor's bytes are not needed any more.
   virtual void release(const std::string& name) = 0;
 
+  /// Where the weights come from, for messages.
+  [[nodiscard]] virtual std::string origin() const { return "the model"; }
+
   /// The linear layers, packed for `device` as one product, their outputs one after another. Throws
   /// ModelError as `take`.
   [[nodiscard]] ops::LinearWeight linear(const ops::Device& device,
@@ -53,6 +56,7 @@ class CheckpointWeights final : public WeightSource {
   [[nodiscard]] bool contains(const std::string& name) const override;
   [[nodiscard]] Tensor take(const std::string& name, const Shape& shape) override;
   void release(const std::string& name) override;
+  [[nodiscard]] std::string origin() const override;
 
  private:
   Checkpoint checkpoint_;

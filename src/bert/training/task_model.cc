@@ -130,6 +130,8 @@ class WeightsWithHead final : public WeightSource {
     if (weights_.contains(name)) weights_.release(name);
   }
 
+  [[nodiscard]] std::string origin() const override { return weights_.origin(); }
+
   [[nodiscard]] bool made_new() const { return made_new_; }
 
  private:

@@ -193,21 +193,20 @@ std::optional<RunDirectory> open_resumed(const FinetuneSettings& settings,
   return run;
 }
 
-FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sources,
+FinetuneResult finetune_on(const FinetuneSettings& given, const Sources& sources,
                            const FinetuneCallbacks& callbacks) {
+  const auto settings = internal::with_settled_precision(given, finetune_settings_of);
   if (settings.output.empty()) {
     throw ArgumentError("the output is missing: the directory of the run");
   }
   auto run = open_resumed(settings, callbacks);
   require_complete(settings, sources);
-  std::optional<std::int64_t> checkpoint;
+  std::optional<fs::path> checkpoint;
   if (run) checkpoint = internal::checkpoint_to_resume(*run, callbacks);
   const internal::ThreadsDuringCall threads(settings.threads, callbacks);
 
   // What can be wrong is looked at before anything is made.
-  std::optional<fs::path> from;
-  if (checkpoint) from = run->checkpoint(*checkpoint);
-  auto start = start_of(settings, callbacks.progress, from);
+  auto start = start_of(settings, callbacks.progress, checkpoint);
   require_same_vocabulary(start.tokenizer, start.config);
   const auto chosen = task_of(start, settings);
   const auto train = read_train(chosen, sources.train, settings.resume);

@@ -7,15 +7,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "cloze/error.h"
-#include "core/io/crc32c.h"
 #include "core/io/files.h"
 #include "core/io/mapped_file.h"
-#include "core/json.h"
 #include "core/numbers.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -46,55 +44,6 @@ void sync(const fs::path& path) {
     fail(path, "sync", error);
   }
   ::close(fd);
-}
-
-std::uint32_t checksum_of(const fs::path& file) {
-  const auto mapped = MappedFile::open(file);
-  const auto bytes = mapped->bytes();
-  constexpr std::size_t kPart = std::size_t{1} << 24;  // so that a large file is never all resident
-  std::uint32_t crc = 0;
-  for (std::size_t at = 0; at < bytes.size(); at += kPart) {
-    const auto part = bytes.subspan(at, std::min(kPart, bytes.size() - at));
-    crc = crc32c(part, crc);
-    mapped->release(part);
-  }
-  return crc;
-}
-
-void write_checksums(const fs::path& directory) {
-  nlohmann::ordered_json list;
-  for (const auto& file : files::list_recursively(directory)) {
-    const auto bytes = files::size(file).value_or(0);
-    list[file.lexically_relative(directory).string()] = {
-        {"bytes", bytes}, {"crc32c", fmt::format("{:08x}", checksum_of(file))}};
-  }
-  files::write_text(directory / kChecksumFile,
-                    nlohmann::ordered_json{{"files", list}}.dump(2) + '\n');
-}
-
-/// What is wrong with a checkpoint, empty for nothing.
-std::string complaint_about(const fs::path& directory) {
-  try {
-    const auto file = MappedFile::open(directory / kChecksumFile);
-    const auto json = parse_json_object(file->text(), (directory / kChecksumFile).string());
-    for (const auto& [name, expected] : json.at("files").items()) {
-      const auto path = directory / name;
-      const auto size = files::size(path);
-      if (!size) return fmt::format("{} is missing", name);
-      const auto bytes = expected.at("bytes").get<std::int64_t>();
-      if (*size != bytes) return fmt::format("{} has {} bytes instead of {}", name, *size, bytes);
-      const auto crc = fmt::format("{:08x}", checksum_of(path));
-      if (crc != expected.at("crc32c").get<std::string>()) {
-        return fmt::format("{} has the checksum {} instead of {}", name, crc,
-                           expected.at("crc32c").get<std::string>());
-      }
-    }
-  } catch (const Error& error) {
-    return error.what();
-  } catch (const nlohmann::json::exception& error) {
-    return fmt::format("{} is not what it should be ({})", kChecksumFile, error.what());
-  }
-  return "";
 }
 
 std::optional<std::int64_t> step_of(const fs::path& directory) {
@@ -219,16 +168,8 @@ fs::path RunDirectory::checkpoint(std::int64_t step) const {
   return path_ / fmt::format("{}{}", kPrefix, step);
 }
 
-std::optional<std::int64_t> RunDirectory::newest_whole(std::vector<std::string>& complaints) const {
-  auto steps = checkpoints();
-  std::reverse(steps.begin(), steps.end());
-  for (const auto step : steps) {
-    const auto complaint = complaint_about(checkpoint(step));
-    if (complaint.empty()) return step;
-    complaints.push_back(
-        fmt::format("{} is damaged and not used: {}", checkpoint(step).string(), complaint));
-  }
-  return std::nullopt;
+std::optional<fs::path> RunDirectory::newest_whole(std::vector<std::string>& complaints) const {
+  return newest_whole_checkpoint(path_, complaints);
 }
 
 void RunDirectory::save(std::int64_t step,
@@ -264,13 +205,9 @@ void RunDirectory::publish(std::int64_t step) const {
   sync(path_);
 }
 
-void RunDirectory::prune(std::int64_t keep, std::span<const std::int64_t> others) const {
-  const auto steps = checkpoints();
-  const auto count = static_cast<std::int64_t>(steps.size());
-  for (std::int64_t i = 0; i + keep < count; ++i) {
-    const auto step = steps[static_cast<std::size_t>(i)];
-    if (std::find(others.begin(), others.end(), step) == others.end())
-      files::remove_tree(checkpoint(step));
+void RunDirectory::prune(const Pruning& pruning, std::set<std::int64_t>& whole) const {
+  for (const auto step : superseded_checkpoints(path_, pruning, whole)) {
+    files::remove_tree(checkpoint(step));
   }
 }
 

@@ -12,10 +12,12 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
-#include <span>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "train/run/checkpoint_files.h"
 
 namespace cloze {
 
@@ -53,7 +55,7 @@ class RunDirectory {
 
   /// The newest checkpoint whose every file has the checksum that it was written with. What is
   /// wrong with newer ones is added to `complaints`, a sentence each.
-  [[nodiscard]] std::optional<std::int64_t> newest_whole(
+  [[nodiscard]] std::optional<std::filesystem::path> newest_whole(
       std::vector<std::string>& complaints) const;
 
   /// Makes the checkpoint of `step`: `write` fills a temporary directory, which is checksummed,
@@ -65,8 +67,8 @@ class RunDirectory {
   /// by file, each whole and synced before it has its name.
   void publish(std::int64_t step) const;
 
-  /// Removes all checkpoints but the newest `keep` and those of `others`.
-  void prune(std::int64_t keep, std::span<const std::int64_t> others) const;
+  /// Removes the checkpoints that superseded_checkpoints names.
+  void prune(const Pruning& pruning, std::set<std::int64_t>& whole) const;
 
  private:
   RunDirectory() = default;
@@ -78,10 +80,5 @@ class RunDirectory {
 [[nodiscard]] std::string read_run_settings(const std::filesystem::path& directory);
 /// Its path, for messages.
 [[nodiscard]] std::string run_settings_file(const std::filesystem::path& directory);
-
-/// Names of the files of a checkpoint that are no part of the model.
-inline constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
-inline constexpr std::string_view kTrainerStateFile = "trainer_state.json";
-inline constexpr std::string_view kChecksumFile = "checksums.json";
 
 }  // namespace cloze
