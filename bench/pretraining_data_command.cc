@@ -51,24 +51,14 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("NAME")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "sentence", "paragraph", "wrapped"}));
-  app.add_option("--max-length", data.max_length, "tokens of a sequence")
-      ->type_name("N")
-      ->capture_default_str();
+  add_count(app, "--max-length", data.max_length, "tokens of a sequence", 8, 1 << 16);
   app.add_flag("--single", options.single, "single sequences instead of sentence pairs");
   app.add_flag("--whole-words", data.whole_words, "mask whole words");
-  app.add_option("--masked", data.masked_probability, "share of tokens to mask")
-      ->type_name("SHARE")
-      ->capture_default_str();
-  app.add_option("--batch-tokens", data.batch_tokens, "tokens of a batch at most")
-      ->type_name("N")
-      ->capture_default_str();
-  app.add_option("--epochs", data.epochs, "times to go through the text; 0: once")
-      ->type_name("N")
-      ->capture_default_str();
+  add_number(app, "--masked", data.masked_probability, "share of tokens to mask", between(0, 0.9));
+  add_count(app, "--batch-tokens", data.batch_tokens, "tokens of a batch at most", 8);
+  add_count(app, "--epochs", data.epochs, "times to go through the text; 0: once", 0, 1 << 20);
   add_count(app, "--workers", data.workers, "background threads", 0, 1024);
-  app.add_option("--seed", data.seed, "for everything random")
-      ->type_name("N")
-      ->capture_default_str();
+  add_seed(app, data.seed, "for everything random");
   app.add_flag("--json", options.json, "one JSON object");
   app.footer(examples);
 }

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -126,9 +127,12 @@ struct PretrainResult {
   bool finished = false;  ///< otherwise stopped on request
   std::int64_t steps = 0;
   std::int64_t tokens = 0;
-  double seconds = 0;           ///< of training, resumed stretches added up
-  PretrainMetrics last;         ///< the last evaluation; without one, the last logged steps
-  std::int64_t best_step = -1;  ///< -1: nothing was evaluated
+  double seconds = 0;  ///< of training, resumed stretches added up
+  /// The last evaluation, of a resumed run that had no more to do the saved one; nothing: none was
+  /// made.
+  std::optional<PretrainEvaluation> last;
+  std::optional<PretrainMetrics> training;  ///< of the last logged steps; nothing: none was logged
+  std::int64_t best_step = -1;              ///< -1: nothing was evaluated
   double best_loss = 0;
 };
 

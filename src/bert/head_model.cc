@@ -10,6 +10,8 @@
 #include "bert/stored_model.h"
 #include "cloze/error.h"
 #include "cloze/hub.h"
+#include "core/finite.h"
+#include "core/strings.h"
 #include "ops/pooling.h"
 #include "ops/rows.h"
 #include "ops/transfer.h"
@@ -37,6 +39,24 @@ void require_head(const WeightSource& weights, const BertConfig& config, const H
                                    origin, pooler_shape(config).name, about_layer(head, layer)));
     }
   }
+}
+
+/// Throws ModelError where a result is no number: nothing that is made of it would be true.
+void require_finite(const Tensor& result, const std::variant<Checkpoint, std::uint64_t>& origin) {
+  if (all_finite(result)) return;
+  if (const auto* checkpoint = std::get_if<Checkpoint>(&origin)) {
+    for (const auto& name : checkpoint->names()) {
+      if (all_finite(checkpoint->tensor(name))) continue;
+      throw ModelError(fmt::format(
+          "{}: tensor {} has numbers that are infinite or NaN: the model is damaged, or "
+          "was spoilt by the training that made it",
+          excerpt_of_path(checkpoint->path()), excerpt(name)));
+    }
+  }
+  throw ModelError(fmt::format(
+      "{} gives results that are infinite or NaN, although its weights are not: what it "
+      "computes is out of the range of numbers",
+      name_of(origin)));
 }
 
 void require_positions(std::span<const std::int32_t> positions, const Batch& batch) {
@@ -161,6 +181,11 @@ std::vector<Tensor> HeadModel::run(const Batch& batch, std::span<const std::int3
       }
     }
   });
+  if (output != nullptr) {
+    require_finite(output->last_hidden_state, origin_);
+    if (output->pooler_output.numel() > 0) require_finite(output->pooler_output, origin_);
+  }
+  for (const auto& result : results) require_finite(result, origin_);
   return results;
 }
 

@@ -8,6 +8,7 @@
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "core/philox.h"
+#include "core/strings.h"
 #include "ops/transfer.h"
 
 namespace cloze::internal {
@@ -111,6 +112,8 @@ Tensor CheckpointWeights::take(const std::string& name, const Shape& shape) {
   }
   return readable(checkpoint_.tensor(*found));
 }
+
+std::string CheckpointWeights::origin() const { return excerpt_of_path(checkpoint_.path()); }
 
 void CheckpointWeights::release(const std::string& name) {
   if (const auto* found = names_.stored(name)) checkpoint_.release(*found);

@@ -42,6 +42,8 @@ class WeightSource {
   /// What tells, as long as a model lives, that tables which it reads in place are still those that
   /// were taken: a function that throws IoError otherwise. Empty where nothing can change them.
   [[nodiscard]] virtual std::function<void()> watch() const { return {}; }
+  /// Where the weights come from, for messages.
+  [[nodiscard]] virtual std::string origin() const { return "the model"; }
 
   /// The linear layers, packed for `device` as one product, their outputs one after another. Throws
   /// ModelError as `take`.
@@ -60,6 +62,7 @@ class CheckpointWeights final : public WeightSource {
   [[nodiscard]] Tensor take(const std::string& name, const Shape& shape) override;
   void release(const std::string& name) override;
   [[nodiscard]] std::function<void()> watch() const override;
+  [[nodiscard]] std::string origin() const override;
 
  private:
   Checkpoint checkpoint_;

@@ -37,6 +37,16 @@ class UsageError : public Error {
   using Error::Error;
 };
 
+/// A signal asked for an end, and all is saved: the process ends as by the signal itself.
+class EndedBySignal : public Error {
+ public:
+  explicit EndedBySignal(int signal) : Error("ended by a signal"), signal_(signal) {}
+  [[nodiscard]] int signal() const { return signal_; }
+
+ private:
+  int signal_;
+};
+
 void run_info(Arguments arguments);
 void run_tokenize(Arguments arguments);
 void run_encode(Arguments arguments);

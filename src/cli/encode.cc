@@ -18,6 +18,8 @@
 namespace cloze::cli {
 namespace {
 
+constexpr std::int64_t most_layers = 1000;
+
 constexpr const char* examples = R"(
 Without --pooling a sentence-transformers directory is followed in all it says (pooling, normalizing,
 longest text); any other model gives the vectors of all tokens, last_hidden_state.
@@ -109,12 +111,11 @@ void run_encode(Arguments arguments) {
                  "weighted_mean or last_token")
       ->type_name("NAME");
   app.add_flag("--normalize", options.normalize, "scale every vector to length 1");
-  app.add_option("--layers", options.layers,
-                 "hidden states to take, by transformers' index: 0 the embeddings, -1 the last "
-                 "layer; several are concatenated")
+  add_counts(app, "--layers", options.layers,
+             "hidden states to take, by transformers' index: 0 the embeddings, -1 the last "
+             "layer; several are concatenated",
+             -most_layers, most_layers)
       ->type_name("I,...")
-      ->delimiter(',')
-      ->allow_extra_args(false)
       ->default_str("-1");
   app.add_option("--output,-o", options.output, "write to FILE: .npy, .safetensors or .jsonl")
       ->type_name("FILE");

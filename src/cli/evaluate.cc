@@ -71,7 +71,7 @@ std::string table(const EvaluateResult& result) {
   auto text = fmt::format("{}, {} examples\n", result.task,
                           grouped(static_cast<std::int64_t>(result.examples)));
   for (const auto& [name, value] : result.metrics) {
-    text += fmt::format("  {:<24}{:10.4f}\n", name, value);
+    text += fmt::format("  {:<24}{:>10}\n", name, figure(value));
   }
   if (!result.details.empty()) text += '\n' + result.details;
   for (const auto& note : result.notes) text += "\nnote: " + note + '\n';

@@ -35,18 +35,18 @@ FinetuneCallbacks callbacks_for(const FinetuneSettings& settings,
                                       : ", the head that the model has"));
   };
   callbacks.step = [](const FinetuneStep& step) {
-    say(
-        fmt::format("step {:>6}  {:3.0f}%  epoch {:.2f}  loss {:.4f}  lr {:.2e}  norm {:.2f}  "
-                    "{} tokens/s  {} left",
-                    step.step, 100 * step.progress, step.epoch, step.loss, step.learning_rate,
-                    step.gradient_norm, grouped(static_cast<std::int64_t>(step.tokens_per_s)),
-                    clock_text(step.seconds_left)));
+    say(fmt::format(
+        "step {:>6}  {:3.0f}%  epoch {:.2f}  loss {}  lr {:.2e}  norm {:.2f}  "
+        "{} tokens/s  {} left",
+        step.step, 100 * step.progress, step.epoch, figure(step.loss), step.learning_rate,
+        step.gradient_norm, grouped(static_cast<std::int64_t>(step.tokens_per_s)),
+        clock_text(step.seconds_left)));
   };
   callbacks.evaluation = [](const FinetuneEvaluation& evaluation) {
-    auto line =
-        fmt::format("dev set after epoch {:.2f}: loss {:.4f}", evaluation.epoch, evaluation.loss);
+    auto line = fmt::format("dev set after epoch {:.2f}: loss {}", evaluation.epoch,
+                            figure(evaluation.loss));
     for (const auto& [name, value] : evaluation.metrics) {
-      line += fmt::format(", {} {:.4f}", name, value);
+      line += fmt::format(", {} {}", name, figure(value));
     }
     say(line + (evaluation.best ? "  best so far" : ""));
   };
@@ -69,20 +69,19 @@ ordered_json summary_json(const FinetuneResult& result, const FinetuneSettings& 
   out["steps"] = result.steps;
   out["tokens"] = result.tokens;
   out["seconds"] = result.seconds;
-  if (const auto* best = result.best(); best != nullptr) {
-    out["best_step"] = best->step;
-    out["metrics"] = metrics_json(*best);
-    out["history"] = ordered_json::array();
-    for (const auto& evaluation : result.evaluations) {
-      auto entry = metrics_json(evaluation);
-      entry["step"] = evaluation.step;
-      entry["epoch"] = evaluation.epoch;
-      entry["train_loss"] = evaluation.train_loss;
-      out["history"].push_back(std::move(entry));
-    }
-    if (!result.details_json.empty()) {
-      out["details"] = ordered_json::parse(result.details_json, nullptr, false);
-    }
+  const auto* best = result.best();
+  out["best_step"] = best == nullptr ? ordered_json() : ordered_json(best->step);
+  out["metrics"] = best == nullptr ? ordered_json() : metrics_json(*best);
+  out["history"] = ordered_json::array();
+  for (const auto& evaluation : result.evaluations) {
+    auto entry = metrics_json(evaluation);
+    entry["step"] = evaluation.step;
+    entry["epoch"] = evaluation.epoch;
+    entry["train_loss"] = evaluation.train_loss;
+    out["history"].push_back(std::move(entry));
+  }
+  if (!result.details_json.empty()) {
+    out["details"] = ordered_json::parse(result.details_json, nullptr, false);
   }
   return out;
 }

@@ -50,12 +50,11 @@ void add_model(CLI::App& app, FinetuneSettings& s) {
       ->type_name("FILE")
       ->needs("--size");
   app.add_flag("--cased", s.cased, "with --vocab FILE: keep upper case and accents");
-  app.add_option("--dropout", s.dropout, "instead of the configuration's")
-      ->type_name("P")
-      ->check(CLI::Range(0.0, 0.9));
-  app.add_option("--classifier-dropout", s.classifier_dropout, "before the head, likewise")
-      ->type_name("P")
-      ->check(CLI::Range(0.0, 0.9));
+  add_number(app, "--dropout", s.dropout, "instead of the configuration's", between(0, 0.9))
+      ->type_name("P");
+  add_number(app, "--classifier-dropout", s.classifier_dropout, "before the head, likewise",
+             between(0, 0.9))
+      ->type_name("P");
 }
 
 void add_data(CLI::App& app, FinetuneSettings& s) {
@@ -69,7 +68,7 @@ void add_data(CLI::App& app, FinetuneSettings& s) {
 }
 
 void add_training(CLI::App& app, FinetuneSettings& s) {
-  add_number(app, "--epochs", s.epochs, "passes over the training data", CLI::PositiveNumber)
+  add_number(app, "--epochs", s.epochs, "passes over the training data", above(0, 1e9))
       ->type_name("N");
   add_count(app, "--steps", s.steps, "optimizer steps instead", 1, std::int64_t{1} << 40)
       ->excludes("--epochs");
@@ -79,12 +78,12 @@ void add_training(CLI::App& app, FinetuneSettings& s) {
   add_count(app, "--batch-tokens", s.batch_tokens,
             "tokens computed at once; a larger batch is computed in parts");
   add_number(app, "--layer-decay", s.layer_decay,
-             "each layer learns at so much of the rate of the one above", CLI::Range(0.01, 1.0));
+             "each layer learns at so much of the rate of the one above", between(0.01, 1));
   add_count(app, "--freeze-layers", s.freeze_layers,
             "do not train the first so many layers and the embeddings; 0: train all", 0, 1 << 20);
   app.add_flag("--freeze-embeddings", s.freeze_embeddings, "do not train the embeddings");
   add_number(app, "--label-smoothing", s.label_smoothing, "share of a label spread over all",
-             CLI::Range(0.0, 0.999));
+             between(0, 0.999));
   add_named(app, "--class-weights", "",
             "what each label's loss counts: \"balanced\", or numbers in the labels' order",
             [&s](const std::string& text) { s.set_class_weights(text); })

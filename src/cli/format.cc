@@ -143,6 +143,10 @@ std::string grouped(std::int64_t value) {
   return digits;
 }
 
+std::string figure(double value, int digits) {
+  return std::isnan(value) ? "–" : fmt::format("{:.{}f}", value, digits);
+}
+
 std::string clock_text(double seconds) {
   const auto whole = static_cast<std::int64_t>(std::clamp(seconds + 0.5, 0.0, 1e15));
   const auto minutes = whole / 60;

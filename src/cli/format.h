@@ -100,6 +100,9 @@ void append_object(std::string& out, const Fields&... fields) {
 /// 1234567 → "1,234,567".
 [[nodiscard]] std::string grouped(std::int64_t value);
 
+/// A number with so many digits after the point; "–" for one that does not exist (NaN).
+[[nodiscard]] std::string figure(double value, int digits = 4);
+
 /// "0:07", "12:30", "3:05:00", "4 d 3 h".
 [[nodiscard]] std::string clock_text(double seconds);
 

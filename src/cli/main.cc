@@ -1,5 +1,6 @@
 /// \file
-/// `cloze`: every command under one name. Exit codes: 0 done, 1 failed, 2 wrong usage.
+/// `cloze`: every command under one name. Exit codes: 0 done, 1 failed, 2 wrong usage;
+/// 128 + the number of a signal that ended a training, which is saved.
 #include <algorithm>
 #include <exception>
 #include <new>
@@ -50,6 +51,15 @@ void tell_of_missing_threads() {
   }
 }
 
+/// Ends as by the signal, so that a shell's script ends where its command was interrupted, and a
+/// scheduler sees what it did. Returns the exit code that shells make of it where the signal does
+/// not end the process: it is blocked, or this is the first process of a container.
+int end_by(int signal) {
+  std::signal(signal, SIG_DFL);
+  (void)std::raise(signal);
+  return 128 + signal;
+}
+
 void run(Arguments arguments) {
   if (!arguments.empty() && std::string_view(arguments.front()) == "--version") {
     cloze::cli::print(fmt::format("cloze {}\n", cloze::version()));
@@ -70,6 +80,9 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const cloze::ClosedPipe&) {
     return 0;
+  } catch (const cloze::cli::EndedBySignal& end) {
+    tell_of_missing_threads();
+    return end_by(end.signal());
   } catch (const cloze::cli::UsageError& error) {
     return fail(2, error.what());
   } catch (const std::bad_alloc&) {

@@ -68,10 +68,6 @@ bool parse(CLI::App& app, Arguments arguments) {
   }
 }
 
-CLI::Validator in_range(std::int64_t lowest, std::int64_t highest) {
-  return CLI::Range(lowest, highest).description("");
-}
-
 void ModelOptions::add_model(CLI::App& app) {
   app.add_option("--model,-m", model, "model directory, or a name in the model cache or on the Hub")
       ->type_name("DIR_OR_NAME")

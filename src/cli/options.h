@@ -2,17 +2,15 @@
 /// The options that commands share, and how a command line is read.
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "cli/command.h"
+#include "cli/number_options.h"
 #include "cli/progress_bar.h"
 #include "cloze/error.h"
 #include "cloze/pipeline.h"
@@ -24,27 +22,6 @@ namespace cloze::cli {
 /// Reads the command line. False when it asked for help, which has then been printed. Throws
 /// UsageError.
 [[nodiscard]] bool parse(CLI::App& app, Arguments arguments);
-
-/// A check that a number lies in [lowest, highest], which the help does not spell out.
-[[nodiscard]] CLI::Validator in_range(std::int64_t lowest, std::int64_t highest);
-
-/// An option with a number that passes `check`. The help shows its default.
-template <class Number>
-CLI::Option* add_number(CLI::App& app, const std::string& name, Number& target,
-                        const std::string& about, const CLI::Validator& check) {
-  return app.add_option(name, target, about)->capture_default_str()->check(check);
-}
-
-/// An option with a whole number in [lowest, highest]. The help shows its default, unless that
-/// lies below `lowest`: leaving the option out then means something else.
-template <std::integral Number>
-CLI::Option* add_count(CLI::App& app, const std::string& name, Number& target,
-                       const std::string& about, std::int64_t lowest = 1,
-                       std::int64_t highest = std::int64_t{1} << 30) {
-  auto* option =
-      app.add_option(name, target, about)->type_name("N")->check(in_range(lowest, highest));
-  return std::cmp_less(target, lowest) ? option : option->capture_default_str();
-}
 
 /// --model, --device, --dtype, --int8-keep, --threads, --batch-tokens.
 struct ModelOptions {

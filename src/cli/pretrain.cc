@@ -1,6 +1,7 @@
 // `cloze pretrain`: from text files to a BERT that has learnt.
 #include "cloze/pretrain.h"
 
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,8 +20,21 @@ namespace {
 
 using nlohmann::ordered_json;
 
-double percent(std::int64_t part, std::int64_t whole) {
-  return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
+/// NaN, which is "–" in texts and null in JSON, where there is no such figure.
+double share(std::int64_t part, std::int64_t whole) {
+  return whole == 0 ? NAN : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::string percent(std::int64_t part, std::int64_t whole) {
+  return figure(100 * share(part, whole), 1);
+}
+
+double masked_lm_loss(const PretrainMetrics& metrics) {
+  return metrics.masked == 0 ? NAN : metrics.masked_lm_loss;
+}
+
+double next_sentence_loss(const PretrainMetrics& metrics) {
+  return metrics.sequences == 0 ? NAN : metrics.next_sentence_loss;
 }
 
 PretrainCallbacks callbacks_for(const PretrainSettings& settings,
@@ -35,24 +49,25 @@ PretrainCallbacks callbacks_for(const PretrainSettings& settings,
                     name_of(start.compute)));
   };
   callbacks.step = [next_sentence = settings.next_sentence](const PretrainStep& step) {
-    auto line = fmt::format("step {:>6}  {:3.0f}%  loss {:.4f}", step.step, 100 * step.progress,
-                            step.metrics.loss());
+    auto line = fmt::format("step {:>6}  {:3.0f}%  loss {}", step.step, 100 * step.progress,
+                            figure(step.metrics.loss()));
     if (next_sentence) {
-      line += fmt::format(" (masked {:.4f}, next {:.4f})", step.metrics.masked_lm_loss,
-                          step.metrics.next_sentence_loss);
+      line += fmt::format(" (masked {}, next {})", figure(masked_lm_loss(step.metrics)),
+                          figure(next_sentence_loss(step.metrics)));
     }
-    say(line + fmt::format("  lr {:.2e}  norm {:.2f}  {} tokens/s, {:.0f}% of GEMM  {} left",
+    say(line + fmt::format("  lr {:.2e}  norm {:.2f}  {} tokens/s, {}% of GEMM  {} left",
                            step.learning_rate, step.gradient_norm,
                            grouped(static_cast<std::int64_t>(step.tokens_per_s)),
-                           100 * step.gemm_share, clock_text(step.seconds_left)));
+                           figure(100 * step.gemm_share, 0), clock_text(step.seconds_left)));
   };
   callbacks.evaluation = [](const PretrainEvaluation& evaluation) {
     const auto& found = evaluation.metrics;
-    auto line = fmt::format("held out at step {}: masked {:.4f} (perplexity {:.1f}, {:.1f}% right)",
-                            evaluation.step, found.masked_lm_loss, found.perplexity(),
+    const double loss = masked_lm_loss(found);
+    auto line = fmt::format("held out at step {}: masked {} (perplexity {}, {}% right)",
+                            evaluation.step, figure(loss), figure(std::exp(loss), 1),
                             percent(found.masked_correct, found.masked));
     if (found.sequences > 0) {
-      line += fmt::format(", next sentence {:.4f} ({:.1f}% right)", found.next_sentence_loss,
+      line += fmt::format(", next sentence {} ({}% right)", figure(next_sentence_loss(found)),
                           percent(found.next_sentence_correct, found.sequences));
     }
     say(line + (evaluation.best ? "  best so far" : ""));
@@ -61,36 +76,42 @@ PretrainCallbacks callbacks_for(const PretrainSettings& settings,
 }
 
 ordered_json summary_json(const PretrainResult& result, const PretrainSettings& settings) {
-  const auto& last = result.last;
+  // A figure that there is not is NaN, which JSON writes as null.
+  const auto last = result.last.value_or(PretrainEvaluation());
+  const auto& found = last.metrics;
   ordered_json out;
   out["output"] = settings.output.string();
   out["finished"] = result.finished;
   out["steps"] = result.steps;
   out["tokens"] = result.tokens;
   out["seconds"] = result.seconds;
-  out["masked_lm_loss"] = last.masked_lm_loss;
-  out["perplexity"] = last.perplexity();
-  out["masked_lm_accuracy"] = percent(last.masked_correct, last.masked) / 100;
-  if (last.sequences > 0) {
-    out["next_sentence_loss"] = last.next_sentence_loss;
-    out["next_sentence_accuracy"] = percent(last.next_sentence_correct, last.sequences) / 100;
+  out["evaluated_step"] = result.last ? ordered_json(last.step) : ordered_json();
+  out["masked_lm_loss"] = masked_lm_loss(found);
+  out["perplexity"] = std::exp(masked_lm_loss(found));
+  out["masked_lm_accuracy"] = share(found.masked_correct, found.masked);
+  if (settings.next_sentence) {
+    out["next_sentence_loss"] = next_sentence_loss(found);
+    out["next_sentence_accuracy"] = share(found.next_sentence_correct, found.sequences);
   }
-  if (result.best_step >= 0) {
-    out["best_step"] = result.best_step;
-    out["best_loss"] = result.best_loss;
-  }
+  const bool has_best = result.best_step >= 0;
+  out["best_step"] = has_best ? ordered_json(result.best_step) : ordered_json();
+  out["best_loss"] = has_best ? ordered_json(result.best_loss) : ordered_json();
+  out["train_loss"] = result.training ? ordered_json(result.training->loss()) : ordered_json();
   return out;
 }
 
 std::string summary(const PretrainResult& result, const PretrainSettings& settings) {
   const auto output = settings.output.string();
+  const double loss = masked_lm_loss(result.last.value_or(PretrainEvaluation()).metrics);
+  const double training = result.training ? result.training->loss() : NAN;
   return fmt::format(
-      "{}: {} steps, {} tokens in {}; masked-LM loss {:.4f} (perplexity {:.1f})\n"
+      "{}: {} steps, {} tokens in {}; held-out masked-LM loss {} (perplexity {}), training loss "
+      "{}\n"
       "the curves:  tensorboard --logdir {}/tensorboard\n"
       "try it:      cloze fill-mask --model {} \"... [MASK] ...\"\n",
       result.finished ? "done" : "stopped, to be continued with --resume", grouped(result.steps),
-      grouped(result.tokens), clock_text(result.seconds), result.last.masked_lm_loss,
-      result.last.perplexity(), output, output);
+      grouped(result.tokens), clock_text(result.seconds), figure(loss), figure(std::exp(loss), 1),
+      figure(training), output, output);
 }
 
 }  // namespace

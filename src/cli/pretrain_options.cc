@@ -48,9 +48,8 @@ void add_model(CLI::App& app, PretrainSettings& s) {
       ->excludes("--init")
       ->excludes("--vocab");
   app.add_flag("--cased", s.cased, "keep upper case and accents");
-  app.add_option("--dropout", s.dropout, "instead of the configuration's 0.1")
-      ->type_name("P")
-      ->check(CLI::Range(0.0, 0.9));
+  add_number(app, "--dropout", s.dropout, "instead of the configuration's 0.1", between(0, 0.9))
+      ->type_name("P");
 }
 
 void add_data(CLI::App& app, PretrainSettings& s) {
@@ -65,24 +64,23 @@ void add_data(CLI::App& app, PretrainSettings& s) {
             [&s](const std::string& name) { s.lines = line_kind_from(name); })
       ->check(CLI::IsMember({"automatic", "sentence", "paragraph", "wrapped"}));
   add_number(app, "--held-out", s.held_out, "share of the documents to evaluate on",
-             CLI::Range(0.0, 0.5));
+             between(0, 0.5));
   add_count(app, "--evaluation-sequences", s.evaluation_sequences, "evaluated on, at most", 1,
             std::int64_t{1} << 40);
   app.add_flag_callback(
       "--no-next-sentence", [&s] { s.next_sentence = false; },
       "masked language model alone, on single sequences");
   app.add_flag("--whole-words", s.whole_word_masking, "mask all pieces of a word or none");
-  add_number(app, "--masked", s.mlm_probability, "share of the tokens to predict",
-             CLI::Range(0.0, 0.9));
+  add_number(app, "--masked", s.mlm_probability, "share of the tokens to predict", between(0, 0.9));
   add_count(app, "--max-predictions", s.max_predictions,
             "masks a sequence at most; 0: as Google has them (20 for 128 tokens)", 0, 1 << 20);
   add_number(app, "--short-sequences", s.short_sequences, "share of shorter sequences",
-             CLI::Range(0.0, 1.0));
+             between(0, 1));
   add_count(app, "--duplicate-factor", s.duplicate_factor,
             "so many different maskings, over and over; 0: new ones every epoch", 0, 1 << 20);
   add_count(app, "--max-length", s.max_length, "tokens of a sequence", 8, 1 << 16);
   add_number(app, "--long-share", s.long_share, "last share of the run, with longer sequences",
-             CLI::Range(0.0, 1.0));
+             between(0, 1));
   add_count(app, "--long-length", s.long_length, "tokens of those", 8, 1 << 16);
   add_count(app, "--batch-tokens", s.batch_tokens, "tokens of a batch, at most", 8);
   add_count(app, "--batch-sequences", s.batch_sequences, "sequences of a batch instead", 1, 1 << 24)
@@ -100,12 +98,12 @@ void add_training(CLI::App& app, PretrainSettings& s) {
       ->type_name("TIME");
   add_number(app, "--loss-spike", s.loss_spike,
              "stop when the loss leaps to so many times its average; 0: never",
-             CLI::NonNegativeNumber);
+             between(0, kLargestNumber));
 }
 
 void add_saving(CLI::App& app, PretrainSettings& s) {
   add_number(app, "--save-every-minutes", s.save_every_minutes, "0: by steps alone",
-             CLI::NonNegativeNumber);
+             between(0, 1e9));
 }
 
 }  // namespace

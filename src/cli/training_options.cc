@@ -8,27 +8,26 @@ namespace cloze::cli {
 
 void add_optimizer_options(CLI::App& app, TrainingSettings& settings) {
   auto& s = settings;
-  add_number(app, "--learning-rate", s.learning_rate, "at its peak", CLI::PositiveNumber);
+  add_number(app, "--learning-rate", s.learning_rate, "at its peak", above(0, kLargestNumber));
   add_named(app, "--schedule", name_of(s.schedule),
             "linear, cosine, constant, one-cycle, inverse-sqrt",
             [&s](const std::string& name) { s.schedule = schedule_from(name); });
-  app.add_option_function<double>(
-         "--warmup", [&s](double warmup) { s.set_warmup(warmup); },
-         "share of the run; from 1 on, steps")
-      ->default_str(fmt::format("{}", s.warmup_ratio))
-      ->check(CLI::NonNegativeNumber);
+  add_number(
+      app, "--warmup", [&s](double warmup) { s.set_warmup(warmup); },
+      "share of the run; from 1 on, steps", between(0, 1e12))
+      ->default_str(fmt::format("{}", s.warmup_ratio));
   add_named(app, "--optimizer", name_of(s.optimizer.kind), "adamw or lamb",
             [&s](const std::string& name) { s.optimizer.kind = optimizer_from(name); });
   add_number(app, "--weight-decay", s.optimizer.weight_decay, "of all but biases and norms",
-             CLI::NonNegativeNumber);
-  add_number(app, "--beta1", s.optimizer.beta1, "", CLI::Range(0.0, 0.9999999));
-  add_number(app, "--beta2", s.optimizer.beta2, "", CLI::Range(0.0, 0.9999999));
-  add_number(app, "--epsilon", s.optimizer.epsilon, "", CLI::PositiveNumber);
+             between(0, kLargestNumber));
+  add_number(app, "--beta1", s.optimizer.beta1, "", between(0, 0.9999999));
+  add_number(app, "--beta2", s.optimizer.beta2, "", between(0, 0.9999999));
+  add_number(app, "--epsilon", s.optimizer.epsilon, "", above(0, kLargestNumber));
   app.add_flag_callback(
       "--no-bias-correction", [&s] { s.optimizer.bias_correction = false; },
       "as google-research/bert's AdamW");
   add_number(app, "--max-grad-norm", s.optimizer.max_grad_norm, "clip at this norm; 0: do not",
-             CLI::NonNegativeNumber);
+             between(0, kLargestNumber));
 }
 
 void add_computation_options(CLI::App& app, TrainingSettings& settings) {
@@ -38,7 +37,7 @@ void add_computation_options(CLI::App& app, TrainingSettings& settings) {
       ->type_name("TYPE")
       ->check(CLI::IsMember({"f32", "bf16", "auto"}));
   app.add_flag("--recompute", settings.recompute, "less memory for a third more arithmetic");
-  app.add_option("--seed", settings.seed, "of all that is random")->capture_default_str();
+  add_seed(app, settings.seed, "of all that is random");
   add_count(app, "--threads", settings.threads, "threads; 0: all that the process may use", 0,
             4096);
 }

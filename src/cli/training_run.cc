@@ -8,9 +8,21 @@
 namespace cloze::cli {
 namespace {
 
-// A signal's handler can reach nothing but a global.
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
-volatile std::sig_atomic_t signalled = 0;
+// A signal's handler can reach nothing but globals.
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables)
+volatile std::sig_atomic_t signalled = 0;  // the signal that is told of in the end
+volatile std::sig_atomic_t told_to_end = 0;
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
+
+void note(int signal) {
+  const bool ends = signal == SIGINT || signal == SIGTERM;
+  if (ends && told_to_end != 0) {
+    std::signal(signal, SIG_DFL);
+    (void)std::raise(signal);  // it ends the process when this handler returns
+  }
+  if (ends) told_to_end = 1;
+  if (signalled == 0 || signalled == SIGUSR1) signalled = signal;
+}
 
 }  // namespace
 
@@ -23,13 +35,16 @@ void say(const std::string& text) {
 // stack pointer, where the system would write what it calls a handler with.
 StopOnSignal::StopOnSignal() {
   signalled = 0;
+  told_to_end = 0;
   const stack_t own{.ss_sp = stack_.data(), .ss_flags = 0, .ss_size = stack_.size()};
   ::sigaltstack(&own, &stack_before_);
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    sigaction(kSignals.at(i), nullptr, &before_.at(i));
+    if (before_.at(i).sa_handler == SIG_IGN) continue;
     struct sigaction action {};
-    action.sa_handler = [](int) { signalled = 1; };
-    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_ONSTACK);
-    sigaction(kSignals.at(i), &action, &before_.at(i));
+    action.sa_handler = note;
+    action.sa_flags = SA_ONSTACK | SA_RESTART;
+    sigaction(kSignals.at(i), &action, nullptr);
   }
 }
 
@@ -41,6 +56,10 @@ StopOnSignal::~StopOnSignal() {
 }
 
 bool StopOnSignal::requested() { return signalled != 0; }
+
+void StopOnSignal::rethrow() {
+  if (signalled != 0 && signalled != SIGUSR1) throw EndedBySignal(signalled);
+}
 
 void speak(TrainingCallbacks& callbacks) {
   callbacks.should_stop = &StopOnSignal::requested;

@@ -20,7 +20,10 @@ namespace cloze::cli {
 /// A line on standard error.
 void say(const std::string& text);
 
-/// While it lives, the first SIGINT or SIGTERM is noted; a second one ends the process.
+/// While it lives, signals that ask for an end are noted: SIGINT, SIGTERM, SIGHUP, SIGUSR1. Those
+/// that were ignored when the command began (`nohup`, a job in the background) stay ignored. A
+/// second SIGINT or SIGTERM ends the process at once. SIGHUP and SIGUSR1 come more than once by
+/// themselves (the terminal and the shell both tell of its closing), and never end it.
 class StopOnSignal {
  public:
   StopOnSignal();
@@ -32,9 +35,13 @@ class StopOnSignal {
 
   [[nodiscard]] static bool requested();
 
+  /// Throws EndedBySignal if one of them came, but not for SIGUSR1: a scheduler that warns of the
+  /// end with it wants to know that all is saved.
+  static void rethrow();
+
  private:
-  static constexpr std::array kSignals{SIGINT, SIGTERM};
-  std::array<struct sigaction, 2> before_{};
+  static constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+  std::array<struct sigaction, kSignals.size()> before_{};
   std::array<std::byte, 1 << 16> stack_{};
   stack_t stack_before_{};
 };
@@ -78,6 +85,8 @@ void run_training(const TrainingCommand<Settings, Result>& command, Arguments ar
   std::optional<StopOnSignal> watch;
   const auto result = as_usage([&] { return command.train(settings, watch); });
   print(json ? json_text(command.json(result, settings)) : command.summary(result, settings));
+  watch.reset();
+  StopOnSignal::rethrow();
 }
 
 }  // namespace cloze::cli

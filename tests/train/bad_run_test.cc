@@ -126,8 +126,8 @@ class BadRun : public ::testing::Test {
     restore();
   }
 
-  /// A checkpoint with files that are cut, missing or something else: it is left alone, and the run
-  /// begins anew.
+  /// The only checkpoint with files that are cut, missing or something else: the run is refused, and
+  /// stays as it is.
   void try_damage(const std::function<void()>& resume) const {
     for (const auto& entry : fs::directory_iterator(folder / "pristine" / "checkpoint-3")) {
       const auto name = entry.path().filename();
@@ -145,7 +145,10 @@ class BadRun : public ::testing::Test {
       };
       for (const auto& damage : damages) {
         damage();
-        EXPECT_FALSE(refuses(resume, name.string())) << name;
+        const auto before = contents_of(run());
+        EXPECT_THAT(refusal(resume, name.string(), kLongestWithPath),
+                    HasSubstr("no whole checkpoint"));
+        EXPECT_THAT(lost_or_changed(before, run()), IsEmpty()) << name;
         restore();
       }
       // Where the checksums hold, what is inside is looked at.

@@ -112,7 +112,9 @@ class FineTuning : public ::testing::Test {
                            .base_model = "nothing",
                            .train_name = "train.tsv",
                            .dev_name = "dev.tsv"},
-                          directory, chosen, resume, listener);
+                          directory, chosen,
+                          resume ? std::optional(directory.checkpoint(*resume)) : std::nullopt,
+                          listener);
   }
 
   RunDirectory directory(const std::string& name) {
@@ -163,10 +165,9 @@ TEST_F(FineTuning, StoppedAndResumedEndsWithTheSameBits) {
     EXPECT_FALSE(run(first, output, settings()).finished);
     stop_at = -1;
     std::vector<std::string> complaints;
-    const auto step = output.newest_whole(complaints);
-    ASSERT_EQ(step, stop);
+    ASSERT_EQ(output.newest_whole(complaints), output.checkpoint(stop));
     auto second = model();
-    const auto result = run(second, output, settings(), step);
+    const auto result = run(second, output, settings(), stop);
     EXPECT_TRUE(result.finished);
     EXPECT_EQ(values_of(second), values_of(whole));
     ASSERT_EQ(result.evaluations.size(), straight.evaluations.size());

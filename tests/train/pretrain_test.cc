@@ -74,8 +74,9 @@ TEST_F(Pretrain, MakesAModelFromText) {
   ASSERT_EQ(steps.size(), 2U);
   EXPECT_EQ(steps[1].tokens, result.tokens);
   ASSERT_EQ(evaluations.size(), 2U);
-  EXPECT_EQ(result.last.masked_lm_loss, evaluations[1].metrics.masked_lm_loss);
-  EXPECT_GT(result.last.masked, 0);
+  ASSERT_TRUE(result.last);
+  EXPECT_EQ(result.last->metrics.masked_lm_loss, evaluations[1].metrics.masked_lm_loss);
+  EXPECT_GT(result.last->metrics.masked, 0);
   EXPECT_GE(result.best_step, 4);
   const auto tokenizer = Tokenizer::from_pretrained(settings.output);
   EXPECT_GT(

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,7 @@ TEST_F(Run, TheNewestWholeCheckpointIsFound) {
   EXPECT_FALSE(run.newest_whole(complaints));
   for (const std::int64_t step : {5, 100, 20}) save(run, step);
   EXPECT_EQ(run.checkpoints(), (std::vector<std::int64_t>{5, 20, 100}));
-  EXPECT_EQ(run.newest_whole(complaints), 100);
+  EXPECT_EQ(run.newest_whole(complaints), run.checkpoint(100));
   EXPECT_TRUE(complaints.empty());
 }
 
@@ -60,12 +61,12 @@ TEST_F(Run, EveryDamagedByteIsNoticed) {
       bad[at] = static_cast<char>(bad[at] ^ 0x10);
       write_file(file, bad);
       complaints.clear();
-      ASSERT_EQ(run.newest_whole(complaints), 1) << name << ' ' << at;
+      ASSERT_EQ(run.newest_whole(complaints), run.checkpoint(1)) << name << ' ' << at;
       ASSERT_EQ(complaints.size(), 1U);
       ASSERT_NE(complaints[0].find(name), std::string::npos) << complaints[0];
     }
     write_file(file, good.substr(0, good.size() - 1));
-    EXPECT_EQ(run.newest_whole(complaints), 1);
+    EXPECT_EQ(run.newest_whole(complaints), run.checkpoint(1));
     write_file(file, good);
   }
   const auto checksums = run.checkpoint(2) / kChecksumFile;
@@ -80,9 +81,9 @@ TEST_F(Run, EveryDamagedByteIsNoticed) {
   }
   write_file(checksums, good);
   complaints.clear();
-  EXPECT_EQ(run.newest_whole(complaints), 2);
+  EXPECT_EQ(run.newest_whole(complaints), run.checkpoint(2));
   fs::remove(run.checkpoint(2) / "model.safetensors");
-  EXPECT_EQ(run.newest_whole(complaints), 1);
+  EXPECT_EQ(run.newest_whole(complaints), run.checkpoint(1));
   EXPECT_NE(complaints.at(0).find("missing"), std::string::npos);
 }
 
@@ -122,9 +123,61 @@ TEST_F(Run, WhatAKilledSaveLeftIsRemoved) {
 TEST_F(Run, OnlyTheNewestAndTheBestAreKept) {
   auto run = RunDirectory::open(path, ExistingRun::refuse);
   for (const std::int64_t step : {1, 2, 3, 4, 5}) save(run, step);
-  const std::vector<std::int64_t> best{2};
-  run.prune(2, best);
+  std::set<std::int64_t> whole{5};
+  run.prune({.step = 5, .keep = 2, .best = 2}, whole);
   EXPECT_EQ(run.checkpoints(), (std::vector<std::int64_t>{2, 4, 5}));
+  EXPECT_TRUE(whole.contains(4));  // it was looked at
+}
+
+TEST_F(Run, DamagedCheckpointsAreNotAmongTheNewest) {
+  auto run = RunDirectory::open(path, ExistingRun::refuse);
+  for (const std::int64_t step : {1, 2, 3, 4}) save(run, step);
+  write_file(run.checkpoint(3) / kOptimizerFile, "mom");
+  std::set<std::int64_t> whole{4};
+  run.prune({.step = 4, .keep = 2}, whole);
+  EXPECT_EQ(run.checkpoints(), (std::vector<std::int64_t>{2, 4}));
+}
+
+TEST_F(Run, WhatIsNewerThanTheRunIsNotCounted) {
+  // The run went on from step 2, because that of step 9 is damaged.
+  auto run = RunDirectory::open(path, ExistingRun::refuse);
+  for (const std::int64_t step : {2, 3, 9}) save(run, step);
+  write_file(run.checkpoint(9) / kOptimizerFile, "mom");
+  std::set<std::int64_t> whole{2, 3};
+  run.prune({.step = 3, .keep = 1}, whole);
+  EXPECT_EQ(run.checkpoints(), (std::vector<std::int64_t>{3, 9}));
+  save(run, 10);
+  whole.insert(10);
+  run.prune({.step = 10, .keep = 1}, whole);
+  EXPECT_EQ(run.checkpoints(), (std::vector<std::int64_t>{10}));
+}
+
+TEST_F(Run, ACopyUnderAnotherNumberIsOfTheStepThatItHolds) {
+  auto run = RunDirectory::open(path, ExistingRun::refuse);
+  const auto save_with_state = [&](std::int64_t step) {
+    run.save(step, [&](const fs::path& to) {
+      write_file(to / kOptimizerFile, "moments");
+      write_file(to / kTrainerStateFile, "{\"step\": " + std::to_string(step) + "}");
+    });
+  };
+  save_with_state(5);
+  fs::copy(run.checkpoint(5), run.checkpoint(99999));
+  EXPECT_EQ(run.newest_whole(complaints), run.checkpoint(5));
+  save_with_state(6);
+  EXPECT_EQ(run.newest_whole(complaints), run.checkpoint(6));
+  std::set<std::int64_t> whole{6};
+  run.prune({.step = 6, .keep = 1}, whole);
+  EXPECT_EQ(run.checkpoints(), (std::vector<std::int64_t>{6, 99999}));  // somebody's own
+  write_file(run.checkpoint(6) / kOptimizerFile, "");
+  EXPECT_EQ(run.newest_whole(complaints), run.checkpoint(99999));
+}
+
+TEST_F(Run, WhatWasPublishedIsRecognised) {
+  auto run = RunDirectory::open(path, ExistingRun::refuse);
+  save(run, 1);
+  EXPECT_FALSE(holds_model_of(path, run.checkpoint(1)));
+  run.publish(1);
+  EXPECT_TRUE(holds_model_of(path, run.checkpoint(1)));
 }
 
 TEST_F(Run, PublishingPutsTheModelAndNotTheStateIntoTheDirectory) {
@@ -137,7 +190,8 @@ TEST_F(Run, PublishingPutsTheModelAndNotTheStateIntoTheDirectory) {
   EXPECT_TRUE(fs::exists(path / "config.json"));
   EXPECT_FALSE(fs::exists(path / kOptimizerFile));
   EXPECT_FALSE(fs::exists(path / kTrainerStateFile));
-  run.prune(1, {});  // the published model is a file of its own
+  std::set<std::int64_t> whole;
+  run.prune({.step = 2, .keep = 1}, whole);  // the published model is a file of its own
   EXPECT_EQ(read_file(path / "model.safetensors"), "weights of step 1");
 }
 
@@ -153,7 +207,7 @@ TEST_F(Run, PublishedFilesAreCopiesAndKeepTheirDirectories) {
   EXPECT_EQ(read_file(path / "1_Pooling" / "config.json"), "the pooling's");
   // Editing one in place leaves the checkpoint as it was saved.
   std::ofstream(path / "config.json", std::ios::app) << " edited";
-  EXPECT_EQ(run.newest_whole(complaints), 1);
+  EXPECT_EQ(run.newest_whole(complaints), run.checkpoint(1));
   EXPECT_TRUE(complaints.empty());
 }
 
@@ -336,7 +390,7 @@ TEST_F(Run, ADirectoryWithSomethingInItIsRefused) {
   {
     const auto resumed = RunDirectory::open(path, ExistingRun::resume);
     EXPECT_EQ(resumed.settings(), R"({"seed": 3})");
-    EXPECT_EQ(resumed.newest_whole(complaints), 4);
+    EXPECT_EQ(resumed.newest_whole(complaints), resumed.checkpoint(4));
   }
   write_file(path / "notes.txt", "mine");
   {

@@ -1,8 +1,12 @@
 #include "bert/training/parameters.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/finite.h"
+#include "core/parallel.h"
 
 namespace cloze::internal {
 namespace {
@@ -54,6 +58,12 @@ Parameters::Parameters(std::span<const ParameterShape> shapes, bool with_gradien
 void Parameters::load(WeightSource& source) {
   for (auto& parameter : parameters_) {
     const auto tensor = source.take(parameter.name, parameter.shape).to(DType::f32);
+    if (!all_finite(tensor)) {
+      throw ModelError(fmt::format(
+          "{}: tensor {} has numbers that are infinite or NaN: the model is damaged, or "
+          "was spoilt by the training that made it",
+          source.origin(), parameter.name));
+    }
     ops::copy_in(device_, tensor.values<float>(), parameter.value);
     source.release(parameter.name);
   }
@@ -75,6 +85,18 @@ const Parameter& Parameters::at(std::string_view name) const {
 
 void Parameters::zero_gradients() {
   device_.fill_zero(std::as_writable_bytes(gradients_.values()));
+}
+
+std::string Parameters::not_finite() const {
+  std::vector<char> spoilt(parameters_.size());
+  parallel_for(static_cast<std::int64_t>(parameters_.size()), 1, [&](std::int64_t i) {
+    const auto at = static_cast<std::size_t>(i);
+    const auto& parameter = parameters_[at];
+    spoilt[at] = all_finite(ops::to_host(device_, parameter.value, parameter.shape)) ? 0 : 1;
+  });
+  const auto found = std::find(spoilt.begin(), spoilt.end(), 1);
+  if (found == spoilt.end()) return "";
+  return parameters_[static_cast<std::size_t>(found - spoilt.begin())].name;
 }
 
 Tensor Parameters::tensor(std::string_view name) const {

@@ -47,7 +47,8 @@ class Parameters {
   explicit Parameters(std::span<const ParameterShape> shapes, bool gradients = true,
                       const ops::Device& device = ops::cpu());
 
-  /// Reads every value from `source`. Throws as WeightSource::take does.
+  /// Reads every value from `source`. Throws as WeightSource::take does, and ModelError naming a
+  /// tensor that has numbers that are infinite or NaN.
   void load(WeightSource& source);
 
   [[nodiscard]] std::span<Parameter> all() { return parameters_; }
@@ -68,6 +69,9 @@ class Parameters {
 
   /// Sets every gradient to zero. Backward passes only ever add.
   void zero_gradients();
+
+  /// The name of a parameter with a value that is infinite or NaN; empty: there is none.
+  [[nodiscard]] std::string not_finite() const;
 
   /// A parameter's values for the host: a view that is valid as long as this object, or a copy from
   /// the device.

@@ -1,6 +1,7 @@
 #include "bert/training/task_model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -81,8 +82,8 @@ void require_options(const BertConfig& config, const TaskModelOptions& options) 
                                     options.class_weights.size(), labels));
   }
   for (const float weight : options.class_weights) {
-    if (!(weight >= 0)) {
-      throw ArgumentError(fmt::format("a class weight of {}: give numbers from 0", weight));
+    if (!(weight >= 0) || !std::isfinite(weight)) {
+      throw ArgumentError(fmt::format("a class weight of {}: give finite numbers from 0", weight));
     }
   }
   if (!(options.label_smoothing >= 0 && options.label_smoothing < 1)) {
@@ -128,6 +129,8 @@ class WeightsWithHead final : public WeightSource {
   void release(const std::string& name) override {
     if (weights_.contains(name)) weights_.release(name);
   }
+
+  [[nodiscard]] std::string origin() const override { return weights_.origin(); }
 
   [[nodiscard]] bool made_new() const { return made_new_; }
 

@@ -137,8 +137,12 @@ void require_in_range(const FinetuneSettings& settings) {
   internal::require_count("batch-tokens", settings.batch_tokens, 1, std::int64_t{1} << 30);
   internal::require_count("freeze-layers", settings.freeze_layers, 0, 1 << 20);
   internal::require_count("patience", settings.patience, 0, kMost);
+  internal::require_in_range("epochs", settings.epochs, 0.0, 1e9);
+  internal::require_in_range("layer-decay", settings.layer_decay, 0.01, 1.0);
+  internal::require_in_range("label-smoothing", settings.label_smoothing, 0.0, 0.999);
+  internal::require_class_weights(settings.class_weights);
   if (settings.classifier_dropout) {
-    internal::require_in_range("classifier-dropout", *settings.classifier_dropout, 0.0, 0.999);
+    internal::require_in_range("classifier-dropout", *settings.classifier_dropout, 0.0, 0.9);
   }
 }
 
@@ -198,8 +202,9 @@ RunDirectory open_new(const FinetuneSettings& settings) {
   return run;
 }
 
-FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sources,
+FinetuneResult finetune_on(const FinetuneSettings& given, const Sources& sources,
                            const FinetuneCallbacks& callbacks) {
+  const auto settings = internal::with_settled_precision(given, finetune_settings_of);
   if (settings.output.empty()) {
     throw ArgumentError("the output is missing: the directory of the run");
   }
@@ -210,12 +215,10 @@ FinetuneResult finetune_on(const FinetuneSettings& settings, const Sources& sour
   require_complete(settings, sources);
   if (!opened) opened = open_new(settings);
   auto& run = *opened;
-  std::optional<std::int64_t> checkpoint;
+  std::optional<fs::path> checkpoint;
   if (settings.resume) checkpoint = internal::checkpoint_to_resume(run, callbacks);
   const internal::ThreadsDuringCall threads(settings.threads, callbacks);
-  std::optional<fs::path> from;
-  if (checkpoint) from = run.checkpoint(*checkpoint);
-  auto start = start_of(settings, callbacks.progress, from);
+  auto start = start_of(settings, callbacks.progress, checkpoint);
   require_same_vocabulary(start.tokenizer, start.config);
   const auto chosen = task_of(start, settings);
   const auto train = read_train(chosen, sources.train, settings.resume);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -24,6 +25,11 @@ namespace {
 
 constexpr std::string_view kLoss = "loss";
 
+/// NaN where nothing was counted.
+double mean_of(const internal::TaskLossSum& loss) {
+  return loss.weight == 0 ? std::numeric_limits<double>::quiet_NaN() : loss.loss();
+}
+
 class FinetuneObjective final : public internal::Objective {
  public:
   FinetuneObjective(FinetuneInputs& inputs, const RunDirectory& directory,
@@ -33,7 +39,8 @@ class FinetuneObjective final : public internal::Objective {
         callbacks_(callbacks),
         per_epoch_(steps_per_epoch(inputs.train.size(), settings)),
         steps_(total_steps(inputs.train.size(), settings)),
-        directory_(directory) {}
+        directory_(directory),
+        evaluation_data_(inputs.dev == nullptr ? 0 : fingerprint_of(*inputs.dev)) {}
 
   [[nodiscard]] FinetuneResult result(bool finished) const {
     FinetuneResult result;
@@ -58,7 +65,8 @@ class FinetuneObjective final : public internal::Objective {
   void save_model(const std::filesystem::path& to) const override {
     inputs_.model.config().save_pretrained(to);
     inputs_.tokenizer.save_pretrained(to);
-    save_checkpoint(to, inputs_.model.parameters().tensors());
+    save_checkpoint(to, inputs_.model.parameters().tensors(), inputs_.max_shard_bytes);
+    inputs_.task.write_files(to);
     write_card(to);
   }
   /// The card of the whole run, and what else a directory of the task's models has.
@@ -71,6 +79,11 @@ class FinetuneObjective final : public internal::Objective {
   [[nodiscard]] std::string state_json() const override { return state_.to_json(); }
   void restore(std::string_view json, const std::string& origin) override {
     state_ = FinetuneState::from_json(json, origin);
+    if (inputs_.dev == nullptr || state_.evaluations.empty()) return;
+    if (state_.evaluated_on.value_or(evaluation_data_) == evaluation_data_) return;
+    state_.evaluations.clear();  // figures of other data do not compare
+    state_.stopped_early = false;
+    forget_best("the dev set is not what it was, and evaluations on the earlier one are left out");
   }
 
   [[nodiscard]] double progress() const override {
@@ -109,7 +122,7 @@ class FinetuneObjective final : public internal::Objective {
     const FinetuneStep logged{.step = step.step,
                               .epoch = epoch(),
                               .progress = step.progress,
-                              .loss = window_.loss(),
+                              .loss = mean_of(window_),
                               .learning_rate = step.learning_rate,
                               .gradient_norm = step.gradient_norm,
                               .tokens_per_s = step.tokens_per_s,
@@ -131,8 +144,8 @@ class FinetuneObjective final : public internal::Objective {
     auto report = inputs_.dev->evaluate(logits);
     FinetuneEvaluation evaluation{.step = state_.step,
                                   .epoch = epoch(),
-                                  .train_loss = state_.since_evaluated.loss(),
-                                  .loss = loss.loss(),
+                                  .train_loss = mean_of(state_.since_evaluated),
+                                  .loss = mean_of(loss),
                                   .metrics = std::move(report.metrics)};
     evaluation.best = is_better(evaluation);
     state_.since_evaluated = {};
@@ -142,6 +155,7 @@ class FinetuneObjective final : public internal::Objective {
       state_.best_details_json = std::move(report.details_json);
     }
     state_.evaluations.push_back(evaluation);
+    state_.evaluated_on = evaluation_data_;
     state_.stopped_early = settings_.patience > 0 && state_.without_better >= settings_.patience &&
                            state_.step < steps_;
     events().evaluation(evaluation);
@@ -157,6 +171,14 @@ class FinetuneObjective final : public internal::Objective {
   [[nodiscard]] std::int64_t best_step() const override {
     const auto* best = state_.best();
     return best == nullptr ? -1 : best->step;
+  }
+
+  void forget_best(const std::string& reason) override {
+    for (auto& evaluation : state_.evaluations) evaluation.best = false;
+    state_.without_better = 0;
+    state_.best_details.clear();
+    state_.best_details_json.clear();
+    internal::tell(callbacks_, MessageKind::warning, reason + internal::kBestAnew);
   }
 
  private:
@@ -228,6 +250,7 @@ class FinetuneObjective final : public internal::Objective {
   std::int64_t per_epoch_, steps_;
   const RunDirectory& directory_;
   std::optional<FinetuneLog> log_;
+  std::uint64_t evaluation_data_;  // fingerprint; 0: there is none
   FinetuneState state_;
   std::vector<std::size_t> order_;
   std::int64_t shuffled_epoch_ = -1;
@@ -317,7 +340,7 @@ void require_runnable(const FinetuneInputs& inputs, const FinetuneSettings& sett
 
 FinetuneResult run_finetuning(FinetuneInputs inputs, const RunDirectory& directory,
                               const FinetuneSettings& settings,
-                              std::optional<std::int64_t> resume_from,
+                              const std::optional<std::filesystem::path>& resume_from,
                               const FinetuneCallbacks& callbacks) {
   require_runnable(inputs, settings);
   set_layer_rates(inputs.model.parameters(), inputs.model.config().num_hidden_layers,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@ struct FinetuneInputs {
   const TaskData* dev = nullptr;  ///< none: nothing is evaluated, and the last model counts
   // For the model card.
   std::string base_model, train_name, dev_name;
+  std::int64_t max_shard_bytes = internal::kMaxShardBytes;  ///< larger weights are saved in parts
 };
 
 /// Where a run stands: what a checkpoint keeps beside model and optimizer.
@@ -61,7 +63,7 @@ void require_runnable(const FinetuneInputs& inputs, const FinetuneSettings& sett
 /// settings only those of the course are read. With `resume_from` goes on from that checkpoint.
 [[nodiscard]] FinetuneResult run_finetuning(FinetuneInputs inputs, const RunDirectory& directory,
                                             const FinetuneSettings& settings,
-                                            std::optional<std::int64_t> resume_from,
+                                            const std::optional<std::filesystem::path>& resume_from,
                                             const FinetuneCallbacks& callbacks);
 
 }  // namespace cloze

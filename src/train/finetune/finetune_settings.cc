@@ -1,12 +1,15 @@
 // The settings of fine-tuning as `run.json` keeps them.
 #include "train/finetune/finetune_settings.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/ranges.h>
 
 #include "core/numbers.h"
 #include "core/strings.h"
+#include "train/run/run_setup.h"
 
 namespace cloze {
 namespace internal {
@@ -67,26 +70,36 @@ FinetuneSettings finetune_settings_from(const std::string& run_json, const std::
   return settings_from<FinetuneSettings>(list, run_json, origin);
 }
 
+void require_class_weights(const std::vector<float>& weights) {
+  // Only the weights' proportions count, and the loss of a batch must stay a number.
+  constexpr float kLargest = 1e9F;
+  for (const float weight : weights) require_in_range("class-weights", weight, 0.0F, kLargest);
+  const bool nothing = std::all_of(weights.begin(), weights.end(), [](float w) { return w == 0; });
+  if (nothing && !weights.empty()) {
+    throw ArgumentError("class-weights are all 0: nothing would be learnt");
+  }
+}
+
 }  // namespace internal
 
 void FinetuneSettings::set_class_weights(std::string_view text) {
-  balanced_class_weights = text == "balanced";
-  class_weights.clear();
-  if (text.empty() || balanced_class_weights) return;
-  for (std::string_view rest = text;;) {
+  std::vector<float> weights;
+  const bool balanced = text == "balanced";
+  for (std::string_view rest = text; !text.empty() && !balanced;) {
     const auto comma = rest.find(',');
-    const auto number = rest.substr(0, comma);
-    const auto value = static_cast<float>(finite_number(number).value_or(NAN));
-    if (!std::isfinite(value)) {
-      class_weights.clear();
+    const auto value = finite_number(rest.substr(0, comma));
+    if (!value || std::abs(*value) > std::numeric_limits<float>::max()) {
       throw ArgumentError(fmt::format(
           "the class weights {} are neither \"balanced\" nor numbers with commas between them",
           in_quotes(text)));
     }
-    class_weights.push_back(value);
+    weights.push_back(static_cast<float>(*value));
     if (comma == std::string_view::npos) break;
     rest.remove_prefix(comma + 1);
   }
+  internal::require_class_weights(weights);
+  balanced_class_weights = balanced;
+  class_weights = std::move(weights);
 }
 
 FinetuneSettings finetune_settings_of(const std::filesystem::path& run_directory) {

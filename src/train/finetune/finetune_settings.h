@@ -10,6 +10,9 @@
 
 namespace cloze::internal {
 
+/// Throws ArgumentError for weights that no loss can have. How many there must be, the data tell.
+void require_class_weights(const std::vector<float>& weights);
+
 [[nodiscard]] std::vector<SavedSetting> saved_settings(const FinetuneSettings& settings);
 
 /// The settings that a `run.json` has. Throws FormatError, which `origin` begins.

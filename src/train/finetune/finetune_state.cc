@@ -72,6 +72,7 @@ std::string FinetuneState::to_json() const {
                     {"correct", since_evaluated.correct}}},
                   {"without_better", without_better},
                   {"stopped_early", stopped_early},
+                  {"evaluated_on", internal::fingerprint_json(evaluated_on)},
                   {"evaluations", history},
                   {"best_details", best_details},
                   {"best_details_json", best_details_json}};

@@ -1,6 +1,7 @@
 #include "train/finetune/model_card.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <vector>
 
@@ -31,6 +32,8 @@ std::string table_of(const std::vector<Row>& rows) {
   }
   return text;
 }
+
+std::string figure(double value) { return std::isnan(value) ? "–" : fmt::format("{:.4f}", value); }
 
 std::string class_weights_text(const std::vector<float>& weights) {
   std::string text;
@@ -89,9 +92,8 @@ std::string results_table(std::span<const FinetuneEvaluation> evaluations) {
                                  [](const auto& evaluation) { return evaluation.best; });
   for (const auto& evaluation : evaluations) {
     Row row{fmt::format("{:.2f}", evaluation.epoch), fmt::format("{}", evaluation.step),
-            fmt::format("{:.4f}", evaluation.train_loss), fmt::format("{:.4f}", evaluation.loss)};
-    for (const auto& [name, value] : evaluation.metrics)
-      row.push_back(fmt::format("{:.4f}", value));
+            figure(evaluation.train_loss), figure(evaluation.loss)};
+    for (const auto& [name, value] : evaluation.metrics) row.push_back(figure(value));
     row.emplace_back(best != evaluations.rend() && &evaluation == &*best ? "best" : "");
     row.resize(header.size());
     rows.push_back(std::move(row));

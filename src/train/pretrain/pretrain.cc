@@ -96,8 +96,11 @@ Tokenizer tokenizer_of(const PretrainSettings& settings, const RunDirectory& run
   return Tokenizer::from_json(made.to_json(), made.config_to_json());
 }
 
-/// The model's shape; of a named size it has no vocabulary yet.
-BertConfig config_of(const PretrainSettings& settings, const ProgressCallback& progress) {
+/// The model's shape; of a named size it has no vocabulary yet. A run that goes on has it in its
+/// checkpoint: what it began from may be gone.
+BertConfig config_of(const PretrainSettings& settings, const std::optional<fs::path>& checkpoint,
+                     const ProgressCallback& progress) {
+  if (checkpoint) return BertConfig::from_pretrained(*checkpoint);
   if (!settings.init.empty()) {
     return BertConfig::from_pretrained(find_model(settings.init, progress));
   }
@@ -227,7 +230,8 @@ void tell_warnings(const PretrainCallbacks& callbacks, const std::vector<std::st
 
 }  // namespace
 
-PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallbacks& callbacks) {
+PretrainResult pretrain(const PretrainSettings& given, const PretrainCallbacks& callbacks) {
+  const auto settings = internal::with_settled_precision(given, pretrain_settings_of);
   if (settings.output.empty()) {
     throw ArgumentError("the output is missing: the directory of the run");
   }
@@ -236,14 +240,17 @@ PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallback
   std::optional<RunDirectory> opened;
   if (settings.resume) opened = open_resumed(settings, callbacks);
   require_complete(settings);
-  auto config = config_of(settings, callbacks.progress);
   if (!opened) opened = open_new(settings);
   auto& run = *opened;
+  std::optional<fs::path> checkpoint;
+  if (settings.resume) checkpoint = internal::checkpoint_to_resume(run, callbacks);
+  auto config = config_of(settings, checkpoint, callbacks.progress);
   const internal::ThreadsDuringCall threads(settings.threads, callbacks);
   const auto corpus = Corpus::open(settings.text, corpus_options(settings, callbacks.progress));
   tell_warnings(callbacks, corpus->warnings());
   const auto tokenizer = tokenizer_of(settings, run, callbacks.progress);
-  if (settings.init.empty() && settings.config.empty()) config.vocab_size = tokenizer.vocab_size();
+  const bool sized = settings.init.empty() && settings.config.empty() && !checkpoint;
+  if (sized) config.vocab_size = tokenizer.vocab_size();
   const auto phases = phases_of(settings);
   for (const auto& phase : phases) require_fitting(tokenizer, phase.data, config);
 
@@ -251,7 +258,9 @@ PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallback
                                           .next_sentence = settings.next_sentence,
                                           .recompute = settings.recompute};
   std::unique_ptr<internal::WeightSource> weights;
-  if (settings.init.empty()) {
+  if (checkpoint) {
+    weights = std::make_unique<internal::CheckpointWeights>(Checkpoint::open(*checkpoint));
+  } else if (settings.init.empty()) {
     weights = std::make_unique<internal::RandomWeights>(config, settings.seed);
   } else {
     weights = std::make_unique<internal::CheckpointWeights>(
@@ -279,8 +288,6 @@ PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallback
                      .parameters = model.parameters().count(),
                      .compute = options.compute});
   }
-  std::optional<std::int64_t> checkpoint;
-  if (settings.resume) checkpoint = internal::checkpoint_to_resume(run, callbacks);
   return run_pretraining({.model = model,
                           .tokenizer = tokenizer,
                           .corpus = corpus,

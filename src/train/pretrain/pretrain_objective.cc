@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/fingerprint.h"
 #include "train/pretrain/matrix_rate.h"
 #include "train/pretrain/pretrain_log.h"
 #include "train/run/run_setup.h"
@@ -14,18 +16,40 @@
 namespace cloze {
 namespace {
 
+/// Of what the held-out loss is the mean of: other texts, masks or another order change it.
+std::uint64_t fingerprint_of(const std::vector<internal::PretrainingBatch>& batches) {
+  Fingerprint sum;
+  const auto add = [&](const std::vector<std::int32_t>& values) {
+    const auto bytes = std::as_bytes(std::span(values));
+    sum.add(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  };
+  for (const auto& batch : batches) {
+    add(batch.inputs.input_ids);
+    add(batch.inputs.cu_seqlens);
+    add(batch.masked_positions);
+    add(batch.masked_labels);
+    add(batch.next_sentence_labels);
+  }
+  return sum.value();
+}
+
 class PretrainObjective final : public internal::Objective {
  public:
   PretrainObjective(PretrainInputs& inputs, const RunDirectory& directory,
                     const PretrainSettings& settings, const PretrainCallbacks& callbacks)
-      : inputs_(inputs), settings_(settings), callbacks_(callbacks), directory_(directory) {}
+      : inputs_(inputs),
+        settings_(settings),
+        callbacks_(callbacks),
+        directory_(directory),
+        evaluation_data_(fingerprint_of(inputs.evaluation)) {}
 
   [[nodiscard]] PretrainResult result(bool finished) const {
     return {.finished = finished,
             .steps = state_.step,
             .tokens = state_.tokens,
             .seconds = state_.seconds,
-            .last = metrics_of(inputs_.evaluation.empty() ? logged_ : evaluated_),
+            .last = state_.evaluation,
+            .training = state_.logged,
             .best_step = state_.best_step,
             .best_loss = state_.best_loss};
   }
@@ -33,7 +57,7 @@ class PretrainObjective final : public internal::Objective {
   [[nodiscard]] internal::Parameters& parameters() override { return inputs_.model.parameters(); }
   void parameters_changed() override { inputs_.model.parameters_changed(); }
   void save_model(const std::filesystem::path& to) const override {
-    save_pretrained_model(inputs_.model, inputs_.tokenizer, to);
+    save_pretrained_model(inputs_.model, inputs_.tokenizer, to, inputs_.max_shard_bytes);
   }
 
   [[nodiscard]] internal::RunState& state() override { return state_; }
@@ -45,6 +69,12 @@ class PretrainObjective final : public internal::Objective {
                                    state_.phase + 1, inputs_.phases.size()));
     }
     evaluated_step_ = state_.step;
+    if (!inputs_.evaluation.empty() &&
+        state_.evaluated_on.value_or(evaluation_data_) != evaluation_data_) {
+      evaluated_step_ = -1;
+      state_.evaluation.reset();
+      forget_best("the text to evaluate on is not what it was");
+    }
     try {
       open_data();
     } catch (const ArgumentError& error) {  // a position that the data do not have
@@ -141,7 +171,7 @@ class PretrainObjective final : public internal::Objective {
                               .tokens = state_.tokens};
     events().step(logged);
     if (callbacks_.step) callbacks_.step(logged);
-    logged_ = window_;
+    state_.logged = logged.metrics;
     window_ = {};
     operations_ = 0;
     waited_ = waited;
@@ -167,12 +197,19 @@ class PretrainObjective final : public internal::Objective {
     events().histograms(inputs_.model.parameters(), false, state_.step);
     events().fill_masks(inputs_.model, inputs_.tokenizer, inputs_.evaluation.front(), state_.step);
     if (callbacks_.evaluation) callbacks_.evaluation(evaluation);
-    evaluated_ = loss;
+    state_.evaluation = evaluation;
+    state_.evaluated_on = evaluation_data_;
     evaluated_step_ = state_.step;
     return evaluation.best;
   }
 
   [[nodiscard]] std::int64_t best_step() const override { return state_.best_step; }
+
+  void forget_best(const std::string& reason) override {
+    state_.best_step = -1;
+    state_.best_loss = 0;
+    internal::tell(callbacks_, MessageKind::warning, reason + internal::kBestAnew);
+  }
 
  private:
   /// The event file, which is made when there is something to tell.
@@ -223,6 +260,7 @@ class PretrainObjective final : public internal::Objective {
   const PretrainCallbacks& callbacks_;
   const RunDirectory& directory_;
   std::optional<PretrainLog> log_;
+  std::uint64_t evaluation_data_;  // fingerprint
   std::unique_ptr<PretrainingData> data_;
   PretrainState state_;
   std::int64_t evaluated_step_ = -1;
@@ -230,7 +268,7 @@ class PretrainObjective final : public internal::Objective {
   internal::PretrainingLoss loss_;  // of the step that is being taken
 
   // Since the last logged step.
-  internal::PretrainingLoss window_, logged_, evaluated_;
+  internal::PretrainingLoss window_;
   double operations_ = 0, waited_ = 0;
 };
 
@@ -265,8 +303,6 @@ void require_runnable(const PretrainSettings& settings) {
   const auto require = [](bool holds, const char* what) {
     if (!holds) throw ArgumentError(what);
   };
-  require(std::isfinite(settings.max_seconds) && settings.max_seconds >= 0,
-          "the time of a run is a number of seconds, or 0");
   require(settings.steps > 0 || settings.max_seconds > 0,
           "a run needs an end: a number of steps, a time, or both");
   internal::require_usable(settings);
@@ -282,6 +318,10 @@ void require_runnable(const PretrainSettings& settings) {
   internal::require_count("accumulation", settings.accumulation, 1, 1 << 20);
   internal::require_count("data-workers", settings.data_workers, 0, 1024);
   internal::require_count("steps", settings.steps, 0, kMost);
+  internal::require_in_range("max-time", settings.max_seconds, 0.0, kLongestRun);
+  internal::require_in_range("save-every-minutes", settings.save_every_minutes, 0.0, 1e9);
+  internal::require_in_range("held-out", settings.held_out, 0.0, 0.5);
+  internal::require_in_range("masked", settings.mlm_probability, 0.0, 0.9);
   internal::require_in_range("short-sequences", settings.short_sequences, 0.0, 1.0);
   internal::require_in_range("long-share", settings.long_share, 0.0, 1.0);
   internal::require_in_range("loss-spike", settings.loss_spike, 0.0, 1e30);
@@ -290,7 +330,7 @@ void require_runnable(const PretrainSettings& settings) {
 
 PretrainResult run_pretraining(PretrainInputs inputs, const RunDirectory& directory,
                                const PretrainSettings& settings,
-                               std::optional<std::int64_t> resume_from,
+                               const std::optional<std::filesystem::path>& resume_from,
                                const PretrainCallbacks& callbacks) {
   require_runnable(settings);
   if (inputs.phases.empty() || inputs.phases.back().until < 1) {

@@ -30,8 +30,9 @@ struct PretrainInputs {
   internal::PretrainingModel& model;
   const Tokenizer& tokenizer;
   std::shared_ptr<const Corpus> corpus;
-  std::vector<PretrainPhase> phases;                   ///< at least one, the last until 1
-  std::vector<internal::PretrainingBatch> evaluation;  ///< held-out batches; may be empty
+  std::vector<PretrainPhase> phases;                        ///< at least one, the last until 1
+  std::vector<internal::PretrainingBatch> evaluation;       ///< held-out batches; may be empty
+  std::int64_t max_shard_bytes = internal::kMaxShardBytes;  ///< larger weights are saved in parts
 };
 
 /// Where a run stands: what a checkpoint keeps beside model and optimizer.
@@ -41,26 +42,31 @@ struct PretrainState : internal::RunState {
   DataPosition position;
   std::int64_t best_step = -1;
   double best_loss = 0;
+  std::optional<PretrainEvaluation> evaluation;  ///< the last
+  std::optional<PretrainMetrics> logged;         ///< of the last logged steps
 
   [[nodiscard]] std::string to_json() const;
   /// Throws FormatError, which `origin` begins.
   [[nodiscard]] static PretrainState from_json(std::string_view json, const std::string& origin);
 };
 
+/// The longest run, in seconds: thirty years.
+inline constexpr double kLongestRun = 1e9;
+
 /// Throws ArgumentError for settings that make no run.
 void require_runnable(const PretrainSettings& settings);
 
 /// Trains as `pretrain` (cloze/pretrain.h) says, with a model and data that are there; of the
 /// settings only those of the course are read. With `resume_from` goes on from that checkpoint.
-[[nodiscard]] PretrainResult run_pretraining(PretrainInputs inputs, const RunDirectory& directory,
-                                             const PretrainSettings& settings,
-                                             std::optional<std::int64_t> resume_from,
-                                             const PretrainCallbacks& callbacks);
+[[nodiscard]] PretrainResult run_pretraining(
+    PretrainInputs inputs, const RunDirectory& directory, const PretrainSettings& settings,
+    const std::optional<std::filesystem::path>& resume_from, const PretrainCallbacks& callbacks);
 
 /// Writes the model as a Hugging Face directory: what transformers' BertForPreTraining (without the
 /// next-sentence task BertForMaskedLM) loads. Throws IoError.
 void save_pretrained_model(internal::PretrainingModel& model, const Tokenizer& tokenizer,
-                           const std::filesystem::path& directory);
+                           const std::filesystem::path& directory,
+                           std::int64_t max_shard_bytes = internal::kMaxShardBytes);
 
 /// Means of sums.
 [[nodiscard]] PretrainMetrics metrics_of(const internal::PretrainingLoss& loss);

@@ -5,6 +5,7 @@
 
 #include "core/numbers.h"
 #include "core/strings.h"
+#include "train/pretrain/pretrain_objective.h"
 
 namespace cloze {
 namespace internal {
@@ -81,9 +82,10 @@ double seconds_from(std::string_view text) {
     factor = unit_seconds;
   }
   const double seconds = finite_number(number).value_or(0) * factor;
-  if (!(seconds > 0) || !std::isfinite(seconds)) {
+  if (!(seconds > 0 && seconds <= kLongestRun)) {
     throw ArgumentError(
-        fmt::format("{} is no time: give seconds, or a number with s, m or h", in_quotes(text)));
+        fmt::format("{} is no time: give seconds, or a number with s, m or h, {:g} seconds at most",
+                    in_quotes(text), kLongestRun));
   }
   return seconds;
 }

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
-#include <system_error>
 
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/io/files.h"
+#include "core/strings.h"
+#include "train/run/checkpoint_files.h"
 #include "train/run/training_state.h"
 
 namespace cloze::internal {
@@ -39,17 +40,38 @@ Loop::Loop(Objective& objective, const RunDirectory& directory, const LoopSettin
       settings_((require_valid(settings), settings)),
       optimizer_(objective.parameters(), settings.optimizer, objective.sparse_table()) {}
 
-void Loop::resume(std::int64_t step) {
-  const auto [json, origin] =
-      load_training_state(directory_, step, objective_.parameters(), optimizer_);
+void Loop::resume(const std::filesystem::path& checkpoint) {
+  const auto [json, origin] = load_training_state(checkpoint, objective_.parameters(), optimizer_);
   objective_.parameters_changed();
   objective_.restore(json, origin);
-  if (objective_.state().step != step) {
+  const auto step = objective_.state().step;
+  if (optimizer_.steps() != step) {
     throw FormatError(
-        fmt::format("{} is of step {}, and the checkpoint of step {}: it is of another", origin,
-                    objective_.state().step, step));
+        fmt::format("{} is of step {}, and the optimizer's state of step {}: they "
+                    "are not of one checkpoint",
+                    origin, step, optimizer_.steps()));
   }
-  saved_step_ = objective_.state().step;
+  saved_ = checkpoint;
+  if (checkpoint == directory_.checkpoint(step)) {
+    saved_step_ = step;
+    whole_.insert(step);
+  }
+  look_for_best();
+}
+
+/// What is best must be there to be published.
+void Loop::look_for_best() {
+  const auto best = objective_.best_step();
+  if (best < 0 || whole_.contains(best)) return;
+  const auto place = directory_.checkpoint(best);
+  const auto complaint = files::is_directory(place) ? complaint_about(place) : "it is missing";
+  if (complaint.empty()) {
+    whole_.insert(best);
+    return;
+  }
+  keeps_published_ = true;
+  objective_.forget_best(fmt::format("the best model so far, {}, cannot be used: {}",
+                                     excerpt_of_path(place), complaint));
 }
 
 bool Loop::run(const std::function<bool()>& stop) {
@@ -57,6 +79,9 @@ bool Loop::run(const std::function<bool()>& stop) {
   started_ = last_save_ = window_start_ = Clock::now();
   before_ = state.seconds;
   objective_.begin();
+  // Only where the data to evaluate on are others than before.
+  if (is_done() && objective_.can_evaluate()) evaluate();
+  const auto first = state.step;
   while (!is_done() && !(stop && stop())) {
     step();
     state.seconds = before_ + seconds_since(started_);
@@ -67,7 +92,10 @@ bool Loop::run(const std::function<bool()>& stop) {
     if (must_save(evaluates)) save();
   }
   if (saved_step_ != state.step) save();
-  publish();
+  // What is published already may have been edited since.
+  const bool same = state.step == first &&
+                    holds_model_of(directory_.path(), directory_.checkpoint(step_to_publish()));
+  if (!same) publish();
   return is_done();
 }
 
@@ -106,10 +134,25 @@ void Loop::step() {
 
 void Loop::fail(const std::string& reason) {
   const auto step = objective_.state().step;
+  require_finite();
   if (saved_step_ != step) save();
   throw ModelError(fmt::format(
       "{}: stopped; the last good state is {}. Lower the learning rate, or look at the data{}",
-      reason, directory_.checkpoint(step).string(), objective_.place()));
+      reason, excerpt_of_path(directory_.checkpoint(step)), objective_.place()));
+}
+
+void Loop::require_finite() {
+  optimizer_.catch_up();
+  const auto spoilt = objective_.parameters().not_finite();
+  if (spoilt.empty()) return;
+  throw ModelError(
+      fmt::format("{} has numbers that are infinite or NaN after step {}: stopped; {}. Lower the "
+                  "learning rate, or "
+                  "look at the data{}",
+                  spoilt, objective_.state().step,
+                  saved_.empty() ? "no state was saved before"
+                                 : "the last good state is " + excerpt_of_path(saved_),
+                  objective_.place()));
 }
 
 void Loop::log_step() {
@@ -130,8 +173,9 @@ void Loop::log_step() {
 void Loop::evaluate() {
   if (!objective_.can_evaluate()) return;
   const auto start = Clock::now();
-  optimizer_.catch_up();
+  require_finite();
   const bool best = objective_.evaluate();
+  if (best) keeps_published_ = false;
   // Where time limits the run, its end is looked at after a step alone.
   if (!settings_.limited_by_time) objective_.state().seconds = before_ + seconds_since(started_);
   window_start_ += Clock::now() - start;
@@ -142,24 +186,28 @@ void Loop::save() {
   auto& state = objective_.state();
   if (saved_step_ == state.step) return;
   const auto start = Clock::now();
-  optimizer_.catch_up();
+  require_finite();
   save_training_state(
       directory_, state.step, [&](const std::filesystem::path& to) { objective_.save_model(to); },
       optimizer_, objective_.state_json());
   saved_step_ = state.step;
+  saved_ = directory_.checkpoint(state.step);
+  whole_.insert(state.step);
   if (settings_.publish_with_saves) publish();
-  const std::int64_t best = objective_.best_step();
-  directory_.prune(settings_.keep, std::span(&best, best >= 0 ? 1U : 0U));
+  directory_.prune({.step = state.step, .keep = settings_.keep, .best = objective_.best_step()},
+                   whole_);
   last_save_ = Clock::now();
   window_start_ += last_save_ - start;
 }
 
+std::int64_t Loop::step_to_publish() const {
+  const auto best = objective_.best_step();
+  return whole_.contains(best) ? best : objective_.state().step;
+}
+
 void Loop::publish() {
-  std::int64_t step = objective_.best_step();
-  std::error_code ignored;
-  if (step < 0 || !std::filesystem::exists(directory_.checkpoint(step), ignored)) {
-    step = objective_.state().step;
-  }
+  if (keeps_published_) return;
+  const auto step = step_to_publish();
   if (step != published_step_) directory_.publish(step);
   published_step_ = step;
   directory_.publish_files([&](const std::filesystem::path& to) { objective_.published(to); });

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -25,6 +27,8 @@ struct RunState {
   std::int64_t step = 0;  ///< completed
   std::int64_t tokens = 0;
   double seconds = 0;  ///< of training, resumed stretches added up
+  /// Fingerprint of the data that the evaluations were made on; nothing: none was made.
+  std::optional<std::uint64_t> evaluated_on;
 };
 
 /// What the gradients of a step came from.
@@ -44,6 +48,9 @@ struct LoggedStep {
   double seconds = 0;  ///< since the last logged step, evaluations and saves not counted
   double seconds_left = 0;
 };
+
+/// What a person is told besides the reason when the best evaluation counts no more.
+inline constexpr const char* kBestAnew = ": the best model is chosen anew from here on";
 
 /// What a run learns: its data, its loss, its measure of "best", and its part of a checkpoint.
 class Objective {
@@ -102,7 +109,13 @@ class Objective {
   virtual bool evaluate() = 0;
   /// The step of the best evaluation; -1 without one.
   [[nodiscard]] virtual std::int64_t best_step() const = 0;
+  /// The best evaluation counts no more, because of `reason`, which a person is told: the next one
+  /// is the best again.
+  virtual void forget_best(const std::string& reason) = 0;
 };
+
+/// The most bytes of one file of weights, as transformers has it.
+inline constexpr std::int64_t kMaxShardBytes = 5'000'000'000;
 
 struct LoopSettings {
   double learning_rate = 0;  ///< the peak
@@ -127,12 +140,14 @@ class Loop {
   /// All must outlive it. Throws as require_valid does.
   Loop(Objective& objective, const RunDirectory& directory, const LoopSettings& settings);
 
-  /// Goes on from the checkpoint of `step`. Throws IoError, FormatError, ModelError.
-  void resume(std::int64_t step);
+  /// Goes on from a checkpoint of the run, or a copy of one. Throws IoError, FormatError, ModelError.
+  void resume(const std::filesystem::path& checkpoint);
 
   /// Trains until the run is done (true), or `stop` says so after a step (false); saves, and
   /// publishes the best model, or the last where nothing is evaluated. Throws ModelError when a
-  /// loss or gradient is not finite or the objective objects, after saving the last good state.
+  /// loss or gradient is not finite or the objective objects, after saving the last good state; and
+  /// when a step has spoilt the weights, of which none is saved: no checkpoint has a weight that is
+  /// infinite or NaN.
   bool run(const std::function<bool()>& stop);
 
  private:
@@ -140,9 +155,12 @@ class Loop {
   [[nodiscard]] bool must_save(bool evaluated) const;
   void step();
   [[noreturn]] void fail(const std::string& reason);
+  void require_finite();
+  void look_for_best();
   void log_step();
   void evaluate();
   void save();
+  [[nodiscard]] std::int64_t step_to_publish() const;
   void publish();
 
   Objective& objective_;
@@ -152,6 +170,9 @@ class Loop {
   double before_ = 0;  // seconds of training before this process
   Clock::time_point started_, last_save_, window_start_;
   std::int64_t saved_step_ = -1, published_step_ = -1;
+  std::filesystem::path saved_;   // the checkpoint of the last state that is known to be good
+  std::set<std::int64_t> whole_;  // steps of checkpoints that were saved or looked at
+  bool keeps_published_ = false;  // until there is another best
   double learning_rate_ = 0, gradient_norm_ = 0;
   std::int64_t window_tokens_ = 0;  // since the last logged step
 };

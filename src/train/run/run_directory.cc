@@ -6,14 +6,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "cloze/error.h"
-#include "core/io/crc32c.h"
 #include "core/io/files.h"
-#include "core/io/input_file.h"
-#include "core/json.h"
 #include "core/strings.h"
 #include "train/run/held_run.h"
 
@@ -37,48 +33,6 @@ void sync(const fs::path& path) {
     fail(path, "sync", error);
   }
   ::close(fd);
-}
-
-std::uint32_t checksum_of(const fs::path& file) {
-  std::uint32_t crc = 0;
-  InputFile(file).for_each_part(
-      [&crc](std::span<const std::byte> bytes) { crc = crc32c(bytes, crc); });
-  return crc;
-}
-
-void write_checksums(const fs::path& directory) {
-  nlohmann::ordered_json list;
-  for (const auto& file : files::list_recursively(directory)) {
-    const auto bytes = files::size(file).value_or(0);
-    list[file.lexically_relative(directory).string()] = {
-        {"bytes", bytes}, {"crc32c", fmt::format("{:08x}", checksum_of(file))}};
-  }
-  files::write_text(directory / kChecksumFile,
-                    nlohmann::ordered_json{{"files", list}}.dump(2) + '\n');
-}
-
-/// What is wrong with a checkpoint, empty for nothing.
-std::string complaint_about(const fs::path& directory) {
-  try {
-    const auto json = read_json_object(directory / kChecksumFile);
-    for (const auto& [name, expected] : json.at("files").items()) {
-      const auto path = directory / name;
-      const auto size = files::size(path);
-      if (!size) return fmt::format("{} is missing", name);
-      const auto bytes = expected.at("bytes").get<std::int64_t>();
-      if (*size != bytes) return fmt::format("{} has {} bytes instead of {}", name, *size, bytes);
-      const auto crc = fmt::format("{:08x}", checksum_of(path));
-      if (crc != expected.at("crc32c").get<std::string>()) {
-        return fmt::format("{} has the checksum {} instead of {}", name, crc,
-                           expected.at("crc32c").get<std::string>());
-      }
-    }
-  } catch (const Error& error) {
-    return error.what();
-  } catch (const nlohmann::json::exception& error) {
-    return fmt::format("{} is not what it should be ({})", kChecksumFile, error.what());
-  }
-  return "";
 }
 
 std::optional<std::int64_t> step_of(const fs::path& directory) {
@@ -119,16 +73,8 @@ fs::path RunDirectory::checkpoint(std::int64_t step) const {
   return path_ / fmt::format("{}{}", kCheckpointPrefix, step);
 }
 
-std::optional<std::int64_t> RunDirectory::newest_whole(std::vector<std::string>& complaints) const {
-  auto steps = checkpoints();
-  std::reverse(steps.begin(), steps.end());
-  for (const auto step : steps) {
-    const auto complaint = complaint_about(checkpoint(step));
-    if (complaint.empty()) return step;
-    complaints.push_back(
-        fmt::format("{} is damaged and not used: {}", checkpoint(step).string(), complaint));
-  }
-  return std::nullopt;
+std::optional<fs::path> RunDirectory::newest_whole(std::vector<std::string>& complaints) const {
+  return newest_whole_checkpoint(path_, complaints);
 }
 
 void RunDirectory::while_held(const std::function<void()>& change) const {
@@ -226,14 +172,9 @@ void RunDirectory::remove_checkpoint(std::int64_t step) const {
   held_->written.remove(path_, checkpoint(step).filename().string());
 }
 
-void RunDirectory::prune(std::int64_t keep, std::span<const std::int64_t> others) const {
+void RunDirectory::prune(const Pruning& pruning, std::set<std::int64_t>& whole) const {
   while_held([&] {
-    const auto steps = checkpoints();
-    const auto count = static_cast<std::int64_t>(steps.size());
-    for (std::int64_t i = 0; i + keep < count; ++i) {
-      const auto step = steps[static_cast<std::size_t>(i)];
-      if (std::find(others.begin(), others.end(), step) == others.end()) remove_checkpoint(step);
-    }
+    for (const auto step : superseded_checkpoints(path_, pruning, whole)) remove_checkpoint(step);
   });
 }
 

@@ -16,11 +16,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "train/run/checkpoint_files.h"
 #include "train/run/takeover.h"
 
 namespace cloze {
@@ -80,7 +81,7 @@ class RunDirectory {
 
   /// The newest checkpoint whose every file has the checksum that it was written with. What is
   /// wrong with newer ones is added to `complaints`, a sentence each.
-  [[nodiscard]] std::optional<std::int64_t> newest_whole(
+  [[nodiscard]] std::optional<std::filesystem::path> newest_whole(
       std::vector<std::string>& complaints) const;
 
   /// Makes the checkpoint of `step`: `write` fills a temporary directory, which is checksummed,
@@ -95,8 +96,8 @@ class RunDirectory {
   /// The same with the files that `write` puts into a temporary directory.
   void publish_files(const std::function<void(const std::filesystem::path&)>& write) const;
 
-  /// Removes all checkpoints but the newest `keep` and those of `others`.
-  void prune(std::int64_t keep, std::span<const std::int64_t> others) const;
+  /// Removes the checkpoints that superseded_checkpoints names.
+  void prune(const Pruning& pruning, std::set<std::int64_t>& whole) const;
 
  private:
   struct Held;
@@ -118,10 +119,5 @@ class RunDirectory {
 [[nodiscard]] std::string read_run_settings(const std::filesystem::path& directory);
 /// Its path, for messages.
 [[nodiscard]] std::string run_settings_file(const std::filesystem::path& directory);
-
-/// Names of the files of a checkpoint that are no part of the model.
-inline constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
-inline constexpr std::string_view kTrainerStateFile = "trainer_state.json";
-inline constexpr std::string_view kChecksumFile = "checksums.json";
 
 }  // namespace cloze

@@ -7,9 +7,31 @@
 
 #include "cloze/error.h"
 #include "core/io/files.h"
+#include "core/strings.h"
 #include "ops/linear.h"
 
 namespace cloze::internal {
+namespace {
+
+/// Throws ModelError for a run that has saved something, of which no checkpoint is whole.
+void require_unsaved(const RunDirectory& run, const std::vector<std::string>& complaints) {
+  constexpr std::string_view kWaysOut =
+      "put a whole copy back to go on, or begin another run in its place (overwrite) or elsewhere";
+  if (!complaints.empty()) {
+    throw ModelError(fmt::format(
+        "{} has no whole checkpoint to go on from ({}{}): {}", excerpt_of_path(run.path()),
+        complaints.front(),
+        complaints.size() > 1 ? fmt::format(", and {} more", complaints.size() - 1) : "",
+        kWaysOut));
+  }
+  for (const auto* name : {"model.safetensors", "model.safetensors.index.json"}) {
+    if (!files::exists(run.path() / name)) continue;
+    throw ModelError(fmt::format("{} holds a model, but no checkpoint to go on from: {}",
+                                 excerpt_of_path(run.path()), kWaysOut));
+  }
+}
+
+}  // namespace
 
 ThreadsDuringCall::ThreadsDuringCall(int threads, const TrainingCallbacks& callbacks) {
   if (threads == 0) return;
@@ -26,12 +48,15 @@ void require_usable(const TrainingSettings& settings) {
   require_count("save-every", settings.save_every, 0, kMostSteps);
   require_count("keep", settings.keep, 1, 1 << 20);
   require_count("threads", settings.threads, 0, kMostThreads);
+  require_in_range("learning-rate", settings.learning_rate, 0.0, kLargest);
+  require_in_range("warmup", settings.warmup_ratio, 0.0, 1.0);
+  require_in_range("warmup", settings.warmup_steps, 0.0, 1e12);
   require_in_range("beta1", settings.optimizer.beta1, 0.0, kAlmostOne);
   require_in_range("beta2", settings.optimizer.beta2, 0.0, kAlmostOne);
   require_in_range("epsilon", settings.optimizer.epsilon, 0.0, kLargest);
   require_in_range("weight-decay", settings.optimizer.weight_decay, 0.0, kLargest);
   require_in_range("max-grad-norm", settings.optimizer.max_grad_norm, 0.0, kLargest);
-  if (settings.dropout) require_in_range("dropout", *settings.dropout, 0.0, kAlmostOne);
+  if (settings.dropout) require_in_range("dropout", *settings.dropout, 0.0, 0.9);
 }
 
 RunDirectory open_run(const TrainingSettings& settings) {
@@ -43,15 +68,16 @@ RunDirectory open_run(const TrainingSettings& settings) {
                                                                   : ExistingRun::refuse);
 }
 
-std::optional<std::int64_t> checkpoint_to_resume(const RunDirectory& run,
-                                                 const TrainingCallbacks& callbacks) {
+std::optional<std::filesystem::path> checkpoint_to_resume(const RunDirectory& run,
+                                                          const TrainingCallbacks& callbacks) {
   std::vector<std::string> complaints;
-  const auto step = run.newest_whole(complaints);
+  auto checkpoint = run.newest_whole(complaints);
+  if (!checkpoint) require_unsaved(run, complaints);
   for (const auto& complaint : complaints) tell(callbacks, MessageKind::warning, complaint);
   tell(callbacks, MessageKind::info,
-       step ? fmt::format("resuming from {}", run.checkpoint(*step).string())
-            : "no checkpoint was saved yet: starting from the beginning");
-  return step;
+       checkpoint ? fmt::format("resuming from {}", excerpt_of_path(*checkpoint))
+                  : "no checkpoint was saved yet: starting from the beginning");
+  return checkpoint;
 }
 
 DType training_dtype(Precision precision) {

@@ -48,9 +48,22 @@ void require_usable(const TrainingSettings& settings);
 /// Opens `settings.output`. Throws ArgumentError as RunDirectory::open, and for no output.
 [[nodiscard]] RunDirectory open_run(const TrainingSettings& settings);
 
-/// The newest whole checkpoint of a resumed run, and a message about it and every damaged one.
-[[nodiscard]] std::optional<std::int64_t> checkpoint_to_resume(const RunDirectory& run,
-                                                               const TrainingCallbacks& callbacks);
+/// The newest whole checkpoint of a resumed run, and a message about it and every damaged one;
+/// nothing where the run has not come to its first. Throws ModelError where it has, and none is
+/// whole: to begin from nothing would replace what the run has made.
+[[nodiscard]] std::optional<std::filesystem::path> checkpoint_to_resume(
+    const RunDirectory& run, const TrainingCallbacks& callbacks);
+
+/// What a run computes in: "best" means one thing as long as a run lasts, which is settled on the
+/// machine where it begins. `settings_of` reads the settings of the run that is resumed.
+template <class Settings>
+[[nodiscard]] Settings with_settled_precision(
+    Settings settings, Settings (*settings_of)(const std::filesystem::path& run)) {
+  if (settings.precision != Precision::best || settings.output.empty()) return settings;
+  settings.precision =
+      settings.resume ? settings_of(settings.output).precision : resolve(settings.precision);
+  return settings;
+}
 
 /// What training computes in on this machine. Throws ArgumentError for int8.
 [[nodiscard]] DType training_dtype(Precision precision);

@@ -55,9 +55,14 @@ std::string run_json(const std::vector<SavedSetting>& settings, std::uint64_t fi
 
 bool began_with(const std::string& run_json, std::uint64_t fingerprint, const std::string& origin) {
   const auto saved = parse_json_object(run_json, origin);
-  const auto found = saved.find(kFingerprint);
-  return found != saved.end() && found->is_string() &&
-         found->get<std::string>() == fingerprint_text(fingerprint);
+  const auto found = required_json_field<nlohmann::json>(saved, kFingerprint, origin);
+  if (!found.is_string()) {
+    throw FormatError(
+        fmt::format("{}: \"{}\" is {}, which is of the wrong type: it is what the run writes there "
+                    "of its data, and not to be edited",
+                    origin, kFingerprint, json_excerpt(found)));
+  }
+  return found.get<std::string>() == fingerprint_text(fingerprint);
 }
 
 void require_unchanged(const std::vector<SavedSetting>& given,

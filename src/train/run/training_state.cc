@@ -1,5 +1,8 @@
 #include "train/run/training_state.h"
 
+#include <charconv>
+#include <system_error>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -9,8 +12,14 @@
 #include "core/io/atomic_file.h"
 #include "core/io/files.h"
 #include "core/json_fields.h"
+#include "core/strings.h"
 
 namespace cloze {
+namespace {
+
+constexpr int kBase = 16;  // of fingerprints
+
+}  // namespace
 
 void save_training_state(const RunDirectory& directory, std::int64_t step,
                          const std::function<void(const std::filesystem::path&)>& save_model,
@@ -30,17 +39,32 @@ void internal::read_state(std::string_view json, const std::string& origin, RunS
   state.step = required_json_whole(found, "step", origin);
   state.tokens = required_json_whole(found, "tokens", origin);
   state.seconds = required_json_field<double>(found, "seconds", origin);
+  // Earlier versions have no such field: their data are taken to be the same.
+  if (const auto text = json_field<std::string>(found, "evaluated_on", origin)) {
+    std::uint64_t value = 0;
+    const auto* const end = text->data() + text->size();
+    const auto [stopped, error] = std::from_chars(text->data(), end, value, kBase);
+    if (error != std::errc() || stopped != end) {
+      throw FormatError(fmt::format("{}: field \"evaluated_on\" is {}, which is no fingerprint",
+                                    origin, in_quotes(*text)));
+    }
+    state.evaluated_on = value;
+  }
   rest(found);
 }
 
-TrainerStateText load_training_state(const RunDirectory& directory, std::int64_t step,
+nlohmann::json internal::fingerprint_json(const std::optional<std::uint64_t>& fingerprint) {
+  if (!fingerprint) return nullptr;
+  return fmt::format("{:016x}", *fingerprint);
+}
+
+TrainerStateText load_training_state(const std::filesystem::path& checkpoint,
                                      internal::Parameters& parameters, Optimizer& optimizer) {
-  const auto from = directory.checkpoint(step);
-  internal::CheckpointWeights weights(Checkpoint::open(from));
+  internal::CheckpointWeights weights(Checkpoint::open(checkpoint));
   parameters.load(weights);
-  optimizer.load_state(Checkpoint::open(from / kOptimizerFile));
-  const auto file = from / kTrainerStateFile;
-  return {files::read_text(file), file.string()};
+  optimizer.load_state(Checkpoint::open(checkpoint / kOptimizerFile));
+  const auto file = checkpoint / kTrainerStateFile;
+  return {files::read_text(file), excerpt_of_path(file)};
 }
 
 }  // namespace cloze

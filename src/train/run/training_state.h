@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,9 @@ namespace internal {
 void read_state(std::string_view json, const std::string& origin, RunState& state,
                 const std::function<void(const nlohmann::json& found)>& rest);
 
+/// `RunState::evaluated_on` as that JSON has it.
+[[nodiscard]] nlohmann::json fingerprint_json(const std::optional<std::uint64_t>& fingerprint);
+
 }  // namespace internal
 
 /// The trainer's state as it was saved, and the name of its file for messages.
@@ -40,9 +44,9 @@ struct TrainerStateText {
   std::string origin;
 };
 
-/// Puts parameters and optimizer back to the checkpoint of `step`. The model's packed weights are
-/// not brought up to date. Throws IoError, FormatError, ModelError.
-[[nodiscard]] TrainerStateText load_training_state(const RunDirectory& directory, std::int64_t step,
+/// Puts parameters and optimizer back to a checkpoint. The model's packed weights are not brought up
+/// to date. Throws IoError, FormatError, ModelError.
+[[nodiscard]] TrainerStateText load_training_state(const std::filesystem::path& checkpoint,
                                                    internal::Parameters& parameters,
                                                    Optimizer& optimizer);
 
