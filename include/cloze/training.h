@@ -66,9 +66,9 @@ struct TrainingSettings {
   /// those that change neither batches nor arithmetic.
   bool resume = false;
   /// Replace the run that is in `output`. Nothing is deleted that the run did not write, as its
-  /// `run-files.json` lists it. ArgumentError: the directory holds something but no run; an input of
-  /// the new run lies in what would be deleted; a file that no run wrote has a name that the new run
-  /// needs.
+  /// `run-files.json` lists it. ArgumentError: the directory holds something but no run; an input
+  /// of the new run lies in what would be deleted; a file that no run wrote has a name that the new
+  /// run needs.
   bool overwrite = false;
   std::int64_t log_every = 20;      ///< steps
   std::int64_t evaluate_every = 0;  ///< steps; 0: after each epoch (fine-tuning), or at the end

@@ -1,5 +1,5 @@
-// What the public functions promise of a run's directory: one run at a time, and an earlier run that
-// stays until everything about the new one is known to be right.
+// What the public functions promise of a run's directory: one run at a time, and an earlier run
+// that stays until everything about the new one is known to be right.
 #include <atomic>
 #include <filesystem>
 #include <map>

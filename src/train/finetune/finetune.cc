@@ -208,8 +208,8 @@ FinetuneResult finetune_on(const FinetuneSettings& given, const Sources& sources
   if (settings.output.empty()) {
     throw ArgumentError("the output is missing: the directory of the run");
   }
-  // What can be wrong is looked at before anything is made, and an earlier run stays whole until the
-  // first step is computed.
+  // What can be wrong is looked at before anything is made, and an earlier run stays whole until
+  // the first step is computed.
   std::optional<RunDirectory> opened;
   if (settings.resume) opened = open_resumed(settings, callbacks);
   require_complete(settings, sources);

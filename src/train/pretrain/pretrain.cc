@@ -235,8 +235,8 @@ PretrainResult pretrain(const PretrainSettings& given, const PretrainCallbacks& 
   if (settings.output.empty()) {
     throw ArgumentError("the output is missing: the directory of the run");
   }
-  // What can be wrong is looked at before anything is made, and an earlier run stays whole until the
-  // first step is computed.
+  // What can be wrong is looked at before anything is made, and an earlier run stays whole until
+  // the first step is computed.
   std::optional<RunDirectory> opened;
   if (settings.resume) opened = open_resumed(settings, callbacks);
   require_complete(settings);

@@ -9,8 +9,8 @@
 
 namespace cloze {
 
-/// The names in `directory` that such a run has written, told by its `run.json` (or by the mark that
-/// stood in its place at first); nothing where no such run is.
+/// The names in `directory` that such a run has written, told by its `run.json` (or by the mark
+/// that stood in its place at first); nothing where no such run is.
 [[nodiscard]] std::optional<std::vector<std::string>> names_of_earlier_run(
     const std::filesystem::path& directory);
 

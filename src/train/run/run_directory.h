@@ -68,8 +68,8 @@ class RunDirectory {
   /// What `begin` will write: run.json, and before it the `files` by `write`.
   void plan(std::string settings, const std::vector<std::string>& files = {},
             std::function<void(const std::filesystem::path& run)> write = {});
-  /// Removes what an earlier run wrote, and writes what is planned. Only the first call of a new run
-  /// does anything; the others that write call it themselves. Throws IoError.
+  /// Removes what an earlier run wrote, and writes what is planned. Only the first call of a new
+  /// run does anything; the others that write call it themselves. Throws IoError.
   void begin() const;
 
   /// Lists a file of the run that something else writes. Throws IoError.

@@ -23,8 +23,8 @@ class RunManifest {
  public:
   RunManifest() = default;
 
-  /// What the run in `directory` wrote: as its `run-files.json` says, or where that is missing, what
-  /// versions before it are known to have written beside their `run.json`. Nothing where no run of
+  /// What the run in `directory` wrote: as its `run-files.json` says, or where that is missing,
+  /// what versions before it are known to have written beside their `run.json`. Nothing where no run of
   /// Cloze is, whatever the files are called.
   [[nodiscard]] static std::optional<RunManifest> of(const std::filesystem::path& directory);
 
@@ -44,8 +44,8 @@ class RunManifest {
   /// what a link leads to. Throws IoError.
   void remove(const std::filesystem::path& directory, std::string_view under);
 
-  /// Whether a name is that of what a killed run was writing: ".checkpoint-10.tmp" and all below it,
-  /// or the temporary of an AtomicFile for a listed file.
+  /// Whether a name is that of what a killed run was writing: ".checkpoint-10.tmp" and all below
+  /// it, or the temporary of an AtomicFile for a listed file.
   [[nodiscard]] bool is_leftover(const std::filesystem::path& name) const;
   /// Removes such files. Throws IoError.
   void remove_leftovers(const std::filesystem::path& directory) const;

@@ -24,7 +24,7 @@ bool is_unbegun(const fs::path& directory, const RunManifest& written) {
   });
 }
 
-/// What an earlier run wrote in a directory that a new one is to have. Throws as RunDirectory::open.
+/// What an earlier run wrote in a directory that a run is to have. Throws as RunDirectory::open.
 RunManifest look_at(const fs::path& path, ExistingRun existing) {
   if (!files::exists(path)) {
     if (existing == ExistingRun::resume) static_cast<void>(read_run_settings(path));

@@ -47,8 +47,8 @@ struct SavedSetting {
 // How each type of setting stands in JSON.
 template <class T>
 requires std::is_arithmetic_v<T> nlohmann::json setting_json(const T& value) { return value; }
-/// A text that is not UTF-8, as names of files may be, is an object: the text with replacements, for
-/// people, and its bytes, so that the run finds its files again.
+/// A text that is not UTF-8, as names of files may be, is an object: the text with replacements,
+/// for people, and its bytes, so that the run finds its files again.
 [[nodiscard]] nlohmann::json setting_json(const std::string& text);
 void read_setting(const nlohmann::json& json, std::string& text);
 inline void read_setting(const nlohmann::json& json, double& value) { json.get_to(value); }

@@ -20,8 +20,8 @@ struct RunInput {
 };
 
 /// Throws ArgumentError for an input that is the run's directory, holds it (where all below is
-/// read), or lies in it where `written` (what is there of an earlier run) would be removed or one of
-/// `files` (what the new run writes besides checkpoints) be put.
+/// read), or lies in it where `written` (what is there of an earlier run) would be removed or one
+/// of `files` (what the new run writes besides checkpoints) be put.
 void require_apart(const std::filesystem::path& directory, const RunManifest& written,
                    const std::vector<RunInput>& inputs, const std::vector<std::string>& files);
 
