@@ -73,13 +73,6 @@ std::optional<RunManifest> RunManifest::of(const fs::path& directory) {
   return manifest;
 }
 
-bool RunManifest::has_below(std::string_view name) const {
-  if (has(name)) return true;
-  const auto prefix = std::string(name) + '/';
-  const auto found = names_.lower_bound(prefix);
-  return found != names_.end() && found->starts_with(prefix);
-}
-
 void RunManifest::add(const std::vector<std::string>& names) {
   for (const auto& name : names) {
     names_.insert(name);

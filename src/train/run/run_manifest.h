@@ -30,8 +30,6 @@ class RunManifest {
 
   [[nodiscard]] const std::set<std::string, std::less<>>& names() const { return names_; }
   [[nodiscard]] bool has(std::string_view name) const { return names_.contains(name); }
-  /// Whether it is listed, or something below it.
-  [[nodiscard]] bool has_below(std::string_view name) const;
 
   /// Adds names, and the directories that they lie in.
   void add(const std::vector<std::string>& names);
