@@ -1,9 +1,7 @@
 #include "cli/options.h"
 
 #include <algorithm>
-#include <iterator>
 #include <string_view>
-#include <thread>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -17,56 +15,9 @@
 namespace cloze::cli {
 namespace {
 
-// CLI11 takes a word in brackets for a list: "[MASK] and [MASK]" would lose both. A guard in front
-// of such a word keeps it whole, and comes off before anything looks at the word.
-constexpr char guard = '\x01';
-
-std::string guarded(std::string word) {
-  if (word.starts_with('[') || word.starts_with(guard)) word.insert(word.begin(), guard);
-  return word;
-}
-
-void take_off_guards(CLI::App& app) {
-  const CLI::Validator unguard(
-      [](std::string& word) {
-        if (word.starts_with(guard)) word.erase(0, 1);
-        return std::string();
-      },
-      "");
-  for (auto* option : app.get_options()) option->transform(unguard);
-  for (auto* group : app.get_subcommands({})) take_off_guards(*group);
-}
-
-/// An empty value is a mistake, such as an unset variable of a script, unless it is a text.
-void require_values(CLI::App& app) {
-  for (const auto* option : app.get_options()) {
-    if (option->get_positional() || option->get_type_name() == "TEXT") continue;
-    for (const auto& value : option->results()) {
-      if (value.empty()) throw UsageError(option->get_name() + " has an empty value");
-    }
-  }
-  for (auto* group : app.get_subcommands({})) require_values(*group);
-}
-
 bool has_tab(const std::string& text) { return text.find('\t') != std::string::npos; }
 
 }  // namespace
-
-bool parse(CLI::App& app, Arguments arguments) {
-  std::vector<std::string> words;  // CLI11 takes them last first
-  std::transform(arguments.rbegin(), arguments.rend(), std::back_inserter(words), guarded);
-  take_off_guards(app);
-  try {
-    app.parse(std::move(words));
-    require_values(app);
-    return true;
-  } catch (const CLI::CallForHelp&) {
-    print(app.help());
-    return false;
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(fmt::format("{} ({} --help tells more)", error.what(), app.get_name()));
-  }
-}
 
 void ModelOptions::add_model(CLI::App& app) {
   app.add_option("--model,-m", model, "model directory, or a name in the model cache or on the Hub")

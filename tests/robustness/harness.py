@@ -117,6 +117,13 @@ def contents(directory):
     return found
 
 
+def replaced(arguments, option, value):
+    """The arguments with another value of an option that is among them."""
+    arguments = list(arguments)
+    arguments[arguments.index(option) + 1] = value
+    return tuple(arguments)
+
+
 def leftovers(directory):
     """Temporary files that a command should have removed."""
     return [str(path) for path in pathlib.Path(directory).rglob("*")

@@ -59,6 +59,7 @@ class CutWhileInUse(harness.Case):
         os.replace(other, weights)
         self.assertEqual(self.answer(process).code, 0)
 
+    @harness.slow
     def test_model_cut_short_while_it_loads(self):
         """H5: at whatever moment the weights are cut short, the command ends by itself."""
         run = self.pretrained()
@@ -102,6 +103,7 @@ class CutWhileInUse(harness.Case):
                               size=4096)
         self.assertTrue(any("shorter while it is in use" in message or "has changed" in message for message in seen), seen)
 
+    @harness.slow
     def test_texts_cut_short_elsewhere(self):
         """H7: a table and a vocabulary that are cut short while they are read."""
         model = self.finetuned()

@@ -7,7 +7,7 @@ import shutil
 import harness
 
 # What libraries say of mistakes, in their own words.
-FOREIGN = harness.FOREIGN_TEXTS + ("Could not convert", "not in range", "_M_", "parse_error", "type_error", "syntax_error",
+FOREIGN = harness.FOREIGN_TEXTS + ("Could not convert", "not in range", "At Most", "required but", "_M_", "parse_error", "type_error", "syntax_error",
                                    "libprotobuf", "[libprotobuf", "CLI::", "No such node", "bad_alloc", "length_error")
 
 
@@ -106,6 +106,7 @@ class WordsOfItsOwn(harness.Case):
             with self.subTest(more=str(more)[:60]):
                 self.assert_own_words(harness.cloze("classify", "--model", model, *more), code=(1, 2))
 
+    @harness.slow
     def test_damaged_files(self):
         """U5b: files of a model that hold something else."""
         model = self.finetuned()

@@ -44,6 +44,7 @@ class Vocabularies(harness.Case):
         (model / "vocab.txt").write_bytes(vocabulary)
         return model
 
+    @harness.slow
     def test_values_without_end(self):
         """U5b: a message holds a short part of a value."""
         model = self.model_with(b"")
@@ -85,6 +86,7 @@ class Vocabularies(harness.Case):
         self.assertIn("<extra 199999>", tokens)
         self.assertIn("<extra 4>", tokens)
 
+    @harness.slow
     def test_many_added_tokens_in_the_configuration(self):
         """U3b: the same in added_tokens_decoder, and in added_tokens.json."""
         model = self.model_with((self.finetuned("other") / "vocab.txt").read_bytes())

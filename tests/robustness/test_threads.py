@@ -14,8 +14,8 @@ class Refused(harness.Case):
             "encode": ("encode", "--model", model, "--threads", 8, "--json", "a good film"),
             "evaluate": ("evaluate", "--model", model, "--data", harness.EXAMPLES / "sentiment.dev.tsv", "--threads", 8, "--json"),
             "vocab": ("vocab", "--text", self.long_text(), "--size", 300, "--threads", 8, "-o", out("v.txt")),
-            "finetune": self.finetune_arguments(out("finetuned8"), "--epochs", 1, "--threads", 8),
-            "pretrain": self.pretrain_arguments(out("pretrained8"), "--threads", 8, steps=3),
+            "finetune": harness.replaced(self.finetune_arguments(out("finetuned8"), "--epochs", 1), "--threads", 8),
+            "pretrain": harness.replaced(self.pretrain_arguments(out("pretrained8"), steps=3), "--threads", 8),
         }
 
     def long_text(self):
@@ -34,17 +34,26 @@ class Refused(harness.Case):
         if name in ("encode", "evaluate"):
             self.assertEqual(finished.out, whole.out)
 
-    def test_the_nth_thread_is_refused(self):
-        """M1 to M6: from the first thread on, and from the third."""
+    def test_threads_are_refused(self):
+        """M1 to M6: from the third thread on."""
+        self.refuse(3)
+
+    @harness.slow
+    def test_every_thread_is_refused(self):
+        """M1 to M7: from the first, the second and the fifth thread on."""
+        self.refuse(1, 2, 5)
+
+    def refuse(self, *numbers):
         for name, arguments in self.commands().items():
             self.fresh()
             whole = harness.cloze(*arguments)
             self.assertEqual(whole.code, 0, repr(whole))
-            for number in 1, 3:
+            for number in numbers:
                 with self.subTest(command=name, number=number):
                     self.check(name, arguments, whole, env=harness.with_fault(f"pthread_create:{number}:EAGAIN"))
 
     @harness.needs_root
+    @harness.slow
     def test_limit_on_processes(self):
         """M1 to M7, FF2: a user who may have so many threads alone."""
         user = 61000 + os.getpid() % 1000  # of nobody else, whose processes would count
@@ -60,7 +69,7 @@ class Refused(harness.Case):
                     finished = harness.cloze(*arguments, user=user, group=user, extra_groups=[],
                                              preexec_fn=harness.limits(NPROC=limit))
                     self.assertEqual(finished.code, 0, repr(finished))
-                    self.assertIn(f"warning: the system gave", finished.err, repr(finished))
+                    self.assertIn("warning: the system gave", finished.err, repr(finished))
 
     def test_thousands_of_threads(self):
         """FF5: where memory is short for the threads, the message names them."""

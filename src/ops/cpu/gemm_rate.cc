@@ -5,13 +5,14 @@
 
 #include "core/clock.h"
 #include "core/parallel.h"
+#include "core/threads/spare_threads.h"
 #include "ops/cpu/cpu_device.h"
 #include "ops/cpu/onednn.h"
 
 namespace cloze::ops {
 
 double CpuDevice::gemm_rate(std::span<const GemmShape> shapes, DType compute, int repeats) const {
-  const OneDnnThreads threads(num_threads());
+  const OneDnnThreads threads(1 + spare_threads(num_threads() - 1));
   std::vector<LoneProduct> products;
   double operations = 0;
   for (const auto& shape : shapes) {

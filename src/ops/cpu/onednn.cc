@@ -14,8 +14,8 @@
 
 #include "cloze/error.h"
 #include "core/arena.h"
+#include "core/threads/making_code.h"
 #include "ops/cpu/lru_cache.h"
-#include "ops/cpu/making_code.h"
 
 namespace cloze::ops {
 namespace {

@@ -1,4 +1,4 @@
-#include "ops/cpu/making_code.h"
+#include "core/threads/making_code.h"
 
 #include <atomic>
 #include <cerrno>
@@ -14,7 +14,6 @@
 #include "cloze/memory_faults.h"
 
 namespace cloze {
-namespace ops {
 namespace {
 
 // A product has up to twenty kernels, and each takes 256 KiB of addresses. The rest is for oneDNN's
@@ -65,11 +64,9 @@ MakingCode::~MakingCode() {
   makers().fetch_sub(1);
 }
 
-}  // namespace ops
-
 bool is_out_of_memory(const void* address) noexcept {
   constexpr std::uintptr_t kPastNull = std::uintptr_t{1} << 20U;
-  return ops::depth() > 0 && reinterpret_cast<std::uintptr_t>(address) < kPastNull;
+  return depth() > 0 && reinterpret_cast<std::uintptr_t>(address) < kPastNull;
 }
 
 }  // namespace cloze

@@ -1,10 +1,10 @@
 /// \file
-/// What oneDNN needs while it compiles.
+/// What a library needs that compiles code at run time, as oneDNN does.
 #pragma once
 
 #include "core/threads/fork_gate.h"
 
-namespace cloze::ops {
+namespace cloze {
 
 /// Held while oneDNN makes engines, primitives or the code of products. oneDNN keeps them under
 /// locks, and a thread that wants a primitive waits for another that is making it, so that no fork
@@ -25,4 +25,4 @@ class MakingCode {
   ForkPass pass_;
 };
 
-}  // namespace cloze::ops
+}  // namespace cloze
