@@ -71,6 +71,7 @@ class Figures(harness.Case):
         again = nothing_but_json(self.succeeds("finetune", "--resume", "--output", run, "--json").out)
         self.assertEqual(again, first)
 
+    @harness.slow
     def test_nothing_to_evaluate_on(self):
         """S11: without held-out text there is no held-out loss, when the run is resumed, too."""
         arguments = list(self.pretrain_arguments(self.folder / "run", "--held-out", 0, "--json"))
@@ -83,6 +84,7 @@ class Figures(harness.Case):
             self.assertGreater(found["train_loss"], 1)
             arguments = ["pretrain", "--resume", "--output", self.folder / "run", "--json"]
 
+    @harness.slow
     def test_losses_that_are_infinite(self):
         """S11: a perplexity that no double holds is null."""
         run = self.folder / "run"

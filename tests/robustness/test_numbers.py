@@ -1,5 +1,6 @@
 """Numbers: every option of every command that takes one refuses what is no number, by the option's name."""
 
+import json
 import re
 import unittest
 
@@ -99,6 +100,48 @@ class Values(harness.Case):
         """EE4: what resuming would refuse is refused at the start, so that no run.json has it."""
         self.pretrain_refuses("--max-grad-norm", "nan", says="--max-grad-norm")
         self.pretrain_refuses("--max-grad-norm", "1e308", says="--max-grad-norm")
+
+
+class RunSettings(harness.Case):
+    """run.json, edited: each value is refused by name, or harmless; of both trainings."""
+
+    BAD = (None, -1, 1e308, 10 ** 23, "x", "", [], {"a": 1}, True, [1], "\u0000", "nan")
+
+    def resumed(self, command, run, good, name, value):
+        (run / "run.json").write_text(json.dumps({**good, name: value}))
+        before = (run / "model.safetensors").read_bytes()
+        finished = harness.cloze(command, "--resume", "--output", run)
+        self.assertIn(finished.code, (0, 1, 2), repr(finished))
+        self.assert_presentable(finished)
+        self.assertEqual((run / "model.safetensors").read_bytes(), before)
+        return finished
+
+    def test_values_that_were_taken(self):
+        """L1, EE4: what was taken without a word or crashed, and a null in a number's place."""
+        for command, run, values in (
+                ("pretrain", self.pretrained(),
+                 {"threads": 100000, "data-fingerprint": 5, "dtype": "int8", "documents": "x", "held-out": 7, "beta2": 1,
+                  "long-share": 2, "max-grad-norm": None, "masked": 0.95, "save-every-minutes": 1e308}),
+                ("finetune", self.finetuned(),
+                 {"threads": 100000, "data-fingerprint": 5, "dtype": "int8", "beta1": 1, "class-weights": "0,0",
+                  "label-smoothing": 1, "layer-decay": 0, "epochs": 1e308, "max-grad-norm": None, "seed": -1})):
+            good = json.loads((run / "run.json").read_text())
+            for name, value in values.items():
+                with self.subTest(command=command, name=name, value=value):
+                    finished = self.resumed(command, run, good, name, value)
+                    self.assert_failed(finished, says="int8" if value == "int8" else name)
+
+    @harness.slow
+    def test_every_setting(self):
+        """L1: 12 values of several kinds for every setting."""
+        for command, run in (("pretrain", self.pretrained()), ("finetune", self.finetuned())):
+            good = json.loads((run / "run.json").read_text())
+            for name in good:
+                for value in self.BAD:
+                    with self.subTest(command=command, name=name, value=value):
+                        finished = self.resumed(command, run, good, name, value)
+                        if finished.code != 0:
+                            self.assert_failed(finished)
 
 
 if __name__ == "__main__":

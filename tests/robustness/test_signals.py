@@ -55,6 +55,7 @@ class Signals(harness.Case):
         self.assertEqual(process.returncode, -signal.SIGHUP)
         self.assertEqual(len(self.saved_steps()), 1)
 
+    @harness.slow
     def test_a_script_ends_with_its_command(self):
         """BB1: Ctrl-C on `pretrain; next` and `pretrain && next` runs no next."""
         for link in (";", "&&"):
@@ -70,6 +71,7 @@ class Signals(harness.Case):
             self.assertNotIn("next\n", finished.out)
             harness.shutil.rmtree(self.folder / "run")
 
+    @harness.slow
     def test_what_was_ignored_stays_ignored(self):
         """S1h: under nohup a SIGHUP does nothing; a job in the background does not hear of Ctrl-C."""
 
@@ -99,6 +101,7 @@ class Signals(harness.Case):
         self.assertIn(process.returncode, (-signal.SIGINT, -signal.SIGTERM))
         self.assertEqual(self.saved_steps(), [])
 
+    @harness.slow
     def test_a_terminal_that_closes(self):
         """S1h: the kernel and the shell both send SIGHUP: the second does not keep the first from saving."""
         process = self.begun()
@@ -109,6 +112,7 @@ class Signals(harness.Case):
         self.assertEqual(process.returncode, -signal.SIGHUP)
         self.assertEqual(len(self.saved_steps()), 1)
 
+    @harness.slow
     def test_a_scheduler_warns_and_ends(self):
         """S1h: SIGUSR1 and then SIGTERM: saved, and ended by SIGTERM."""
         process = self.begun()

@@ -126,8 +126,8 @@ class BadRun : public ::testing::Test {
     restore();
   }
 
-  /// The only checkpoint with files that are cut, missing or something else: the run is refused, and
-  /// stays as it is.
+  /// The newest checkpoint with files that are cut, missing or something else: the run goes on from
+  /// the one before. Without one it is refused, and stays as it is.
   void try_damage(const std::function<void()>& resume) const {
     for (const auto& entry : fs::directory_iterator(folder / "pristine" / "checkpoint-3")) {
       const auto name = entry.path().filename();
@@ -144,6 +144,11 @@ class BadRun : public ::testing::Test {
           },
       };
       for (const auto& damage : damages) {
+        damage();
+        EXPECT_FALSE(refuses(resume, name.string())) << name;
+        restore();
+        // The one before it is gone, too.
+        fs::remove_all(run() / "checkpoint-2");
         damage();
         const auto before = contents_of(run());
         EXPECT_THAT(refusal(resume, name.string(), kLongestWithPath),
@@ -218,6 +223,7 @@ TEST_F(BadFinetuneRun, TrainersState) {
        {std::pair<const char*, json>{"step", 2}, {"step", -1}, {"step", 1e300}}) {
     auto changed = valid;
     changed[field] = value;
+    fs::remove_all(run() / "checkpoint-2");
     replace_in_checkpoint(kTrainerStateFile, changed.dump());
     const auto before = contents_of(run());
     EXPECT_THAT(refusal([&] { resume(); }, field), HasSubstr("trainer_state.json"));
@@ -279,6 +285,7 @@ TEST_F(BadPretrainRun, TrainersState) {
         {"/position/epoch", std::numeric_limits<std::int64_t>::max()}}) {
     auto changed = valid;
     changed[json::json_pointer(place)] = value;
+    fs::remove_all(run() / "checkpoint-2");
     replace_in_checkpoint(kTrainerStateFile, changed.dump());
     const auto before = contents_of(run());
     EXPECT_THAT(refusal([&] { resume(); }, place), HasSubstr("trainer_state.json")) << place;

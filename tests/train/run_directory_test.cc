@@ -201,6 +201,8 @@ TEST_F(Run, PublishedFilesAreCopiesAndKeepTheirDirectories) {
     write_file(to / "config.json", "the model's");
     fs::create_directory(to / "1_Pooling");
     write_file(to / "1_Pooling" / "config.json", "the pooling's");
+    write_file(to / kOptimizerFile, "moments");
+    write_file(to / kTrainerStateFile, "{}");
   });
   run.publish(1);
   EXPECT_EQ(read_file(path / "config.json"), "the model's");

@@ -137,7 +137,7 @@ class FinetuneObjective final : public internal::Objective {
            (state_.evaluations.empty() || state_.evaluations.back().step != state_.step);
   }
 
-  bool evaluate() override {
+  Evaluated evaluate() override {
     internal::TaskLossSum loss;
     const auto logits = predict_units(inputs_.model, *inputs_.dev, settings_.batch_tokens, &loss,
                                       callbacks_.progress);
@@ -165,7 +165,7 @@ class FinetuneObjective final : public internal::Objective {
                      fmt::format("stopped early: {} evaluations in a row were not better",
                                  state_.without_better));
     }
-    return evaluation.best;
+    return {.best = evaluation.best, .loss = loss.loss()};
   }
 
   [[nodiscard]] std::int64_t best_step() const override {

@@ -181,7 +181,7 @@ class PretrainObjective final : public internal::Objective {
     return !inputs_.evaluation.empty() && evaluated_step_ != state_.step;
   }
 
-  bool evaluate() override {
+  Evaluated evaluate() override {
     internal::PretrainingLoss loss;
     for (const auto& batch : inputs_.evaluation) loss += inputs_.model.evaluate(batch);
     const double total = loss.loss();
@@ -200,7 +200,7 @@ class PretrainObjective final : public internal::Objective {
     state_.evaluation = evaluation;
     state_.evaluated_on = evaluation_data_;
     evaluated_step_ = state_.step;
-    return evaluation.best;
+    return {.best = evaluation.best, .loss = total};
   }
 
   [[nodiscard]] std::int64_t best_step() const override { return state_.best_step; }

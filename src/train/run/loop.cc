@@ -14,6 +14,8 @@
 namespace cloze::internal {
 namespace {
 
+constexpr const char* kAdvice = "Lower the learning rate, or look at the data";
+
 bool falls_on(std::int64_t step, std::int64_t every) { return every > 0 && step % every == 0; }
 
 }  // namespace
@@ -51,7 +53,7 @@ void Loop::resume(const std::filesystem::path& checkpoint) {
                     "are not of one checkpoint",
                     origin, step, optimizer_.steps()));
   }
-  saved_ = checkpoint;
+  saved_ = {checkpoint, step};
   if (checkpoint == directory_.checkpoint(step)) {
     saved_step_ = step;
     whole_.insert(step);
@@ -92,6 +94,7 @@ bool Loop::run(const std::function<bool()>& stop) {
     if (must_save(evaluates)) save();
   }
   if (saved_step_ != state.step) save();
+  prune();
   // What is published already may have been edited since.
   const bool same = state.step == first &&
                     holds_model_of(directory_.path(), directory_.checkpoint(step_to_publish()));
@@ -115,8 +118,11 @@ void Loop::step() {
   window_start_ += pass.aside;
   // Nothing has been changed by the step's gradients yet.
   if (!std::isfinite(pass.loss)) {
-    fail(fmt::format("the loss of step {} is not finite", state.step + 1));
+    require_finite();  // names what is spoilt
+    fail_of_state(fmt::format("the loss of step {} is not finite", state.step + 1));
   }
+  if (saved_.step == state.step) good_ = saved_;
+  prune();
   if (const auto reason = objective_.objection(pass.loss); !reason.empty()) fail(reason);
   // The first step has shown that there is memory for all of it: now an earlier run may go.
   directory_.begin();
@@ -134,25 +140,39 @@ void Loop::step() {
 
 void Loop::fail(const std::string& reason) {
   const auto step = objective_.state().step;
-  require_finite();
   if (saved_step_ != step) save();
-  throw ModelError(fmt::format(
-      "{}: stopped; the last good state is {}. Lower the learning rate, or look at the data{}",
-      reason, excerpt_of_path(directory_.checkpoint(step)), objective_.place()));
+  throw ModelError(fmt::format("{}: stopped; the last good state is {}. {}{}", reason,
+                               excerpt_of_path(directory_.checkpoint(step)), kAdvice,
+                               objective_.place()));
+}
+
+void Loop::fail_of_state(const std::string& reason) {
+  const auto step = objective_.state().step;
+  std::string good = "no good state was saved before";
+  if (good_.step < 0) {  // none by this process
+    for (const auto& place : checkpoints_in(directory_.path())) {
+      if (place.step >= step || !complaint_about(place.path).empty()) continue;
+      good_ = {place.path, place.step};
+      break;
+    }
+  }
+  if (good_.step >= 0) {
+    good = "the last good state is " + excerpt_of_path(good_.path);
+    if (saved_.step == step) {
+      good += fmt::format(" (without {} the run goes on from there)", excerpt_of_path(saved_.path));
+    }
+    const bool own = good_.path == directory_.checkpoint(good_.step);
+    if (published_step_ == step && own) directory_.publish(good_.step);
+  }
+  throw ModelError(fmt::format("{}: stopped; {}. {}{}", reason, good, kAdvice, objective_.place()));
 }
 
 void Loop::require_finite() {
   optimizer_.catch_up();
   const auto spoilt = objective_.parameters().not_finite();
   if (spoilt.empty()) return;
-  throw ModelError(
-      fmt::format("{} has numbers that are infinite or NaN after step {}: stopped; {}. Lower the "
-                  "learning rate, or "
-                  "look at the data{}",
-                  spoilt, objective_.state().step,
-                  saved_.empty() ? "no state was saved before"
-                                 : "the last good state is " + excerpt_of_path(saved_),
-                  objective_.place()));
+  fail_of_state(fmt::format("{} has numbers that are infinite or NaN after step {}", spoilt,
+                            objective_.state().step));
 }
 
 void Loop::log_step() {
@@ -174,7 +194,11 @@ void Loop::evaluate() {
   if (!objective_.can_evaluate()) return;
   const auto start = Clock::now();
   require_finite();
-  const bool best = objective_.evaluate();
+  const auto [best, loss] = objective_.evaluate();
+  if (!std::isfinite(loss)) {
+    fail_of_state(fmt::format("the loss of the evaluation after step {} is not finite",
+                              objective_.state().step));
+  }
   if (best) keeps_published_ = false;
   // Where time limits the run, its end is looked at after a step alone.
   if (!settings_.limited_by_time) objective_.state().seconds = before_ + seconds_since(started_);
@@ -191,13 +215,19 @@ void Loop::save() {
       directory_, state.step, [&](const std::filesystem::path& to) { objective_.save_model(to); },
       optimizer_, objective_.state_json());
   saved_step_ = state.step;
-  saved_ = directory_.checkpoint(state.step);
+  saved_ = {directory_.checkpoint(state.step), state.step};
   whole_.insert(state.step);
   if (settings_.publish_with_saves) publish();
-  directory_.prune({.step = state.step, .keep = settings_.keep, .best = objective_.best_step()},
-                   whole_);
+  prunes_ = true;
   last_save_ = Clock::now();
   window_start_ += last_save_ - start;
+}
+
+void Loop::prune() {
+  if (!prunes_) return;
+  prunes_ = false;
+  directory_.prune({.step = saved_step_, .keep = settings_.keep, .best = objective_.best_step()},
+                   whole_);
 }
 
 std::int64_t Loop::step_to_publish() const {

@@ -105,8 +105,11 @@ class Objective {
   // Evaluation.
   /// Whether there is something to evaluate on that was not evaluated at this step.
   [[nodiscard]] virtual bool can_evaluate() const = 0;
-  /// Evaluates; whether this is the best model so far.
-  virtual bool evaluate() = 0;
+  struct Evaluated {
+    bool best = false;  ///< so far
+    double loss = 0;
+  };
+  virtual Evaluated evaluate() = 0;
   /// The step of the best evaluation; -1 without one.
   [[nodiscard]] virtual std::int64_t best_step() const = 0;
   /// The best evaluation counts no more, because of `reason`, which a person is told: the next one
@@ -145,9 +148,9 @@ class Loop {
 
   /// Trains until the run is done (true), or `stop` says so after a step (false); saves, and
   /// publishes the best model, or the last where nothing is evaluated. Throws ModelError when a
-  /// loss or gradient is not finite or the objective objects, after saving the last good state; and
-  /// when a step has spoilt the weights, of which none is saved: no checkpoint has a weight that is
-  /// infinite or NaN.
+  /// gradient is not finite or the objective objects, after saving the state before that step; and
+  /// when a weight or a loss is not finite: then that state is not saved, and the message names the
+  /// last one that was saved and had a finite loss, which is never pruned before.
   bool run(const std::function<bool()>& stop);
 
  private:
@@ -155,11 +158,16 @@ class Loop {
   [[nodiscard]] bool must_save(bool evaluated) const;
   void step();
   [[noreturn]] void fail(const std::string& reason);
+  /// The same where the state itself is no good, and an earlier one is named.
+  [[noreturn]] void fail_of_state(const std::string& reason);
   void require_finite();
   void look_for_best();
   void log_step();
   void evaluate();
   void save();
+  /// Once the state that was saved last has shown that it computes: until then an earlier checkpoint
+  /// stays.
+  void prune();
   [[nodiscard]] std::int64_t step_to_publish() const;
   void publish();
 
@@ -170,7 +178,13 @@ class Loop {
   double before_ = 0;  // seconds of training before this process
   Clock::time_point started_, last_save_, window_start_;
   std::int64_t saved_step_ = -1, published_step_ = -1;
-  std::filesystem::path saved_;   // the checkpoint of the last state that is known to be good
+  struct Saved {
+    std::filesystem::path path;
+    std::int64_t step = -1;
+  };
+  Saved saved_;  // the last, or what the run went on from
+  Saved good_;   // the last whose next loss was finite
+  bool prunes_ = false;
   std::set<std::int64_t> whole_;  // steps of checkpoints that were saved or looked at
   bool keeps_published_ = false;  // until there is another best
   double learning_rate_ = 0, gradient_norm_ = 0;
