@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
+#include "cloze/memory_faults.h"
 #include "cloze/output.h"
 #include "core/numbers.h"
 #include "core/strings.h"
@@ -119,6 +120,7 @@ void AtomicFile::write_at(std::int64_t offset, std::span<const std::byte> bytes)
 }
 
 void AtomicFile::commit() {
+  require_no_cut_file();  // what was read from it may be in these bytes
   if (temporary_.empty()) {
     if (::close(file_.release()) != 0) fail(errno);
     return;
