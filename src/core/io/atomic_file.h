@@ -45,7 +45,8 @@ class AtomicFile {
   /// Whether `write_at` works: not on a pipe, a terminal or a descriptor of the caller's.
   [[nodiscard]] bool seekable() const { return seekable_; }
 
-  /// Gives the file its name. Throws where a mapped file has been cut short (cloze/memory_faults.h). Nothing may be written afterwards.
+  /// Gives the file its name; nothing may be written afterwards. Throws, too, where a mapped file has
+  /// been cut short (cloze/memory_faults.h).
   void commit();
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
