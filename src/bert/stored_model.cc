@@ -158,6 +158,7 @@ StoredModel stored_model(const Checkpoint& checkpoint, const BertConfig& config,
     if (name == kWordEmbeddings) model.dtype = tensor.dtype();
     tensors.emplace(name, std::move(tensor));
   }
+  checkpoint.require_unchanged();
   store_decoder(tensors, model.config);
   if (distilbert) store_distilbert_decoder(tensors);
   name_labels(model.config, head, tensors);

@@ -67,6 +67,9 @@ void append_json(std::string& out, float value) { append_number(out, value); }
 void append_json(std::string& out, double value) { append_number(out, value); }
 
 std::string printable(std::string_view text) {
+  if (std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; })) {
+    return std::string(text);
+  }
   std::string result;
   for (std::size_t at = 0; at < text.size();) {
     const auto length = character(text.substr(at)).length;

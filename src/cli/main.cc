@@ -30,7 +30,12 @@ constexpr std::string_view about = "Cloze: BERT, whole. Text in, understanding o
 int fail(int code, std::string message) {
   constexpr std::size_t longest = 1800, kept_at_end = 300;
   if (message.size() > longest) {
-    message.replace(longest - kept_at_end, message.size() - longest, " ... ");
+    const auto boundary = [&message](std::size_t at) {  // of a character of UTF-8
+      while (at > 0 && (static_cast<unsigned char>(message[at]) & 0xC0U) == 0x80U) --at;
+      return at;
+    };
+    const auto begin = boundary(longest - kept_at_end);
+    message.replace(begin, boundary(message.size() - kept_at_end) - begin, " ... ");
   }
   std::replace_if(
       message.begin(), message.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');

@@ -83,6 +83,7 @@ DenseParameters read_dense(const std::filesystem::path& directory) {
                                    to_string(shape)));
     }
   }
+  checkpoint.require_unchanged();
   return dense;
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cloze/error.h"
+#include "cloze/memory_faults.h"
 #include "cloze/output.h"
 #include "core/io/file_attributes.h"
 #include "core/io/moves.h"
@@ -151,6 +152,7 @@ void AtomicFile::sync() {
 }
 
 void AtomicFile::commit(std::span<AtomicFile* const> files) {
+  require_no_cut_file();  // what was read from it may be in these bytes
   for (auto* file : files) file->sync();
   Moves moves;
   std::vector<fs::path> aside;

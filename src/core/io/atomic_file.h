@@ -57,7 +57,8 @@ class AtomicFile {
   /// Whether it is written in place: a device, a FIFO or an open descriptor.
   [[nodiscard]] bool direct() const { return temporary_.empty(); }
 
-  /// Gives the file its name. Nothing may be written afterwards.
+  /// Gives the file its name; nothing may be written afterwards. Throws, too, where a mapped file has
+  /// been cut short (cloze/memory_faults.h).
   void commit();
 
   /// Gives several files their names as one. Readers begin with the last of them, so that one is

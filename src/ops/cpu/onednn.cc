@@ -186,6 +186,7 @@ struct Product {
   dnnl::matmul primitive;
   dnnl::memory x, w, bias, y, scratchpad;
   std::size_t scratchpad_size = 0;
+  bool ran = false;
 
   Product(const dnnl::engine& engine, const dnnl::matmul::primitive_desc& desc, bool biased)
       : primitive(desc),
@@ -198,6 +199,8 @@ struct Product {
   }
 
   void run(const ProductOperands& operands, std::byte* scratch, const dnnl::stream& stream) {
+    // With AMX some code is made no earlier than now.
+    const auto making = std::exchange(ran, true) ? nullptr : std::make_unique<const MakingCode>();
     x.set_data_handle(const_cast<std::byte*>(operands.x));  // oneDNN only reads these
     w.set_data_handle(const_cast<std::byte*>(operands.w));
     y.set_data_handle(operands.y);

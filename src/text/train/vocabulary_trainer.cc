@@ -71,10 +71,11 @@ struct Block {
 };
 
 // The files are opened again for every block: there may be more of them than descriptors.
-std::string text_of(const Block& block) {
+void read(const Block& block, std::string& text) {
   const InputFile file(*block.file);
   file.require_size(block.file_size);
-  return file.read(block.begin, static_cast<std::size_t>(block.end - block.begin));
+  text.resize(static_cast<std::size_t>(block.end - block.begin));
+  file.read(block.begin, std::as_writable_bytes(std::span(text)));
 }
 
 std::string nothing_in(std::span<const std::filesystem::path> paths) {
@@ -114,6 +115,7 @@ text::WordCounts count_words(std::span<const std::filesystem::path> paths,
   ProgressCounter progress(options.progress, "reading", total, "bytes");
   const auto round = static_cast<std::size_t>(std::max(1, num_threads())) * 2;
   std::vector<text::WordCounts> parts(std::min(round, blocks.size()));
+  std::vector<std::string> texts(parts.size());
   text::WordCounts words;
   for (std::size_t first = 0; first < blocks.size(); first += round) {
     const auto count = std::min(round, blocks.size() - first);
@@ -122,7 +124,8 @@ text::WordCounts count_words(std::span<const std::filesystem::path> paths,
       auto& part = parts[static_cast<std::size_t>(i)];
       part.clear();
       Counter counter(part);
-      const auto text = text_of(block);
+      auto& text = texts[static_cast<std::size_t>(i)];
+      read(block, text);
       const utf8::ValidText valid(text);
       text::WordScanner(actions, kMaxChars, valid.text(), 0, OffsetUnit::bytes, counter).run();
     });
