@@ -109,7 +109,8 @@ class BertModel : public BertPreTrainedModel {
                                         const LoadOptions& options = {});
 
   /// Throws ArgumentError for an id outside the vocabulary, a position past
-  /// `max_position_embeddings`, or a malformed batch.
+  /// `max_position_embeddings`, or a malformed batch; ModelError where results are infinite or NaN,
+  /// naming the tensor that is to blame. So do all models below.
   [[nodiscard]] BertOutput operator()(const Batch& batch, const ForwardOptions& options = {}) const;
 
   [[nodiscard]] bool has_pooler() const;

@@ -8,9 +8,9 @@
 #include <fmt/ranges.h>
 
 #include "bert/stored_model.h"
+#include "checkpoint/finite.h"
 #include "cloze/error.h"
 #include "cloze/hub.h"
-#include "core/finite.h"
 #include "core/strings.h"
 #include "ops/pooling.h"
 #include "ops/rows.h"

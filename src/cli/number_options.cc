@@ -6,7 +6,12 @@ namespace cloze::cli {
 
 std::string quoted(std::string_view text) { return '"' + shortened(text, 60) + '"'; }
 
+void require_value(const std::string& name, std::string_view text) {
+  if (text.empty()) throw UsageError(name + " has an empty value");
+}
+
 double number_from(const std::string& name, std::string_view text, const NumberRange& range) {
+  require_value(name, text);
   double value = 0;
   const auto [stopped, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool read = error == std::errc() && stopped == text.data() + text.size();

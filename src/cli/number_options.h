@@ -42,6 +42,9 @@ inline constexpr double kLargestNumber = 1e30;
 /// A word of the command line for a message: in quotes, and cut where it is long.
 [[nodiscard]] std::string quoted(std::string_view text);
 
+/// Throws UsageError for a value that is empty: a mistake, such as an unset variable of a script.
+void require_value(const std::string& name, std::string_view text);
+
 /// Reads the value of the option `name`. Throws UsageError.
 [[nodiscard]] double number_from(const std::string& name, std::string_view text,
                                  const NumberRange& range);
@@ -50,6 +53,7 @@ inline constexpr double kLargestNumber = 1e30;
 template <std::integral Number, class Limit>
 [[nodiscard]] Number count_from(const std::string& name, std::string_view text, Limit lowest,
                                 Limit highest) {
+  require_value(name, text);
   Number value{};
   const auto [stopped, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool read = error == std::errc() && stopped == text.data() + text.size();

@@ -217,9 +217,8 @@ TEST_F(DamagedModel, ADirectoryThatIsNotThere) {
               ThrowsMessage<IoError>(HasSubstr("model.safetensors")));
 }
 
-TEST_F(DamagedModel, NotANumberPassesThroughAndStaysInItsSequence) {
-  // A weight that is not a number must be seen in the output of the sequences that use it, and in
-  // no other.
+TEST_F(DamagedModel, AWeightThatIsNoNumberIsNamed) {
+  // Where it is used: batches without the word whose vector is spoilt are as they were.
   const std::string name = "embeddings.word_embeddings.weight";
   constexpr std::size_t width = 24;
   copy("bare_odd", [&](TensorMap& tensors) {
@@ -232,13 +231,12 @@ TEST_F(DamagedModel, NotANumberPassesThroughAndStaysInItsSequence) {
   const auto model = BertModel::from_pretrained(directory());
   Batch batch;
   batch.append(std::vector<std::int32_t>{2, 5, 9});
-  batch.append(std::vector<std::int32_t>{2, 7, 9});
-  batch.append(std::vector<std::int32_t>{2, 5, 9});
-  const auto out = elements<float>(model(batch).last_hidden_state);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const auto sequence = i / (3 * width);
-    EXPECT_EQ(std::isnan(out[i]), sequence == 1) << "element " << i;
+  for (const float value : elements<float>(model(batch).last_hidden_state)) {
+    ASSERT_TRUE(std::isfinite(value));
   }
+  batch.append(std::vector<std::int32_t>{2, 7, 9});
+  EXPECT_THAT([&] { (void)model(batch); },
+              ThrowsMessage<ModelError>(AllOf(HasSubstr(name), HasSubstr("NaN"))));
 }
 
 class BadBatch : public ::testing::Test {

@@ -220,7 +220,7 @@ TEST_F(FinetuneCommand, MistakesAreToldBeforeAnythingIsMade) {
   expect_refused(arguments("refused", {"--freeze-layers", "3"}), 2, "layers");
   expect_refused(arguments("refused", {"--schedule", "square"}), 2, "square");
   expect_refused(arguments("refused", {"--label-smoothing", "1"}), 2, "--label-smoothing");
-  expect_refused(arguments("refused", {"--learning-rate", "nan"}), 2, "learning rate");
+  expect_refused(arguments("refused", {"--learning-rate", "nan"}), 2, "--learning-rate");
   expect_refused(arguments("refused", {"--epochs", "inf"}), 2, "--epochs");
   EXPECT_FALSE(fs::exists(path("refused")));
   expect_refused({"finetune", "--resume", "--output", path("nothing")}, 2, "no run to resume");

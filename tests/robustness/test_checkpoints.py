@@ -99,8 +99,8 @@ class Damaged(Run):
     @harness.slow
     def test_the_best_checkpoint_is_damaged(self):
         """G2: a damaged best model is not published, and does not count as the best any more."""
-        # What a large rate makes of the model after its first evaluation is never better.
-        run = self.pretrained("run", "--evaluate-every", 1, "--learning-rate", 10, "--schedule", "constant", "--warmup",
+        # What a large rate makes of the model after its first steps is never better.
+        run = self.pretrained("run", "--evaluate-every", 1, "--learning-rate", 0.5, "--schedule", "constant", "--warmup",
                               0, "--loss-spike", 0, steps=5)
         published = (run / "model.safetensors").read_bytes()
         best = json.loads((run / "checkpoint-5" / "trainer_state.json").read_text())["best_step"]
@@ -274,10 +274,8 @@ class GoingOn(Run):
                                  env={"ONEDNN_MAX_CPU_ISA": "AVX2"})
         if began == "f32":
             self.assertEqual(finished.code, 0, repr(finished))
-        elif finished.code == 0:
-            self.assertIn("bf16", finished.err)
         else:
-            self.assert_failed(finished, says="bf16")
+            self.assert_failed(finished, says=("bf16", "since it began"))
 
     @harness.slow
     def test_auto_may_be_said_again(self):

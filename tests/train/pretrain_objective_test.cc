@@ -11,10 +11,10 @@
 
 #include <gtest/gtest.h>
 
+#include "checkpoint/finite.h"
 #include "cloze/bert.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
-#include "core/finite.h"
 #include "core/temp_directory.h"
 
 namespace cloze {

@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "checkpoint/finite.h"
 #include "cloze/error.h"
-#include "core/finite.h"
 #include "core/parallel.h"
 
 namespace cloze::internal {

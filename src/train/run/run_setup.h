@@ -55,13 +55,23 @@ void require_usable(const TrainingSettings& settings);
     const RunDirectory& run, const TrainingCallbacks& callbacks);
 
 /// What a run computes in: "best" means one thing as long as a run lasts, which is settled on the
-/// machine where it begins. `settings_of` reads the settings of the run that is resumed.
+/// machine where it begins. `settings_of` reads the settings of the run that is resumed. Throws
+/// ModelError where this machine cannot go on in what the run computes in.
 template <class Settings>
 [[nodiscard]] Settings with_settled_precision(
     Settings settings, Settings (*settings_of)(const std::filesystem::path& run)) {
-  if (settings.precision != Precision::best || settings.output.empty()) return settings;
-  settings.precision =
-      settings.resume ? settings_of(settings.output).precision : resolve(settings.precision);
+  const bool resumes = settings.resume && !settings.output.empty();
+  if (settings.precision == Precision::best) {
+    settings.precision =
+        resumes ? settings_of(settings.output).precision : resolve(settings.precision);
+  }
+  if (resumes && settings.precision == Precision::bf16 &&
+      resolve(Precision::best) != Precision::bf16) {
+    throw ModelError(
+        "the run computes in bf16 since it began, for which this machine has no instructions: "
+        "resume "
+        "it on one that has, or begin another run in f32 from its model");
+  }
   return settings;
 }
 
