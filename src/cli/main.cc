@@ -2,6 +2,7 @@
 /// `cloze`: every command under one name. Exit codes: 0 done, 1 failed, 2 wrong usage;
 /// 128 + the number of a signal that ended a training, which is saved.
 #include <algorithm>
+#include <csignal>
 #include <exception>
 #include <new>
 #include <string>
