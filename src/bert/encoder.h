@@ -65,7 +65,7 @@ class BertEncoder {
   DType compute_;
   Tensor word_embeddings_;
   std::function<void()> watch_;  ///< throws once the file that the tables lie in has changed
-  nn::Embeddings embeddings_;  ///< in the device's memory
+  nn::Embeddings embeddings_;    ///< in the device's memory
   std::vector<nn::EncoderLayer> layers_;
   ops::LinearWeight pooler_;  ///< f32, whatever the encoder computes in
   ops::Epilogue pooler_activation_ = ops::Epilogue::tanh;

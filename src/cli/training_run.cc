@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/progress_bar.h"
+#include "cloze/output.h"
 
 namespace cloze::cli {
 namespace {
@@ -17,6 +18,7 @@ volatile std::sig_atomic_t told_to_end = 0;
 void note(int signal) {
   const bool ends = signal == SIGINT || signal == SIGTERM;
   if (ends && told_to_end != 0) {
+    remove_temporaries();
     std::signal(signal, SIG_DFL);
     (void)std::raise(signal);  // it ends the process when this handler returns
   }

@@ -55,8 +55,8 @@ bool write_tokenizer(const fs::path& source, const BertConfig& config, bool dist
 void write_modules(const fs::path& source, const fs::path& transformer, const fs::path& directory) {
   if (!files::exists(source / "modules.json")) return;
   const auto settings = sentence_settings(source);  // refuses what is none
-  auto modules = parse_json(files::read_text(source / "modules.json"),
-                            (source / "modules.json").string());
+  auto modules =
+      parse_json(files::read_text(source / "modules.json"), (source / "modules.json").string());
   const auto copy = [](const fs::path& from, const fs::path& to) {
     if (!files::exists(from)) return;
     make_directory(to.parent_path());
