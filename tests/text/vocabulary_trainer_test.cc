@@ -99,9 +99,9 @@ TEST_F(VocabularyTrainer, OptionsThatMakeNoVocabulary) {
   EXPECT_THROW(save_vocabulary("/no/such/folder/vocab.txt", {}), IoError);
 }
 
-TEST_F(VocabularyTrainer, NoTextMakesTheSpecialTokens) {
-  EXPECT_THAT(train_vocabulary(text("")),
-              ElementsAre("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"));
+TEST_F(VocabularyTrainer, ATextWithoutWordsIsRefused) {
+  EXPECT_THROW(static_cast<void>(train_vocabulary(text(""))), Error);
+  EXPECT_THROW(static_cast<void>(train_vocabulary(text(" \n\t\n"))), Error);
 }
 
 std::string random_words(std::size_t bytes) {

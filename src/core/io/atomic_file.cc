@@ -83,6 +83,7 @@ void AtomicFile::open_directly() {
 }
 
 void AtomicFile::open_temporary(unsigned mode) {
+  const SignalsHeld held;  // until it is listed, nobody would remove it
   for (int number = 0; number < kTemporaryNames && !file_; ++number) {
     temporary_ = temporary_name(target_, number);
     file_ = Descriptor(open_for_writing(temporary_, O_CREAT | O_EXCL, mode));

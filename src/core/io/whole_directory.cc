@@ -102,6 +102,18 @@ WholeDirectory::WholeDirectory(fs::path target) : target_(output_target(target).
   const auto folder = beside.has_parent_path() ? beside.parent_path() : fs::path(".");
   files::make_directory(folder);
   remove_abandoned(folder, beside.filename().string());
+  make_temporary(beside);
+  lock_ = Descriptor(::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (lock_) ::flock(lock_.get(), LOCK_EX | LOCK_NB);  // a file system without locks does without
+  if (::mkdir(made().c_str(), 0777) != 0) {
+    const int cause = errno;
+    ::rmdir(temporary_.c_str());  // a constructor that throws has no destructor
+    fail(target_, cause);
+  }
+}
+
+void WholeDirectory::make_temporary(const fs::path& beside) {
+  const SignalsHeld held;  // until it is listed, nobody would remove it
   int failed = -1;
   for (int number = 0; number < kTemporaryNames && failed != 0; ++number) {
     temporary_ = temporary_name(beside, number);
@@ -110,13 +122,6 @@ WholeDirectory::WholeDirectory(fs::path target) : target_(output_target(target).
   }
   if (failed != 0) fail(target_, errno);
   listed_ = Temporary(temporary_);
-  lock_ = Descriptor(::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (lock_) ::flock(lock_.get(), LOCK_EX | LOCK_NB);  // a file system without locks does without
-  if (::mkdir(made().c_str(), 0777) != 0) {
-    const int cause = errno;
-    ::rmdir(temporary_.c_str());  // a constructor that throws has no destructor
-    fail(target_, cause);
-  }
 }
 
 WholeDirectory::~WholeDirectory() {

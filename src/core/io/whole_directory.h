@@ -49,6 +49,7 @@ class WholeDirectory {
   [[nodiscard]] static bool is_temporary(const std::filesystem::path& entry);
 
  private:
+  void make_temporary(const std::filesystem::path& beside);
   [[nodiscard]] std::filesystem::path made() const { return temporary_ / "new"; }
   void replace(const std::vector<std::string>& keys, const std::vector<std::string>& obsolete);
 

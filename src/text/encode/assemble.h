@@ -18,12 +18,14 @@ struct TemplatePiece {
   std::int32_t type_id = 0;
   std::vector<std::int32_t> ids;    ///< of special tokens
   std::vector<std::string> tokens;  ///< their contents
+  friend bool operator==(const TemplatePiece&, const TemplatePiece&) = default;
 };
 
 using Template = std::vector<TemplatePiece>;
 
 struct Templates {
   Template single, pair;
+  friend bool operator==(const Templates&, const Templates&) = default;
 };
 
 /// Special tokens that `pieces` adds.

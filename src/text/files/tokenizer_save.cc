@@ -10,6 +10,7 @@
 #include "core/io/files.h"
 #include "core/io/whole_directory.h"
 #include "text/encode/tokenizer_impl.h"
+#include "text/files/tokenizer_json.h"
 
 namespace cloze {
 namespace {
@@ -46,6 +47,15 @@ Json model_vocabulary(const text::Vocabulary& vocabulary, std::int32_t size) {
     if (vocabulary.has_id(id)) vocab.emplace_back(std::string(vocabulary.token(id)), id);
   }
   return vocab;
+}
+
+/// Whether BertTokenizer builds this tokenizer from a vocabulary and what its configuration states.
+bool is_bert_tokenizer(const text::TokenizerSpec& spec, const text::Vocabulary& vocabulary) {
+  const text::TokenizerSpec usual;
+  return spec.file_rules.clean_text && spec.decoder_cleanup &&
+         spec.file_max_chars_per_word == usual.max_chars_per_word &&
+         vocabulary.continuing_prefix() == usual.vocabulary.continuing_prefix() &&
+         spec.templates == text::bert_templates(vocabulary, spec.cls_token, spec.sep_token);
 }
 
 Json optional_json(const std::optional<bool>& value) { return value ? Json(*value) : Json(); }
@@ -94,21 +104,21 @@ std::string Tokenizer::config_to_json() const {
   const auto& rules = spec.file_rules;
   Json decoder = Json::object();
   for (const auto& token : spec.added) decoder[std::to_string(token.id)] = added_token(token);
-  Json config{{"added_tokens_decoder", std::move(decoder)},
-              {"clean_up_tokenization_spaces", spec.clean_up_spaces},
-              {"cls_token", spec.cls_token},
-              {"do_lower_case", rules.lowercase},
-              {"mask_token", spec.mask_token},
-              {"model_max_length", spec.model_max_length ? Json(*spec.model_max_length)
-                                                         : Json(1000000000000000019884624838656.0)},
-              {"pad_token", spec.pad_token},
-              {"sep_token", spec.sep_token},
-              {"strip_accents", optional_json(spec.strip_accents)},
-              {"tokenize_chinese_chars", rules.handle_chinese_chars},
-              {"tokenizer_class", spec.tokenizer_class == text::TokenizerClass::bert
-                                      ? "BertTokenizer"
-                                      : "PreTrainedTokenizerFast"},
-              {"unk_token", spec.unk_token}};
+  Json config{
+      {"added_tokens_decoder", std::move(decoder)},
+      {"clean_up_tokenization_spaces", spec.clean_up_spaces},
+      {"cls_token", spec.cls_token},
+      {"do_lower_case", rules.lowercase},
+      {"mask_token", spec.mask_token},
+      {"model_max_length", spec.model_max_length ? Json(*spec.model_max_length)
+                                                 : Json(1000000000000000019884624838656.0)},
+      {"pad_token", spec.pad_token},
+      {"sep_token", spec.sep_token},
+      {"strip_accents", optional_json(spec.strip_accents)},
+      {"tokenize_chinese_chars", rules.handle_chinese_chars},
+      {"tokenizer_class",
+       is_bert_tokenizer(spec, impl_->vocabulary()) ? "BertTokenizer" : "PreTrainedTokenizerFast"},
+      {"unk_token", spec.unk_token}};
   return config.dump(2) + '\n';
 }
 

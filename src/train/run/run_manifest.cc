@@ -8,6 +8,7 @@
 
 #include "cloze/error.h"
 #include "core/io/files.h"
+#include "core/io/whole_directory.h"
 #include "core/json.h"
 #include "core/numbers.h"
 #include "train/run/earlier_runs.h"
@@ -117,19 +118,28 @@ void RunManifest::remove(const fs::path& directory, std::string_view under) {
 }
 
 bool RunManifest::is_leftover(const fs::path& name) const {
+  fs::path folder;
+  for (const auto& part : name) {
+    if (is_temporary(folder, part)) return true;
+    folder /= part;
+  }
+  return false;
+}
+
+bool RunManifest::is_temporary(const fs::path& folder, const fs::path& part) const {
   constexpr std::string_view kEnd = ".tmp";
   const auto inside = [&](std::string_view file) {  // ".NAME.tmp"
     const bool hidden = file.starts_with('.') && file.ends_with(kEnd);
     return hidden ? file.substr(1, file.size() - 1 - kEnd.size()) : std::string_view();
   };
-  if (name.empty()) return false;
-  const auto first = name.begin()->string();
-  if (first == kPublishedDirectory || step_of_checkpoint(inside(first))) return true;
-  const auto file = name.filename().string();
+  const auto file = part.string();
   const auto whole = inside(file);
   if (whole.empty()) return false;
+  if (WholeDirectory::is_temporary(part)) return true;
+  if (folder.empty() && (file == kPublishedDirectory || step_of_checkpoint(whole))) return true;
   const auto listed = [&](std::string_view target) {
-    return target == kManifestFile || has((name.parent_path() / target).string());
+    const auto name = (folder / target).string();
+    return target == kManifestFile || has(name) || has(name + '/');
   };
   return listed(whole) || listed(whole.substr(0, whole.rfind('.')));  // without the process
 }

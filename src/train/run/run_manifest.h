@@ -42,13 +42,16 @@ class RunManifest {
   /// what a link leads to. Throws IoError.
   void remove(const std::filesystem::path& directory, std::string_view under);
 
-  /// Whether a name is that of what a killed run was writing: ".checkpoint-10.tmp" and all below
-  /// it, or the temporary of an AtomicFile for a listed file.
+  /// Whether a name is that of what a killed run was writing, or lies below such: a checkpoint's
+  /// ".checkpoint-10.tmp", the temporary of an AtomicFile or WholeDirectory for a listed name.
   [[nodiscard]] bool is_leftover(const std::filesystem::path& name) const;
   /// Removes such files. Throws IoError.
   void remove_leftovers(const std::filesystem::path& directory) const;
 
  private:
+  [[nodiscard]] bool is_temporary(const std::filesystem::path& folder,
+                                  const std::filesystem::path& part) const;
+
   std::set<std::string, std::less<>> names_;
 };
 
