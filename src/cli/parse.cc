@@ -52,7 +52,7 @@ std::string value_in_quotes(std::string_view value) {
 
 /// What CLI11 says, in our words.
 std::string in_plain_words(const CLI::ParseError& error) {
-  const std::string what = error.what();
+  std::string what = error.what();
   const auto name = what.substr(0, what.find(':'));
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
     const bool missing = what.find("missing") != std::string::npos;

@@ -163,7 +163,7 @@ void AtomicFile::commit(std::span<AtomicFile* const> files) {
     moves.move(file.target_, aside.back(), file.path_);
   };
   if (files.size() > 1) {  // the last first; a single one is replaced in one step
-    for (auto file = files.rbegin(); file != files.rend(); ++file) put_aside(**file);
+    std::for_each(files.rbegin(), files.rend(), [&](AtomicFile* file) { put_aside(*file); });
   }
   for (auto* file : files) {
     if (!file->direct()) moves.move(file->temporary_, file->target_, file->path_);

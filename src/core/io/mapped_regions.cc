@@ -54,6 +54,7 @@ bool put_zeros_at(std::uintptr_t address) {
     const auto begin = region.begin.load();
     const auto size = region.size.load();
     if (begin == 0 || size == 0 || address < begin || address - begin >= size) continue;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): addresses are kept as numbers, which are atomic
     auto* const page = reinterpret_cast<void*>(address / table.page * table.page);
     constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
     if (::mmap(page, table.page, PROT_READ, kFlags, -1, 0) == MAP_FAILED) return false;

@@ -1,5 +1,6 @@
 #include "core/io/moves.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
@@ -22,13 +23,13 @@ namespace {
 }  // namespace
 
 Moves::~Moves() {
-  for (auto step = done_.rbegin(); step != done_.rend(); ++step) {
-    if (step->from.empty()) {
-      ::rmdir(step->to.c_str());
+  std::for_each(done_.rbegin(), done_.rend(), [](const Step& step) {
+    if (step.from.empty()) {
+      ::rmdir(step.to.c_str());
     } else {
-      ::rename(step->to.c_str(), step->from.c_str());
+      ::rename(step.to.c_str(), step.from.c_str());
     }
-  }
+  });
 }
 
 void Moves::move(const std::filesystem::path& from, const std::filesystem::path& to,

@@ -1,5 +1,6 @@
 #include "core/io/temporaries.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -109,9 +110,9 @@ void remove_temporaries() noexcept {
   const auto saved = errno;
   const auto self = ::getpid();
   // Backwards: a file inside of a directory was listed after it.
-  for (auto slot = slots.rbegin(); slot != slots.rend(); ++slot) {
-    if (slot->owner == self) remove_in_handler(AT_FDCWD, slot->path.data(), 0);
-  }
+  std::for_each(slots.rbegin(), slots.rend(), [self](const Slot& slot) {
+    if (slot.owner == self) remove_in_handler(AT_FDCWD, slot.path.data(), 0);
+  });
   errno = saved;
 }
 

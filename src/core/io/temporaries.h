@@ -46,7 +46,7 @@ class SignalsHeld {
   ~SignalsHeld();
 
  private:
-  sigset_t before_;
+  sigset_t before_{};
 };
 
 }  // namespace cloze

@@ -90,7 +90,7 @@ void take_attributes(const fs::path& file, const fs::path& from, const struct st
 
 bool WholeDirectory::is_temporary(const fs::path& entry) { return is_temporary_of(kInside, entry); }
 
-WholeDirectory::WholeDirectory(fs::path target) : target_(output_target(target).path) {
+WholeDirectory::WholeDirectory(const fs::path& target) : target_(output_target(target).path) {
   if (target_.empty()) fail(target, target.empty() ? ENOENT : ELOOP);
   while (!target_.has_filename() || target_.filename() == ".") {  // "model/", "model/."
     if (!target_.has_parent_path() || target_ == target_.parent_path()) break;

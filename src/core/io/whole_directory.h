@@ -30,7 +30,7 @@ class WholeDirectory {
  public:
   /// Makes the temporary: beside a target that is not there yet, else inside of it, so that its
   /// parent need not be writable (a mounted volume).
-  explicit WholeDirectory(std::filesystem::path target);
+  explicit WholeDirectory(const std::filesystem::path& target);
   WholeDirectory(const WholeDirectory&) = delete;
   WholeDirectory& operator=(const WholeDirectory&) = delete;
   WholeDirectory(WholeDirectory&&) = delete;

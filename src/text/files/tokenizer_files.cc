@@ -301,8 +301,8 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
     throw IoError(
         fmt::format("{}: there is neither tokenizer.json nor vocab.txt in it", directory.string()));
   }
-  return completed(std::move(spec), configuration, directory.string(),
-                   has_json && spec.tokenizer_class == TokenizerClass::file);
+  const bool has_templates = has_json && spec.tokenizer_class == TokenizerClass::file;
+  return completed(std::move(spec), configuration, directory.string(), has_templates);
 }
 
 TokenizerSpec parse_tokenizer(std::string_view tokenizer_json,

@@ -228,10 +228,9 @@ void tell_warnings(const PretrainCallbacks& callbacks, const std::vector<std::st
   }
 }
 
-}  // namespace
-
-PretrainResult pretrain(const PretrainSettings& given, const PretrainCallbacks& callbacks) {
-  const auto settings = internal::with_settled_precision(given, pretrain_settings_of);
+/// With the precision that the run has, or began with.
+PretrainResult pretrain_settled(const PretrainSettings& settings,
+                                const PretrainCallbacks& callbacks) {
   if (settings.output.empty()) {
     throw ArgumentError("the output is missing: the directory of the run");
   }
@@ -294,6 +293,13 @@ PretrainResult pretrain(const PretrainSettings& given, const PretrainCallbacks& 
                           .phases = phases,
                           .evaluation = std::move(evaluation)},
                          run, settings, checkpoint, callbacks);
+}
+
+}  // namespace
+
+PretrainResult pretrain(const PretrainSettings& settings, const PretrainCallbacks& callbacks) {
+  return pretrain_settled(internal::with_settled_precision(settings, pretrain_settings_of),
+                          callbacks);
 }
 
 }  // namespace cloze

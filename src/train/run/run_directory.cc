@@ -109,7 +109,7 @@ void RunDirectory::save_whole(
     for (const auto& file : files::list_recursively(temporary)) sync(file);
     sync(temporary);
     auto names = names_in(temporary);
-    for (auto& file : names) file = name + '/' + file;
+    for (auto& file : names) file = fmt::format("{}/{}", name, file);
     held_->lock.require_held();
     remove_checkpoint(step);  // of a run that was resumed from before it
     held_->list(names, path_);

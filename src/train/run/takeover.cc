@@ -109,7 +109,7 @@ void require_free(const fs::path& directory, const RunManifest& written,
       refuse_foreign(directory, name);
     }
     for (const auto& inside : names_in(entry)) {
-      const auto whole = name + '/' + inside;
+      const auto whole = fmt::format("{}/{}", name, inside);
       if (!written.has(whole)) refuse_foreign(directory, whole);
     }
   }
