@@ -17,6 +17,7 @@
 #include "cloze/pretrain.h"
 #include "core/bad_input.h"
 #include "core/temp_directory.h"
+#include "train/directory_contents.h"
 #include "train/finetune/finetune_objective.h"
 #include "train/pretrain/pretrain_objective.h"
 #include "train/run/run_directory.h"
@@ -26,6 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using testing::contents_of;
 using testing::for_each_wrong;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -37,17 +39,6 @@ using testing::write_file;
 
 fs::path golden(const std::string& name) {
   return fs::path(CLOZE_SOURCE_DIR) / "tests" / "goldens" / name;
-}
-
-/// The files of a directory with their contents.
-std::map<std::string, std::string> contents_of(const fs::path& directory) {
-  std::map<std::string, std::string> contents;
-  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
-    if (entry.is_regular_file()) {
-      contents[entry.path().lexically_relative(directory).string()] = read_file(entry.path());
-    }
-  }
-  return contents;
 }
 
 /// The files that are not as they were.

@@ -14,23 +14,15 @@
 #include "cloze/finetune.h"
 #include "cloze/pretrain.h"
 #include "core/temp_directory.h"
+#include "train/directory_contents.h"
 
 namespace cloze {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::contents_of;
 using ::testing::HasSubstr;
 using testing::read_file;
-
-std::map<std::string, std::string> contents_of(const fs::path& directory) {
-  std::map<std::string, std::string> contents;
-  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
-    if (entry.is_regular_file()) {
-      contents[entry.path().lexically_relative(directory).string()] = read_file(entry.path());
-    }
-  }
-  return contents;
-}
 
 class RunSafety : public ::testing::Test {
  protected:
