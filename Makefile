@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 20
 TORTURE_SECONDS ?= 3600
 CXX_FILES = $(shell find include src tests bench examples -name '*.h' -o -name '*.cc' -o -name '*.cpp')
 
-.PHONY: help demo test build model asan tsan debug fuzz format check-format tidy analyze package torture check-all docs install clean dependencies checks
+.PHONY: help demo test build model asan tsan debug fuzz format check-format tidy tidy-changed analyze package torture check-all docs install clean dependencies checks
 
 help:
 	@echo 'make demo       fetch a real BERT (87 MiB, once), and see it read, rank and learn'
@@ -19,10 +19,11 @@ help:
 	@echo 'make tsan       the tests of what threads share under the thread sanitizer'
 	@echo 'make fuzz       brief fuzzing of everything that reads untrusted bytes (FUZZ_SECONDS=20 each)'
 	@echo 'make format     format the sources; make check-format only says whether they are'
-	@echo 'make tidy       clang-tidy on the sources; make analyze: the static analyzer, slower'
+	@echo 'make tidy       clang-tidy on the sources; make tidy-changed: on those of the last day;'
+	@echo '                make analyze: the static analyzer, slower'
 	@echo 'make package    shared and small builds, installed and used as a stranger does'
 	@echo 'make torture    breaks runs and files at random for TORTURE_SECONDS=3600, and counts what was lost'
-	@echo 'make check-all  what is too slow for every push: robustness, tsan, analyze, package'
+	@echo 'make check-all  what is too slow for every push: robustness, tidy, tsan, analyze, package'
 	@echo 'make docs       the API reference in build/docs/html'
 	@echo 'make clean      remove build/'
 
@@ -64,6 +65,9 @@ check-format: checks
 tidy: checks
 	@scripts/tidy
 
+tidy-changed: checks
+	@scripts/tidy --changed
+
 analyze: checks
 	@scripts/tidy --analyze
 
@@ -77,7 +81,7 @@ torture: $(BUILD)/build.ninja
 
 check-all: test
 	@CLOZE_ROBUSTNESS=all ctest --preset release -L robustness
-	@$(MAKE) --no-print-directory tsan analyze package
+	@$(MAKE) --no-print-directory tidy tsan analyze package
 
 docs:
 	@scripts/install-dependencies docs

@@ -210,7 +210,8 @@ class Tokenizer {
 
   /// Text of `ids`: "##" pieces joined, and (with `clean_up`) spaces before punctuation removed as
   /// transformers' `clean_up_tokenization_spaces` does; without a value as the tokenizer's files say
-  /// (no, where they say nothing). Throws ArgumentError for an id out of range.
+  /// (no, where they say nothing). Ids that no token has are left out. Throws ArgumentError for an id
+  /// out of range.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids,
                                    bool skip_special_tokens = true,
                                    std::optional<bool> clean_up = std::nullopt) const;
@@ -218,7 +219,8 @@ class Tokenizer {
   /// Ids are below this: the vocabulary and added tokens.
   [[nodiscard]] std::int32_t vocab_size() const;
   [[nodiscard]] std::optional<std::int32_t> token_to_id(std::string_view token) const;
-  /// Throws ArgumentError for an id out of range.
+  /// Empty for an id that no token has, such as a blank line's of vocab.txt. Throws ArgumentError for
+  /// an id out of range.
   [[nodiscard]] std::string_view id_to_token(std::int32_t id) const;
 
   [[nodiscard]] std::int32_t cls_token_id() const;

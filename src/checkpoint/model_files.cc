@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
 #include <system_error>
 
@@ -47,12 +48,16 @@ void add_model_files(const fs::path& directory, bool below, std::vector<fs::path
 
 }  // namespace
 
-bool is_saved_weights(const std::string& name) {
-  auto pattern = name;
+bool is_weight_shard(std::string_view name) {
+  std::string pattern(name);
   std::replace_if(
       pattern.begin(), pattern.end(), [](char c) { return c >= '0' && c <= '9'; }, '#');
+  return pattern == "model-#####-of-#####.safetensors";
+}
+
+bool is_saved_weights(std::string_view name) {
   return name == "model.safetensors" || name == "model.safetensors.index.json" ||
-         pattern == "model-#####-of-#####.safetensors";
+         is_weight_shard(name);
 }
 
 std::vector<std::string> saved_model_files(const fs::path& directory) {

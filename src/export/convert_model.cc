@@ -45,7 +45,10 @@ bool write_tokenizer(const fs::path& source, const BertConfig& config, bool dist
   const auto path = directory / "tokenizer_config.json";
   auto settings = parse_json_object(files::read_text(path), path.string());
   if (!tokenizer.model_max_length()) settings["model_max_length"] = config.max_position_embeddings;
-  if (distilbert) settings["tokenizer_class"] = "DistilBertTokenizer";
+  // PreTrainedTokenizerFast stays: it takes more from tokenizer.json than DistilBertTokenizer does.
+  if (distilbert && settings["tokenizer_class"] == "BertTokenizer") {
+    settings["tokenizer_class"] = "DistilBertTokenizer";
+  }
   files::write_text(path, settings.dump(2) + "\n");
   return true;
 }

@@ -110,6 +110,27 @@ TEST(ConvertModel, StoresAsToldWhatWasOfAnotherType) {
   EXPECT_THAT(read_file(directory.path() / "config.json"), HasSubstr("\"dtype\": \"bfloat16\""));
 }
 
+// DistilBertTokenizer takes only the vocabulary of tokenizer.json.
+TEST(ConvertModel, ADistilBertKeepsATokenizerThatTokenizerJsonAloneDescribes) {
+  const TempDirectory source, plain, whole;
+  fs::copy(golden_directory("distilbert") / "token", source.path());
+  (void)convert_model(source.path(), plain.path());
+  EXPECT_THAT(read_file(plain / "tokenizer_config.json"), HasSubstr("\"DistilBertTokenizer\""));
+
+  auto json = read_file(plain / "tokenizer.json");
+  const std::string clean = "\"clean_text\": true";
+  ASSERT_NE(json.find(clean), std::string::npos);
+  json.replace(json.find(clean), clean.size(), "\"clean_text\": false");
+  source.write("tokenizer.json", json);
+  source.write("tokenizer_config.json", R"({"tokenizer_class": "PreTrainedTokenizerFast"})");
+  (void)convert_model(source.path(), whole.path());
+  EXPECT_THAT(read_file(whole / "tokenizer_config.json"), HasSubstr("\"PreTrainedTokenizerFast\""));
+  const std::string_view text("a\x01 b", 4);
+  const auto before = Tokenizer::from_pretrained(source.path()).encode(text).ids;
+  EXPECT_EQ(Tokenizer::from_pretrained(whole.path()).encode(text).ids, before);
+  EXPECT_NE(Tokenizer::from_pretrained(plain.path()).encode(text).ids, before);
+}
+
 TEST(ConvertModel, NeverWritesOverItsSource) {
   const TempDirectory directory;
   fs::copy(golden_directory("bare_odd"), directory.path());

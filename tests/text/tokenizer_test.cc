@@ -413,6 +413,21 @@ TEST(TokenizerClass, DecidesWhatTokenizerJsonSays) {
             unknown);
 }
 
+TEST(TokenizerClass, DecidesTheContinuingPrefix) {
+  auto json = json_with(
+      R"({"[PAD]":0,"[UNK]":1,"[CLS]":2,"[SEP]":3,"[MASK]":4,"hel":5,"@@lo":6,"##lo":7})");
+  const std::string prefix = R"("continuing_subword_prefix":"##")";
+  json.replace(json.find(prefix), prefix.size(), R"("continuing_subword_prefix":"@@")");
+  const auto ids = [&](const std::string& name) {
+    return Tokenizer::from_json(json, R"({"tokenizer_class":")" + name + "\"}")
+        .encode("hello", {.add_special_tokens = false})
+        .ids;
+  };
+  EXPECT_THAT(ids("BertTokenizer"), ElementsAre(5, 7));
+  EXPECT_THAT(ids("DistilBertTokenizerFast"), ElementsAre(5, 7));
+  EXPECT_THAT(ids("PreTrainedTokenizerFast"), ElementsAre(5, 6));
+}
+
 TEST(TokenizerClass, OfAnotherModelIsRefused) {
   const auto says = [](const std::string& configuration, const std::string& model) {
     Folder folder;

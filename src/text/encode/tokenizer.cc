@@ -171,7 +171,8 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_speci
   std::vector<std::string_view> tokens;
   for (const auto id : ids) {
     const auto token = id_to_token(id);
-    if (!skip_special_tokens || !is_special(id)) tokens.push_back(token);
+    if (token.empty() || (skip_special_tokens && is_special(id))) continue;
+    tokens.push_back(token);
   }
   return text::decode_pieces(tokens, impl_->vocabulary().continuing_prefix(),
                              impl_->spec.decoder_cleanup,
@@ -185,11 +186,12 @@ std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const
 }
 
 std::string_view Tokenizer::id_to_token(std::int32_t id) const {
-  if (!impl_->vocabulary().has_id(id)) {
+  const auto& vocabulary = impl_->vocabulary();
+  if (id < 0 || id >= vocabulary.size()) {
     throw ArgumentError(
         fmt::format("no token has id {}; the vocabulary has ids 0 to {}", id, vocab_size() - 1));
   }
-  return impl_->vocabulary().token(id);
+  return vocabulary.has_id(id) ? vocabulary.token(id) : std::string_view();
 }
 
 std::int32_t Tokenizer::cls_token_id() const { return impl_->cls_id; }

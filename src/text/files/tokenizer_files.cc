@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -235,24 +237,27 @@ Vocabulary read_vocab_txt(const fs::path& path) {
     throw FormatError(fmt::format("{}: line {} is not UTF-8 (byte {}); save the file as UTF-8",
                                   path.string(), line_of(text, bad), bad));
   }
-  Vocabulary vocabulary("##",
-                        static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1);
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark
-  std::int32_t line = 0;
-  for (std::size_t at = 0; at < text.size(); ++line) {
+  std::vector<std::string_view> tokens;
+  tokens.reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1);
+  for (std::size_t at = 0; at < text.size();) {
     const auto end = std::min(text.find('\n', at), text.size());
-    const auto token = trim_end(text.substr(at, end - at));
-    at = end + 1;
-    if (line >= Vocabulary::kMaxTokens) {
+    if (tokens.size() >= static_cast<std::size_t>(Vocabulary::kMaxTokens)) {
       throw FormatError(fmt::format("{}: more than {} lines; this is no vocabulary", path.string(),
                                     Vocabulary::kMaxTokens));
     }
-    if (!vocabulary.add(token, line)) {
-      throw FormatError(
-          fmt::format("{}: line {} has token {} again (first on line {}); remove "
-                      "or rename one, since a token has one id",
-                      path.string(), line + 1, in_quotes(token), *vocabulary.id_of(token) + 1));
-    }
+    tokens.push_back(trim_end(text.substr(at, end - at)));
+    at = end + 1;
+  }
+  // As transformers reads it: ids count all lines, a blank line has no token that text could have,
+  // and a token that is there twice has the id of the last.
+  std::unordered_map<std::string_view, std::size_t> line_of_token;
+  line_of_token.reserve(tokens.size());
+  for (std::size_t line = 0; line < tokens.size(); ++line) line_of_token[tokens[line]] = line;
+  Vocabulary vocabulary("##", tokens.size());
+  for (std::size_t line = 0; line < tokens.size(); ++line) {
+    if (tokens[line].empty() || line_of_token[tokens[line]] != line) continue;
+    static_cast<void>(vocabulary.add(tokens[line], static_cast<std::int32_t>(line)));
   }
   if (vocabulary.size() == 0) {
     throw FormatError(
@@ -308,7 +313,6 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
 TokenizerSpec parse_tokenizer(std::string_view tokenizer_json,
                               std::string_view tokenizer_config_json) {
   TokenizerSpec spec;
-  read_tokenizer_json(tokenizer_json, "tokenizer.json", spec);
   Configuration configuration{.config = Json::object(), .origin = "tokenizer_config.json"};
   spec.tokenizer_class = TokenizerClass::file;
   if (!tokenizer_config_json.empty()) {
@@ -317,6 +321,7 @@ TokenizerSpec parse_tokenizer(std::string_view tokenizer_json,
     spec.tokenizer_class =
         tokenizer_class_of(configuration.config, Json::object(), configuration.origin);
   }
+  read_tokenizer_json(tokenizer_json, "tokenizer.json", spec);
   const bool bert = spec.tokenizer_class == TokenizerClass::bert;
   if (bert) rebuild_as_bert(spec);
   return completed(std::move(spec), configuration, "tokenizer.json", !bert);

@@ -41,11 +41,11 @@ void read_vocab_object(JsonScanner& scan, Vocabulary& vocabulary) {
   });
 }
 
-TokenizerJson scan_tokenizer_json(std::string_view text, const std::string& origin) {
+TokenizerJson scan_tokenizer_json(std::string_view text, const std::string& origin,
+                                  TokenizerClass tokenizer_class) {
   // The prefix decides how tokens are stored, so it is looked for first; it comes before or after
-  // the vocabulary.
+  // the vocabulary. BertTokenizer has its own, whatever the file says.
   TokenizerJson parts;
-  std::optional<std::string> prefix;
   bool found_model = false;
   for (const bool vocabulary_pass : {false, true}) {
     JsonScanner scan(text, origin);
@@ -85,7 +85,8 @@ TokenizerJson scan_tokenizer_json(std::string_view text, const std::string& orig
     });
     scan.end();
     if (!vocabulary_pass) {
-      prefix = json_field<std::string>(parts.model, "continuing_subword_prefix", origin);
+      auto prefix = json_field<std::string>(parts.model, "continuing_subword_prefix", origin);
+      if (tokenizer_class == TokenizerClass::bert) prefix.reset();
       parts.vocabulary = Vocabulary(prefix.value_or("##"), text.size() / 16);
     }
   }
@@ -210,7 +211,7 @@ Templates bert_templates(const Vocabulary& vocabulary, const std::string& cls,
 }
 
 void read_tokenizer_json(std::string_view json, const std::string& origin, TokenizerSpec& spec) {
-  auto parts = scan_tokenizer_json(json, origin);
+  auto parts = scan_tokenizer_json(json, origin, spec.tokenizer_class);
   if (const auto type = json_field<std::string>(parts.model, "type", origin).value_or("WordPiece");
       type != "WordPiece") {
     throw ModelError(

@@ -10,6 +10,7 @@
 namespace cloze::text {
 
 /// Takes what the file says into `spec`: the vocabulary, the rules, the templates, the added tokens.
+/// `spec.tokenizer_class` must be known: BertTokenizer reads the vocabulary with its own prefix.
 /// `origin` begins the messages. Throws FormatError, and ModelError for the tokenizer of another
 /// kind of model.
 void read_tokenizer_json(std::string_view json, const std::string& origin, TokenizerSpec& spec);

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "checkpoint/model_files.h"
 #include "cloze/error.h"
 #include "core/io/files.h"
 #include "core/json.h"
@@ -67,11 +68,11 @@ std::optional<Names> names_of_earlier_run(const fs::path& directory) {
   if (finetuned && settings->at("task").is_string()) task = settings->at("task");
   const auto published = published_files(task);
   names.insert(names.end(), published.begin(), published.end());
-  append_files(directory, "", is_shard, names);
+  append_files(directory, "", is_weight_shard, names);
   append_files(directory / "tensorboard", "tensorboard/", is_event_file, names);
   const auto is_of_checkpoint = [&](std::string_view name) {
     return std::find(published.begin(), published.end(), name) != published.end() ||
-           is_shard(name) || name == kOptimizerFile || name == kTrainerStateFile ||
+           is_weight_shard(name) || name == kOptimizerFile || name == kTrainerStateFile ||
            name == kChecksumFile;
   };
   for (const auto& entry : files::list(directory)) {

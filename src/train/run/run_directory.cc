@@ -1,12 +1,9 @@
 #include "train/run/run_directory.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <system_error>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "cloze/error.h"
 #include "core/io/files.h"
@@ -20,19 +17,6 @@ namespace fs = std::filesystem;
 
 [[noreturn]] void fail(const fs::path& path, std::string_view what, const std::error_code& error) {
   throw IoError(fmt::format("cannot {} {}: {}", what, excerpt_of_path(path), error.message()));
-}
-
-/// The bytes of files and directories reach the disk in the order of these calls.
-void sync(const fs::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || ::fsync(fd) != 0) {
-    const std::error_code error(errno, std::generic_category());
-    if (fd >= 0) ::close(fd);
-    // Some file systems refuse to sync a directory; what is in it is in place all the same.
-    if (files::is_directory(path)) return;
-    fail(path, "sync", error);
-  }
-  ::close(fd);
 }
 
 std::optional<std::int64_t> step_of(const fs::path& directory) {
@@ -106,8 +90,7 @@ void RunDirectory::save_whole(
     make_inner_directory(temporary);
     write(temporary);
     write_checksums(temporary);
-    for (const auto& file : files::list_recursively(temporary)) sync(file);
-    sync(temporary);
+    files::sync_directory(temporary);  // its files are on the disk: each was written so
     auto names = names_in(temporary);
     for (auto& file : names) file = fmt::format("{}/{}", name, file);
     held_->lock.require_held();
@@ -117,7 +100,7 @@ void RunDirectory::save_whole(
     std::error_code error;
     fs::rename(temporary, target, error);
     if (error) fail(target, "rename into", error);
-    sync(path_);
+    files::sync_directory(path_);
   } catch (...) {
     std::error_code ignored;
     fs::remove_all(temporary, ignored);
@@ -165,7 +148,7 @@ void RunDirectory::publish_from(const fs::path& directory,
     // Each has its name once it is whole and on the disk.
     if (!name.ends_with('/')) files::copy(directory / name, path_ / name);
   }
-  sync(path_);
+  files::sync_directory(path_);
 }
 
 void RunDirectory::remove_checkpoint(std::int64_t step) const {

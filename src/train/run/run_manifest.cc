@@ -202,11 +202,6 @@ std::optional<std::int64_t> step_of_checkpoint(std::string_view name) {
   return step && *step >= 0 ? step : std::nullopt;
 }
 
-bool is_shard(std::string_view name) {
-  return name.starts_with("model-") && name.ends_with(".safetensors") &&
-         name.find("-of-") != std::string_view::npos;
-}
-
 std::vector<std::string> published_files(std::string_view task) {
   std::vector<std::string> files{"config.json", "model.safetensors",
                                  "model.safetensors.index.json"};

@@ -66,9 +66,6 @@ class RunManifest {
 /// N of "checkpoint-N"; nothing for any other name.
 [[nodiscard]] std::optional<std::int64_t> step_of_checkpoint(std::string_view name);
 
-/// "model-00001-of-00002.safetensors", as `save_checkpoint` names the parts of a large model.
-[[nodiscard]] bool is_shard(std::string_view name);
-
 /// What a run publishes: for pre-training `task` is empty. Large models have parts besides.
 [[nodiscard]] std::vector<std::string> published_files(std::string_view task);
 

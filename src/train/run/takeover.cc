@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "checkpoint/model_files.h"
 #include "cloze/error.h"
 #include "core/io/files.h"
 #include "core/strings.h"
@@ -102,7 +103,7 @@ void require_free(const fs::path& directory, const RunManifest& written,
   }
   for (const auto& entry : files::list(directory)) {
     const auto name = entry.filename().string();
-    if (is_shard(name) && !written.has(name)) refuse_foreign(directory, name);
+    if (is_weight_shard(name) && !written.has(name)) refuse_foreign(directory, name);
     if (!step_of_checkpoint(name)) continue;
     std::error_code ignored;
     if (fs::symlink_status(entry, ignored).type() != fs::file_type::directory) {
