@@ -24,7 +24,8 @@ struct SquadQuestion {
   std::string id;
   std::string question;
   std::size_t context = 0;           ///< index into SquadData::contexts
-  std::vector<SquadAnswer> answers;  ///< none: impossible to answer
+  std::vector<SquadAnswer> answers;  ///< none: impossible to answer, if it is labelled
+  bool labelled = true;              ///< the file has "answers", or says that it is impossible
 };
 
 /// A file of SQuAD.

@@ -59,11 +59,12 @@ void add_label(std::vector<std::string>& labels, std::string_view text) {
 }
 
 /// Whether column `a` looks more like labels than `b`, which is before it: numbers, else no more
-/// different values.
+/// different values, and not the numbers of the rows.
 bool looks_like_labels(const TableReader& table, std::size_t a, std::size_t b) {
   const auto& one = table.look(a);
   const auto& other = table.look(b);
   if (one.numbers != other.numbers) return one.numbers;
+  if (one.counts != other.counts) return other.counts;
   return one.distinct <= other.distinct;
 }
 
@@ -224,10 +225,12 @@ void LabelledTextReader::find_unnamed(const LabelledTextOptions& options) {
     }
     label_ = take(*label);
   }
+  // The numbers of the rows, which some tables have first, are no texts.
   const auto next_free = [&]() -> std::optional<std::size_t> {
-    const auto at = std::find(taken.begin(), taken.end(), false);
-    if (at == taken.end()) return std::nullopt;
-    return static_cast<std::size_t>(at - taken.begin());
+    for (std::size_t c = 0; c < width; ++c) {
+      if (!taken[c] && !table_->look(c).counts) return c;
+    }
+    return std::nullopt;
   };
   if (!options.text_column.empty()) return;
   guessable("text column");
@@ -250,6 +253,12 @@ std::vector<std::string> LabelledTextReader::labels(const TableRow& row) const {
     }
     labels.emplace_back(trimmed(required_text(row, *label_, *table_, "label")));
     return labels;
+  }
+  if (cell.flags) {
+    throw FormatError(fmt::format(
+        "{} has the labels {}, which look like a 1 or 0 for each label there is: write the names "
+        "of those that hold, as texts",
+        place(row.line), excerpt_of_list(cell.list)));
   }
   for (const auto& item : cell.list) add_label(labels, item);
   std::string_view rest = cell.text;

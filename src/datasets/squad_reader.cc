@@ -62,6 +62,13 @@ class Parser {
     return value.get_ref<const std::string&>();
   }
 
+  /// A text, or a whole number as some data sets have it.
+  std::string id_of(const json& entry, const std::string& where) const {
+    const auto& id = member(entry, "id", where);
+    if (id.is_number_integer()) return id.dump();
+    return string(entry, "id", where);
+  }
+
   void add_paragraph(const json& paragraph, const std::string& where) {
     const auto& context = string(paragraph, "context", where);
     const auto& questions = list(paragraph, "qas", where);
@@ -82,10 +89,11 @@ class Parser {
     if (trimmed(question.question).empty()) {
       throw FormatError(fmt::format("{}: {} is empty: remove it, or fill it in", origin_, where));
     }
-    question.id = string(entry, "id", where);
+    question.id = id_of(entry, where);
     question.context = data_.contexts.size() - 1;
     const bool impossible = entry.contains("is_impossible") && entry["is_impossible"] == true;
-    if (!impossible) {
+    question.labelled = impossible || entry.contains("answers");
+    if (!impossible && question.labelled) {
       for (const auto& item : list(entry, "answers", where)) add_answer(question, item, where);
     }
     data_.questions.push_back(std::move(question));

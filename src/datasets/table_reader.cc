@@ -55,6 +55,9 @@ TableCell cell_of(const nlohmann::json& value) {
   } else if (value.is_array()) {
     cell.is_list = true;
     for (const auto& item : value) cell.list.push_back(text_of(item));
+    cell.flags = value.size() > 1 && std::all_of(value.begin(), value.end(), [](const auto& item) {
+                   return item.is_boolean() || item == 0 || item == 1;
+                 });
   } else {
     cell.text = text_of(value);
   }
@@ -114,9 +117,12 @@ TableReader::TableReader(const std::filesystem::path& path, const TableOptions& 
   for (std::size_t c = 0; c < width_; ++c) {
     std::set<std::string_view> distinct;
     Look look;
-    for (const auto& row : ahead_) {
-      const auto text = trimmed(row.cells[c].text);
+    const auto first = whole_number<std::size_t>(trimmed(ahead_.front().cells[c].text));
+    look.counts = first && *first <= 1;
+    for (std::size_t r = 0; r < ahead_.size(); ++r) {
+      const auto text = trimmed(ahead_[r].cells[c].text);
       look.numbers = look.numbers && is_number(text);
+      look.counts = look.counts && whole_number<std::size_t>(text) == *first + r;
       distinct.insert(text);
     }
     look.distinct = distinct.size();

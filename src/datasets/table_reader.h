@@ -24,6 +24,7 @@ struct TableCell {
   std::string text;  ///< numbers and booleans as JSON writes them
   std::vector<std::string> list{};
   bool is_list = false;
+  bool flags = false;    ///< a list of two or more values, each 0 or 1, true or false
   bool missing = false;  ///< the object has no such key, or null there
 };
 
@@ -63,6 +64,7 @@ class TableReader {
   /// How a column's cells look in the first rows.
   struct Look {
     bool numbers = true;       ///< every cell is a number
+    bool counts = true;        ///< every cell is the number of its row, from 0 or from 1
     std::size_t distinct = 0;  ///< different cells
   };
   [[nodiscard]] const Look& look(std::size_t column) const { return looks_.at(column); }

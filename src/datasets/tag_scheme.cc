@@ -14,7 +14,7 @@
 namespace cloze {
 namespace {
 
-/// A tag taken apart: "B-PER" is 'B' and "PER"; "O" is 'O' and nothing.
+/// A tag taken apart: "B-PER" is 'B' and "PER"; "B" is 'B' and nothing, "O" is 'O' and nothing.
 struct Tag {
   char part = 'O';
   std::string_view type;
@@ -23,14 +23,29 @@ struct Tag {
 /// Nothing for what is no entity tag.
 std::optional<Tag> parse(std::string_view tag) {
   if (tag == "O") return Tag{};
-  if (tag.size() < 3 || tag[1] != '-') return std::nullopt;
+  if (tag.empty() || tag.size() == 2 || (tag.size() > 2 && tag[1] != '-')) return std::nullopt;
   constexpr std::string_view parts = "BIESMLU";
   if (parts.find(tag[0]) == std::string_view::npos) return std::nullopt;
   char part = tag[0];
   if (part == 'M') part = 'I';  // BMES
   if (part == 'L') part = 'E';  // BILOU
   if (part == 'U') part = 'S';
-  return Tag{part, tag.substr(2)};
+  return Tag{part, tag.substr(std::min<std::size_t>(2, tag.size()))};
+}
+
+/// Whether "B", "I" and the like are the tags of entities of one kind, as "O" and "B" or "I" beside
+/// them say. Sizes S, M and L, say, are labels.
+bool are_bare_tags(std::span<const TaggedSentence> sentences) {
+  bool outside = false, inside = false;
+  for (const auto& sentence : sentences) {
+    for (const auto& tag : sentence.tags) {
+      const auto parsed = parse(tag);
+      if (!parsed || !parsed->type.empty()) return false;
+      outside = outside || tag == "O";
+      inside = inside || tag == "B" || tag == "I";
+    }
+  }
+  return outside && inside;
 }
 
 /// Tags that a scheme does not allow: how many, and where the first stands.
@@ -62,6 +77,7 @@ std::string_view name_of(TagScheme scheme) {
 
 TagScheme find_scheme(std::span<const TaggedSentence> sentences, const TagPlace& place) {
   Offence plain, entity, against_iob1, against_iob2, ends;
+  const bool bare = are_bare_tags(sentences);
   for (const auto& sentence : sentences) {
     Tag before;
     for (std::size_t w = 0; w < sentence.tags.size(); ++w) {
@@ -69,7 +85,7 @@ TagScheme find_scheme(std::span<const TaggedSentence> sentences, const TagPlace&
       const auto first = [&](Offence& offence) {
         if (offence.count++ == 0) offence = {1, &sentence, w};
       };
-      if (!tag) {
+      if (!tag || (!bare && tag->part != 'O' && tag->type.empty())) {
         first(plain);
         continue;
       }
@@ -139,7 +155,8 @@ BrokenOff convert_to_iob2(std::span<TaggedSentence> sentences, TagScheme scheme,
       }
       before = tag.part;
       before_type = type;
-      if (tag.part != 'O') sentence.tags[w] = fmt::format("{}-{}", part, type);
+      if (tag.part == 'O') continue;
+      sentence.tags[w] = type.empty() ? std::string(1, part) : fmt::format("{}-{}", part, type);
     }
     if (scheme == TagScheme::bioes && (before == 'B' || before == 'I')) {
       break_off(sentence, sentence.tags.size() - 1);

@@ -34,6 +34,7 @@ struct TextReader::Lines {
   std::int64_t size = 0;
   std::string chunk;
   std::size_t begin = 0, end = 0;  // the bytes of the chunk that have not been handed out
+  bool begun = false;              // something has been read
   bool ended = false;              // a terminal that has ended is not read again
 
   /// Reads a further chunk once all is handed out; false at the end of the file.
@@ -48,7 +49,18 @@ struct TextReader::Lines {
     begin = 0;
     end = static_cast<std::size_t>(got);
     ended = got == 0;
+    if (!begun) require_no_utf16();
+    begun = true;
     return !ended;
+  }
+
+  /// Throws for the byte order marks of UTF-16, which no UTF-8 begins with.
+  void require_no_utf16() const {
+    const auto text = std::string_view(chunk).substr(0, end);
+    if (!text.starts_with("\xFF\xFE") && !text.starts_with("\xFE\xFF")) return;
+    throw FormatError(fmt::format(
+        "{} is in UTF-16, as its first two bytes say: save it as UTF-8 (iconv -f UTF-16 -t UTF-8)",
+        name));
   }
 
   /// Puts the next line, with its end, into `line`, which is empty at the end of the file.

@@ -240,8 +240,16 @@ class QuestionAnswering : public Task {
  private:
   [[nodiscard]] SquadData read(const DataSource& source) const {
     const auto most = setup_.options.max_samples;
-    return source.in_memory() ? squad_data(source.examples<QuestionExample>(), most)
-                              : read_squad(source.file(), most);
+    if (source.in_memory()) return squad_data(source.examples<QuestionExample>(), most);
+    auto data = read_squad(source.file(), most);
+    for (const auto& question : data.questions) {
+      if (question.labelled) continue;
+      throw FormatError(
+          fmt::format("{}: question {} has no \"answers\": training and evaluation need them (and "
+                      "\"is_impossible\" where there is none); predicting does not",
+                      source.file().string(), in_quotes(question.id)));
+    }
+    return data;
   }
 
   [[nodiscard]] std::unique_ptr<TaskData> make_data(SquadData squad, bool version_2,

@@ -64,6 +64,25 @@ TEST_F(ConllReaderTest, BioesBmesAndBilou) {
   EXPECT_THAT(read("a B-X\nb L-X\nd U-X\n").sentences[0].tags, ElementsAre("B-X", "I-X", "B-X"));
 }
 
+// Tags without a type are those of entities of one kind, as seqeval reads them.
+TEST_F(ConllReaderTest, TagsWithoutTypes) {
+  const auto iob2 = read("a B\nb I\nc O\n\nd B\ne B\n");
+  EXPECT_EQ(iob2.scheme, TagScheme::iob2);
+  EXPECT_THAT(iob2.sentences[0].tags, ElementsAre("B", "I", "O"));
+  const auto iob1 = read("a I\nb I\nc O\n\nd I\ne B\n");
+  EXPECT_EQ(iob1.scheme, TagScheme::iob1);
+  EXPECT_THAT(iob1.sentences[0].tags, ElementsAre("B", "I", "O"));
+  EXPECT_THAT(iob1.sentences[1].tags, ElementsAre("B", "B"));
+  const auto bioes = read("a B\nb M\nc E\nd S\ne O\n");
+  EXPECT_EQ(bioes.scheme, TagScheme::bioes);
+  EXPECT_THAT(bioes.sentences[0].tags, ElementsAre("B", "I", "I", "B", "O"));
+  // Letters that are labels of another kind.
+  for (const auto* labels : {"a S\nb M\nc L\n", "a I\nb N\nc O\n", "a O\nb S\n"}) {
+    EXPECT_EQ(read(labels).scheme, TagScheme::plain) << labels;
+  }
+  EXPECT_THAT(failure("a B-X\nb I\nc O\n"), HasSubstr("no entity's tag"));
+}
+
 TEST_F(ConllReaderTest, ASentenceALine) {
   const auto texts = read("吴 重 阳\tB-NAME M-NAME E-NAME\n他 。\tO O\n\n我\tO\n");
   ASSERT_EQ(texts.sentences.size(), 3U);

@@ -127,6 +127,43 @@ TEST_F(LabelledTextTest, SeveralLabels) {
                         " has a list of labels: turn on multi-label to read several"));
 }
 
+// A 1 or 0 for each label, as Hugging Face's multi-label data have it, is no list of labels.
+TEST_F(LabelledTextTest, FlagsAreNotTakenForLabels) {
+  LabelledTextOptions options;
+  options.multi_label = true;
+  for (const auto* labels : {"[1,0,1]", "[0,1]", "[0.0,1.0]", "[true,false,false]"}) {
+    const auto text = std::string(R"({"text":"t","labels":)") + labels + "}\n";
+    EXPECT_THAT(failure("m.jsonl", text, options),
+                ::testing::AllOf(HasSubstr("line 1 of"), HasSubstr("names of those that hold")))
+        << labels;
+  }
+  EXPECT_THAT(rows("m.jsonl",
+                   "{\"text\":\"t\",\"labels\":[\"0\",\"1\"]}\n"
+                   "{\"text\":\"u\",\"labels\":[1]}\n{\"text\":\"v\",\"labels\":[2,1]}\n",
+                   options),
+              ElementsAre("t|-|0,1", "u|-|1", "v|-|2,1"));
+}
+
+TEST_F(LabelledTextTest, TheNumbersOfTheRowsAreNoTexts) {
+  EXPECT_THAT(rows("a.csv", "0,good film,1\n1,bad film,0\n2,dull film,0\n"),
+              ElementsAre("good film|-|1", "bad film|-|0", "dull film|-|0"));
+  EXPECT_THAT(rows("a.csv", "good film,1,1\nbad film,0,2\ndull film,0,3\n"),
+              ElementsAre("good film|-|1", "bad film|-|0", "dull film|-|0"));
+  EXPECT_THAT(rows("a.tsv", "1\ta film\n2\ta play\n", {.may_lack_labels = true}),
+              ElementsAre("a film|-|", "a play|-|"));
+  EXPECT_THAT(failure("a.csv", "0,1\n1,0\n2,0\n"), HasSubstr("no column left for texts"));
+  // Numbers, but not of the rows.
+  EXPECT_THAT(rows("a.csv", "7,one,x\n3,two,y\n"), ElementsAre("one|x|7", "two|y|3"));
+}
+
+TEST_F(LabelledTextTest, Utf16IsRefusedByName) {
+  const std::string little("\xFF\xFEt\0e\0x\0t\0\t\0", 12), big("\xFE\xFF\0t\0e", 6);
+  for (const auto& text : {little, big}) {
+    EXPECT_THAT(failure("a.csv", text),
+                ::testing::AllOf(HasSubstr("a.csv is in UTF-16"), HasSubstr("save it as UTF-8")));
+  }
+}
+
 TEST_F(LabelledTextTest, MistakesNameFileLineAndRemedy) {
   const auto path = (folder_.path() / "a.tsv").string();
   EXPECT_THAT(failure("a.tsv", ""), HasSubstr(path + " is empty"));

@@ -58,6 +58,19 @@ TEST(SquadReader, ImpossibleQuestions) {
   EXPECT_TRUE(data.questions[0].answers.empty());
 }
 
+TEST(SquadReader, NumericIdsAndQuestionsWithoutAnswers) {
+  const auto data =
+      parse_squad(R"({"data":[{"paragraphs":[{"context":"a b","qas":[{"id":17,"question":"who?"},)"
+                  R"({"id":"x","question":"what?","answers":[]}]}]}]})",
+                  "F");
+  EXPECT_EQ(data.questions.at(0).id, "17");
+  EXPECT_FALSE(data.questions[0].labelled);
+  EXPECT_TRUE(data.questions.at(1).labelled);
+  EXPECT_THAT(failure(R"({"data":[{"paragraphs":[{"context":"a","qas":[{"id":1.5,)"
+                      R"("question":"who?"}]}]}]})"),
+              HasSubstr("has a \"id\" that is no text"));
+}
+
 TEST(SquadReader, MistakesNameThePlace) {
   EXPECT_THAT(failure("{}"), HasSubstr("F: the file has no \"data\""));
   EXPECT_THAT(failure(R"({"data":[]})"), HasSubstr("no questions"));

@@ -148,6 +148,12 @@ TEST_F(QuestionAnsweringTest, Mistakes) {
               ::testing::AllOf(HasSubstr(path("q.json")), HasSubstr("q1"), HasSubstr("version 2")));
   EXPECT_THAT(error_of([&] { (void)task()->read_train(squad("a b", question("q1", "z", 0))); }),
               HasSubstr("no answer is in its context"));
+  const auto open = squad("a b", R"({"id":7,"question":"the?"})");
+  for (const bool train : {true, false}) {
+    EXPECT_THAT(
+        error_of([&] { (void)(train ? task()->read_train(open) : task()->read_eval(open)); }),
+        ::testing::AllOf(HasSubstr(path("q.json")), HasSubstr("question \"7\" has no")));
+  }
   const auto data =
       task()->read_train(squad("a b b", question("q1", "z", 0) + "," + question("q2", "b", 3)));
   EXPECT_EQ(data->examples(), 1U);
