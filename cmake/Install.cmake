@@ -17,6 +17,7 @@ endif()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/cloze" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
         COMPONENT development
         FILES_MATCHING PATTERN "*.h")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT runtime)
 install(EXPORT cloze-targets NAMESPACE cloze:: DESTINATION "${CLOZE_PACKAGE_DIR}" COMPONENT development)
 
 configure_package_config_file(

@@ -23,6 +23,9 @@ struct ConvertOptions {
   std::optional<DType> dtype{};  ///< f32, f16 or bf16; absent: as the tensors are stored
   std::int64_t max_shard_bytes = 5'000'000'000;  ///< larger weights are divided into files
   bool overwrite = false;                        ///< replace the model in a directory that has one
+  /// Whether the tokenizer of a GGUF file, which does not say, lowers text; absent: as its
+  /// vocabulary looks.
+  std::optional<bool> lowercase{};
 };
 
 /// What `convert_model` wrote.
@@ -34,10 +37,11 @@ struct ConvertedModel {
   std::vector<std::string> left_out;  ///< tensors that this architecture does not have
 };
 
-/// Reads the model in `source` (a directory or a name, see hub.h) and writes `config.json`, the
-/// weights as safetensors, the tokenizer's files, and sentence-transformers' modules where there
-/// are some, to `destination` (made if need be). Tensors get transformers' names; the architecture
-/// is the one that takes all of them.
+/// Reads the model in `source` (a directory or a name, see hub.h, or a GGUF file) and writes
+/// `config.json`, the weights as safetensors, the tokenizer's files, and sentence-transformers'
+/// modules where there are some, to `destination` (made if need be). Tensors get transformers'
+/// names; the architecture is the one that takes all of them. Quantized tensors of a GGUF file
+/// become f32, where `dtype` does not say otherwise.
 ///
 /// The directory is whole or not there: files are made aside and put in place together, and what
 /// an error or a kill leaves behind does not load as a model. A directory that is not empty is

@@ -22,7 +22,8 @@ using NoticeCallback = std::function<void(const std::string& sentence)>;
 /// Where the Hub and its cache are, and how patient to be. `from_environment` reads the variables
 /// that huggingface_hub reads.
 struct HubSettings {
-  /// `$HF_ENDPOINT`, without a slash at its end. Empty: none is known, and nothing can be fetched.
+  /// `$HF_ENDPOINT`, without a slash at its end; where it is not set, the public Hugging Face Hub.
+  /// Empty, as by an empty variable: there is none, and nothing can be fetched.
   std::string endpoint;
   /// `$HF_HUB_CACHE`, else `$HF_HOME/hub`, else `~/.cache/huggingface/hub`.
   std::filesystem::path cache;
@@ -32,6 +33,9 @@ struct HubSettings {
   std::string token_source;  ///< where the token comes from, for messages
   bool offline = false;      ///< `$HF_HUB_OFFLINE`: what is in the cache is all there is
 
+  /// How long the Hub may take to let itself be reached, all tries together: without a network there
+  /// is no use in waiting longer.
+  std::chrono::milliseconds reach_timeout{3000};
   std::chrono::seconds metadata_timeout{10};  ///< `$HF_HUB_ETAG_TIMEOUT`: longest silence
   std::chrono::seconds download_timeout{10};  ///< `$HF_HUB_DOWNLOAD_TIMEOUT`: longest silence
   int connections = 8;                        ///< files that are downloaded at once

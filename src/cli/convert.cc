@@ -18,7 +18,8 @@ namespace {
 
 constexpr const char* examples = R"(
 SRC is a model directory in any format that Cloze reads: safetensors, PyTorch's .bin, TensorFlow's
-checkpoints (Google's releases and what was trained from them), sentence-transformers. DST becomes a
+checkpoints (Google's releases and what was trained from them), sentence-transformers; or a GGUF file
+with a BERT (F32, F16, BF16, Q8_0, Q4_0 to Q6_K). DST becomes a
 directory that transformers loads without a missing or an unexpected tensor; it must be empty or not
 there, or with --overwrite hold a model, whose files are replaced. Without --dtype every tensor keeps
 its type and its bits.
@@ -26,6 +27,7 @@ its type and its bits.
 Examples:
   cloze convert uncased_L-12_H-768_A-12 bert-base-uncased
   cloze convert ./finetuned-2019 ./finetuned --dtype bf16
+  cloze convert bge-small-en-v1.5-q8_0.gguf bge-small-en-v1.5
 )";
 
 std::optional<DType> dtype_from(const std::string& name) {
@@ -59,17 +61,22 @@ std::string json(const ConvertedModel& model, const std::string& directory) {
 void run_convert(Arguments arguments) {
   CLI::App app("Converts a model to a Hugging Face directory.", "cloze convert");
   std::string source, destination, dtype;
-  bool as_json = false, overwrite = false;
+  bool as_json = false, overwrite = false, cased = false, uncased = false;
   app.add_option("SRC", source, "the model: a directory, or a name in the model cache")->required();
   app.add_option("DST", destination, "the directory to write")->required();
   app.add_option("--dtype", dtype, "store weights as f32, f16 or bf16 (default: as they are)")
       ->type_name("TYPE");
   app.add_flag("--overwrite", overwrite, "replace the model in DST, if it has one");
+  auto* cased_flag =
+      app.add_flag("--cased", cased, "the tokenizer of a GGUF file keeps upper case");
+  app.add_flag("--uncased", uncased, "it lowers text (default: as its vocabulary looks)")
+      ->excludes(cased_flag);
   app.add_flag("--json", as_json, "tell what was written as a JSON object");
   app.footer(examples);
   if (!parse(app, arguments)) return;
 
-  const ConvertOptions options{.dtype = dtype_from(dtype), .overwrite = overwrite};
+  ConvertOptions options{.dtype = dtype_from(dtype), .overwrite = overwrite};
+  if (cased || uncased) options.lowercase = uncased;
   const auto model =
       as_usage([&] { return convert_model(source, destination, options, terminal_progress()); });
   print(as_json ? json(model, destination) : readable(model, destination));

@@ -23,7 +23,7 @@ Only what Cloze reads is fetched: the configuration, the tokenizer, the weights 
 verified, and what was interrupted goes on where it stopped. The cache is that of Python's
 huggingface_hub: each finds what the other fetched. After a pull, --model NAME needs no network.
 
-Variables: HF_ENDPOINT (the address of the Hub or a mirror), HF_TOKEN (for private and gated models),
+Variables: HF_ENDPOINT (another Hub or a mirror), HF_TOKEN (for private and gated models),
 HF_HOME or HF_HUB_CACHE (where the cache is), HF_HUB_OFFLINE=1 (as --offline).
 
 Examples:

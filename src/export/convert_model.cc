@@ -1,17 +1,13 @@
 #include <algorithm>
-#include <array>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "bert/head_table.h"
 #include "bert/stored_model.h"
-#include "checkpoint/model_files.h"
 #include "checkpoint/model_names.h"
 #include "cloze/checkpoint.h"
 #include "cloze/config.h"
@@ -21,9 +17,10 @@
 #include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
 #include "core/io/files.h"
-#include "core/io/whole_directory.h"
 #include "core/json.h"
 #include "core/strings.h"
+#include "export/convert_gguf.h"
+#include "export/destination.h"
 #include "export/heads.h"
 
 namespace cloze {
@@ -87,61 +84,6 @@ void write_modules(const fs::path& source, const fs::path& transformer, const fs
   files::write_text(directory / "modules.json", modules.dump(2) + "\n");
 }
 
-/// Throws ArgumentError where the destination is, or lies in, what is converted.
-void require_elsewhere(const fs::path& destination, const fs::path& source) {
-  std::error_code error;
-  const auto from = fs::weakly_canonical(source, error);
-  const auto to = fs::weakly_canonical(destination, error);
-  const auto differ = std::mismatch(from.begin(), from.end(), to.begin(), to.end());
-  if (error || differ.first != from.end()) return;
-  throw ArgumentError(fmt::format("{} {} what is converted: name another directory to write to",
-                                  excerpt_of_path(destination),
-                                  differ.second == to.end() ? "is" : "lies in"));
-}
-
-/// Whether a directory's configuration or weights say that a model is in it.
-bool holds_model(const fs::path& directory) {
-  if (!files::exists(directory / "config.json")) {
-    const auto names = saved_model_files(directory);
-    return std::any_of(names.begin(), names.end(), is_saved_weights);
-  }
-  try {
-    const auto config = read_json_object(directory / "config.json");
-    constexpr std::array kKeys{"model_type", "architectures", "hidden_size", "__version__"};
-    return std::any_of(kKeys.begin(), kKeys.end(),
-                       [&](const char* key) { return config.contains(key); });
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-/// Throws ArgumentError where something is in the directory that is not to be replaced.
-void require_free(const fs::path& directory, bool overwrite) {
-  if (!files::is_directory(directory)) return;  // where it is a file, making it fails
-  auto entries = files::list(directory);
-  std::erase_if(entries, WholeDirectory::is_temporary);
-  if (entries.empty()) return;
-  const auto name = excerpt_of_path(directory);
-  for (const auto& entry : entries) {
-    const auto file = entry.filename().string();
-    if (file == "run.json" || file == ".run-begun" || file.starts_with("checkpoint-")) {
-      throw ArgumentError(fmt::format(
-          "{} holds a training run ({}), which is not overwritten: give another directory", name,
-          excerpt(file)));
-    }
-  }
-  if (!overwrite) {
-    throw ArgumentError(
-        fmt::format("{} is not empty: overwrite the model in it, or give another directory", name));
-  }
-  if (!holds_model(directory)) {
-    throw ArgumentError(
-        fmt::format("{} is not empty and holds no model, and overwriting replaces nothing else: "
-                    "give another directory",
-                    name));
-  }
-}
-
 }  // namespace
 
 ConvertedModel internal::convert_model(const std::string& source_name, const fs::path& destination,
@@ -152,6 +94,7 @@ ConvertedModel internal::convert_model(const std::string& source_name, const fs:
     throw ArgumentError(
         fmt::format("weights cannot be stored as {}: f32, f16 or bf16", name_of(*options.dtype)));
   }
+  if (is_gguf_file(source_name)) return convert_gguf(source_name, destination, options, progress);
   const auto source = find_model(source_name, progress);
   const auto transformer = transformer_directory(source);
   for (const auto& read : {source, transformer}) require_elsewhere(destination, read);
@@ -162,22 +105,17 @@ ConvertedModel internal::convert_model(const std::string& source_name, const fs:
   const bool distilbert = config.model_type == "distilbert";
   const auto& head = class_of(names, config, heads);
   const auto model = stored_model(checkpoint, config, head, options.dtype, progress);
-  WholeDirectory whole(destination);
   ConvertedModel converted{.architecture = architecture_of(head, distilbert),
                            .tensors = static_cast<std::int64_t>(model.tensors.size()),
                            .left_out = model.left_out};
   for (const auto& [name, tensor] : model.tensors) {
     converted.bytes += static_cast<std::int64_t>(tensor.bytes().size());
   }
-  whole.fill([&](const fs::path& made) {
+  write_whole(destination, options.overwrite, [&](const fs::path& made) {
     save(model, made, options.max_shard_bytes);
     converted.tokenizer = write_tokenizer(transformer, config, distilbert, made);
     write_modules(source, transformer, made);
   });
-  require_free(destination, options.overwrite);  // and still is
-  std::vector<std::string> earlier;
-  if (files::is_directory(destination)) earlier = saved_model_files(destination);
-  whole.commit({"config.json"}, earlier);
   return converted;
 }
 

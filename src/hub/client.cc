@@ -53,11 +53,19 @@ std::string normalized_etag(std::string_view etag) {
 
 }  // namespace
 
-Client::Client(const HubSettings& settings, Reference reference, const std::atomic<bool>* cancelled)
+Client::Client(const HubSettings& settings, Reference reference, const std::atomic<bool>* cancelled,
+               Reached reached)
     : settings_(&settings),
       reference_(std::move(reference)),
       cancelled_(cancelled),
-      http_(cancelled) {}
+      http_(cancelled),
+      reached_(reached == Reached::yes) {}
+
+milliseconds Client::left_to_reach() const {
+  if (!begun_) return settings_->reach_timeout;
+  return settings_->reach_timeout -
+         std::chrono::duration_cast<milliseconds>(Clock::now() - *begun_);
+}
 
 void Client::wait(milliseconds time) const {
   const auto end = Clock::now() + time;
@@ -78,8 +86,15 @@ void Client::patiently(const std::function<void()>& attempt,
     } catch (const TemporaryError& error) {
       if (progressed && progressed()) failures = 0;
       ++failures;
-      const int most = answered_ ? settings_->attempts : std::min(settings_->attempts, 2);
-      if (failures >= most) {
+      const auto pause = settings_->backoff * (std::int64_t{1} << std::min(failures - 1, 20));
+      if (!reached_ && (failures >= std::min(settings_->attempts, 2) || pause > left_to_reach())) {
+        throw IoError(
+            fmt::format("{} ({} {}): check the network, set HF_ENDPOINT to a mirror that can be "
+                        "reached, or give "
+                        "the directory of a model",
+                        error.what(), failures, failures == 1 ? "try" : "tries"));
+      }
+      if (failures >= settings_->attempts) {
         throw IoError(fmt::format("{} ({} {}): check the network, or try again later", error.what(),
                                   failures, failures == 1 ? "try" : "tries"));
       }
@@ -87,8 +102,7 @@ void Client::patiently(const std::function<void()>& attempt,
         throw IoError(fmt::format("{}, and asks for a wait of {} s: try again then", error.what(),
                                   error.wait->count()));
       }
-      const auto doubled = settings_->backoff * (std::int64_t{1} << std::min(failures - 1, 20));
-      wait(std::min<milliseconds>(error.wait ? milliseconds(*error.wait) : doubled,
+      wait(std::min<milliseconds>(error.wait ? milliseconds(*error.wait) : pause,
                                   settings_->longest_wait));
     }
   }
@@ -107,15 +121,18 @@ http::Response Client::exchange(const std::string& what, http::Request request, 
     }
     const auto origin = http::origin_of(request.url);
     http::Response response;
+    if (!begun_) begun_ = Clock::now();
+    request.connect =
+        reached_ ? milliseconds(request.timeout) : std::max(left_to_reach(), milliseconds(1));
     try {
       response = http_.exchange(request, sink);
     } catch (const http::ConnectionError& error) {
-      answered_ = answered_ || error.answered;
+      reached_ = reached_ || error.answered;
       const auto message = fmt::format("{}: {}: {}", what, shown(origin), in_quotes(error.what()));
       if (error.temporary) throw TemporaryError(message);
       throw IoError(message);
     }
-    answered_ = true;
+    reached_ = true;
     // What the Hub itself says of a file comes with its redirect, not with the last answer.
     if (!away) {
       for (const auto& [name, value] : response.headers) {

@@ -13,6 +13,7 @@
 
 #include "cloze/error.h"
 #include "cloze/hub.h"
+#include "core/clock.h"
 #include "hub/http.h"
 #include "hub/names.h"
 
@@ -43,9 +44,14 @@ struct RemoteFile {
 /// anything else, it throws IoError or FormatError.
 class Client {
  public:
+  /// Whether somebody has reached the Hub before. Until then all tries together end after
+  /// `reach_timeout`.
+  enum class Reached : std::uint8_t { no, yes };
+
   /// `settings` and `cancelled` outlive the client. http::Cancelled comes out of any member soon
   /// after `cancelled` becomes true.
-  Client(const HubSettings& settings, Reference reference, const std::atomic<bool>* cancelled);
+  Client(const HubSettings& settings, Reference reference, const std::atomic<bool>* cancelled,
+         Reached reached);
 
   /// `GET /api/models/NAME/revision/REVISION`. FormatError for an answer that is not one, and for a
   /// file name that would lead out of the model's directory.
@@ -65,8 +71,8 @@ class Client {
   void download(const std::string& commit, const std::string& file, std::int64_t offset,
                 const Receiver& receiver);
 
-  /// Calls `attempt` until it throws no TemporaryError, `attempts` times at most (twice while no
-  /// server has ever answered), waiting in between: as long as the server asks for, else `backoff`,
+  /// Calls `attempt` until it throws no TemporaryError, `attempts` times at most (twice while the Hub
+  /// has never been reached), waiting in between: as long as the server asks for, else `backoff`,
   /// doubled with every try. `progressed`, if given, tells whether an attempt that failed moved
   /// things on; such a one does not count.
   void patiently(const std::function<void()>& attempt,
@@ -80,12 +86,15 @@ class Client {
   [[noreturn]] void refuse(const http::Response& response, const std::string& what) const;
   [[nodiscard]] std::string url_of(const std::string& commit, const std::string& file) const;
   void wait(std::chrono::milliseconds time) const;
+  /// What is left of `reach_timeout`.
+  [[nodiscard]] std::chrono::milliseconds left_to_reach() const;
 
   const HubSettings* settings_;
   Reference reference_;
   const std::atomic<bool>* cancelled_;
   http::Client http_;
-  bool answered_ = false;  // whether any request of this client ever had an answer
+  bool reached_;                            // whether any request ever had an answer
+  std::optional<Clock::time_point> begun_;  // the first request
 };
 
 }  // namespace cloze::hub

@@ -139,7 +139,8 @@ Response Client::exchange(const Request& request, const Sink& sink) {
   set(handle, CURLOPT_FOLLOWLOCATION, 0L);
   set(handle, CURLOPT_NOSIGNAL, 1L);
   const auto seconds = static_cast<long>(request.timeout.count());
-  set(handle, CURLOPT_CONNECTTIMEOUT, seconds);
+  set(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect.count()));
+  set(handle, CURLOPT_QUICK_EXIT, 1L);  // or it would wait for a name server that does not answer
   set(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
   set(handle, CURLOPT_LOW_SPEED_TIME, seconds);
   set(handle, CURLOPT_BUFFERSIZE, 1L << 18);

@@ -21,9 +21,10 @@ namespace cloze::http {
 
 struct Request {
   std::string url;
-  bool head = false;                 ///< HEAD instead of GET
-  std::vector<std::string> headers;  ///< "Name: value"
-  std::chrono::seconds timeout{10};  ///< to connect, and between any two bytes
+  bool head = false;                          ///< HEAD instead of GET
+  std::vector<std::string> headers;           ///< "Name: value"
+  std::chrono::seconds timeout{10};           ///< between any two bytes
+  std::chrono::milliseconds connect{10'000};  ///< to find the host and to connect
 };
 
 struct Response {

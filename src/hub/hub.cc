@@ -41,7 +41,7 @@ void for_each_at_once(std::vector<Item>& items, int threads, const HubSettings& 
   std::exception_ptr failure;
   const auto run = [&] {
     try {
-      hub::Client client(settings, reference, &cancelled);
+      hub::Client client(settings, reference, &cancelled, hub::Client::Reached::yes);
       for (std::size_t i = next++; i < items.size(); i = next++) {
         work(client, items[i], &cancelled);
       }
@@ -73,7 +73,7 @@ class Pull {
         cache_(settings.cache, reference_.name) {}
 
   HubModel run() {
-    hub::Client client(settings_, reference_, nullptr);
+    hub::Client client(settings_, reference_, nullptr, hub::Client::Reached::no);
     const auto revision = client.resolve();
     commit_ = revision.commit;
     const auto origin = fmt::format("{} on {}", reference_.name, settings_.endpoint);
@@ -239,10 +239,10 @@ HubModel pull_model(std::string_view name, const HubSettings& settings) {
                     name, settings.cache.string()));
   }
   if (settings.endpoint.empty()) {
-    throw IoError(
-        fmt::format("cannot fetch {}: set HF_ENDPOINT to the address of a Hugging Face Hub "
-                    "(https://...), its own or a mirror's",
-                    name));
+    throw IoError(fmt::format(
+        "cannot fetch {}: HF_ENDPOINT is set to nothing; unset it for the public Hub, or "
+        "set it to the address of another (https://...)",
+        name));
   }
   return Pull(settings, std::move(reference)).run();
 }

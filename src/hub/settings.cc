@@ -1,6 +1,7 @@
 // The settings of the Hub's client, as huggingface_hub's constants.py reads them.
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -99,7 +100,9 @@ std::chrono::seconds seconds_variable(const char* name, std::chrono::seconds oth
 }
 
 std::string find_endpoint() {
-  auto endpoint = environment_variable("HF_ENDPOINT").value_or(CLOZE_HUB_ENDPOINT);
+  // Set and empty, it says that there is no Hub.
+  const char* set = std::getenv("HF_ENDPOINT");  // NOLINT(concurrency-mt-unsafe): as there
+  std::string endpoint = set != nullptr ? set : CLOZE_HUB_ENDPOINT;
   while (endpoint.ends_with('/')) endpoint.pop_back();
   if (endpoint.empty()) return endpoint;
   const auto begins = [&](std::string_view scheme) {

@@ -2,6 +2,7 @@
 #include "cloze/hub.h"
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <random>
 #include <string>
@@ -10,6 +11,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "cloze/error.h"
 #include "core/clock.h"
@@ -487,6 +491,53 @@ TEST_F(Hub, NobodyThere) {
   EXPECT_THAT(failure(), AllOf(HasSubstr("http://127.0.0.1:1"), HasSubstr("check the network")));
   settings.endpoint = "";
   EXPECT_THAT(failure(), HasSubstr("HF_ENDPOINT"));
+}
+
+// Names of the Hub's oldest models, without an owner, are redirected by the Hub to their new ones.
+TEST_F(Hub, ShortNamesAreTheOnesThatTheHubRedirectsTo) {
+  server.on_hub([](const httplib::Request& request, httplib::Response& response) {
+    for (const auto& [from, to] : {std::pair{"/api/models/tiny/", "/api/models/owner/tiny/"},
+                                   std::pair{"/tiny/resolve/", "/owner/tiny/resolve/"}}) {
+      if (!request.path.starts_with(from)) continue;
+      response.set_redirect(to + request.path.substr(std::string_view(from).size()), 307);
+      return true;
+    }
+    return false;
+  });
+  settings.token = "hf_secret";
+  const auto pulled = pull("tiny");
+  EXPECT_EQ(pulled.name, "tiny");
+  EXPECT_TRUE(fs::exists(settings.cache / "models--tiny" / "refs" / "main"));  // as Python has it
+  EXPECT_EQ(read_file(pulled.directory / "model.safetensors"), weights);
+  for (const auto& request : server.seen()) {
+    EXPECT_EQ(request.token, request.host == "hub" ? "Bearer hf_secret" : "") << request.path;
+  }
+}
+
+// A host that takes no connection: its queue of them is full.
+TEST_F(Hub, AHostThatCannotBeReachedIsGivenUpSoon) {
+  const int full = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* where = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(::bind(full, where, size), 0);
+  ASSERT_EQ(::listen(full, 0), 0);
+  ASSERT_EQ(::getsockname(full, where, &size), 0);
+  std::vector<int> waiting;
+  for (int i = 0; i < 4; ++i) {
+    waiting.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    static_cast<void>(::connect(waiting.back(), where, size));
+  }
+  settings.endpoint = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  settings.reach_timeout = milliseconds(300);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_THAT(failure(), AllOf(HasSubstr(settings.endpoint), HasSubstr("check the network"),
+                               HasSubstr("HF_ENDPOINT"), HasSubstr("the directory of a model")));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(4));
+  for (const int descriptor : waiting) ::close(descriptor);
+  ::close(full);
 }
 
 TEST_F(Hub, ASilentServerIsGivenUp) {

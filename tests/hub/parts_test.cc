@@ -108,6 +108,12 @@ TEST(HubSettings, ComeFromTheVariablesOfHuggingfaceHub) {
       endpoint("HF_ENDPOINT", "https://hub.example/");
   auto settings = HubSettings::from_environment();
   EXPECT_EQ(settings.endpoint, "https://hub.example");
+  {
+    const Variable unset("HF_ENDPOINT", nullptr);
+    EXPECT_EQ(HubSettings::from_environment().endpoint, "https://huggingface.co");
+    const Variable empty("HF_ENDPOINT", "");
+    EXPECT_EQ(HubSettings::from_environment().endpoint, "");
+  }
   EXPECT_EQ(settings.cache, folder.path() / "hub");
   EXPECT_EQ(settings.token, "hf_from_file");
   EXPECT_EQ(settings.token_source, (folder.path() / "token").string());

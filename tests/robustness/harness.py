@@ -71,7 +71,7 @@ def start(*arguments, env=None, **options):
     options.setdefault("stdin", subprocess.DEVNULL)
     options.setdefault("stdout", subprocess.PIPE)
     options.setdefault("stderr", subprocess.PIPE)
-    return subprocess.Popen([CLOZE, *map(os.fspath, map(text_of, arguments))], env={**os.environ, **(env or {})},
+    return subprocess.Popen([CLOZE, *map(os.fspath, map(text_of, arguments))], env={**os.environ, "HF_ENDPOINT": "", **(env or {})},
                             **options)
 
 

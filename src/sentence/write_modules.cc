@@ -1,0 +1,57 @@
+#include "sentence/write_modules.h"
+
+#include <array>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/io/files.h"
+
+namespace cloze {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr std::array<std::pair<const char*, Pooling>, 6> kModes{{
+    {"pooling_mode_cls_token", Pooling::cls},
+    {"pooling_mode_mean_tokens", Pooling::mean},
+    {"pooling_mode_max_tokens", Pooling::max},
+    {"pooling_mode_mean_sqrt_len_tokens", Pooling::mean_sqrt_len},
+    {"pooling_mode_weightedmean_tokens", Pooling::weighted_mean},
+    {"pooling_mode_lasttoken", Pooling::last_token},
+}};
+
+void write(const fs::path& path, const Json& json) {
+  make_directory(path.parent_path());
+  files::write_text(path, json.dump(2) + '\n');
+}
+
+}  // namespace
+
+void write_modules(const fs::path& directory, const SentenceModules& modules) {
+  Json list = Json::array();
+  const auto add = [&](const std::string& path, const char* type) {
+    const auto index = list.size();
+    list.push_back({{"idx", index},
+                    {"name", std::to_string(index)},
+                    {"path", path},
+                    {"type", fmt::format("sentence_transformers.models.{}", type)}});
+  };
+  Json pooling{{"word_embedding_dimension", modules.hidden_size}};
+  for (const auto& [name, mode] : kModes) pooling[name] = mode == modules.pooling;
+  add("", "Transformer");
+  add("1_Pooling", "Pooling");
+  write(directory / "1_Pooling" / "config.json", pooling);
+  write(directory / "sentence_bert_config.json",
+        {{"max_seq_length", modules.max_seq_length}, {"do_lower_case", false}});
+  if (modules.normalize) {
+    add("2_Normalize", "Normalize");
+    make_directory(directory / "2_Normalize");
+  }
+  write(directory / "modules.json", list);
+}
+
+}  // namespace cloze
