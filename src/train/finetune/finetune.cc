@@ -14,8 +14,12 @@
 #include "cloze/error.h"
 #include "cloze/hub.h"
 #include "cloze/model_sizes.h"
+#include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
 #include "datasets/batching.h"
+#include "sentence/kept_settings.h"
+#include "sentence/lower_case.h"
+#include "sentence/text_settings.h"
 #include "tasks/task.h"
 #include "train/finetune/finetune_objective.h"
 #include "train/finetune/finetune_settings.h"
@@ -39,20 +43,32 @@ struct Start {
   fs::path directory;  ///< empty: random weights
   Tokenizer tokenizer;
   BertConfig config;
-  bool resumed = false;  ///< the directory is a checkpoint of this run
+  std::string model_settings{};  ///< FinetuneInputs::model_settings
+  bool resumed = false;          ///< the directory is a checkpoint of this run
 };
+
+/// The model at `root`, whose transformer may lie below.
+Start start_at(const fs::path& root, std::string_view task) {
+  const auto directory = transformer_directory(root);
+  Start start{directory, Tokenizer::from_pretrained(directory),
+              BertConfig::from_pretrained(directory), kept_model_settings(root, task)};
+  // What sentence vectors are made of is read as sentence-transformers reads it.
+  if (task == "sentence-embedding" && text_settings(root).do_lower_case) {
+    start.tokenizer = lower_cased(start.tokenizer);
+  }
+  return start;
+}
 
 Start start_of(const FinetuneSettings& settings, const ProgressCallback& progress,
                const std::optional<fs::path>& checkpoint) {
   if (checkpoint) {
-    return {*checkpoint, Tokenizer::from_pretrained(*checkpoint),
-            BertConfig::from_pretrained(*checkpoint), true};
+    auto start = start_at(*checkpoint, settings.task);
+    start.resumed = true;
+    return start;
   }
   Start start = [&]() -> Start {
     if (settings.size.empty()) {
-      const auto directory = find_model(settings.model, progress);
-      return {directory, Tokenizer::from_pretrained(directory),
-              BertConfig::from_pretrained(directory)};
+      return start_at(find_model(settings.model, progress), settings.task);
     }
     auto config = named_config(settings.size);
     auto tokenizer = internal::tokenizer_of_vocabulary(settings.vocab, settings.cased);
@@ -250,7 +266,8 @@ FinetuneResult finetune_on(const FinetuneSettings& given, const Sources& sources
                               .dev = dev.get(),
                               .base_model = settings.size.empty() ? settings.model : settings.size,
                               .train_name = sources.train.name(),
-                              .dev_name = sources.dev ? sources.dev->name() : ""};
+                              .dev_name = sources.dev ? sources.dev->name() : "",
+                              .model_settings = start.model_settings};
   require_runnable(inputs, settings);
   const auto fingerprint = fingerprint_of(*train);
   if (!settings.resume) {
