@@ -29,7 +29,7 @@ struct SentenceStep {
 /// What such a directory says.
 struct SentenceSettings {
   std::vector<Pooling> poolings{Pooling::mean};  ///< side by side, in their order
-  bool include_prompt = true;         ///< false: the prompt's tokens are not pooled
+  bool include_prompt = true;                    ///< false: the prompt's tokens are not pooled
   std::vector<SentenceStep> steps{};  ///< between the pooling and the end, in their order
   /// Tokens of a text at most; absent where the directory leaves it to the tokenizer
   /// (`model_max_length`) and to what the model reads.

@@ -121,10 +121,11 @@ void refuse_own_code(const nlohmann::json& config, const std::string& origin) {
            (name.is_string() && name.get_ref<const std::string&>().starts_with("transformers."));
   };
   const auto refuse = [&](const std::string& name) {
-    throw ModelError(fmt::format(
-        "{}: \"auto_map\" says that code of the checkpoint's own computes it ({}), which Cloze does "
-        "not run: choose a checkpoint of transformers' BertModel",
-        origin, name));
+    throw ModelError(
+        fmt::format("{}: \"auto_map\" says that code of the checkpoint's own computes it ({}), "
+                    "which Cloze does "
+                    "not run: choose a checkpoint of transformers' BertModel",
+                    origin, name));
   };
   if (!map->is_object()) refuse(json_excerpt(*map));
   for (const auto& [name, value] : map->items()) {

@@ -36,8 +36,8 @@ void refuse_fields(const nlohmann::json& object, std::span<const KnownField> tab
     const auto* field = find(table, name);
     if (field == nullptr || field->effect != KnownField::Effect::refused) continue;
     if (is_among(value, field->harmless_values)) continue;
-    throw ModelError(fmt::format("{}: \"{}\" is {}: {}", origin, field->name, json_excerpt(value),
-                                 field->why));
+    throw ModelError(
+        fmt::format("{}: \"{}\" is {}: {}", origin, field->name, json_excerpt(value), field->why));
   }
 }
 
@@ -51,8 +51,8 @@ std::vector<std::string> unknown_fields(const nlohmann::json& object,
 }
 
 std::string warning_of_unknown(const std::vector<std::string>& names, const std::string& origin) {
-  return fmt::format("{}: Cloze does not know {}, which {} ignored", origin,
-                     excerpt_of_list(names), names.size() == 1 ? "is" : "are");
+  return fmt::format("{}: Cloze does not know {}, which {} ignored", origin, excerpt_of_list(names),
+                     names.size() == 1 ? "is" : "are");
 }
 
 void check_fields(const nlohmann::json& object, std::span<const KnownField> table,

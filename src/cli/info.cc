@@ -78,9 +78,8 @@ std::string readable(const ModelInfo& info) {
   line("tokenizer", tokenizer(info.tokenizer));
   if (!info.sentence_pooling.empty()) line("sentences", info.sentence_pooling);
   for (const auto& setting : info.settings) {
-    line(setting.name, setting.file.empty()
-                           ? setting.value + " (default)"
-                           : fmt::format("{} ({})", setting.value, setting.file));
+    line(setting.name, setting.file.empty() ? setting.value + " (default)"
+                                            : fmt::format("{} ({})", setting.value, setting.file));
   }
   for (const auto& warning : info.warnings) line("warning", warning);
   return text;

@@ -43,8 +43,7 @@ void run_rank(Arguments arguments) {
       ->required();
   add_count(command.app, "--top-k,-k", top_k, "show the best N only", 1, std::int64_t{1} << 40);
   prompt.add(command.app, "--prompt", "the query");
-  command.app
-      .add_option("--activation", activation, "identity or sigmoid (default: the model's)")
+  command.app.add_option("--activation", activation, "identity or sigmoid (default: the model's)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"identity", "sigmoid"}));
   command.text.add_limit(command.app);

@@ -103,9 +103,8 @@ void rank(const TextCommand& command, const Options& options, const SentenceTran
     });
     for (std::size_t q = 0; q < queries.size(); ++q) {
       const auto columns = static_cast<std::size_t>(vectors.dim(1));
-      const auto scores =
-          similarities(texts, vectors.values<float>().subspan(q * columns, columns),
-                       model.similarity_fn());
+      const auto scores = similarities(texts, vectors.values<float>().subspan(q * columns, columns),
+                                       model.similarity_fn());
       for (std::size_t i = 0; i < scores.size(); ++i) {
         best[q].add(scores[i], index + static_cast<std::int64_t>(i), piece.items[i].text);
       }

@@ -113,10 +113,11 @@ void sentences(const Building& model) {
         model.directory.string(), internal::heads::encoder.pipeline));
   }
   if (!settings->include_prompt && !settings->prompts.prompts.empty()) {
-    throw ModelError(fmt::format(
-        "{} leaves its prompt's tokens out of the pooling (\"include_prompt\": false), and the graph "
-        "cannot tell them from others: the task {} gives the vectors of the tokens",
-        model.directory.string(), internal::heads::encoder.pipeline));
+    throw ModelError(
+        fmt::format("{} leaves its prompt's tokens out of the pooling (\"include_prompt\": false), "
+                    "and the graph "
+                    "cannot tell them from others: the task {} gives the vectors of the tokens",
+                    model.directory.string(), internal::heads::encoder.pipeline));
   }
   auto& graph = model.bert.graph();
   const auto hidden = model.bert.config().hidden_size;

@@ -134,10 +134,10 @@ OnnxSentence dense(OnnxGraph& graph, const OnnxSentence& input,
   if (!parameters.use_residual) return {result, outputs};
   auto input_value = input.value;
   if (!parameters.residual.empty()) {
-    const auto projection =
-        graph.weight({place + ".residual.weight.transposed",
-                      {inputs, outputs},
-                      [weight = parameters.residual] { return transposed(weight); }});
+    const auto projection = graph.weight(
+        {place + ".residual.weight.transposed", {inputs, outputs}, [weight = parameters.residual] {
+           return transposed(weight);
+         }});
     input_value = graph.node("MatMul", {input_value, projection}, place);
   }
   return {graph.node("Add", {result, input_value}, place), outputs};
@@ -173,11 +173,11 @@ OnnxSentence embed_sentences(OnnxGraph& graph, const OnnxValue& hidden_states,
     }
   }
   if (const auto kept = settings.truncate_dim; kept && *kept < sentence.width) {
-    sentence.value = graph.node("Slice",
-                                {sentence.value, graph.integers("first_column", {0}),
-                                 graph.integers("kept_columns", {*kept}),
-                                 graph.integers("column_axis", {1})},
-                                "truncate");
+    sentence.value =
+        graph.node("Slice",
+                   {sentence.value, graph.integers("first_column", {0}),
+                    graph.integers("kept_columns", {*kept}), graph.integers("column_axis", {1})},
+                   "truncate");
     sentence.width = *kept;
   }
   return sentence;

@@ -85,8 +85,8 @@ void read_tokenizer_class(const std::filesystem::path& directory, TokenizerInfo&
     if (!info.tokenizer_class.empty() || stated == config->end() || !stated->is_string()) continue;
     info.tokenizer_class = stated->get<std::string>();
   }
-  const bool by_class = text::tokenizer_class_of(tokenizer, model, directory.string()) ==
-                        text::TokenizerClass::bert;
+  const bool by_class =
+      text::tokenizer_class_of(tokenizer, model, directory.string()) == text::TokenizerClass::bert;
   if (!by_class) {
     info.switches_file = "tokenizer.json";
   } else if (files::exists(directory / "tokenizer_config.json")) {

@@ -75,10 +75,10 @@ void describe_sentences(const SentenceSettings& stated, ModelInfo& info) {
     settings.push_back({"lower case", "texts are lower-cased first", stated.transformer_file});
   }
   settings.push_back(limit(info, stated.max_seq_length, stated.transformer_file));
-  settings.push_back({"pooling",
-                      names_of(stated.poolings) +
-                          (stated.include_prompt ? "" : ", without the prompt's tokens"),
-                      "modules.json"});
+  settings.push_back(
+      {"pooling",
+       names_of(stated.poolings) + (stated.include_prompt ? "" : ", without the prompt's tokens"),
+       "modules.json"});
   for (const auto& step : stated.steps) {
     if (step.kind == SentenceStep::Kind::dense) {
       settings.push_back({"dense", step.directory.filename().string(), "modules.json"});
@@ -100,8 +100,7 @@ void describe_ranking(ModelInfo& info) {
   info.warnings.insert(info.warnings.end(), stated.warnings.begin(), stated.warnings.end());
   add_prompts(stated.prompts, info);
   if (stated.do_lower_case) {
-    info.settings.push_back(
-        {"lower case", "texts are lower-cased first", stated.transformer_file});
+    info.settings.push_back({"lower case", "texts are lower-cased first", stated.transformer_file});
   }
   info.settings.push_back(limit(info, stated.max_seq_length, stated.transformer_file));
   const auto usual = info.config.problem_type == "regression" ? ScoreActivation::identity
@@ -133,7 +132,8 @@ void describe_settings(const fs::path& transformer, ModelInfo& info) {
     info.sentence_pooling = error.what();
   }
   if (!info.tokenizer.problem.empty()) return;
-  const auto more = model_warnings(info.config, Tokenizer::from_pretrained(transformer), transformer);
+  const auto more =
+      model_warnings(info.config, Tokenizer::from_pretrained(transformer), transformer);
   info.warnings.insert(info.warnings.end(), more.begin(), more.end());
 }
 

@@ -71,11 +71,11 @@ SentenceTransformer::SentenceTransformer(BertModel model, Tokenizer tokenizer,
                                          const SentenceTransformerOptions& options) {
   require_same_vocabulary(tokenizer, model.config());
   const auto reads = tokens_read(tokenizer, model.config());
-  impl_ = std::make_shared<const Impl>(Impl{
-      .tokenizer = std::move(tokenizer),
-      .embedder = Embedder(std::move(model), embed_options(options, {})),
-      .max_length = reads,
-      .similarity_fn = options.similarity_fn.value_or(SimilarityFunction::cosine)});
+  impl_ = std::make_shared<const Impl>(
+      Impl{.tokenizer = std::move(tokenizer),
+           .embedder = Embedder(std::move(model), embed_options(options, {})),
+           .max_length = reads,
+           .similarity_fn = options.similarity_fn.value_or(SimilarityFunction::cosine)});
 }
 
 SentenceTransformer SentenceTransformer::from_pretrained(

@@ -74,13 +74,12 @@ CrossEncoder CrossEncoder::from_pretrained(const std::filesystem::path& director
   auto stated = ranking_settings(root, config);
   auto tokenizer = Tokenizer::from_pretrained(directory);
   const auto reads = config.max_position_embeddings;
-  Settings settings{
-      .activation = config.num_labels() == 1 && stated.activation
-                        ? *stated.activation
-                        : default_activation(config),
-      .max_length = stated.max_seq_length ? std::min(*stated.max_seq_length, reads)
-                                          : tokens_read(tokenizer, config),
-      .prompts = std::move(stated.prompts)};
+  Settings settings{.activation = config.num_labels() == 1 && stated.activation
+                                      ? *stated.activation
+                                      : default_activation(config),
+                    .max_length = stated.max_seq_length ? std::min(*stated.max_seq_length, reads)
+                                                        : tokens_read(tokenizer, config),
+                    .prompts = std::move(stated.prompts)};
   if (stated.do_lower_case) tokenizer = lower_cased(tokenizer);
   CrossEncoder encoder(BertForSequenceClassification::from_pretrained(directory, options.load),
                        std::move(tokenizer), options.batch_tokens,
@@ -101,8 +100,8 @@ std::vector<double> CrossEncoder::logits(const Texts& pairs, const CrossEncoderO
   if (prompt.empty()) {
     sequences = internal::tokenize(tokenizer(), pairs, limits, reads);
   } else {
-    static_cast<void>(internal::prompt_tokens(
-        tokenizer(), prompt, internal::length_limit(limits.max_length, reads)));
+    static_cast<void>(internal::prompt_tokens(tokenizer(), prompt,
+                                              internal::length_limit(limits.max_length, reads)));
     const internal::PromptedTexts prompted(pairs, prompt);
     sequences = internal::tokenize(tokenizer(), prompted.view(), limits, reads);
   }
@@ -146,11 +145,10 @@ std::vector<RankedDocument> CrossEncoder::rank(std::string_view query, const Tex
   std::vector<TextPair> pairs;
   pairs.reserve(documents.size());
   for (std::size_t i = 0; i < documents.size(); ++i) pairs.push_back({query, documents[i].first});
-  const auto found = logits(pairs,
-                            {.limits = options.limits,
-                             .prompt = options.prompt,
-                             .prompt_name = options.prompt_name},
-                            progress);
+  const auto found = logits(
+      pairs,
+      {.limits = options.limits, .prompt = options.prompt, .prompt_name = options.prompt_name},
+      progress);
   std::vector<RankedDocument> ranked;
   for (const auto& [index, logit] : best_labels(found, count)) {
     ranked.push_back({index, score(logit, options.function_to_apply), logit});

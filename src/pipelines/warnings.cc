@@ -41,11 +41,13 @@ std::vector<std::string> model_warnings(const BertConfig& config, const Tokenize
     warnings.push_back(warning_of_unknown(unknown, (directory / "config.json").string()));
   }
   if (const auto token = unreachable_token(tokenizer)) {
-    warnings.push_back(fmt::format(
-        "{}: the vocabulary has upper-case letters ({}), and the tokenizer lower-cases its texts, as "
-        "transformers does where tokenizer_config.json has no \"do_lower_case\": false; a model that "
-        "was trained on cased text is worse for it",
-        directory.string(), in_quotes(*token)));
+    warnings.push_back(
+        fmt::format("{}: the vocabulary has upper-case letters ({}), and the tokenizer lower-cases "
+                    "its texts, as "
+                    "transformers does where tokenizer_config.json has no \"do_lower_case\": "
+                    "false; a model that "
+                    "was trained on cased text is worse for it",
+                    directory.string(), in_quotes(*token)));
   }
   return warnings;
 }

@@ -45,12 +45,12 @@ Embedder::Embedder(BertModel model, EmbedOptions options)
   for (const auto pooling : options_.poolings) {
     const bool alone = pooling == Pooling::none || pooling == Pooling::pooler;
     if (!alone || options_.poolings.size() == 1) continue;
-    throw ArgumentError(fmt::format("the pooling {} stands alone: it has no others beside it",
-                                    name_of(pooling)));
+    throw ArgumentError(
+        fmt::format("the pooling {} stands alone: it has no others beside it", name_of(pooling)));
   }
   if (options_.truncate_dim && *options_.truncate_dim < 1) {
-    throw ArgumentError(
-        fmt::format("vectors cannot be cut to {} columns: keep at least 1", *options_.truncate_dim));
+    throw ArgumentError(fmt::format("vectors cannot be cut to {} columns: keep at least 1",
+                                    *options_.truncate_dim));
   }
   auto width = pooled_columns();
   for (const auto& step : options_.steps) {

@@ -93,8 +93,9 @@ void add_modes(const Json& modes, const std::string& origin, std::vector<Pooling
     return;
   }
   if (modes.empty() || modes.size() > kMost) {
-    throw FormatError(fmt::format("{}: \"pooling_mode\" is a list of {} names; it must have 1 to {}",
-                                  origin, modes.size(), kMost));
+    throw FormatError(
+        fmt::format("{}: \"pooling_mode\" is a list of {} names; it must have 1 to {}", origin,
+                    modes.size(), kMost));
   }
   for (const auto& mode : modes) poolings.push_back(pooling_mode(mode, origin));
 }

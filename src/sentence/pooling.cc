@@ -74,8 +74,7 @@ Tensor pool(const Tensor& hidden, const Batch& batch, std::span<const Pooling> p
   if (poolings.size() == 1) return pool(hidden, batch, poolings.front(), skipped);
   const auto columns = static_cast<std::size_t>(hidden.dim(1));
   const auto stride = poolings.size() * columns;
-  auto joined =
-      Tensor::zeros(DType::f32, {batch.sequences(), static_cast<std::int64_t>(stride)});
+  auto joined = Tensor::zeros(DType::f32, {batch.sequences(), static_cast<std::int64_t>(stride)});
   const auto target = joined.mutable_values<float>();
   for (std::size_t p = 0; p < poolings.size(); ++p) {
     const auto pooled = pool(hidden, batch, poolings[p], skipped);

@@ -56,9 +56,9 @@ void check_modules(const std::filesystem::path& path) {
     for (const auto& module : modules) {
       const auto type = module.at("type").get<std::string>();
       if (type.starts_with("sentence_transformers.") && type.ends_with(".Transformer")) continue;
-      throw ModelError(fmt::format(
-          "{} has a module {}, which Cloze does not have in a model that scores pairs",
-          path.string(), in_quotes(type)));
+      throw ModelError(
+          fmt::format("{} has a module {}, which Cloze does not have in a model that scores pairs",
+                      path.string(), in_quotes(type)));
     }
   } catch (const nlohmann::json::exception& error) {
     throw FormatError(fmt::format("{} is not a list of modules: {}", path.string(),
@@ -96,8 +96,8 @@ RankingSettings ranking_settings(const std::filesystem::path& root, const BertCo
   const bool own = model.model_type == "CrossEncoder" || (!model.states_type && !lists);
   if (own && lists) check_modules(path);
   if (own) {
-    const auto read = read_transformer_settings(
-        transformer_directory(root), TransformerTask::classification, settings.warnings);
+    const auto read = read_transformer_settings(transformer_directory(root),
+                                                TransformerTask::classification, settings.warnings);
     settings.max_seq_length = read.max_seq_length;
     settings.transformer_file = read.file;
     settings.do_lower_case = read.do_lower_case;
@@ -105,8 +105,7 @@ RankingSettings ranking_settings(const std::filesystem::path& root, const BertCo
   }
   if (own && model.activation_fn) {
     settings.activation_file = kModelSettingsFile;
-    settings.activation =
-        activation_of(*model.activation_fn, (root / kModelSettingsFile).string());
+    settings.activation = activation_of(*model.activation_fn, (root / kModelSettingsFile).string());
   } else if (const auto stated = stated_in_config(config)) {
     settings.activation_file = kConfig;
     settings.activation = activation_of(*stated, (transformer_directory(root) / kConfig).string());

@@ -52,9 +52,10 @@ bool is_transformer(std::string_view name) {
 /// computes.
 [[noreturn]] void refuse_module(const std::string& origin, const std::string& type,
                                 std::string_view why) {
-  throw ModelError(fmt::format("{} has a module {}{}: a pooling of your choice gives the vectors "
-                               "before it",
-                               origin, in_quotes(type), why));
+  throw ModelError(
+      fmt::format("{} has a module {}{}: a pooling of your choice gives the vectors "
+                  "before it",
+                  origin, in_quotes(type), why));
 }
 
 /// Reads the modules one after another, in the order of the list, as sentence-transformers runs
@@ -104,10 +105,11 @@ class ModuleReader {
   [[nodiscard]] SentenceSettings take() {
     if (pools_ && !unpooled_.empty()) refuse_module(origin_, unpooled_, " before the Pooling");
     if (pools_) return std::move(settings_);
-    throw ModelError(fmt::format(
-        "{} has no Pooling: this model makes vectors of tokens (the pooling none gives those before "
-        "its further modules), and a sentence's vector needs a pooling of your choice",
-        origin_));
+    throw ModelError(
+        fmt::format("{} has no Pooling: this model makes vectors of tokens (the pooling none gives "
+                    "those before "
+                    "its further modules), and a sentence's vector needs a pooling of your choice",
+                    origin_));
   }
 
  private:
@@ -119,10 +121,10 @@ class ModuleReader {
   }
   void warn_of_fields(const Json& module) {
     using enum KnownField::Effect;
-    constexpr std::array kFields{KnownField{"idx", harmless}, KnownField{"name", harmless},
-                                 KnownField{"path"}, KnownField{"type"},
-                                 KnownField{"kwargs", refused, "null|[]|{}",
-                                            "Cloze's modules take no arguments of a call"}};
+    constexpr std::array kFields{
+        KnownField{"idx", harmless}, KnownField{"name", harmless}, KnownField{"path"},
+        KnownField{"type"},
+        KnownField{"kwargs", refused, "null|[]|{}", "Cloze's modules take no arguments of a call"}};
     check_fields(module, kFields, origin_, settings_.warnings);
   }
 
@@ -186,10 +188,9 @@ SentenceSettings text_settings(const std::filesystem::path& directory) {
   SentenceSettings settings;
   if (!files::exists(directory / "modules.json")) return settings;
   auto model = read_model_settings(directory, settings.warnings);
-  if (model.model_type == "SentenceTransformer") {
-    settings.prompts = std::move(model.prompts);
-    settings.similarity_fn = model.similarity_fn;
-  }
+  if (model.model_type != "SentenceTransformer") return settings;  // nothing about vectors
+  settings.prompts = std::move(model.prompts);
+  settings.similarity_fn = model.similarity_fn;
   settings.do_lower_case = read_transformer_settings(transformer_directory(directory),
                                                      TransformerTask::features, settings.warnings)
                                .do_lower_case;

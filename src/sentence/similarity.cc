@@ -57,8 +57,7 @@ std::string_view name_of(SimilarityFunction function) {
   return kFunctions.at(static_cast<std::size_t>(function)).first;
 }
 
-double similarity(std::span<const float> a, std::span<const float> b,
-                  SimilarityFunction function) {
+double similarity(std::span<const float> a, std::span<const float> b, SimilarityFunction function) {
   if (function == SimilarityFunction::cosine) return cosine(a, b);
   if (a.size() != b.size()) throw ArgumentError("vectors of different sizes cannot be compared");
   double sum = 0.0;

@@ -23,9 +23,9 @@ using enum KnownField::Effect;
 
 /// In the order in which sentence-transformers looks for them: the first that states something
 /// counts.
-constexpr std::array kFiles{"sentence_bert_config.json",        "sentence_roberta_config.json",
-                            "sentence_distilbert_config.json",  "sentence_camembert_config.json",
-                            "sentence_albert_config.json",      "sentence_xlm-roberta_config.json",
+constexpr std::array kFiles{"sentence_bert_config.json",       "sentence_roberta_config.json",
+                            "sentence_distilbert_config.json", "sentence_camembert_config.json",
+                            "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
                             "sentence_xlnet_config.json"};
 
 constexpr std::string_view kTokenizerElsewhere =
@@ -58,26 +58,37 @@ constexpr std::array kTransformerFields{
 
 /// What the weights are loaded with.
 constexpr std::array kModelArguments{
-    KnownField{"add_pooling_layer", harmless}, KnownField{"torch_dtype", harmless},
-    KnownField{"dtype", harmless}, KnownField{"attn_implementation", harmless},
-    KnownField{"trust_remote_code", harmless}, KnownField{"low_cpu_mem_usage", harmless},
-    KnownField{"device_map", harmless}, KnownField{"use_safetensors", harmless},
-    KnownField{"token", harmless}, KnownField{"cache_dir", harmless},
-    KnownField{"local_files_only", harmless}, KnownField{"weights_only", harmless},
-    KnownField{"revision", harmless}, KnownField{"unpad_inputs", harmless},
+    KnownField{"add_pooling_layer", harmless},
+    KnownField{"torch_dtype", harmless},
+    KnownField{"dtype", harmless},
+    KnownField{"attn_implementation", harmless},
+    KnownField{"trust_remote_code", harmless},
+    KnownField{"low_cpu_mem_usage", harmless},
+    KnownField{"device_map", harmless},
+    KnownField{"use_safetensors", harmless},
+    KnownField{"token", harmless},
+    KnownField{"cache_dir", harmless},
+    KnownField{"local_files_only", harmless},
+    KnownField{"weights_only", harmless},
+    KnownField{"revision", harmless},
+    KnownField{"unpad_inputs", harmless},
     KnownField{"use_memory_efficient_attention", harmless},
     KnownField{"subfolder", refused, R"(null|"")", "Cloze reads the weights beside config.json"},
     KnownField{"variant", refused, "null", "Cloze reads the weights without a variant"},
     KnownField{"quantization_config", refused, "null", "Cloze reads weights as floats"},
-    KnownField{"provider", harmless}, KnownField{"file_name", harmless},
+    KnownField{"provider", harmless},
+    KnownField{"file_name", harmless},
     KnownField{"export", harmless},
 };
 
 /// What the tokenizer is loaded with.
 constexpr std::array kTokenizerArguments{
-    KnownField{"model_max_length"}, KnownField{"use_fast", harmless},
-    KnownField{"trust_remote_code", harmless}, KnownField{"token", harmless},
-    KnownField{"cache_dir", harmless}, KnownField{"local_files_only", harmless},
+    KnownField{"model_max_length"},
+    KnownField{"use_fast", harmless},
+    KnownField{"trust_remote_code", harmless},
+    KnownField{"token", harmless},
+    KnownField{"cache_dir", harmless},
+    KnownField{"local_files_only", harmless},
     KnownField{"revision", harmless},
     KnownField{"padding_side", refused, R"(null|"right")",
                "Cloze's sequences begin at position 0, as BERT was trained"},
@@ -94,8 +105,8 @@ constexpr std::array kTokenizerArguments{
 /// What config.json is overridden with.
 constexpr std::array kConfigArguments{
     KnownField{"trust_remote_code", harmless}, KnownField{"token", harmless},
-    KnownField{"cache_dir", harmless}, KnownField{"local_files_only", harmless},
-    KnownField{"revision", harmless}, KnownField{"use_cache", harmless},
+    KnownField{"cache_dir", harmless},         KnownField{"local_files_only", harmless},
+    KnownField{"revision", harmless},          KnownField{"use_cache", harmless},
 };
 
 std::optional<std::int64_t> length_field(const Json& object, const char* name,
@@ -138,8 +149,8 @@ void check_modality(const Json& config, TransformerTask task, const std::string&
   if (modalities.empty()) return;
   const auto text = modalities.find("text");
   if (text == modalities.end()) {
-    throw ModelError(fmt::format("{}: \"modality_config\" has no text, which is all that Cloze reads",
-                                 origin));
+    throw ModelError(
+        fmt::format("{}: \"modality_config\" has no text, which is all that Cloze reads", origin));
   }
   require(*text, "method", "forward");
   require(*text, "method_output_name", method_output);

@@ -135,9 +135,9 @@ TEST(SettingsCommands, SimilarityByTheModelsFunction) {
   EXPECT_NEAR(score({"the dogs\ta b c"}), manhattan, 1e-4);
   EXPECT_NEAR(score({"--query", "b c", "--prompt-name", "q", "--text-prompt-name", "d", "dogs"}),
               manhattan, 1e-4);
-  expect_failure(cloze_command({"similarity", "--model", model.path(), "--function", "maxsim",
-                                "a\tb"}),
-                 2, {"maxsim", "euclidean"});
+  expect_failure(
+      cloze_command({"similarity", "--model", model.path(), "--function", "maxsim", "a\tb"}), 2,
+      {"maxsim", "euclidean"});
   expect_failure(
       cloze_command({"similarity", "--model", model.path(), "--text-prompt", "x", "a\tb"}), 2,
       {"--query"});
@@ -161,10 +161,9 @@ TEST(SettingsCommands, FineTuningAndConversionKeepPrompts) {
   const TempDirectory folder;
   const auto pairs = folder.write("pairs.tsv", "the dogs\ta dog\t0.9\na b\tc d\t0.1\n").string();
   const auto trained = (folder / "trained").string(), converted = (folder / "converted").string();
-  const auto finished =
-      cloze_command({"finetune", "--task", "sentence-embedding", "--model", model.path(), "--train",
-                     pairs, "--dev", pairs, "--output", trained, "--epochs", "1", "--batch-size",
-                     "2"});
+  const auto finished = cloze_command({"finetune", "--task", "sentence-embedding", "--model",
+                                       model.path(), "--train", pairs, "--dev", pairs, "--output",
+                                       trained, "--epochs", "1", "--batch-size", "2"});
   ASSERT_EQ(finished.code, 0) << finished.err;
   ASSERT_EQ(cloze_command({"convert", trained, converted}).code, 0);
   for (const auto& directory : {trained, converted}) {

@@ -13,12 +13,12 @@
 namespace cloze {
 namespace {
 
-using testing::error_of;
-using testing::SentenceModel;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
+using testing::error_of;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::SentenceModel;
 
 using Values = std::vector<float>;
 
@@ -78,16 +78,16 @@ TEST(Prompts, TheDefaultOneIsAppliedUnlessTold) {
   EXPECT_THAT(error_of([&] { vector_of(loaded, "a", {.prompt_name = "passage"}); }),
               AllOf(HasSubstr("\"passage\""), HasSubstr("none, query")));
   // A pooling of one's own changes nothing about the text.
-  EXPECT_EQ(vector_of(SentenceTransformer::from_pretrained(model.path(), {.pooling = Pooling::mean}),
-                      "the dogs"),
-            prompted);
+  EXPECT_EQ(
+      vector_of(SentenceTransformer::from_pretrained(model.path(), {.pooling = Pooling::mean}),
+                "the dogs"),
+      prompted);
 }
 
 TEST(Prompts, OfAPairTheyGoBeforeTheFirst) {
   const SentenceModel model;
   const auto loaded = SentenceTransformer::from_pretrained(model.path());
-  const auto prompted =
-      loaded.encode(std::vector<TextPair>{{"dogs", "a b"}}, {.prompt = "the "});
+  const auto prompted = loaded.encode(std::vector<TextPair>{{"dogs", "a b"}}, {.prompt = "the "});
   const auto plain = loaded.encode(std::vector<TextPair>{{"the dogs", "a b"}});
   EXPECT_TRUE(std::ranges::equal(prompted.bytes(), plain.bytes()));
 }
@@ -156,7 +156,8 @@ TEST(SentenceDirectory, ModulesInTheirOrder) {
   Values expected(5);
   for (std::size_t o = 0; o < 5; ++o) {
     double sum = bias.values<float>()[o];
-    for (std::size_t i = 0; i < 24; ++i) sum += double{weight.values<float>()[o * 24 + i]} * unit[i];
+    for (std::size_t i = 0; i < 24; ++i)
+      sum += double{weight.values<float>()[o * 24 + i]} * unit[i];
     expected[o] = static_cast<float>(sum);
   }
   expect_near(vector_of(model, "the dogs ."), normalized(expected));
@@ -181,9 +182,9 @@ TEST(SentenceDirectory, DimensionsAreCutAfterItsOwnNormalizationAndBeforeTheCall
   EXPECT_TRUE(unit.normalizes());
   EXPECT_EQ(SentenceTransformer::from_pretrained(model.path(), {.truncate_dim = 99}).dimension(),
             24);
-  EXPECT_THROW(static_cast<void>(
-                   SentenceTransformer::from_pretrained(model.path(), {.truncate_dim = 0})),
-               ArgumentError);
+  EXPECT_THROW(
+      static_cast<void>(SentenceTransformer::from_pretrained(model.path(), {.truncate_dim = 0})),
+      ArgumentError);
 }
 
 TEST(SentenceDirectory, SimilarityFunction) {
@@ -192,10 +193,9 @@ TEST(SentenceDirectory, SimilarityFunction) {
   const auto loaded = SentenceTransformer::from_pretrained(model.path());
   const auto vectors = loaded.encode(std::vector<std::string>{"a", "the dogs ."});
   const auto expected = similarity_matrix(vectors, vectors, SimilarityFunction::euclidean);
-  EXPECT_TRUE(
-      std::ranges::equal(loaded.similarity(vectors, vectors).bytes(), expected.bytes()));
-  const auto dot = SentenceTransformer::from_pretrained(
-      model.path(), {.similarity_fn = SimilarityFunction::dot});
+  EXPECT_TRUE(std::ranges::equal(loaded.similarity(vectors, vectors).bytes(), expected.bytes()));
+  const auto dot = SentenceTransformer::from_pretrained(model.path(),
+                                                        {.similarity_fn = SimilarityFunction::dot});
   EXPECT_EQ(dot.similarity_fn(), SimilarityFunction::dot);
 }
 
@@ -233,9 +233,8 @@ TEST(SentenceDirectory, LowerCasesTextsOfACasedTokenizer) {
   model.write("sentence_bert_config.json", R"({"do_lower_case": true})");
   EXPECT_EQ(vector_of(model, "THE Dogs"), lower);
   const auto loaded = SentenceTransformer::from_pretrained(model.path());
-  EXPECT_EQ(loaded.tokenizer().encode("[MASK]").ids, Tokenizer::from_pretrained(model.path())
-                                                         .encode("[MASK]")
-                                                         .ids);
+  EXPECT_EQ(loaded.tokenizer().encode("[MASK]").ids,
+            Tokenizer::from_pretrained(model.path()).encode("[MASK]").ids);
 }
 
 TEST(SentenceDirectory, WarnsOfWhatItDoesNotKnow) {
@@ -258,8 +257,8 @@ TEST(SentenceDirectory, WarnsOfACasedVocabularyThatIsLowerCased) {
   auto cased = tokens;
   cased.emplace_back("Berlin");
   const auto warnings = [&](const std::vector<std::string>& vocabulary, bool lowercase) {
-    const auto path = testing::edited_model(
-        folder, "bare_odd", [&](auto& config) { config["vocab_size"] = 61; });
+    const auto path =
+        testing::edited_model(folder, "bare_odd", [&](auto& config) { config["vocab_size"] = 61; });
     std::filesystem::remove(std::filesystem::path(path) / "tokenizer.json");
     Tokenizer::from_vocabulary(vocabulary, {.lowercase = lowercase}).save_pretrained(path);
     const auto found = FeatureExtractionPipeline::from_pretrained(path).warnings();

@@ -158,15 +158,15 @@ TEST(RankingPrompts, GoBeforeTheQuery) {
                           "default_prompt_name": "q"})");
   const auto encoder = CrossEncoder::from_pretrained(path);
   const std::vector<std::string> documents{"a b"};
-  const double prompted = logit(encoder, "the dog", "a b", 0), plain = logit(encoder, "dog", "a b", 0);
+  const double prompted = logit(encoder, "the dog", "a b", 0),
+               plain = logit(encoder, "dog", "a b", 0);
   EXPECT_NE(prompted, plain);
   EXPECT_NEAR(encoder.rank("dog", documents)[0].logit, prompted, 1e-6);
   EXPECT_NEAR(encoder.rank("dog", documents, {.prompt_name = "none"})[0].logit, plain, 1e-6);
   EXPECT_NEAR(encoder.rank("dog", documents, {.prompt = ""})[0].logit, plain, 1e-6);
-  EXPECT_THAT(error_of([&] {
-                static_cast<void>(encoder.rank("dog", documents, {.prompt_name = "x"}));
-              }),
-              HasSubstr("none, q"));
+  EXPECT_THAT(
+      error_of([&] { static_cast<void>(encoder.rank("dog", documents, {.prompt_name = "x"})); }),
+      HasSubstr("none, q"));
 }
 
 TEST(RankingLimit, IsTheDirectorysOwn) {

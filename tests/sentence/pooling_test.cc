@@ -95,9 +95,9 @@ TEST(Similarity, Functions) {
   EXPECT_DOUBLE_EQ(similarity(a, a, SimilarityFunction::cosine), 1);
   for (const auto* name : {"cosine", "dot", "euclidean", "manhattan"}) {
     EXPECT_EQ(name_of(similarity_function_from(name)), name);
-    EXPECT_THROW(static_cast<void>(similarity(a, std::vector<float>{1},
-                                              similarity_function_from(name))),
-                 ArgumentError);
+    EXPECT_THROW(
+        static_cast<void>(similarity(a, std::vector<float>{1}, similarity_function_from(name))),
+        ArgumentError);
   }
   EXPECT_THROW(static_cast<void>(similarity_function_from("maxsim")), ArgumentError);
   const auto vectors = Tensor::from<float>({2, 2}, std::vector<float>{1, -2, 4, 2});

@@ -19,11 +19,11 @@
 namespace cloze {
 namespace {
 
-using testing::SentenceModel;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::SentenceModel;
 
 SentenceSettings settings_of(const SentenceModel& model) {
   return sentence_settings(model.root()).value();
@@ -149,10 +149,10 @@ TEST(SentenceSettingsFiles, UnknownFieldsAreWarnedOfOnce) {
   const SentenceModel model({"1_Pooling", "2_Normalize"});
   model.write("1_Pooling/config.json", R"({"pooling_mode": "mean", "sharpness": 2})");
   model.write("config_sentence_transformers.json", R"({"colour": "red", "shade": 1})");
-  EXPECT_THAT(settings_of(model).warnings,
-              ElementsAre(AllOf(HasSubstr("config_sentence_transformers.json"),
-                                HasSubstr("colour, shade")),
-                          AllOf(HasSubstr("1_Pooling"), HasSubstr("sharpness"))));
+  EXPECT_THAT(
+      settings_of(model).warnings,
+      ElementsAre(AllOf(HasSubstr("config_sentence_transformers.json"), HasSubstr("colour, shade")),
+                  AllOf(HasSubstr("1_Pooling"), HasSubstr("sharpness"))));
 }
 
 TEST(SentenceSettingsFiles, Modules) {

@@ -44,6 +44,7 @@ struct Start {
   Tokenizer tokenizer;
   BertConfig config;
   std::string model_settings{};  ///< FinetuneInputs::model_settings
+  std::string prompt{};          ///< of sentence embedding, the one that the model has by default
   bool resumed = false;          ///< the directory is a checkpoint of this run
 };
 
@@ -53,8 +54,10 @@ Start start_at(const fs::path& root, std::string_view task) {
   Start start{directory, Tokenizer::from_pretrained(directory),
               BertConfig::from_pretrained(directory), kept_model_settings(root, task)};
   // What sentence vectors are made of is read as sentence-transformers reads it.
-  if (task == "sentence-embedding" && text_settings(root).do_lower_case) {
-    start.tokenizer = lower_cased(start.tokenizer);
+  if (task == "sentence-embedding") {
+    const auto settings = text_settings(root);
+    start.prompt = settings.prompts.resolve({}, {});
+    if (settings.do_lower_case) start.tokenizer = lower_cased(start.tokenizer);
   }
   return start;
 }
@@ -99,7 +102,8 @@ struct ChosenTask {
 
 ChosenTask task_of(const Start& start, const FinetuneSettings& settings) {
   const auto make = [&](bool trained) {
-    return make_task(settings.task, start.tokenizer, start.config, settings.data, trained);
+    return make_task(settings.task, start.tokenizer, start.config, settings.data, trained,
+                     start.prompt);
   };
   ChosenTask chosen{make(false)};
   chosen.trained = has_head(start, *chosen.task, settings);
@@ -123,7 +127,7 @@ std::unique_ptr<TaskData> read_dev(const Start& start, const FinetuneSettings& s
   if (!sources.dev) return nullptr;
   auto options = settings.data;
   options.max_samples = settings.max_dev_samples;
-  return make_task(settings.task, start.tokenizer, start.config, options, true)
+  return make_task(settings.task, start.tokenizer, start.config, options, true, start.prompt)
       ->read_eval(*sources.dev);
 }
 
