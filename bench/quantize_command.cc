@@ -48,7 +48,7 @@ struct Run {
 Run encode(const Options& options, const std::vector<TokenizedText>& texts, Pooling pooling,
            const LoadOptions& load_options) {
   const Embedder embedder(BertModel::from_pretrained(options.model.directory(), load_options),
-                          {.pooling = pooling, .batch_tokens = options.model.batch_tokens});
+                          {.poolings = {pooling}, .batch_tokens = options.model.batch_tokens});
   const auto start = Clock::now();
   Run run;
   run.vectors = embedder.embed(texts);

@@ -29,10 +29,12 @@ try:
     from safetensors.torch import save_file
     from sentence_transformers import CrossEncoder, SentenceTransformer
     from transformers import BertConfig, BertForSequenceClassification, BertModel
+    from transformers.utils.logging import disable_progress_bar
 except ImportError as error:
     print(f"skipped: {error}; install sentence-transformers and torch in an environment of your own")
     sys.exit(77)
 logging.disable(logging.WARNING)
+disable_progress_bar()
 
 TEXTS = ["the cat", "The Cat sat", "", "a É é Ü cat", "cat " * 40, "dog 中文 the", "[MASK] SAT"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -52,7 +52,8 @@ TEST(PoolingAfterAPrompt, LeavesItsTokensOut) {
   batch.append(std::vector<std::int32_t>{1, 2, 3});
   const auto hidden = Tensor::from<float>({3, 1}, std::vector<float>{100, 4, 8});
   const auto value = [&](Pooling pooling) {
-    return pool(hidden, batch, pooling, 1).values<float>()[0];
+    const auto pooled = pool(hidden, batch, pooling, 1);
+    return pooled.values<float>()[0];
   };
   EXPECT_FLOAT_EQ(value(Pooling::mean), 6);
   EXPECT_FLOAT_EQ(value(Pooling::cls), 4);
@@ -102,8 +103,8 @@ TEST(Similarity, Functions) {
   EXPECT_THROW(static_cast<void>(similarity_function_from("maxsim")), ArgumentError);
   const auto vectors = Tensor::from<float>({2, 2}, std::vector<float>{1, -2, 4, 2});
   EXPECT_THAT(pair_similarities(vectors, SimilarityFunction::manhattan), ElementsAre(-7));
-  EXPECT_THAT(similarity_matrix(vectors, vectors, SimilarityFunction::dot).values<float>(),
-              ElementsAre(5, 0, 0, 20));
+  const auto matrix = similarity_matrix(vectors, vectors, SimilarityFunction::dot);
+  EXPECT_THAT(matrix.values<float>(), ElementsAre(5, 0, 0, 20));
   EXPECT_EQ(semantic_search(vectors, vectors, 1, SimilarityFunction::euclidean)[1][0].index, 1U);
 }
 
