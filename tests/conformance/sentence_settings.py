@@ -53,7 +53,7 @@ def make_models(folder):
     """A BertModel and a cross-encoder, without a tokenizer."""
     torch.manual_seed(1)
     sizes = dict(vocab_size=len(VOCABULARY), hidden_size=HIDDEN, num_hidden_layers=2, num_attention_heads=2,
-                 intermediate_size=32, max_position_embeddings=POSITIONS, initializer_range=0.6)
+                 intermediate_size=32, max_position_embeddings=POSITIONS, initializer_range=0.2)
     BertModel(BertConfig(**sizes)).save_pretrained(folder / "encoder")
     cross = BertForSequenceClassification(BertConfig(**sizes, num_labels=1))
     with torch.no_grad():
