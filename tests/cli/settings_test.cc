@@ -173,6 +173,23 @@ TEST(SettingsCommands, FineTuningAndConversionKeepPrompts) {
   }
 }
 
+TEST(SettingsCommands, EvaluateTakesTheDefaultPromptAndRefusesOtherVectors) {
+  const SentenceModel model;
+  const TempDirectory folder;
+  const auto evaluate = [&](const char* rows) {
+    return cloze_command({"evaluate", "--model", model.path(), "--task", "sentence-embedding",
+                          "--data", folder.write("pairs.tsv", rows).string()});
+  };
+  const auto prompted =
+      evaluate("a dog the\ta dog dogs\t0.9\na dog a\ta dog b c\t0.2\na dog c\ta dog dogs .\t0.5\n");
+  expect_success(prompted);
+  model.write("config_sentence_transformers.json",
+              R"({"prompts": {"query": "a dog "}, "default_prompt_name": "query"})");
+  EXPECT_EQ(evaluate("the\tdogs\t0.9\na\tb c\t0.2\nc\tdogs .\t0.5\n").out, prompted.out);
+  model.write("1_Pooling/config.json", R"({"pooling_mode": "cls"})");
+  expect_failure(evaluate("the\tdogs\t0.9\na\tb c\t0.2\n"), 1, {"another pooling"});
+}
+
 TEST(SettingsCommands, InfoTellsWhatIsHonoured) {
   const SentenceModel model({"1_Pooling", "2_Normalize"});
   model.write("config_sentence_transformers.json",
