@@ -48,7 +48,7 @@ struct Run {
 Run encode(const Options& options, const std::vector<TokenizedText>& texts, Pooling pooling,
            const LoadOptions& load_options) {
   const Embedder embedder(BertModel::from_pretrained(options.model.directory(), load_options),
-                          {.pooling = pooling, .batch_tokens = options.model.batch_tokens});
+                          {.poolings = {pooling}, .batch_tokens = options.model.batch_tokens});
   const auto start = Clock::now();
   Run run;
   run.vectors = embedder.embed(texts);
@@ -110,7 +110,10 @@ void run_bench_quantize(Arguments arguments) {
     pooling = as_usage([&] { return pooling_from(options.pooling); });
     if (pooling == Pooling::none) throw UsageError("a comparison needs a pooling, not none");
   } else if (const auto settings = sentence_settings(directory)) {
-    pooling = settings->pooling;
+    if (settings->poolings.size() > 1) {
+      throw UsageError("this model has several poolings side by side: compare one with --pooling");
+    }
+    pooling = settings->poolings.front();
     if (options.text.max_length == 0) most = settings->max_seq_length.value_or(most);
   }
   const auto tokenizer = Tokenizer::from_pretrained(directory);

@@ -29,6 +29,7 @@
 #include "cloze/pretrain.h"                  // IWYU pragma: export
 #include "cloze/profile.h"                   // IWYU pragma: export
 #include "cloze/progress.h"                  // IWYU pragma: export
+#include "cloze/prompts.h"                   // IWYU pragma: export
 #include "cloze/quantization.h"              // IWYU pragma: export
 #include "cloze/question_answering.h"        // IWYU pragma: export
 #include "cloze/sentence_settings.h"         // IWYU pragma: export

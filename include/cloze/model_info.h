@@ -29,6 +29,15 @@ struct TokenizerInfo {
   std::int64_t vocab_size = 0;
   bool do_lower_case = false;
   std::int64_t model_max_length = 0;  ///< 0 when not stated
+  std::string tokenizer_class;        ///< as its files name it; empty when they do not
+  std::string switches_file;          ///< which says whether case and accents are kept
+};
+
+/// A setting that Cloze honours.
+struct ModelSetting {
+  std::string name;   ///< "pooling", "limit", "prompt query", "activation", ...
+  std::string value;  ///< in words: "mean", "256 tokens"
+  std::string file;   ///< which states it, relative to the directory; empty for a default
 };
 
 /// What `model_info` found.
@@ -42,6 +51,10 @@ struct ModelInfo {
   std::vector<HeadInfo> heads;
   TokenizerInfo tokenizer;
   std::string sentence_pooling;  ///< sentence-transformers' settings; empty without them
+  /// What is done to texts, vectors and scores beyond the model itself, in the order in which it is
+  /// done; empty for a plain encoder.
+  std::vector<ModelSetting> settings;
+  std::vector<std::string> warnings;  ///< what is stated and ignored, or probably wrong
 };
 
 /// Describes the model in a directory or of a name (see hub.h; `progress` is told of a download).

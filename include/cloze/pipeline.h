@@ -25,6 +25,7 @@
 #include <ranges>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cloze/bert.h"
 #include "cloze/config.h"
@@ -119,6 +120,9 @@ class Pipeline {
   [[nodiscard]] std::int64_t batch_tokens() const { return state_->batch_tokens; }
   /// Tokens that the model reads at most, special ones included.
   [[nodiscard]] std::int64_t max_length() const { return config().max_position_embeddings; }
+  /// What the model's files state that Cloze does not know, and what is probably not as it should
+  /// be, in words for people. Empty for a model that was not loaded from files.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
  protected:
   /// Throws ModelError when the tokenizer has more tokens than the model embeds, ArgumentError for
@@ -130,6 +134,11 @@ class Pipeline {
   /// `from_pretrained` do.
   Pipeline(const std::filesystem::path& directory_or_name, const PipelineOptions& options);
 
+  /// Adds to warnings().
+  void warn(const std::vector<std::string>& warnings) {
+    warnings_.insert(warnings_.end(), warnings.begin(), warnings.end());
+  }
+
  private:
   struct State {
     Model model;
@@ -137,6 +146,7 @@ class Pipeline {
     std::int64_t batch_tokens = 0;
   };
   std::shared_ptr<const State> state_;
+  std::vector<std::string> warnings_;
 };
 
 extern template class Pipeline<BertModel>;

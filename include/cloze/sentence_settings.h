@@ -1,5 +1,6 @@
 /// \file
-/// What a sentence-transformers directory says about the way from token vectors to a sentence's.
+/// What a sentence-transformers directory says about the way from a text to its vector: every field
+/// that sentence-transformers 2 to 6 write is honoured, changes nothing, or is refused by its name.
 #pragma once
 
 #include <cstdint>
@@ -9,24 +10,47 @@
 #include <vector>
 
 #include "cloze/pooling.h"
+#include "cloze/prompts.h"
+#include "cloze/similarity.h"
 
 #pragma GCC visibility push(default)
 namespace cloze {
 
-/// What a sentence-transformers directory says about pooling and what follows it.
-struct SentenceSettings {
-  Pooling pooling = Pooling::mean;
-  bool normalize = false;  ///< at the end
-  /// Directories of the Dense modules between pooling and the end, in their order.
-  std::vector<std::filesystem::path> dense;
-  /// Tokens that the model was trained to read; absent when the directory does not say.
-  std::optional<std::int64_t> max_seq_length;
+/// A module after the pooling.
+struct SentenceStep {
+  enum class Kind : std::uint8_t {
+    dense,      ///< a linear layer
+    normalize,  ///< vectors are scaled to length 1
+  };
+  Kind kind = Kind::normalize;
+  std::filesystem::path directory{};  ///< of the Dense module
 };
 
-/// Reads `modules.json`, the pooling module's `config.json` and `sentence_bert_config.json`.
-/// Nothing if there is no `modules.json`. Throws FormatError for what cannot be read, and
-/// ModelError for modules and poolings that Cloze does not have (several poolings side by side, for
-/// one).
+/// What such a directory says.
+struct SentenceSettings {
+  std::vector<Pooling> poolings{Pooling::mean};  ///< side by side, in their order
+  bool include_prompt = true;                    ///< false: the prompt's tokens are not pooled
+  std::vector<SentenceStep> steps{};  ///< between the pooling and the end, in their order
+  /// Tokens of a text at most; absent where the directory leaves it to the tokenizer
+  /// (`model_max_length`) and to what the model reads.
+  std::optional<std::int64_t> max_seq_length{};
+  std::string transformer_file{};  ///< which says so: "sentence_bert_config.json"; empty: none
+  bool do_lower_case = false;      ///< texts are lower-cased before all else
+  Prompts prompts{};
+  SimilarityFunction similarity_fn = SimilarityFunction::cosine;
+  std::optional<std::int64_t> truncate_dim{};  ///< first columns of a vector that are kept
+  std::vector<std::string> warnings{};         ///< what is stated and means nothing to Cloze
+
+  [[nodiscard]] bool normalizes() const {  ///< whether vectors have length 1 at the end
+    return !steps.empty() && steps.back().kind == SentenceStep::Kind::normalize;
+  }
+};
+
+/// Reads `modules.json`, the modules' own settings, `sentence_bert_config.json` (or its names for
+/// other models) and `config_sentence_transformers.json`. Nothing if there is no `modules.json`.
+/// Throws FormatError for what cannot be read, and ModelError for what Cloze does not have: other
+/// modules, a directory without a Pooling (it makes vectors of tokens alone), a model of another
+/// kind (CrossEncoder, SparseEncoder, ...), and any setting that it cannot honour.
 [[nodiscard]] std::optional<SentenceSettings> sentence_settings(
     const std::filesystem::path& directory);
 

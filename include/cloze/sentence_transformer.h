@@ -1,12 +1,14 @@
 /// \file
-/// Sentence vectors, as sentence-transformers' `SentenceTransformer` makes them: pooling, dense
-/// layers, normalization and the maximal length are what the model's directory says (modules.json),
-/// and can be overridden. A directory that says nothing gets the mean over the tokens.
+/// Sentence vectors, as sentence-transformers' `SentenceTransformer` makes them: prompts, poolings,
+/// dense layers, normalization, dimensions and the maximal length are what the model's directory
+/// says (sentence_settings.h), and can be overridden. A directory that says nothing gets the mean
+/// over the tokens.
 ///
 ///     const auto model = cloze::SentenceTransformer::from_pretrained("all-MiniLM-L6-v2");
 ///     const std::vector<std::string> texts{"a happy dog", "a puppy plays", "taxes are due"};
 ///     const auto vectors = model.encode(texts);                        // [3, 384]
 ///     const auto scores = model.similarity(vectors, vectors);         // [3, 3], cosines
+///     const auto query = model.encode(queries, {.prompt_name = "query"});
 #pragma once
 
 #include <cstdint>
@@ -18,6 +20,8 @@
 
 #include "cloze/pipeline.h"
 #include "cloze/pooling.h"
+#include "cloze/prompts.h"
+#include "cloze/similarity.h"
 #include "cloze/tensor.h"
 
 #pragma GCC visibility push(default)
@@ -29,8 +33,13 @@ struct SentenceTransformerOptions {
   /// Instead of what the directory says, its dense layers, normalization and maximal length
   /// included.
   std::optional<Pooling> pooling{};
-  /// Instead of what the directory says: whether every vector is scaled to length 1.
+  /// Instead of what the directory says: whether every vector is scaled to length 1, after
+  /// `truncate_dim`. `false` leaves out its Normalize modules at the end.
   std::optional<bool> normalize{};
+  /// Instead of what the directory says: the first columns of a vector that are kept. As in
+  /// sentence-transformers they are cut after the directory's own normalization.
+  std::optional<std::int64_t> truncate_dim{};
+  std::optional<SimilarityFunction> similarity_fn{};  ///< instead of the directory's
   /// Which hidden states are pooled, as transformers counts them (-1: the last); several are
   /// concatenated.
   std::vector<std::int64_t> layers{-1};
@@ -43,14 +52,18 @@ struct SentenceEncodeOptions {
   /// length, as sentence-transformers does.
   std::optional<bool> truncate{};
   TextName name{};  ///< of a text in messages; empty: "text 3", counted from 1
+  /// What goes before each text (of a pair: before the first), here or by its name among
+  /// `prompts()`. Absent: the directory's default prompt, if it has one.
+  std::optional<std::string> prompt{};
+  std::optional<std::string> prompt_name{};
 };
 
 /// Texts to one vector each; immutable, and safe to share between threads.
 class SentenceTransformer {
  public:
   /// Loads a sentence-transformers directory or any BERT, or a model by its name (see find_model).
-  /// Throws as the model's `from_pretrained`; ModelError for a pooling or module that Cloze does
-  /// not have; ArgumentError for layers that the model does not have and for Pooling::none.
+  /// Throws as the model's `from_pretrained` and sentence_settings; ArgumentError for layers that
+  /// the model does not have, for Pooling::none and a `truncate_dim` under 1.
   [[nodiscard]] static SentenceTransformer from_pretrained(
       const std::filesystem::path& directory_or_name,
       const SentenceTransformerOptions& options = {});
@@ -59,20 +72,28 @@ class SentenceTransformer {
   SentenceTransformer(BertModel model, Tokenizer tokenizer,
                       const SentenceTransformerOptions& options = {});
 
-  /// A vector for each text or pair: f32 [texts, dimension()]. Throws TextTooLong, ArgumentError
-  /// for a limit over what the model reads, Cancelled.
+  /// A vector for each text or pair: f32 [texts, dimension()]. Throws TextTooLong; ArgumentError
+  /// for a limit over what the model reads, an unknown prompt (saying which there are) and one that
+  /// leaves no room for a text; Cancelled.
   [[nodiscard]] Tensor encode(const Texts& texts, const SentenceEncodeOptions& options = {},
                               const ProgressCallback& progress = {}) const;
 
-  /// The cosine of every row of `a` with every row of `b`: f32 [rows of a, rows of b].
+  /// The similarity of every row of `a` to every row of `b`, by similarity_fn(): f32 [rows of a,
+  /// rows of b].
   [[nodiscard]] Tensor similarity(const Tensor& a, const Tensor& b) const;
 
   /// Columns of every vector.
   [[nodiscard]] std::int64_t dimension() const;
-  /// Tokens of a text, special ones included: what the directory states, else what the model reads.
+  /// Tokens of a text, special ones included: what the directory states (max_seq_length), else what
+  /// tokenizer (model_max_length) and model read, whichever is less.
   [[nodiscard]] std::int64_t max_length() const;
-  [[nodiscard]] Pooling pooling() const;
-  [[nodiscard]] bool normalizes() const;
+  [[nodiscard]] Pooling pooling() const;  ///< the first of poolings()
+  [[nodiscard]] const std::vector<Pooling>& poolings() const;
+  [[nodiscard]] bool normalizes() const;  ///< whether vectors have length 1
+  [[nodiscard]] const Prompts& prompts() const;
+  [[nodiscard]] SimilarityFunction similarity_fn() const;
+  /// What its files state that Cloze does not know, and what is probably not as it should be.
+  [[nodiscard]] const std::vector<std::string>& warnings() const;
   [[nodiscard]] const Tokenizer& tokenizer() const;
   [[nodiscard]] const BertConfig& config() const;
 

@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "checkpoint/config_fields.h"
 #include "checkpoint/find_weights.h"
 #include "checkpoint/read_config.h"
 #include "cloze/error.h"
@@ -119,6 +120,7 @@ class Fields {
   }
 
   [[nodiscard]] std::string rest() const { return object_.dump(); }
+  [[nodiscard]] const json& object() const { return object_; }
   [[nodiscard]] const std::string& origin() const { return *origin_; }
 
  private:
@@ -380,6 +382,7 @@ BertConfig BertConfig::from_json(std::string_view json, const std::string& origi
   BertConfig config;
   config.model_type = take_model_type(fields);
   check_variant(fields);
+  internal::refuse_config_fields(fields.object(), origin);
   fields.take("vocab_size", config.vocab_size);
   fields.take("hidden_size", config.hidden_size);
   fields.take("num_hidden_layers", config.num_hidden_layers);

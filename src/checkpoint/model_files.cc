@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 11> kModelFiles{"config.json",
+constexpr std::array<std::string_view, 10> kModelFiles{"config.json",
                                                        "bert_config.json",
                                                        "vocab.txt",
                                                        "tokenizer.json",
@@ -22,13 +22,13 @@ constexpr std::array<std::string_view, 11> kModelFiles{"config.json",
                                                        "special_tokens_map.json",
                                                        "added_tokens.json",
                                                        "modules.json",
-                                                       "sentence_bert_config.json",
                                                        "pytorch_model.bin",
                                                        "config_sentence_transformers.json"};
 
 bool is_model_file(const std::string& name) {
   if (is_saved_weights(name)) return true;
   if (std::find(kModelFiles.begin(), kModelFiles.end(), name) != kModelFiles.end()) return true;
+  if (name.starts_with("sentence_") && name.ends_with("_config.json")) return true;
   const auto begins = [&](std::string_view text) { return name.starts_with(text); };
   return begins("pytorch_model") || name == "checkpoint" || name.find(".ckpt") != std::string::npos;
 }

@@ -93,6 +93,7 @@ void run_embed_map(Arguments arguments) {
   const auto& items = labelled.first;
   const auto& points = labelled.second;
   const auto model = SentenceTransformer::from_pretrained(model_options.root(), sentence);
+  tell_warnings(model.warnings());
   const auto vectors = suggesting_truncate([&] {
     const auto place = [&](std::size_t i) { return reader.place(items[i].number); };
     return model.encode(items, {.truncate = truncate, .name = place}, terminal_progress());

@@ -21,14 +21,16 @@ namespace {
 constexpr std::int64_t most_layers = 1000;
 
 constexpr const char* examples = R"(
-Without --pooling a sentence-transformers directory is followed in all it says (pooling, normalizing,
-longest text); any other model gives the vectors of all tokens, last_hidden_state.
+Without --pooling a sentence-transformers directory is followed in all it says (prompts, pooling, layers,
+normalizing, dimensions, longest text); any other model gives the vectors of all tokens, last_hidden_state.
+With --pooling, of what it says prompts and lower-casing remain; with none, nothing.
 
 An .npy file holds [texts, hidden], or with --pooling none the tokens of all texts one after another
 [tokens, hidden]; a .safetensors file then also tells where each text begins (cu_seqlens).
 
 Examples:
   cloze encode --model all-MiniLM-L6-v2 "Hello, my dog is cute"
+  cloze encode --model mxbai-embed-large-v1 --prompt-name query --dimensions 512 "who wrote Frankenstein"
   cloze encode --model all-MiniLM-L6-v2 --pooling none --json "Hello, my dog is cute"
   cloze encode --model all-MiniLM-L6-v2 --truncate --input lines.txt --output vectors.npy
   cloze encode --model ./bert --pooling mean --layers=-1,-2,-3,-4 --normalize -i lines.txt -o v.safetensors
@@ -37,6 +39,8 @@ Examples:
 struct Options {
   bool normalize = false;
   std::vector<std::int64_t> layers{-1};
+  std::int64_t dimensions = 0;
+  PromptOptions prompt;
   std::string output;
 };
 
@@ -77,8 +81,10 @@ void encode_texts(const TextCommand& command, const Options& options,
   SentenceTransformerOptions sentence{
       .pipeline = command.model.pipeline_options(), .pooling = pooling, .layers = options.layers};
   if (options.normalize) sentence.normalize = true;
+  if (options.dimensions > 0) sentence.truncate_dim = options.dimensions;
   const auto root = command.model.root();
   const auto model = as_usage([&] { return SentenceTransformer::from_pretrained(root, sentence); });
+  tell_warnings(model.warnings());
   const auto limits = command.text.limits(model.config().max_position_embeddings);
   const auto sink = encode_sink({.pooled = true,
                                  .columns = model.dimension(),
@@ -86,7 +92,10 @@ void encode_texts(const TextCommand& command, const Options& options,
                                  .tokenizer = model.tokenizer()},
                                 options.output, command.json);
   for_each_piece(reader, piece_options(command, options, limits, 16), [&](const Piece& piece) {
-    const auto vectors = model.encode(piece.items, sentence_limits(piece.limits), piece.progress);
+    const auto vectors = as_usage([&] {
+      return model.encode(piece.items, sentence_options(piece.limits, options.prompt),
+                          piece.progress);
+    });
     const auto columns = static_cast<std::size_t>(vectors.dim(1));
     for (std::size_t i = 0; i < piece.items.size(); ++i) {
       sink->put({piece.items[i], {}, vectors.values<float>().subspan(i * columns, columns)});
@@ -117,6 +126,9 @@ void run_encode(Arguments arguments) {
              -most_layers, most_layers)
       ->type_name("I,...")
       ->default_str("-1");
+  options.prompt.add(app, "--prompt", "each text");
+  add_count(app, "--dimensions", options.dimensions,
+            "keep the first N values of a text's vector (Matryoshka models)", 1, 1 << 20);
   app.add_option("--output,-o", options.output, "write to FILE: .npy, .safetensors or .jsonl")
       ->type_name("FILE");
   if (!command.parse(examples, arguments)) return;
@@ -129,6 +141,12 @@ void run_encode(Arguments arguments) {
   if (!pooling_name.empty()) pooling = as_usage([&] { return pooling_from(pooling_name); });
   const bool of_tokens =
       pooling ? *pooling == Pooling::none : !sentence_settings(command.model.root()).has_value();
+  if (of_tokens && (options.prompt.prompt || options.prompt.prompt_name)) {
+    throw UsageError("a prompt goes with a vector for each text: choose a pooling other than none");
+  }
+  if (of_tokens && options.dimensions > 0) {
+    throw UsageError("--dimensions goes with a vector for each text: choose a pooling");
+  }
   if (of_tokens) {
     encode_tokens(command, options, reader);
   } else {

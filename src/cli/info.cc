@@ -1,6 +1,8 @@
 /// \file
 /// cloze info: what a model directory holds.
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -30,11 +32,14 @@ std::string dtypes(const ModelInfo& info) {
 
 std::string tokenizer(const TokenizerInfo& info) {
   if (!info.problem.empty()) return "none: " + info.problem;
-  return fmt::format("{}, {} tokens, {}{}", info.file, grouped(info.vocab_size),
-                     info.do_lower_case ? "uncased" : "cased",
-                     info.model_max_length == 0
-                         ? ""
-                         : fmt::format(", at most {} tokens a text", info.model_max_length));
+  auto text = fmt::format("{}, {} tokens, {}", info.file, grouped(info.vocab_size),
+                          info.do_lower_case ? "uncased" : "cased");
+  if (!info.switches_file.empty()) text += fmt::format(" by {}", info.switches_file);
+  if (!info.tokenizer_class.empty()) text += fmt::format(", {}", info.tokenizer_class);
+  if (info.model_max_length > 0) {
+    text += fmt::format(", at most {} tokens a text", info.model_max_length);
+  }
+  return text;
 }
 
 std::string heads(const ModelInfo& info) {
@@ -55,7 +60,7 @@ std::string readable(const ModelInfo& info) {
   const auto& config = info.config;
   std::string text;
   const auto line = [&](std::string_view name, const std::string& value) {
-    text += fmt::format("{:<14}{}\n", name, printable(value));
+    text += fmt::format("{:<14}{}\n", printable(name) + ' ', printable(value));
   };
   line("model", info.directory.string());
   line("architecture", fmt::format("{} ({})", architecture(config), config.model_type));
@@ -72,6 +77,11 @@ std::string readable(const ModelInfo& info) {
   line("heads", heads(info));
   line("tokenizer", tokenizer(info.tokenizer));
   if (!info.sentence_pooling.empty()) line("sentences", info.sentence_pooling);
+  for (const auto& setting : info.settings) {
+    line(setting.name, setting.file.empty() ? setting.value + " (default)"
+                                            : fmt::format("{} ({})", setting.value, setting.file));
+  }
+  for (const auto& warning : info.warnings) line("warning", warning);
   return text;
 }
 
@@ -108,6 +118,10 @@ std::string json(const ModelInfo& info) {
     tokens["file"] = info.tokenizer.file;
     tokens["vocab_size"] = info.tokenizer.vocab_size;
     tokens["do_lower_case"] = info.tokenizer.do_lower_case;
+    if (!info.tokenizer.tokenizer_class.empty()) {
+      tokens["tokenizer_class"] = info.tokenizer.tokenizer_class;
+    }
+    if (!info.tokenizer.switches_file.empty()) tokens["decided_by"] = info.tokenizer.switches_file;
     if (info.tokenizer.model_max_length > 0) {
       tokens["model_max_length"] = info.tokenizer.model_max_length;
     }
@@ -115,6 +129,14 @@ std::string json(const ModelInfo& info) {
     found["tokenizer"] = nullptr;
   }
   if (!info.sentence_pooling.empty()) found["sentence_pooling"] = info.sentence_pooling;
+  Json settings = Json::array();
+  for (const auto& setting : info.settings) {
+    settings.push_back({{"name", setting.name},
+                        {"value", setting.value},
+                        {"from", setting.file.empty() ? Json() : Json(setting.file)}});
+  }
+  found["settings"] = std::move(settings);
+  found["warnings"] = info.warnings;
   return json_text(found);
 }
 

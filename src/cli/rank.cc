@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -19,8 +20,10 @@ namespace cloze::cli {
 namespace {
 
 constexpr const char* examples = R"(
-A cross-encoder reads query and candidate together; its score is the probability that they belong together.
-With --top-k memory does not grow with the candidates. JSON: {"rank","index","score","text"}, best first.
+A cross-encoder reads query and candidate together. Candidates are ranked by its logit; the score is what the
+model's activation makes of that: the probability that the two belong together (Sigmoid), or the logit itself
+(Identity), as its directory says (cloze info). With --top-k memory does not grow with the candidates.
+JSON: {"rank","index","score","logit","text"}, best first.
 
 Examples:
   cloze rank --model ./responses --query "Where is my parcel?" "It left on Monday." "We open at nine."
@@ -31,19 +34,27 @@ Examples:
 
 void run_rank(Arguments arguments) {
   TextCommand command("Ranks candidates (responses, passages) for a query.", "cloze rank");
-  std::string query;
+  std::string query, activation;
   std::int64_t top_k = 0;
+  PromptOptions prompt;
   command.text.add_texts(command.app, "the candidates");
   command.app.add_option("--query,-q", query, "what they are ranked for")
       ->type_name("TEXT")
       ->required();
   add_count(command.app, "--top-k,-k", top_k, "show the best N only", 1, std::int64_t{1} << 40);
+  prompt.add(command.app, "--prompt", "the query");
+  command.app.add_option("--activation", activation, "identity or sigmoid (default: the model's)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"identity", "sigmoid"}));
   command.text.add_limit(command.app);
   if (!command.parse(examples, arguments)) return;
   command.text.single = true;
   auto reader = command.text.reader();
   const auto encoder = command.load<CrossEncoder>();
-  const auto limits = command.text.limits(encoder.max_length());
+  const auto limits = command.text.limits(encoder.config().max_position_embeddings);
+  const auto function = activation == "identity"  ? ScoreFunction::none
+                        : activation == "sigmoid" ? ScoreFunction::sigmoid
+                                                  : ScoreFunction::automatic;
 
   TopList best(top_k > 0 ? static_cast<std::size_t>(top_k)
                          : std::numeric_limits<std::size_t>::max());
@@ -53,20 +64,24 @@ void run_rank(Arguments arguments) {
                    std::vector<TextPair> pairs;
                    pairs.reserve(piece.items.size());
                    for (const auto& item : piece.items) pairs.push_back({query, item.text});
-                   const auto scores =
-                       encoder.predict(pairs, {.limits = piece.limits}, piece.progress);
-                   for (std::size_t i = 0; i < scores.size(); ++i) {
-                     best.add(scores[i], index++, piece.items[i].text);
+                   CrossEncoderOptions options{.limits = piece.limits};
+                   prompt.apply_to(options);
+                   const auto logits =
+                       as_usage([&] { return encoder.logits(pairs, options, piece.progress); });
+                   for (std::size_t i = 0; i < logits.size(); ++i) {
+                     best.add(logits[i], index++, piece.items[i].text);
                    }
                  });
   auto out = Output::standard_output();
   std::int64_t place = 0;
-  for (const auto& candidate : best.sorted()) {
+  for (auto& candidate : best.sorted()) {
     ++place;
     std::string line;
+    const auto logit = std::exchange(candidate.score, encoder.score(candidate.score, function));
     if (command.json) {
       append_object(line, "rank", place, "index", candidate.index, "score",
-                    static_cast<float>(candidate.score), "text", candidate.text);
+                    static_cast<float>(candidate.score), "logit", static_cast<float>(logit), "text",
+                    candidate.text);
       out.write(line + '\n');
     } else {
       out.write(ranked_row(place, candidate));

@@ -7,6 +7,25 @@
 
 namespace cloze::cli {
 
+void tell_warnings(const std::vector<std::string>& warnings) {
+  for (const auto& warning : warnings) fmt::print(stderr, "warning: {}\n", printable(warning));
+}
+
+void PromptOptions::add(CLI::App& app, const std::string& option, const std::string& what) {
+  const auto set = [](std::optional<std::string>& target) {
+    return [&target](const std::string& value) { target = value; };
+  };
+  auto* text = app.add_option_function<std::string>(
+      option, set(prompt), fmt::format("text to put before {}; \"\" for none", what));
+  text->type_name("TEXT");
+  app.add_option_function<std::string>(
+         option + "-name", set(prompt_name),
+         fmt::format("the model's prompt of this name before {} (default: the model's own default)",
+                     what))
+      ->type_name("NAME")
+      ->excludes(text);
+}
+
 bool TextCommand::parse(const char* examples, Arguments arguments) {
   app.add_flag("--json", json, "a JSON object a line");
   model.add_computation(app);
@@ -44,9 +63,10 @@ void print_pieces(TextReader& reader, PieceOptions options,
   out.finish();
 }
 
-SentenceEncodeOptions sentence_limits(const TextLimits& limits) {
+SentenceEncodeOptions sentence_options(const TextLimits& limits, const PromptOptions& prompt) {
   SentenceEncodeOptions options{.max_length = limits.max_length, .name = limits.name};
   if (limits.truncate) options.truncate = true;
+  prompt.apply_to(options);
   return options;
 }
 

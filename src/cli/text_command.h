@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,23 @@
 #include "cloze/top_list.h"
 
 namespace cloze::cli {
+
+/// Prints what a model warns of, on standard error.
+void tell_warnings(const std::vector<std::string>& warnings);
+
+/// --prompt and --prompt-name, or the same with other names.
+struct PromptOptions {
+  std::optional<std::string> prompt, prompt_name;
+
+  /// `option` is "--prompt"; `what` they go before.
+  void add(CLI::App& app, const std::string& option, const std::string& what);
+
+  template <class EncodeOptions>
+  void apply_to(EncodeOptions& options) const {
+    options.prompt = prompt;
+    options.prompt_name = prompt_name;
+  }
+};
 
 struct TextCommand {
   CLI::App app;
@@ -41,7 +59,9 @@ struct TextCommand {
   [[nodiscard]] P load() const {
     const auto options = model.pipeline_options();
     try {
-      return P::from_pretrained(model.root(), options);
+      auto pipeline = P::from_pretrained(model.root(), options);
+      tell_warnings(pipeline.warnings());
+      return pipeline;
     } catch (const WrongPipeline& error) {
       throw ModelError(fmt::format("{} (cloze {})", error.what(), command_for(error.pipeline())));
     }
@@ -89,8 +109,9 @@ auto suggesting_truncate(const Body& body) {
 }
 
 /// The limits of a piece for SentenceTransformer, which cuts texts by itself where the model's
-/// directory says so.
-[[nodiscard]] SentenceEncodeOptions sentence_limits(const TextLimits& limits);
+/// directory says so, and the prompt.
+[[nodiscard]] SentenceEncodeOptions sentence_options(const TextLimits& limits,
+                                                     const PromptOptions& prompt);
 
 /// A text and its labels with their scores, for people.
 [[nodiscard]] std::string label_lines(const std::string& text,

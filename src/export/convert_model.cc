@@ -22,6 +22,8 @@
 #include "export/convert_gguf.h"
 #include "export/destination.h"
 #include "export/heads.h"
+#include "sentence/model_settings.h"
+#include "sentence/ranking_settings.h"
 
 namespace cloze {
 namespace {
@@ -50,18 +52,33 @@ bool write_tokenizer(const fs::path& source, const BertConfig& config, bool dist
   return true;
 }
 
+/// What a directory with modules.json says; of a CrossEncoder, which has no more than a transformer,
+/// its file of settings alone.
+SentenceSettings modules_settings(const fs::path& source) {
+  std::vector<std::string> warnings;
+  if (read_model_settings(source, warnings).model_type != "CrossEncoder") {
+    return sentence_settings(source).value();
+  }
+  SentenceSettings settings;
+  settings.transformer_file =
+      ranking_settings(source, BertConfig::from_pretrained(transformer_directory(source)))
+          .transformer_file;
+  return settings;
+}
+
 /// sentence-transformers' settings, with the transformer at the top; a Dense module's weights as
 /// safetensors.
 void write_modules(const fs::path& source, const fs::path& transformer, const fs::path& directory) {
-  if (!files::exists(source / "modules.json")) return;
-  const auto settings = sentence_settings(source);  // refuses what is none
-  auto modules =
-      parse_json(files::read_text(source / "modules.json"), (source / "modules.json").string());
   const auto copy = [](const fs::path& from, const fs::path& to) {
     if (!files::exists(from)) return;
     make_directory(to.parent_path());
     files::copy(from, to);
   };
+  copy(source / kModelSettingsFile, directory / kModelSettingsFile);
+  if (!files::exists(source / "modules.json")) return;
+  const auto settings = modules_settings(source);  // refuses what is none
+  auto modules =
+      parse_json(files::read_text(source / "modules.json"), (source / "modules.json").string());
   for (auto& module : modules) {
     const auto path = module.value("path", "");
     if (source / path == transformer ||
@@ -71,16 +88,17 @@ void write_modules(const fs::path& source, const fs::path& transformer, const fs
     }
     if (!path.empty()) copy(source / path / "config.json", directory / path / "config.json");
   }
-  for (const auto& dense : settings->dense) {
+  for (const auto& step : settings.steps) {
+    if (step.kind != SentenceStep::Kind::dense) continue;
     TensorMap tensors;
-    const auto weights = Checkpoint::open(dense);
+    const auto weights = Checkpoint::open(step.directory);
     for (const auto& name : weights.names()) tensors.emplace(name, weights.tensor(name));
     // By the names alone: links, as the Hub's cache has them, would lead outside of the directory.
-    save_checkpoint(directory / dense.lexically_relative(source), tensors);
+    save_checkpoint(directory / step.directory.lexically_relative(source), tensors);
   }
-  copy(transformer / "sentence_bert_config.json", directory / "sentence_bert_config.json");
-  copy(source / "config_sentence_transformers.json",
-       directory / "config_sentence_transformers.json");
+  if (const auto& file = settings.transformer_file; !file.empty()) {
+    copy(transformer / file, directory / file);
+  }
   files::write_text(directory / "modules.json", modules.dump(2) + "\n");
 }
 

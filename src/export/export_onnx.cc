@@ -112,6 +112,13 @@ void sentences(const Building& model) {
         "gives the vectors of its tokens",
         model.directory.string(), internal::heads::encoder.pipeline));
   }
+  if (!settings->include_prompt && !settings->prompts.prompts.empty()) {
+    throw ModelError(
+        fmt::format("{} leaves its prompt's tokens out of the pooling (\"include_prompt\": false), "
+                    "and the graph "
+                    "cannot tell them from others: the task {} gives the vectors of the tokens",
+                    model.directory.string(), internal::heads::encoder.pipeline));
+  }
   auto& graph = model.bert.graph();
   const auto hidden = model.bert.config().hidden_size;
   const auto sentence =

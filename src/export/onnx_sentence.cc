@@ -130,7 +130,26 @@ OnnxSentence dense(OnnxGraph& graph, const OnnxSentence& input,
       graph.weight({place + ".linear.bias", {outputs}, [bias = parameters.bias] { return bias; }});
   const auto product = graph.node("MatMul", {input.value, matrix}, place);
   const auto sum = graph.node("Add", {product, bias}, place);
-  return {activate(graph, sum, parameters.activation, place), outputs};
+  auto result = activate(graph, sum, parameters.activation, place);
+  if (!parameters.use_residual) return {result, outputs};
+  auto input_value = input.value;
+  if (!parameters.residual.empty()) {
+    const auto projection = graph.weight(
+        {place + ".residual.weight.transposed", {inputs, outputs}, [weight = parameters.residual] {
+           return transposed(weight);
+         }});
+    input_value = graph.node("MatMul", {input_value, projection}, place);
+  }
+  return {graph.node("Add", {result, input_value}, place), outputs};
+}
+
+/// Each row divided by its length.
+OnnxValue normalized(OnnxGraph& graph, const OnnxValue& rows) {
+  const auto length = graph.node("ReduceL2", {rows}, "normalize",
+                                 {{"axes", Axes{-1}}, {"keepdims", std::int64_t{1}}});
+  const auto divisor =
+      graph.node("Max", {length, graph.number("smallest_length", 1e-12F)}, "normalize");
+  return graph.node("Div", {rows, divisor}, "normalize");
 }
 
 }  // namespace
@@ -138,14 +157,28 @@ OnnxSentence dense(OnnxGraph& graph, const OnnxSentence& input,
 OnnxSentence embed_sentences(OnnxGraph& graph, const OnnxValue& hidden_states,
                              const OnnxValue& attention_mask, std::int64_t hidden,
                              const SentenceSettings& settings) {
-  OnnxSentence sentence{pool(graph, hidden_states, attention_mask, settings.pooling), hidden};
-  for (const auto& directory : settings.dense) sentence = dense(graph, sentence, directory);
-  if (settings.normalize) {
-    const auto length = graph.node("ReduceL2", {sentence.value}, "normalize",
-                                   {{"axes", Axes{-1}}, {"keepdims", std::int64_t{1}}});
-    const auto divisor =
-        graph.node("Max", {length, graph.number("smallest_length", 1e-12F)}, "normalize");
-    sentence.value = graph.node("Div", {sentence.value, divisor}, "normalize");
+  std::vector<OnnxValue> pooled;
+  for (const auto pooling : settings.poolings) {
+    pooled.push_back(pool(graph, hidden_states, attention_mask, pooling));
+  }
+  OnnxSentence sentence{pooled.front(), hidden * static_cast<std::int64_t>(pooled.size())};
+  if (pooled.size() > 1) {
+    sentence.value = graph.node("Concat", pooled, "pooling", {{"axis", std::int64_t{1}}});
+  }
+  for (const auto& step : settings.steps) {
+    if (step.kind == SentenceStep::Kind::dense) {
+      sentence = dense(graph, sentence, step.directory);
+    } else {
+      sentence.value = normalized(graph, sentence.value);
+    }
+  }
+  if (const auto kept = settings.truncate_dim; kept && *kept < sentence.width) {
+    sentence.value =
+        graph.node("Slice",
+                   {sentence.value, graph.integers("first_column", {0}),
+                    graph.integers("kept_columns", {*kept}), graph.integers("column_axis", {1})},
+                   "truncate");
+    sentence.width = *kept;
   }
   return sentence;
 }

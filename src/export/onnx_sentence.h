@@ -15,7 +15,7 @@ struct OnnxSentence {
   std::int64_t width = 0;  ///< columns
 };
 
-/// Pooling, Dense modules and normalizing as `settings` say, of hidden_states [B, L, hidden] and
+/// Poolings, the modules after them and the columns that are kept as `settings` say, of hidden_states [B, L, hidden] and
 /// attention_mask [B, L], where padding is on the right. Throws as read_dense, and ModelError where
 /// a Dense module does not fit what is before it.
 OnnxSentence embed_sentences(OnnxGraph& graph, const OnnxValue& hidden_states,

@@ -18,6 +18,13 @@ namespace {
 constexpr std::array kTokenizerFiles{"tokenizer.json", "tokenizer_config.json", "vocab.txt",
                                      "special_tokens_map.json", "added_tokens.json"};
 
+/// The settings of sentence-transformers' Transformer, which older versions named after the model.
+constexpr std::array kTransformerSettings{
+    "sentence_bert_config.json",       "sentence_roberta_config.json",
+    "sentence_distilbert_config.json", "sentence_camembert_config.json",
+    "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json"};
+
 /// The listing, and the choice that grows.
 class Choice {
  public:
@@ -149,18 +156,20 @@ std::vector<std::string> choose_files(const std::vector<std::string>& listing, c
   if (choice.listed("modules.json")) {
     for (const auto& module :
          modules_of(choice.read("modules.json"), choice.label("modules.json"))) {
-      if (module.type == "Transformer") {
+      if (module.type == "Transformer" || module.type == "BERT" || module.type == "DistilBERT") {
         folder = module.folder;
-        choice.take(folder + "sentence_bert_config.json");
-      } else if (module.type != "Normalize") {
+        for (const auto* file : kTransformerSettings) choice.take(folder + file);
+      } else if (module.type == "Normalize") {
+        choice.take(module.folder + "config.json");  // since sentence-transformers 5.3
+      } else {
         choice.require(module.folder + "config.json", "modules.json");
         // A pooling has no weights, a dense layer has.
         static_cast<void>(choice.take_weights(module.folder, "model.safetensors") ||
                           choice.take_weights(module.folder, "pytorch_model.bin"));
       }
     }
-    choice.take("config_sentence_transformers.json");
   }
+  choice.take("config_sentence_transformers.json");
   take_model(choice, folder);
   return {choice.chosen().begin(), choice.chosen().end()};
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "bert/head_table.h"
 #include "bert/stored_model.h"
@@ -16,7 +17,10 @@
 #include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
 #include "core/io/files.h"
+#include "core/json.h"
 #include "inspect/heads.h"
+#include "inspect/model_settings.h"
+#include "text/files/tokenizer_class.h"
 
 namespace cloze {
 namespace {
@@ -69,6 +73,27 @@ void require_fitting(const Checkpoint& checkpoint, const ModelNames& names, cons
   }
 }
 
+/// The class that the files name, and which of them decides how text is cut.
+void read_tokenizer_class(const std::filesystem::path& directory, TokenizerInfo& info) {
+  const auto read = [&](const char* name) {
+    const auto path = directory / name;
+    return files::exists(path) ? read_json_object(path) : nlohmann::json::object();
+  };
+  const auto tokenizer = read("tokenizer_config.json"), model = read("config.json");
+  for (const auto* config : {&tokenizer, &model}) {
+    const auto stated = config->find("tokenizer_class");
+    if (!info.tokenizer_class.empty() || stated == config->end() || !stated->is_string()) continue;
+    info.tokenizer_class = stated->get<std::string>();
+  }
+  const bool by_class =
+      text::tokenizer_class_of(tokenizer, model, directory.string()) == text::TokenizerClass::bert;
+  if (!by_class) {
+    info.switches_file = "tokenizer.json";
+  } else if (files::exists(directory / "tokenizer_config.json")) {
+    info.switches_file = "tokenizer_config.json";
+  }
+}
+
 TokenizerInfo tokenizer_info(const std::filesystem::path& directory) {
   TokenizerInfo info;
   for (const char* name : {"tokenizer.json", "vocab.txt"}) {
@@ -79,27 +104,11 @@ TokenizerInfo tokenizer_info(const std::filesystem::path& directory) {
     info.vocab_size = tokenizer.vocab_size();
     info.do_lower_case = tokenizer.do_lower_case();
     info.model_max_length = tokenizer.model_max_length().value_or(0);
+    read_tokenizer_class(directory, info);
   } catch (const Error& error) {
     info.problem = error.what();
   }
   return info;
-}
-
-/// "mean, normalized, at most 256 tokens".
-std::string sentence_pooling(const std::filesystem::path& directory) {
-  try {
-    const auto settings = sentence_settings(directory);
-    if (!settings) return {};
-    auto text = std::string(name_of(settings->pooling));
-    if (!settings->dense.empty()) text += fmt::format(", {} dense", settings->dense.size());
-    if (settings->normalize) text += ", normalized";
-    if (settings->max_seq_length) {
-      text += fmt::format(", at most {} tokens", *settings->max_seq_length);
-    }
-    return text;
-  } catch (const Error& error) {
-    return error.what();
-  }
 }
 
 }  // namespace
@@ -120,7 +129,7 @@ ModelInfo internal::model_info(const std::string& directory_or_name,
   count_tensors(checkpoint, names, info);
   find_heads(checkpoint, names, heads, info);
   info.tokenizer = tokenizer_info(transformer);
-  info.sentence_pooling = sentence_pooling(info.directory);
+  describe_settings(transformer, info);
   return info;
 }
 

@@ -12,7 +12,7 @@ namespace {
 Embedder embedder_of(const FeatureExtractionPipeline& pipeline,
                      const FeatureExtractionOptions& options) {
   return {pipeline.model(),
-          {.pooling = options.pooling,
+          {.poolings = {options.pooling},
            .normalize = options.normalize,
            .layers = options.layers,
            .batch_tokens = pipeline.batch_tokens()}};

@@ -9,6 +9,7 @@
 #include "cloze/hub.h"
 #include "cloze/sentence_settings.h"
 #include "datasets/batching.h"
+#include "pipelines/warnings.h"
 #include "tasks/task_predictor.h"
 
 namespace cloze {
@@ -43,6 +44,7 @@ Pipeline<Model>::Pipeline(const std::filesystem::path& directory_or_name,
   auto tokenizer = Tokenizer::from_pretrained(directory);
   *this = Pipeline(Model::from_pretrained(directory, options.load), std::move(tokenizer),
                    options.batch_tokens);
+  warn(internal::model_warnings(config(), this->tokenizer(), directory));
 }
 
 template class Pipeline<BertModel>;

@@ -8,10 +8,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "checkpoint/finite.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
 #include "core/io/files.h"
 #include "core/json.h"
+#include "core/json_fields.h"
 
 namespace cloze {
 namespace {
@@ -32,33 +34,48 @@ Tensor aligned(const Tensor& tensor) {
   return copy;
 }
 
+ops::Epilogue read_activation(const nlohmann::json& config, const std::string& origin) {
+  const auto field = config.find("activation_function");
+  if (field == config.end()) return ops::Epilogue::tanh;  // the module's default
+  const auto stated = field->is_string() ? field->get<std::string>() : field->dump();
+  const auto name = stated.substr(stated.rfind('.') + 1);
+  // Of another package, a class may compute anything, whatever its name.
+  const bool of_torch = stated == name || stated.starts_with("torch.");
+  for (const auto& [torch, epilogue] : kActivations) {
+    if (torch == name && of_torch) return epilogue;
+  }
+  throw ModelError(fmt::format(
+      "{}: \"activation_function\" is {}, which Cloze does not compute; it has torch's Identity, "
+      "Tanh, ReLU, GELU and SiLU",
+      origin, in_quotes(stated)));
+}
+
+/// A tensor of the module, of this shape.
+Tensor read_weight(const Checkpoint& checkpoint, const char* name, const Shape& shape) {
+  auto tensor = aligned(checkpoint.tensor(name));
+  if (tensor.shape() != shape) {
+    throw ModelError(fmt::format("{}: {} has shape {}, which should be {}",
+                                 checkpoint.path().string(), name, to_string(tensor.shape()),
+                                 to_string(shape)));
+  }
+  if (!all_finite(tensor)) {
+    throw ModelError(
+        fmt::format("{}: tensor {} has numbers that are infinite or NaN: the model is damaged, or "
+                    "was spoilt by the training that made it",
+                    excerpt_of_path(checkpoint.path()), name));
+  }
+  return tensor;
+}
+
 }  // namespace
 
 DenseParameters read_dense(const std::filesystem::path& directory) {
   const auto path = directory / "config.json";
   const auto origin = path.string();
   const auto config = parse_json_object(files::read_text(path), origin);
-  const auto activation = config.find("activation_function");
   DenseParameters dense;
-  if (activation != config.end() && !activation->is_null()) {
-    const auto stated =
-        activation->is_string() ? activation->get<std::string>() : activation->dump();
-    const auto name = stated.substr(stated.rfind('.') + 1);
-    bool known = false;
-    for (const auto& [torch, epilogue] : kActivations) {
-      if (torch != name) continue;
-      dense.activation = epilogue;
-      known = true;
-    }
-    if (!known) {
-      throw ModelError(fmt::format(
-          "{}: \"activation_function\" is {}, which Cloze does not compute; it has Identity, Tanh, "
-          "ReLU, GELU and SiLU",
-          origin, in_quotes(stated)));
-    }
-  } else {
-    dense.activation = ops::Epilogue::tanh;  // the module's default
-  }
+  dense.activation = read_activation(config, origin);
+  dense.use_residual = json_field<bool>(config, "use_residual", origin).value_or(false);
   const auto checkpoint = Checkpoint::open(directory);
   const auto& shape = checkpoint.info("linear.weight").shape;
   const auto stated = [&](const char* field, std::size_t dim) {
@@ -73,15 +90,12 @@ DenseParameters read_dense(const std::filesystem::path& directory) {
   };
   stated("out_features", 0);
   stated("in_features", 1);
-  dense.weight = aligned(checkpoint.tensor("linear.weight"));
-  dense.bias = Tensor::zeros(DType::f32, {shape[0]});
-  if (checkpoint.contains("linear.bias")) {
-    dense.bias = aligned(checkpoint.tensor("linear.bias"));
-    if (dense.bias.shape() != Shape{shape[0]}) {
-      throw ModelError(fmt::format("{}: linear.bias has shape {}, and linear.weight {}",
-                                   checkpoint.path().string(), to_string(dense.bias.shape()),
-                                   to_string(shape)));
-    }
+  dense.weight = read_weight(checkpoint, "linear.weight", shape);
+  dense.bias = checkpoint.contains("linear.bias")
+                   ? read_weight(checkpoint, "linear.bias", {shape[0]})
+                   : Tensor::zeros(DType::f32, {shape[0]});
+  if (dense.use_residual && shape[0] != shape[1]) {
+    dense.residual = read_weight(checkpoint, "residual.weight", shape);
   }
   checkpoint.require_unchanged();
   return dense;
@@ -93,6 +107,10 @@ Dense Dense::from_pretrained(const std::filesystem::path& directory) {
   dense.weight_ =
       ops::LinearWeight::pack({&parameters.weight, 1}, {&parameters.bias, 1}, DType::f32);
   dense.activation_ = parameters.activation;
+  dense.use_residual_ = parameters.use_residual;
+  if (!parameters.residual.empty()) {
+    dense.residual_ = ops::LinearWeight::pack({&parameters.residual, 1}, {}, DType::f32);
+  }
   return dense;
 }
 
@@ -101,6 +119,15 @@ Tensor Dense::operator()(const Tensor& rows) const {
   if (result.empty()) return result;
   const auto lease = contexts_->borrow();
   ops::linear(lease.context(), ops::matrix_of(rows), weight_, activation_, ops::matrix_of(result));
+  if (!use_residual_) return result;
+  if (!residual_.empty()) {
+    ops::linear(lease.context(), ops::matrix_of(rows), residual_, ops::Epilogue::add,
+                ops::matrix_of(result));
+    return result;
+  }
+  const auto input = rows.values<float>();
+  const auto output = result.mutable_values<float>();
+  for (std::size_t i = 0; i < output.size(); ++i) output[i] += input[i];
   return result;
 }
 

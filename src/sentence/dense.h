@@ -18,11 +18,16 @@ struct DenseParameters {
   Tensor weight;  ///< f32 [out_features, in_features]
   Tensor bias;    ///< f32 [out_features], zeros where the module has none
   ops::Epilogue activation = ops::Epilogue::none;
+  bool use_residual = false;  ///< the input is added to the result
+  /// f32 [out_features, in_features]: what the input is multiplied by before it is added; empty
+  /// where it is added as it is.
+  Tensor residual{};
 };
 
-/// Reads `config.json` (in_features, out_features, bias, activation_function) and the weights
-/// (`linear.weight`, `linear.bias`) in `directory`. Throws IoError, FormatError, and ModelError for
-/// an activation that Cloze does not have or weights of another shape.
+/// Reads `config.json` (in_features, out_features, bias, activation_function, use_residual) and the
+/// weights (`linear.weight`, `linear.bias`, `residual.weight`) in `directory`. Throws IoError,
+/// FormatError, and ModelError for an activation that Cloze does not have, for weights of another
+/// shape and for those that are not finite.
 [[nodiscard]] DenseParameters read_dense(const std::filesystem::path& directory);
 
 class Dense {
@@ -33,13 +38,15 @@ class Dense {
   [[nodiscard]] std::int64_t in_features() const { return weight_.in_features(); }
   [[nodiscard]] std::int64_t out_features() const { return weight_.out_features(); }
 
-  /// activation(rows · Wᵀ + b): [count, in_features] → [count, out_features], f32. Any number of
-  /// threads may call it at once.
+  /// activation(rows · Wᵀ + b), and the residual connection where it has one: [count, in_features] →
+  /// [count, out_features], f32. Any number of threads may call it at once.
   [[nodiscard]] Tensor operator()(const Tensor& rows) const;
 
  private:
   ops::LinearWeight weight_;
   ops::Epilogue activation_ = ops::Epilogue::none;
+  bool use_residual_ = false;
+  ops::LinearWeight residual_;  // empty: the input itself
   /// Working memory and compiled products, kept from call to call; copies share them.
   std::shared_ptr<internal::ContextPool> contexts_ =
       std::make_shared<internal::ContextPool>(ops::cpu());

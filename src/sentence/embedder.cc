@@ -5,9 +5,27 @@
 
 #include <fmt/format.h>
 
+#include "checkpoint/finite.h"
 #include "cloze/error.h"
+#include "core/vectors.h"
 
 namespace cloze {
+namespace {
+
+/// The first `count` columns of each row.
+Tensor first_columns(const Tensor& rows, std::int64_t count) {
+  auto kept = Tensor::zeros(DType::f32, {rows.dim(0), count});
+  const auto target = kept.mutable_values<float>();
+  const auto width = static_cast<std::size_t>(count);
+  for (std::int64_t row = 0; row < rows.dim(0); ++row) {
+    const auto from = row_of(rows, row).first(width);
+    std::copy(from.begin(), from.end(),
+              target.subspan(static_cast<std::size_t>(row) * width).begin());
+  }
+  return kept;
+}
+
+}  // namespace
 
 Embedder::Embedder(BertModel model, EmbedOptions options)
     : model_(std::move(model)), options_(std::move(options)) {
@@ -23,16 +41,28 @@ Embedder::Embedder(BertModel model, EmbedOptions options)
     layers_.push_back(static_cast<std::size_t>(layer < 0 ? layer + states : layer));
   }
   if (layers_ == std::vector<std::size_t>{static_cast<std::size_t>(states - 1)}) layers_.clear();
-  auto width = state_columns();
-  for (const auto& dense : options_.dense) {
-    if (dense.in_features() != width) {
+  if (options_.poolings.empty()) throw ArgumentError("no pooling was chosen");
+  for (const auto pooling : options_.poolings) {
+    const bool alone = pooling == Pooling::none || pooling == Pooling::pooler;
+    if (!alone || options_.poolings.size() == 1) continue;
+    throw ArgumentError(
+        fmt::format("the pooling {} stands alone: it has no others beside it", name_of(pooling)));
+  }
+  if (options_.truncate_dim && *options_.truncate_dim < 1) {
+    throw ArgumentError(fmt::format("vectors cannot be cut to {} columns: keep at least 1",
+                                    *options_.truncate_dim));
+  }
+  auto width = pooled_columns();
+  for (const auto& step : options_.steps) {
+    if (!step.dense) continue;
+    if (step.dense->in_features() != width) {
       throw ModelError(
           fmt::format("a dense layer reads vectors of {} values, and those before it have {}",
-                      dense.in_features(), width));
+                      step.dense->in_features(), width));
     }
-    width = dense.out_features();
+    width = step.dense->out_features();
   }
-  if (options_.pooling == Pooling::pooler) {
+  if (options_.poolings.front() == Pooling::pooler) {
     if (!model_.has_pooler()) {
       throw ModelError(
           "this checkpoint has no pooler (pooler.dense): choose the pooling cls or mean");
@@ -46,7 +76,20 @@ Embedder::Embedder(BertModel model, EmbedOptions options)
 }
 
 std::int64_t Embedder::columns() const {
-  return options_.dense.empty() ? state_columns() : options_.dense.back().out_features();
+  const auto width = whole_columns();
+  return std::min(width, options_.truncate_dim.value_or(width));
+}
+
+std::int64_t Embedder::whole_columns() const {
+  auto width = pooled_columns();
+  for (const auto& step : options_.steps) {
+    if (step.dense) width = step.dense->out_features();
+  }
+  return width;
+}
+
+std::int64_t Embedder::pooled_columns() const {
+  return state_columns() * static_cast<std::int64_t>(options_.poolings.size());
 }
 
 std::int64_t Embedder::state_columns() const {
@@ -72,27 +115,40 @@ Tensor Embedder::selected(const BertOutput& output) const {
   return joined;
 }
 
-Tensor Embedder::run(const Batch& batch) const {
+Tensor Embedder::run(const Batch& batch, std::int64_t skipped) const {
   const auto output = model_(batch, {.output_hidden_states = !layers_.empty()});
   auto result = output.pooler_output;
-  if (options_.pooling != Pooling::pooler) {
+  if (options_.poolings.front() != Pooling::pooler) {
     const auto hidden = selected(output);
-    result = options_.pooling == Pooling::none ? hidden : pool(hidden, batch, options_.pooling);
+    result = pools() ? pool(hidden, batch, options_.poolings, skipped) : hidden;
   }
-  for (const auto& dense : options_.dense) result = dense(result);
+  for (const auto& step : options_.steps) {
+    if (step.dense) {
+      result = (*step.dense)(result);
+    } else {
+      normalize_rows(result);
+    }
+  }
+  if (!options_.steps.empty() && !all_finite(result)) {
+    throw ModelError(
+        "the modules after the pooling give results that are infinite or NaN: what they compute is "
+        "out of the range of numbers");
+  }
+  if (result.dim(1) > columns()) result = first_columns(result, columns());
   if (options_.normalize) normalize_rows(result);
   return result;
 }
 
-Tensor Embedder::embed(std::span<const TokenizedText> texts, const OnBatch& on_batch) const {
-  if (options_.pooling == Pooling::none) {
+Tensor Embedder::embed(std::span<const TokenizedText> texts, const OnBatch& on_batch,
+                       std::int64_t skipped) const {
+  if (!pools()) {
     throw ArgumentError("a vector a text needs a pooling: cls, mean, max or pooler");
   }
   const auto width = static_cast<std::size_t>(columns());
   auto vectors = Tensor::zeros(DType::f32, {static_cast<std::int64_t>(texts.size()), columns()});
   const auto target = vectors.mutable_values<float>();
   for (const auto& indices : plan_batches(texts, options_.batch_tokens)) {
-    const auto rows = run(pack(texts, indices));
+    const auto rows = run(pack(texts, indices), skipped);
     const auto source = rows.values<float>();
     for (std::size_t i = 0; i < indices.size(); ++i) {
       const auto from = source.subspan(i * width, width);
@@ -105,14 +161,14 @@ Tensor Embedder::embed(std::span<const TokenizedText> texts, const OnBatch& on_b
 
 std::vector<Tensor> Embedder::embed_tokens(std::span<const TokenizedText> texts,
                                            const OnBatch& on_batch) const {
-  if (options_.pooling != Pooling::none) {
+  if (pools()) {
     throw ArgumentError(fmt::format("vectors of tokens and the pooling {} exclude each other",
-                                    name_of(options_.pooling)));
+                                    name_of(options_.poolings.front())));
   }
   std::vector<Tensor> result(texts.size());
   for (const auto& indices : plan_batches(texts, options_.batch_tokens)) {
     const auto batch = pack(texts, indices);
-    const auto rows = run(batch);
+    const auto rows = run(batch, 0);
     for (std::size_t i = 0; i < indices.size(); ++i) {
       result[indices[i]] = rows.rows(batch.cu_seqlens[i], batch.cu_seqlens[i + 1]);
     }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,10 +17,16 @@
 
 namespace cloze {
 
+/// What is done to pooled vectors: a linear layer, or without one scaling to length 1.
+struct EmbedStep {
+  std::optional<Dense> dense{};
+};
+
 struct EmbedOptions {
-  Pooling pooling = Pooling::none;
-  bool normalize = false;      ///< after all else
-  std::vector<Dense> dense{};  ///< layers on the pooled vectors, first to last
+  std::vector<Pooling> poolings{Pooling::none};  ///< side by side; `none` and `pooler` stand alone
+  std::vector<EmbedStep> steps{};                ///< on the pooled vectors, first to last
+  std::optional<std::int64_t> truncate_dim{};    ///< then only the first columns are kept
+  bool normalize = false;                        ///< after all else, vectors have length 1
   /// Which hidden states, as indices of transformers' `hidden_states`: 0 the embeddings, -1 the
   /// last layer. Several are concatenated.
   std::vector<std::int64_t> layers{-1};
@@ -38,21 +45,28 @@ class Embedder {
   [[nodiscard]] const BertModel& model() const { return model_; }
   [[nodiscard]] const EmbedOptions& options() const { return options_; }
 
-  /// Columns of every vector: the hidden size times the layers, or what the last dense layer has.
+  /// Columns of every vector: the hidden size times layers and poolings, or what the last dense layer
+  /// has, cut to `truncate_dim`.
   [[nodiscard]] std::int64_t columns() const;
+  /// Whether columns are cut off.
+  [[nodiscard]] bool truncates() const { return columns() < whole_columns(); }
 
-  /// A vector a text: [texts, columns]. Not for `Pooling::none` (ArgumentError).
-  [[nodiscard]] Tensor embed(std::span<const TokenizedText> texts,
-                             const OnBatch& on_batch = {}) const;
+  /// A vector a text: [texts, columns]; its first `skipped` tokens are not pooled. Not for
+  /// `Pooling::none` (ArgumentError).
+  [[nodiscard]] Tensor embed(std::span<const TokenizedText> texts, const OnBatch& on_batch = {},
+                             std::int64_t skipped = 0) const;
 
   /// The vectors of the tokens of each text: [length, columns]. Only for `Pooling::none`.
   [[nodiscard]] std::vector<Tensor> embed_tokens(std::span<const TokenizedText> texts,
                                                  const OnBatch& on_batch = {}) const;
 
  private:
-  [[nodiscard]] std::int64_t state_columns() const;  // before the dense layers
+  [[nodiscard]] bool pools() const { return options_.poolings.front() != Pooling::none; }
+  [[nodiscard]] std::int64_t state_columns() const;   // of a token
+  [[nodiscard]] std::int64_t pooled_columns() const;  // before the steps
+  [[nodiscard]] std::int64_t whole_columns() const;   // after them
   /// [total_tokens, columns], or with pooling [sequences, columns].
-  [[nodiscard]] Tensor run(const Batch& batch) const;
+  [[nodiscard]] Tensor run(const Batch& batch, std::int64_t skipped) const;
   [[nodiscard]] Tensor selected(const BertOutput& output) const;
 
   BertModel model_;

@@ -69,14 +69,32 @@ std::string_view name_of(Pooling pooling) {
   return poolings.at(static_cast<std::size_t>(pooling)).first;
 }
 
-Tensor pool(const Tensor& hidden, const Batch& batch, Pooling pooling) {
+Tensor pool(const Tensor& hidden, const Batch& batch, std::span<const Pooling> poolings,
+            std::int64_t skipped) {
+  if (poolings.size() == 1) return pool(hidden, batch, poolings.front(), skipped);
+  const auto columns = static_cast<std::size_t>(hidden.dim(1));
+  const auto stride = poolings.size() * columns;
+  auto joined = Tensor::zeros(DType::f32, {batch.sequences(), static_cast<std::int64_t>(stride)});
+  const auto target = joined.mutable_values<float>();
+  for (std::size_t p = 0; p < poolings.size(); ++p) {
+    const auto pooled = pool(hidden, batch, poolings[p], skipped);
+    const auto source = pooled.values<float>();
+    for (std::size_t s = 0; s * columns < source.size(); ++s) {
+      const auto from = source.subspan(s * columns, columns);
+      std::copy(from.begin(), from.end(), target.subspan(s * stride + p * columns).begin());
+    }
+  }
+  return joined;
+}
+
+Tensor pool(const Tensor& hidden, const Batch& batch, Pooling pooling, std::int64_t skipped) {
   if (pooling == Pooling::none || pooling == Pooling::pooler) {
     throw ArgumentError(
         fmt::format("pooling \"{}\" is not made from hidden states alone", name_of(pooling)));
   }
   const auto columns = static_cast<std::size_t>(hidden.dim(1));
   auto pooled = Tensor::zeros(DType::f32, {batch.sequences(), hidden.dim(1)});
-  if (pooling == Pooling::mean) {
+  if (pooling == Pooling::mean && skipped == 0) {
     const Computation computation;
     ops::Context context;
     ops::mean_rows(context, ops::matrix_of(hidden), batch.cu_seqlens, ops::matrix_of(pooled));
@@ -86,21 +104,26 @@ Tensor pool(const Tensor& hidden, const Batch& batch, Pooling pooling) {
   const auto target = pooled.mutable_values<float>();
   for (std::int64_t s = 0; s < batch.sequences(); ++s) {
     const auto at = static_cast<std::size_t>(s);
-    const auto begin = static_cast<std::size_t>(batch.cu_seqlens[at]);
-    const auto length = static_cast<std::size_t>(batch.length(s));
+    const auto left_out = std::min(skipped, batch.length(s));
+    const auto begin = static_cast<std::size_t>(batch.cu_seqlens[at] + left_out);
+    const auto length = static_cast<std::size_t>(batch.length(s) - left_out);
     const auto rows = source.subspan(begin * columns, length * columns);
     const auto out = target.subspan(at * columns, columns);
     if (rows.empty()) continue;  // without special tokens an empty text has no tokens: zeros
     const auto same = [](std::size_t) { return 1.0; };
     const auto count = static_cast<double>(length);
+    const auto before = static_cast<double>(left_out);
     switch (pooling) {
+      case Pooling::mean:
+        sum_of(rows, same, count, out);
+        break;
       case Pooling::mean_sqrt_len:
         sum_of(rows, same, std::sqrt(count), out);
         break;
       case Pooling::weighted_mean:
         sum_of(
-            rows, [](std::size_t row) { return static_cast<double>(row + 1); },
-            count * (count + 1) / 2, out);
+            rows, [&](std::size_t row) { return before + static_cast<double>(row + 1); },
+            count * before + count * (count + 1) / 2, out);
         break;
       case Pooling::max:
         max_of(rows, out);

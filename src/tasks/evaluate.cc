@@ -1,8 +1,11 @@
 // `evaluate`: a model's answers on labelled data, and what they are worth.
 #include "cloze/evaluate.h"
 
+#include <filesystem>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -14,19 +17,48 @@
 #include "core/progress_counter.h"
 #include "core/strings.h"
 #include "datasets/batching.h"
+#include "sentence/lower_case.h"
 #include "tasks/task.h"
 #include "tasks/task_predictor.h"
 
 namespace cloze {
 namespace {
 
+/// What sentence vectors are made of besides the mean of the tokens. Throws ModelError where the
+/// directory makes them in another way than the task does.
+SentenceSettings mean_settings(const std::filesystem::path& root) {
+  auto settings = sentence_settings(root).value_or(SentenceSettings{});
+  const auto refuse = [&](std::string_view what) {
+    throw ModelError(fmt::format(
+        "{} makes its vectors with {}, and the evaluation of sentence-embedding takes the "
+        "mean of the tokens: compare texts with SentenceTransformer (cloze similarity)",
+        root.string(), what));
+  };
+  if (settings.poolings != std::vector{Pooling::mean}) refuse("another pooling");
+  for (const auto& step : settings.steps) {
+    if (step.kind == SentenceStep::Kind::dense) refuse("a dense layer");
+  }
+  if (settings.truncate_dim) refuse("fewer dimensions (truncate_dim)");
+  if (!settings.include_prompt && !settings.prompts.resolve({}, {}).empty()) {
+    refuse("a prompt that is not pooled");
+  }
+  return settings;
+}
+
 EvaluateResult evaluate_on(const EvaluateSettings& settings, const DataSource& source,
                            const ProgressCallback& progress) {
-  const auto directory = transformer_directory(find_model(settings.model, progress));
+  const auto root = find_model(settings.model, progress);
+  const auto directory = transformer_directory(root);
   const auto config = BertConfig::from_pretrained(directory);
   const auto name = settings.task.empty() ? task_of(config, directory) : settings.task;
-  const auto tokenizer = Tokenizer::from_pretrained(directory);
-  const auto task = make_task(name, tokenizer, config, settings.options, true);
+  auto tokenizer = Tokenizer::from_pretrained(directory);
+  std::string prompt;
+  if (name == "sentence-embedding") {
+    const auto stated = mean_settings(root);
+    prompt = stated.prompts.resolve({}, {});
+    if (stated.do_lower_case) tokenizer = lower_cased(tokenizer);
+  }
+  const auto task = make_task(name, tokenizer, config, settings.options, true, prompt);
   const auto data = task->read_eval(source);
   require_made_for(config, directory, task->head());
   const TaskPredictor predictor(directory, task->head(), settings.load, settings.batch_tokens);

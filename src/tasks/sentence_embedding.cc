@@ -181,7 +181,7 @@ class SentenceEmbedding : public Task {
           if (!reader.has_labels()) return;
           pairs.scores.push_back(score_of(row.labels.front(), reader.place(row.line)));
         },
-        PairForm::separate);
+        {.pairs = PairForm::separate, .prompt = setup_.prompt});
     if (!pairs.scores.empty()) {
       pairs.divisor = std::max(1.0, *std::max_element(pairs.scores.begin(), pairs.scores.end()));
     }

@@ -103,10 +103,10 @@ class Task {
 };
 
 /// The task `name`. With `trained` (a fine-tuned model's config) its labels are taken from there.
-/// The tokenizer must outlive it. Throws ArgumentError for an unknown name, or options that the
-/// task would ignore.
+/// The tokenizer must outlive it. `prompt` goes before each text of sentence embedding. Throws
+/// ArgumentError for an unknown name, or options that the task would ignore.
 [[nodiscard]] std::unique_ptr<Task> make_task(std::string_view name, const Tokenizer& tokenizer,
                                               const BertConfig& config, const TaskOptions& options,
-                                              bool trained);
+                                              bool trained, const std::string& prompt = {});
 
 }  // namespace cloze

@@ -83,8 +83,8 @@ void refuse_ignored(const Entry& entry, const TaskOptions& options) {
 std::span<const TaskInfo> tasks() { return infos; }
 
 std::unique_ptr<Task> make_task(std::string_view name, const Tokenizer& tokenizer,
-                                const BertConfig& config, const TaskOptions& options,
-                                bool trained) {
+                                const BertConfig& config, const TaskOptions& options, bool trained,
+                                const std::string& prompt) {
   const auto* entry = std::find_if(entries.begin(), entries.end(),
                                    [&](const Entry& each) { return each.info.name == name; });
   if (entry == entries.end()) {
@@ -94,7 +94,7 @@ std::unique_ptr<Task> make_task(std::string_view name, const Tokenizer& tokenize
     throw ArgumentError(fmt::format("there is no task {}: there are {}", excerpt(name), known));
   }
   refuse_ignored(*entry, options);
-  return entry->make(TaskSetup{&tokenizer, config, options, trained});
+  return entry->make(TaskSetup{&tokenizer, config, options, trained, prompt});
 }
 
 double TaskReport::metric(std::string_view name) const {

@@ -18,6 +18,7 @@ struct TaskSetup {
   BertConfig config;                     ///< of the model to start from, or of the trained one
   TaskOptions options;
   bool trained = false;  ///< the config's labels are the task's
+  std::string prompt{};  ///< of sentence embedding: what goes before each text
 
   /// Tokens that the model reads, or its tokenizer says it should get.
   [[nodiscard]] std::int64_t model_limit() const;

@@ -84,12 +84,13 @@ void SequenceStore::append_to(Batch& batch, std::size_t sequence) const {
 
 TextUnits read_text_units(LabelledTextReader& reader, const Tokenizer& tokenizer,
                           std::int64_t max_length, std::int64_t max_samples,
-                          const std::function<void(const LabelledText&)>& take, PairForm form) {
+                          const std::function<void(const LabelledText&)>& take,
+                          const UnitForm& form) {
   TextUnits units;
   units.max_length = max_length;
   std::vector<LabelledText> rows;
   const auto flush = [&] {
-    append_rows(units, tokenizer, rows, form);
+    append_rows(units, tokenizer, rows, form.pairs);
     rows.clear();
   };
   while (max_samples == 0 || static_cast<std::int64_t>(units.lines.size()) < max_samples) {
@@ -97,6 +98,10 @@ TextUnits read_text_units(LabelledTextReader& reader, const Tokenizer& tokenizer
     if (!row) break;
     take(*row);
     units.lines.push_back(row->line);
+    if (form.pairs == PairForm::separate) {
+      row->text.insert(0, form.prompt);
+      if (row->pair) row->pair->insert(0, form.prompt);
+    }
     rows.push_back(std::move(*row));
     if (rows.size() == rows_at_once) flush();
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "cloze/batch.h"
@@ -35,6 +36,12 @@ class SequenceStore {
 /// How the two texts of a pair are read: as one sequence, or as two.
 enum class PairForm : std::uint8_t { together, separate };
 
+/// How rows become sequences.
+struct UnitForm {
+  PairForm pairs = PairForm::together;
+  std::string_view prompt{};  ///< goes before each text that is read separately
+};
+
 struct TextUnits {
   SequenceStore sequences;
   std::vector<std::int64_t> lines;  ///< of each in its file
@@ -48,6 +55,6 @@ struct TextUnits {
 [[nodiscard]] TextUnits read_text_units(LabelledTextReader& reader, const Tokenizer& tokenizer,
                                         std::int64_t max_length, std::int64_t max_samples,
                                         const std::function<void(const LabelledText&)>& take,
-                                        PairForm form = PairForm::together);
+                                        const UnitForm& form = {});
 
 }  // namespace cloze

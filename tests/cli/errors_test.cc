@@ -36,6 +36,7 @@
 #include "formats/safetensors_bytes.h"
 #include "hub/files.h"
 #include "sentence/dense.h"
+#include "sentence/ranking_settings.h"
 #include "train/run/run_directory.h"
 
 namespace cloze {
@@ -124,7 +125,22 @@ TEST(WrongTypes, InSentenceTransformersFiles) {
   };
   expect_errors_alone(directory / "sentence_bert_config.json",
                       json::parse(R"({"max_seq_length": 7})"), read);
+  expect_errors_alone(directory / "sentence_bert_config.json",
+                      json::parse(R"({"do_lower_case": true, "model_args": {"torch_dtype": "auto"},
+                          "tokenizer_args": {"model_max_length": 9}, "config_args": {},
+                          "modality_config": {"text": {"method": "forward",
+                                                       "method_output_name": "last_hidden_state"}},
+                          "transformer_task": "feature-extraction"})"),
+                      read);
+  expect_errors_alone(directory / "config_sentence_transformers.json",
+                      json::parse(R"({"prompts": {"a": "b"}, "default_prompt_name": "a",
+                          "similarity_fn_name": "dot", "truncate_dim": 3,
+                          "model_type": "SentenceTransformer"})"),
+                      read);
   expect_errors_alone(directory / "1_Pooling/config.json", pooling, read);
+  expect_errors_alone(directory / "1_Pooling/config.json",
+                      json::parse(R"({"pooling_mode": ["mean", "cls"], "include_prompt": false})"),
+                      read);
   expect_errors_alone(directory / "modules.json", modules, read);
   const auto choose = [&] {
     static_cast<void>(hub::choose_files(
@@ -139,6 +155,27 @@ TEST(WrongTypes, InSentenceTransformersFiles) {
                       json::parse(R"({"in_features": 4, "out_features": 2, "bias": false,
                                       "activation_function": "torch.nn.modules.activation.Tanh"})"),
                       [&] { static_cast<void>(read_dense(directory.path())); });
+}
+
+TEST(WrongTypes, InACrossEncodersFiles) {
+  const TempDirectory directory;
+  const auto modules =
+      json::parse(R"([{"path": "", "type": "sentence_transformers.base.modules.Transformer"}])");
+  const auto whole = json::parse(R"({"model_type": "CrossEncoder", "prompts": {"a": "b"},
+      "activation_fn": "torch.nn.modules.linear.Identity"})");
+  write_file(directory / "modules.json", modules.dump());
+  write_file(directory / "config_sentence_transformers.json", whole.dump());
+  BertConfig config;
+  const auto read = [&] { static_cast<void>(ranking_settings(directory.path(), config)); };
+  expect_errors_alone(directory / "config_sentence_transformers.json", whole, read);
+  expect_errors_alone(directory / "modules.json", modules, read);
+  write_file(directory / "config_sentence_transformers.json", R"({"model_type": "CrossEncoder"})");
+  const auto stated = json::parse(R"({"sentence_transformers": {"activation_fn":
+      "torch.nn.modules.linear.Identity", "version": "5.0.0"}})");
+  expect_errors_alone(directory / "stated.json", stated, [&] {
+    config.extra_json = read_file(directory / "stated.json");
+    read();
+  });
 }
 
 TEST(WrongTypes, InDataSets) {

@@ -158,8 +158,8 @@ TEST(ConvertGguf, AnEncoderIsTheOneThatItWasMadeFrom) {
     }
     const auto settings = sentence_settings(directory / "out");
     ASSERT_TRUE(settings);
-    EXPECT_EQ(settings->pooling, Pooling::mean);
-    EXPECT_TRUE(settings->normalize);
+    EXPECT_THAT(settings->poolings, ElementsAre(Pooling::mean));
+    EXPECT_TRUE(settings->normalizes());
     EXPECT_EQ(settings->max_seq_length, before.max_position_embeddings);
   }
 }
@@ -172,9 +172,9 @@ TEST(ConvertGguf, PoolingsAndClassifiers) {
                          directory / "out");
   };
   (void)convert("bare_no_pooler", {.pooling = 2});
-  EXPECT_EQ(sentence_settings(directory / "out")->pooling, Pooling::cls);
+  EXPECT_THAT(sentence_settings(directory / "out")->poolings, ElementsAre(Pooling::cls));
   (void)convert("bare_no_pooler", {.pooling = 3});
-  EXPECT_EQ(sentence_settings(directory / "out")->pooling, Pooling::last_token);
+  EXPECT_THAT(sentence_settings(directory / "out")->poolings, ElementsAre(Pooling::last_token));
   (void)convert("bare_no_pooler", {.pooling = 0});
   EXPECT_FALSE(sentence_settings(directory / "out"));
   const auto ranker = convert("sequence_3_labels", {.pooling = 4});

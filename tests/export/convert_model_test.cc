@@ -227,11 +227,12 @@ TEST(SentenceSettings, FollowsModulesAndTheOlderLayout) {
   EXPECT_EQ(transformer_directory(directory.path()), directory.path() / "0_Transformer");
   const auto settings = sentence_settings(directory.path());
   ASSERT_TRUE(settings.has_value());
-  EXPECT_EQ(settings->pooling, Pooling::weighted_mean);
-  EXPECT_TRUE(settings->normalize);
+  EXPECT_THAT(settings->poolings, ElementsAre(Pooling::weighted_mean));
+  EXPECT_TRUE(settings->normalizes());
   EXPECT_EQ(settings->max_seq_length, 7);
-  EXPECT_THAT(settings->dense, ElementsAre(directory.path() / "2_Dense"));
-  const auto dense = Dense::from_pretrained(settings->dense.at(0));
+  ASSERT_EQ(settings->steps.size(), 2U);
+  EXPECT_EQ(settings->steps.at(0).directory, directory.path() / "2_Dense");
+  const auto dense = Dense::from_pretrained(settings->steps.at(0).directory);
   auto rows = Tensor::zeros(DType::f32, {1, 24});
   rows.mutable_values<float>()[0] = 0.25F;
   rows.mutable_values<float>()[1] = -0.5F;
@@ -252,12 +253,18 @@ TEST(SentenceSettings, ModulesLieInsideTheDirectory) {
 TEST(ConvertModel, KeepsSentenceTransformersModules) {
   const TempDirectory source, directory;
   write_sentence_model(source, "mean_tokens");
+  source.write("config_sentence_transformers.json",
+               R"({"prompts": {"query": "a "}, "default_prompt_name": "query",
+                   "similarity_fn_name": "dot", "truncate_dim": 1})");
   (void)convert_model(source.path(), directory.path());
   EXPECT_EQ(transformer_directory(directory.path()), directory.path());
   const auto settings = sentence_settings(directory.path());
   ASSERT_TRUE(settings.has_value());
+  EXPECT_EQ(settings->prompts.resolve({}, {}), "a ");
+  EXPECT_EQ(settings->similarity_fn, SimilarityFunction::dot);
+  EXPECT_EQ(settings->truncate_dim, 1);
   EXPECT_EQ(settings->max_seq_length, 7);
-  expect_same_tensors(settings->dense.at(0), source.path() / "2_Dense");
+  expect_same_tensors(settings->steps.at(0).directory, source.path() / "2_Dense");
   EXPECT_TRUE(fs::exists(directory.path() / "config.json"));
 }
 
@@ -271,7 +278,7 @@ TEST(ConvertModel, WritesModulesInsideTheDestinationWhereverTheirLinksLead) {
   EXPECT_TRUE(fs::exists(directory.path() / "converted/2_Dense/model.safetensors"));
   const auto settings = sentence_settings(directory.path() / "converted");
   ASSERT_TRUE(settings.has_value());
-  expect_same_tensors(settings->dense.at(0), elsewhere.path() / "dense");
+  expect_same_tensors(settings->steps.at(0).directory, elsewhere.path() / "dense");
   EXPECT_EQ(std::distance(fs::directory_iterator(directory.path()), fs::directory_iterator()), 1);
 }
 

@@ -45,9 +45,10 @@ TEST_F(Ranking, ScoresOfPairs) {
 TEST_F(Ranking, OfTwoOutputsTheSecondMeansYes) {
   const auto two = CrossEncoder::from_pretrained(testing::classifier_of(folder_, {"no", "yes"}));
   const std::vector<TextPair> pairs{{"the dog", "a"}};
-  const auto expected =
-      testing::plain_softmax({logit(two, "the dog", "a", 0), logit(two, "the dog", "a", 1)});
+  const auto no = logit(two, "the dog", "a", 0), yes = logit(two, "the dog", "a", 1);
+  const auto expected = testing::plain_softmax({no, yes});
   EXPECT_NEAR(two.predict(pairs)[0], expected[1], 1e-6);
+  EXPECT_NEAR(two.logits(pairs)[0], double{yes} - no, 1e-6);
 }
 
 TEST_F(Ranking, DocumentsBestFirst) {
@@ -70,6 +71,114 @@ TEST_F(Ranking, DocumentsBestFirst) {
   EXPECT_NEAR(best[0].score,
               1 / (1 + std::exp(-double{logit(one, "the dog", documents[best[0].index], 0)})),
               1e-6);
+}
+
+/// A model whose logits are what the others' are, and `bias` more.
+std::string with_bias(const testing::TempDirectory& folder, float bias) {
+  const auto path = testing::classifier_of(folder, {"LABEL_0"});
+  const auto file = std::filesystem::path(path) / "model.safetensors";
+  TensorMap tensors;
+  {
+    const auto checkpoint = Checkpoint::open(path);
+    for (const auto& name : checkpoint.names()) {
+      auto copy = Tensor::zeros(DType::f32, checkpoint.info(name).shape);
+      const auto values = checkpoint.tensor(name).to(DType::f32);
+      std::ranges::copy(values.bytes(), copy.mutable_bytes().begin());
+      tensors[name] = copy;
+    }
+  }
+  tensors.at("classifier.bias").mutable_values<float>()[0] += bias;
+  save_safetensors(file, tensors);
+  return path;
+}
+
+// Scores that are all 1 do not rank.
+TEST(RankingByLogits, WhereScoresAreAllTheSame) {
+  const testing::TempDirectory low_folder, high_folder;
+  const auto low = CrossEncoder::from_pretrained(with_bias(low_folder, 0));
+  const auto high = CrossEncoder::from_pretrained(with_bias(high_folder, 60));
+  const auto documents = testing::several_texts();
+  const auto expected = low.rank("the dog", documents), found = high.rank("the dog", documents);
+  ASSERT_EQ(found.size(), expected.size());
+  std::vector<char> in_order;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].index, expected[i].index);
+    EXPECT_EQ(found[i].score, 1);
+    EXPECT_NEAR(found[i].logit, expected[i].logit + 60, 1e-4);
+    in_order.push_back(found[i].index == i ? 1 : 0);
+  }
+  EXPECT_THAT(in_order, ::testing::Contains(0)) << "the test's texts must not be in order";
+}
+
+/// A model with one output, whose config.json has further fields.
+std::string stating(const testing::TempDirectory& folder, const nlohmann::json& fields) {
+  const auto path = testing::classifier_of(folder, {"LABEL_0"});
+  const auto file = std::filesystem::path(path) / "config.json";
+  auto config = nlohmann::json::parse(testing::read_file(file));
+  config.update(fields);
+  testing::write_file(file, config.dump());
+  return path;
+}
+
+TEST(RankingActivation, IsTheOneThatTheDirectoryStates) {
+  const std::vector<TextPair> pairs{{"the dog", "a"}};
+  const auto* identity = "torch.nn.modules.linear.Identity";
+  const std::vector<std::pair<nlohmann::json, nlohmann::json>> cases{
+      {{{"sbert_ce_default_activation_function", identity}}, {}},
+      {{{"sentence_transformers", {{"activation_fn", identity}, {"version", "4.1.0"}}}}, {}},
+      {nlohmann::json::object(), {{"model_type", "CrossEncoder"}, {"activation_fn", identity}}}};
+  for (const auto& [config, model] : cases) {
+    const testing::TempDirectory folder;
+    const auto path = stating(folder, config);
+    if (!model.is_null()) {
+      testing::write_file(path + "/config_sentence_transformers.json", model.dump());
+      testing::write_file(
+          path + "/modules.json",
+          R"([{"path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"}])");
+    }
+    const auto encoder = CrossEncoder::from_pretrained(path);
+    EXPECT_EQ(encoder.activation(), "Identity");
+    const double expected = logit(encoder, "the dog", "a", 0);
+    EXPECT_NEAR(encoder.predict(pairs)[0], expected, 1e-6);
+    EXPECT_NEAR(encoder.rank("the dog", std::vector<std::string>{"a"})[0].score, expected, 1e-6);
+    const auto sigmoid = encoder.predict(pairs, {.function_to_apply = ScoreFunction::sigmoid});
+    EXPECT_NEAR(sigmoid[0], 1 / (1 + std::exp(-expected)), 1e-6);
+  }
+  const testing::TempDirectory folder;
+  const auto path = stating(folder, {{"sbert_ce_default_activation_function", "torch.nn.ELU"}});
+  EXPECT_THAT(error_of([&] { static_cast<void>(CrossEncoder::from_pretrained(path)); }),
+              HasSubstr("ELU"));
+}
+
+TEST(RankingPrompts, GoBeforeTheQuery) {
+  const testing::TempDirectory folder;
+  const auto path = testing::classifier_of(folder, {"LABEL_0"});
+  testing::write_file(path + "/config_sentence_transformers.json",
+                      R"({"model_type": "CrossEncoder", "prompts": {"q": "the ", "none": ""},
+                          "default_prompt_name": "q"})");
+  const auto encoder = CrossEncoder::from_pretrained(path);
+  const std::vector<std::string> documents{"a b"};
+  const double prompted = logit(encoder, "the dog", "a b", 0),
+               plain = logit(encoder, "dog", "a b", 0);
+  EXPECT_NE(prompted, plain);
+  EXPECT_NEAR(encoder.rank("dog", documents)[0].logit, prompted, 1e-6);
+  EXPECT_NEAR(encoder.rank("dog", documents, {.prompt_name = "none"})[0].logit, plain, 1e-6);
+  EXPECT_NEAR(encoder.rank("dog", documents, {.prompt = ""})[0].logit, plain, 1e-6);
+  EXPECT_THAT(
+      error_of([&] { static_cast<void>(encoder.rank("dog", documents, {.prompt_name = "x"})); }),
+      HasSubstr("none, q"));
+}
+
+TEST(RankingLimit, IsTheDirectorysOwn) {
+  const testing::TempDirectory folder;
+  const auto path = testing::classifier_of(folder, {"LABEL_0"});
+  testing::write_file(path + "/sentence_bert_config.json", R"({"max_seq_length": 6})");
+  const auto encoder = CrossEncoder::from_pretrained(path);
+  EXPECT_EQ(encoder.max_length(), 6);
+  const std::vector<std::string> longer{"b c d"};
+  EXPECT_THROW(static_cast<void>(encoder.rank("a", longer)), TextTooLong);
+  const RankOptions cut{.limits = {.truncate = true}};
+  EXPECT_NEAR(encoder.rank("a", longer, cut)[0].logit, logit(encoder, "a", "b c", 0), 1e-6);
 }
 
 TEST_F(Ranking, ProgressCancellationAndThreads) {

@@ -40,6 +40,29 @@ TEST_F(PoolingTest, OfEachSequenceAlone) {
   EXPECT_THROW(static_cast<void>(pool(hidden_, batch_, Pooling::none)), ArgumentError);
 }
 
+TEST_F(PoolingTest, SideBySide) {
+  const std::vector<Pooling> both{Pooling::mean, Pooling::cls};
+  const auto vectors = pool(hidden_, batch_, both);
+  EXPECT_EQ(vectors.shape(), (Shape{2, 4}));
+  EXPECT_THAT(vectors.values<float>(), ElementsAre(2, -1, 1, -4, 7, 8, 7, 8));
+}
+
+TEST(PoolingAfterAPrompt, LeavesItsTokensOut) {
+  Batch batch;
+  batch.append(std::vector<std::int32_t>{1, 2, 3});
+  const auto hidden = Tensor::from<float>({3, 1}, std::vector<float>{100, 4, 8});
+  const auto value = [&](Pooling pooling) {
+    const auto pooled = pool(hidden, batch, pooling, 1);
+    return pooled.values<float>()[0];
+  };
+  EXPECT_FLOAT_EQ(value(Pooling::mean), 6);
+  EXPECT_FLOAT_EQ(value(Pooling::cls), 4);
+  EXPECT_FLOAT_EQ(value(Pooling::max), 8);
+  EXPECT_FLOAT_EQ(value(Pooling::last_token), 8);
+  EXPECT_FLOAT_EQ(value(Pooling::mean_sqrt_len), 12 / std::sqrt(2.0F));
+  EXPECT_FLOAT_EQ(value(Pooling::weighted_mean), (2 * 4 + 3 * 8) / 5.0F);
+}
+
 TEST_F(PoolingTest, Names) {
   for (const auto pooling :
        {Pooling::none, Pooling::cls, Pooling::mean, Pooling::max, Pooling::pooler}) {
@@ -63,6 +86,26 @@ TEST(Similarity, Cosines) {
   const auto vectors = Tensor::from<float>({4, 2}, std::vector<float>{1, 0, 0, 1, 2, 0, 5, 0});
   EXPECT_THAT(cosines(vectors, a), ElementsAre(1, 0, 1, 1));
   EXPECT_THAT(pair_cosines(vectors), ElementsAre(0, 1));
+}
+
+TEST(Similarity, Functions) {
+  const std::vector<float> a{1, -2}, b{4, 2};
+  EXPECT_DOUBLE_EQ(similarity(a, b, SimilarityFunction::dot), 0);
+  EXPECT_DOUBLE_EQ(similarity(a, b, SimilarityFunction::euclidean), -5);
+  EXPECT_DOUBLE_EQ(similarity(a, b, SimilarityFunction::manhattan), -7);
+  EXPECT_DOUBLE_EQ(similarity(a, a, SimilarityFunction::cosine), 1);
+  for (const auto* name : {"cosine", "dot", "euclidean", "manhattan"}) {
+    EXPECT_EQ(name_of(similarity_function_from(name)), name);
+    EXPECT_THROW(
+        static_cast<void>(similarity(a, std::vector<float>{1}, similarity_function_from(name))),
+        ArgumentError);
+  }
+  EXPECT_THROW(static_cast<void>(similarity_function_from("maxsim")), ArgumentError);
+  const auto vectors = Tensor::from<float>({2, 2}, std::vector<float>{1, -2, 4, 2});
+  EXPECT_THAT(pair_similarities(vectors, SimilarityFunction::manhattan), ElementsAre(-7));
+  const auto matrix = similarity_matrix(vectors, vectors, SimilarityFunction::dot);
+  EXPECT_THAT(matrix.values<float>(), ElementsAre(5, 0, 0, 20));
+  EXPECT_EQ(semantic_search(vectors, vectors, 1, SimilarityFunction::euclidean)[1][0].index, 1U);
 }
 
 TEST(Similarity, Ranking) {

@@ -70,7 +70,7 @@ TEST(Embedder, LayersAreTransformersHiddenStates) {
 TEST(Embedder, PoolersOutput) {
   const auto golden = Golden::named("pretraining");
   EmbedOptions options;
-  options.pooling = Pooling::pooler;
+  options.poolings = {Pooling::pooler};
   options.batch_tokens = 25;
   const auto vectors = embedder("pretraining", options).embed(texts_of(golden.batch()));
   EXPECT_LT(testing::max_abs_difference(vectors, golden.tensor("pooler_output")), 2e-5);
@@ -78,11 +78,11 @@ TEST(Embedder, PoolersOutput) {
 
 TEST(Embedder, RefusesWhatTheModelHasNot) {
   EmbedOptions options;
-  options.pooling = Pooling::pooler;
+  options.poolings = {Pooling::pooler};
   EXPECT_THROW(embedder("bare_no_pooler", options), ModelError);
   options.layers = {0};
   EXPECT_THROW(embedder("pretraining", options), ArgumentError);
-  options.pooling = Pooling::mean;
+  options.poolings = {Pooling::mean};
   EXPECT_NO_THROW(embedder("pretraining", options));
   for (const std::int64_t layer : {-4, 3}) {
     options.layers = {layer};

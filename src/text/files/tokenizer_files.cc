@@ -128,8 +128,9 @@ void apply_configuration(const Configuration& configuration, TokenizerSpec& spec
   }
   spec.clean_up_spaces =
       json_field<bool>(config, "clean_up_tokenization_spaces", origin).value_or(false);
-  if (const auto v = json_field<double>(config, "model_max_length", origin);
-      v && *v > 0 && *v < 1e9) {
+  const auto* limit =
+      config.contains("model_max_length") ? "model_max_length" : "max_len";  // older
+  if (const auto v = json_field<double>(config, limit, origin); v && *v > 0 && *v < 1e9) {
     spec.model_max_length = static_cast<std::int64_t>(*v);
   }
 

@@ -14,8 +14,12 @@
 #include "cloze/error.h"
 #include "cloze/hub.h"
 #include "cloze/model_sizes.h"
+#include "cloze/sentence_settings.h"
 #include "cloze/tokenizer.h"
 #include "datasets/batching.h"
+#include "sentence/kept_settings.h"
+#include "sentence/lower_case.h"
+#include "sentence/text_settings.h"
 #include "tasks/task.h"
 #include "train/finetune/finetune_objective.h"
 #include "train/finetune/finetune_settings.h"
@@ -39,20 +43,35 @@ struct Start {
   fs::path directory;  ///< empty: random weights
   Tokenizer tokenizer;
   BertConfig config;
-  bool resumed = false;  ///< the directory is a checkpoint of this run
+  std::string model_settings{};  ///< FinetuneInputs::model_settings
+  std::string prompt{};          ///< of sentence embedding, the one that the model has by default
+  bool resumed = false;          ///< the directory is a checkpoint of this run
 };
+
+/// The model at `root`, whose transformer may lie below.
+Start start_at(const fs::path& root, std::string_view task) {
+  const auto directory = transformer_directory(root);
+  Start start{directory, Tokenizer::from_pretrained(directory),
+              BertConfig::from_pretrained(directory), kept_model_settings(root, task)};
+  // What sentence vectors are made of is read as sentence-transformers reads it.
+  if (task == "sentence-embedding") {
+    const auto settings = text_settings(root);
+    start.prompt = settings.prompts.resolve({}, {});
+    if (settings.do_lower_case) start.tokenizer = lower_cased(start.tokenizer);
+  }
+  return start;
+}
 
 Start start_of(const FinetuneSettings& settings, const ProgressCallback& progress,
                const std::optional<fs::path>& checkpoint) {
   if (checkpoint) {
-    return {*checkpoint, Tokenizer::from_pretrained(*checkpoint),
-            BertConfig::from_pretrained(*checkpoint), true};
+    auto start = start_at(*checkpoint, settings.task);
+    start.resumed = true;
+    return start;
   }
   Start start = [&]() -> Start {
     if (settings.size.empty()) {
-      const auto directory = find_model(settings.model, progress);
-      return {directory, Tokenizer::from_pretrained(directory),
-              BertConfig::from_pretrained(directory)};
+      return start_at(find_model(settings.model, progress), settings.task);
     }
     auto config = named_config(settings.size);
     auto tokenizer = internal::tokenizer_of_vocabulary(settings.vocab, settings.cased);
@@ -83,7 +102,8 @@ struct ChosenTask {
 
 ChosenTask task_of(const Start& start, const FinetuneSettings& settings) {
   const auto make = [&](bool trained) {
-    return make_task(settings.task, start.tokenizer, start.config, settings.data, trained);
+    return make_task(settings.task, start.tokenizer, start.config, settings.data, trained,
+                     start.prompt);
   };
   ChosenTask chosen{make(false)};
   chosen.trained = has_head(start, *chosen.task, settings);
@@ -107,7 +127,7 @@ std::unique_ptr<TaskData> read_dev(const Start& start, const FinetuneSettings& s
   if (!sources.dev) return nullptr;
   auto options = settings.data;
   options.max_samples = settings.max_dev_samples;
-  return make_task(settings.task, start.tokenizer, start.config, options, true)
+  return make_task(settings.task, start.tokenizer, start.config, options, true, start.prompt)
       ->read_eval(*sources.dev);
 }
 
@@ -250,7 +270,8 @@ FinetuneResult finetune_on(const FinetuneSettings& given, const Sources& sources
                               .dev = dev.get(),
                               .base_model = settings.size.empty() ? settings.model : settings.size,
                               .train_name = sources.train.name(),
-                              .dev_name = sources.dev ? sources.dev->name() : ""};
+                              .dev_name = sources.dev ? sources.dev->name() : "",
+                              .model_settings = start.model_settings};
   require_runnable(inputs, settings);
   const auto fingerprint = fingerprint_of(*train);
   if (!settings.resume) {

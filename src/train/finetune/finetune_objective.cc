@@ -66,13 +66,13 @@ class FinetuneObjective final : public internal::Objective {
     inputs_.model.config().save_pretrained(to);
     inputs_.tokenizer.save_pretrained(to);
     save_checkpoint(to, inputs_.model.parameters().tensors(), inputs_.max_shard_bytes);
-    inputs_.task.write_files(to);
+    write_files(to);
     write_card(to);
   }
   /// The card of the whole run, and what else a directory of the task's models has.
   void published(const std::filesystem::path& directory) const override {
     write_card(directory);
-    inputs_.task.write_files(directory);
+    write_files(directory);
   }
 
   [[nodiscard]] internal::RunState& state() override { return state_; }
@@ -236,6 +236,15 @@ class FinetuneObjective final : public internal::Objective {
     const std::string_view name = metric_name();
     const bool greater = name != kLoss && inputs_.task.greater_is_better(name);
     return greater ? value > before : value < before;
+  }
+
+  /// What the task's models have besides weights and tokenizer, and what the base model said.
+  void write_files(const std::filesystem::path& directory) const {
+    inputs_.task.write_files(directory);
+    if (inputs_.model_settings.empty()) return;
+    AtomicFile settings(directory / "config_sentence_transformers.json");
+    settings.write(inputs_.model_settings);
+    settings.commit();
   }
 
   void write_card(const std::filesystem::path& directory) const {

@@ -27,6 +27,9 @@ struct FinetuneInputs {
   const TaskData* dev = nullptr;  ///< none: nothing is evaluated, and the last model counts
   // For the model card.
   std::string base_model, train_name, dev_name;
+  /// The base model's config_sentence_transformers.json (prompts, ...), which the trained one keeps;
+  /// empty for none.
+  std::string model_settings{};
   std::int64_t max_shard_bytes = internal::kMaxShardBytes;  ///< larger weights are saved in parts
 };
 

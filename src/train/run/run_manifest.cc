@@ -207,6 +207,10 @@ std::vector<std::string> published_files(std::string_view task) {
                                  "model.safetensors.index.json"};
   files.insert(files.end(), tokenizer_files().begin(), tokenizer_files().end());
   if (!task.empty()) files.emplace_back("README.md");
+  for (const auto* keeper :
+       {"sentence-embedding", "ranking", "regression", "text-classification"}) {
+    if (task == keeper) files.emplace_back("config_sentence_transformers.json");
+  }
   if (task == "sentence-embedding") {
     for (const auto* file :
          {"modules.json", "sentence_bert_config.json", "1_Pooling/config.json", "2_Normalize/"}) {

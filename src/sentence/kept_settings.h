@@ -1,0 +1,17 @@
+/// \file
+/// What of a model's settings outlives its fine-tuning.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace cloze {
+
+/// The text of `config_sentence_transformers.json` in `root` where it describes what `task` makes:
+/// of a SentenceTransformer for "sentence-embedding", of a CrossEncoder for "ranking",
+/// "regression" and "text-classification". Empty otherwise. Throws as reading it does.
+[[nodiscard]] std::string kept_model_settings(const std::filesystem::path& root,
+                                              std::string_view task);
+
+}  // namespace cloze

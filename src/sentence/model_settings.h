@@ -1,0 +1,33 @@
+/// \file
+/// `config_sentence_transformers.json`: what sentence-transformers says about a model as a whole.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cloze/prompts.h"
+#include "cloze/similarity.h"
+
+namespace cloze {
+
+inline constexpr std::string_view kModelSettingsFile = "config_sentence_transformers.json";
+
+struct ModelSettings {
+  std::string model_type = "SentenceTransformer";
+  bool states_type = false;
+  Prompts prompts{};
+  SimilarityFunction similarity_fn = SimilarityFunction::cosine;
+  std::optional<std::int64_t> truncate_dim{};
+  std::optional<std::string> activation_fn{};  ///< of a CrossEncoder: a path of Python
+};
+
+/// Reads the file; the defaults where there is none. Adds what it does not know to `warnings`.
+/// Throws FormatError, and ModelError for a default prompt that is not there.
+[[nodiscard]] ModelSettings read_model_settings(const std::filesystem::path& directory,
+                                                std::vector<std::string>& warnings);
+
+}  // namespace cloze

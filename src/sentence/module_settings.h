@@ -1,0 +1,50 @@
+/// \file
+/// The settings files of sentence-transformers' modules, each with the table of its fields.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cloze/pooling.h"
+
+namespace cloze {
+
+/// Of a Transformer: `sentence_bert_config.json`, or the file's name for another model.
+struct TransformerSettings {
+  std::string file{};  ///< its name; empty where there is none
+  std::optional<std::int64_t> max_seq_length{};
+  bool do_lower_case = false;
+};
+
+/// What a Transformer module is asked for: the vectors of tokens, or a classifier's logits.
+enum class TransformerTask : std::uint8_t { features, classification };
+
+/// Reads the file in `directory`; adds what it does not know to `warnings`. Throws FormatError, and
+/// ModelError for what changes the vectors in a way that Cloze does not have.
+[[nodiscard]] TransformerSettings read_transformer_settings(const std::filesystem::path& directory,
+                                                            TransformerTask task,
+                                                            std::vector<std::string>& warnings);
+
+/// Of a Pooling.
+struct PoolingSettings {
+  std::vector<Pooling> poolings{};
+  bool include_prompt = true;
+};
+
+/// Reads `config.json` in `directory`, as above.
+[[nodiscard]] PoolingSettings read_pooling_settings(const std::filesystem::path& directory,
+                                                    std::vector<std::string>& warnings);
+
+/// Looks at the `config.json` of a Normalize, which sentence-transformers 5.3 and later write.
+void check_normalize_settings(const std::filesystem::path& directory,
+                              std::vector<std::string>& warnings);
+
+/// The same of a Dense module; `read_dense` (dense.h) reads it.
+void check_dense_settings(const std::filesystem::path& directory,
+                          std::vector<std::string>& warnings);
+
+}  // namespace cloze
