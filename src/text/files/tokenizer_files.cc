@@ -14,8 +14,10 @@
 #include "core/numbers.h"
 #include "core/utf8.h"
 #include "text/files/added_token_list.h"
+#include "text/files/sentencepiece_file.h"
 #include "text/files/tokenizer_class.h"
 #include "text/files/tokenizer_json.h"
+#include "text/files/unigram_json.h"
 
 namespace cloze::text {
 namespace {
@@ -66,11 +68,13 @@ struct Configuration {
   Json config = Json::object();
   std::string origin;
   std::vector<std::pair<AddedToken, std::optional<std::int32_t>>> added{};
+  bool has_decoder = false;  ///< whether those are of added_tokens_decoder
 };
 
 /// Takes the tokens of `added_tokens_decoder`; false where there is none.
 bool take_added_tokens(Configuration& configuration) {
-  const auto& [config, origin, added] = configuration;
+  const auto& config = configuration.config;
+  const auto& origin = configuration.origin;
   const auto at = config.find("added_tokens_decoder");
   if (at == config.end()) return false;
   if (!at->is_object()) {
@@ -84,6 +88,7 @@ bool take_added_tokens(Configuration& configuration) {
     }
     configuration.added.emplace_back(read_added_token(json, origin), *number);
   }
+  configuration.has_decoder = true;
   return true;
 }
 
@@ -103,7 +108,8 @@ Configuration read_configuration(const fs::path& directory) {
     for (const auto& [content, id] : added->items()) {
       AddedToken token;
       token.content = content;
-      for (const auto* name : {"unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
+      for (const auto* name : {"unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+                               "bos_token", "eos_token"}) {
         const auto special = special_token(result.config, name, map_path.string());
         token.special = token.special || (special && special->content == content);
       }
@@ -116,7 +122,7 @@ Configuration read_configuration(const fs::path& directory) {
 }
 
 void apply_configuration(const Configuration& configuration, TokenizerSpec& spec) {
-  const auto& [config, origin, stated] = configuration;
+  const auto& [config, origin, stated, has_decoder] = configuration;
   if (spec.tokenizer_class == TokenizerClass::bert) {
     if (const auto v = json_field<bool>(config, "do_lower_case", origin)) spec.rules.lowercase = *v;
     if (const auto v = json_field<bool>(config, "strip_accents", origin)) spec.strip_accents = *v;
@@ -132,13 +138,19 @@ void apply_configuration(const Configuration& configuration, TokenizerSpec& spec
   }
 
   AddedTokenList added(spec.vocabulary);
-  for (auto& token : spec.added) added.add(std::move(token), std::nullopt, origin);
+  // XLMRobertaTokenizer takes the stated ones in place of tokenizer.json's.
+  if (spec.tokenizer_class != TokenizerClass::xlm_roberta || !has_decoder) {
+    for (auto& token : spec.added) added.add(std::move(token), std::nullopt, origin);
+  }
   for (const auto& [token, id] : stated) added.add(token, id, origin);
   for (const auto& [name, content] : {std::pair{"unk_token", &spec.unk_token},
                                       {"sep_token", &spec.sep_token},
                                       {"pad_token", &spec.pad_token},
                                       {"cls_token", &spec.cls_token},
-                                      {"mask_token", &spec.mask_token}}) {
+                                      {"mask_token", &spec.mask_token},
+                                      {"bos_token", &spec.bos_token},
+                                      {"eos_token", &spec.eos_token}}) {
+    if (content->empty()) continue;
     auto token = special_token(config, name, origin);
     if (token) *content = token->content;
     if (!token) token = AddedToken{.content = *content, .special = true};
@@ -193,14 +205,8 @@ void require_wordpiece(const Vocabulary& vocabulary, const std::string& origin) 
       origin, pieces));
 }
 
-/// What the files leave open, and whether they fit together. A vocabulary alone has no templates.
-TokenizerSpec completed(TokenizerSpec spec, const Configuration& configuration,
-                        const std::string& origin, bool has_templates) {
-  require_wordpiece(spec.vocabulary, origin);
-  apply_configuration(configuration, spec);
-  spec.rules.strip_accents = spec.strip_accents.value_or(spec.rules.lowercase);
-  spec.file_rules = spec.rules;
-  spec.file_max_chars_per_word = spec.max_chars_per_word;
+/// Throws FormatError where a token that has a part in every input is not in the vocabulary.
+void require_tokens(const TokenizerSpec& spec, const std::string& origin) {
   for (const auto* token : {&spec.unk_token, &spec.cls_token, &spec.sep_token}) {
     if (spec.vocabulary.id_of(*token)) continue;
     throw FormatError(fmt::format(
@@ -208,7 +214,47 @@ TokenizerSpec completed(TokenizerSpec spec, const Configuration& configuration,
         "the configuration name another token?",
         origin, in_quotes(*token)));
   }
-  if (!has_templates) {
+}
+
+/// What XLMRobertaTokenizer builds anew besides its rules: its template is of bos and eos.
+void finish_xlm_roberta(const Configuration& configuration, TokenizerSpec& spec,
+                        const std::string& origin) {
+  if (!spec.unigram) {
+    throw ModelError(
+        fmt::format("{}: the tokenizer is an XLMRobertaTokenizer, but its vocabulary is not of a "
+                    "Unigram model; "
+                    "name another tokenizer_class in tokenizer_config.json",
+                    origin));
+  }
+  const bool prefix =
+      json_field<bool>(configuration.config, "add_prefix_space", configuration.origin)
+          .value_or(true);
+  spec.unigram->metaspace->prepend = prefix ? PrependScheme::always : PrependScheme::never;
+  spec.decoder = spec.unigram->metaspace;
+  for (const auto* token : {&spec.bos_token, &spec.eos_token}) {
+    if (spec.vocabulary.id_of(*token)) continue;
+    throw FormatError(
+        fmt::format("{}: the vocabulary has no {}, which XLMRobertaTokenizer puts around each "
+                    "text; is this the "
+                    "right file, or does the configuration name another token?",
+                    origin, in_quotes(*token)));
+  }
+  spec.templates = roberta_templates(spec.vocabulary, spec.bos_token, spec.eos_token);
+}
+
+/// What the files leave open, and whether they fit together. A vocabulary alone has no templates.
+TokenizerSpec completed(TokenizerSpec spec, const Configuration& configuration,
+                        const std::string& origin, bool has_templates) {
+  if (!spec.unigram) require_wordpiece(spec.vocabulary, origin);
+  apply_configuration(configuration, spec);
+  if (spec.tokenizer_class == TokenizerClass::xlm_roberta) {
+    finish_xlm_roberta(configuration, spec, origin);
+  }
+  spec.rules.strip_accents = spec.strip_accents.value_or(spec.rules.lowercase);
+  spec.file_rules = spec.rules;
+  spec.file_max_chars_per_word = spec.max_chars_per_word;
+  require_tokens(spec, origin);
+  if (!has_templates && !spec.unigram) {
     spec.templates = bert_templates(spec.vocabulary, spec.cls_token, spec.sep_token);
   }
   return spec;
@@ -290,6 +336,18 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
   if (has_json) {
     read_tokenizer_json(files::read_text(json_path), json_path.string(), spec);
     if (spec.tokenizer_class == TokenizerClass::bert) rebuild_as_bert(spec);
+  } else if (spec.tokenizer_class == TokenizerClass::xlm_roberta) {
+    const auto name = [&](const char* field, std::string& of) {
+      const auto token = special_token(configuration.config, field, configuration.origin);
+      if (token) of = token->content;
+    };
+    XlmRobertaPieces pieces;
+    name("bos_token", pieces.bos);
+    name("pad_token", pieces.pad);
+    name("eos_token", pieces.eos);
+    name("unk_token", pieces.unk);
+    name("mask_token", pieces.mask);
+    read_sentencepiece(sentencepiece_file(directory), pieces, spec);
   } else if (files::exists(vocab_path)) {
     spec.vocabulary = read_vocab_txt(vocab_path);
     spec.base_vocab_size = spec.vocabulary.size();
@@ -308,7 +366,6 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
 TokenizerSpec parse_tokenizer(std::string_view tokenizer_json,
                               std::string_view tokenizer_config_json) {
   TokenizerSpec spec;
-  read_tokenizer_json(tokenizer_json, "tokenizer.json", spec);
   Configuration configuration{.config = Json::object(), .origin = "tokenizer_config.json"};
   spec.tokenizer_class = TokenizerClass::file;
   if (!tokenizer_config_json.empty()) {
@@ -317,6 +374,7 @@ TokenizerSpec parse_tokenizer(std::string_view tokenizer_json,
     spec.tokenizer_class =
         tokenizer_class_of(configuration.config, Json::object(), configuration.origin);
   }
+  read_tokenizer_json(tokenizer_json, "tokenizer.json", spec);
   const bool bert = spec.tokenizer_class == TokenizerClass::bert;
   if (bert) rebuild_as_bert(spec);
   return completed(std::move(spec), configuration, "tokenizer.json", !bert);
