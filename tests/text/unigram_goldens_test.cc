@@ -50,7 +50,9 @@ void expect_same(const Encoding& ours, const Json& theirs) {
   EXPECT_EQ(Json(ours.word_ids), theirs["words"]);
   const auto size = ours.ids.size();
   EXPECT_EQ(ours.type_ids, theirs.value("type_ids", std::vector<std::int32_t>(size, 0)));
-  if (theirs.contains("sequences")) EXPECT_EQ(Json(ours.sequence_ids), theirs["sequences"]);
+  if (theirs.contains("sequences")) {
+    EXPECT_EQ(Json(ours.sequence_ids), theirs["sequences"]);
+  }
   EXPECT_EQ(ours.attention_mask, std::vector<std::uint8_t>(size, 1));
   for (std::size_t i = 0; i < size; ++i) {
     EXPECT_EQ(ours.special_tokens_mask[i], ours.word_ids[i] == -1 ? 1 : 0);

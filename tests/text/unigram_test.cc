@@ -1,14 +1,17 @@
 // The parts of Unigram tokenizers, their files, and bad ones.
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <limits>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -98,7 +101,8 @@ TEST(UnigramModel, FindsThePathOfTheBestScore) {
   std::mt19937 random(2);
   std::uniform_real_distribution<double> scores(-9, -1);
   for (int round = 0; round < 50; ++round) {
-    UnigramRules rules{.scores = {0}};
+    UnigramRules rules;
+    rules.scores = {0};
     Vocabulary vocabulary;
     vocabulary.add("<unk>", 0, false);
     for (int i = 0; i < 12; ++i) {
@@ -174,10 +178,11 @@ TEST(PieceScore, WhatIsWrittenIsReadAgain) {
   std::mt19937_64 random(3);
   std::uniform_real_distribution<double> values(-25, 1);
   for (int i = 0; i < 20'000; ++i) {
-    const double value =
-        i % 2 == 0 ? values(random) : static_cast<double>(static_cast<float>(values(random)));
+    const double value = i % 2 == 0 ? values(random) : static_cast<float>(values(random));
     for (const auto decimals : {Decimals::exact, Decimals::tokenizers}) {
-      EXPECT_EQ(read_score(write_score(value, decimals), decimals), value);
+      // Not every number is one that tokenizers can read.
+      const double score = read_score(fmt::format("{:.17g}", value), decimals);
+      EXPECT_EQ(read_score(write_score(score, decimals), decimals), score);
     }
   }
   EXPECT_EQ(write_score(0, Decimals::exact), "0.0");
@@ -190,7 +195,7 @@ TEST(Base64, ThereAndBack) {
   for (const std::string text : {"", "f", "fo", "foo", "foob", "fooba", "foobar", "\xFF\xFE\x01"}) {
     EXPECT_EQ(base64_decoded(base64_encoded(std::as_bytes(std::span(text)))), text);
   }
-  EXPECT_EQ(base64_encoded(std::as_bytes(std::span(std::string("fooba")))), "Zm9vYmE=");
+  EXPECT_EQ(base64_encoded(std::as_bytes(std::span("fooba", 5))), "Zm9vYmE=");
   for (const auto* bad :
        {"Z", "Zg=", "Zg", "Zh==", "Zm9=", "Z===", "====", "Zm9v\n", "Zm-v", "Zg==Zg=="}) {
     EXPECT_FALSE(base64_decoded(bad)) << bad;
@@ -243,7 +248,7 @@ TEST(PrecompiledMap, DamagedOnesAreRefused) {
       std::string("\0\0\0\0", 4),                             // no unit at all
       good + "\xFF",                                          // replacements that are not UTF-8
       with_unit(0, 0xFFFFFFU << 10U),                         // the root leads outside
-      with_unit(256 ^ 'a', 0x3FFFFFU << 10U | 0x100U | 'a'),  // a child leads outside
+      with_unit(256 ^ 'a', 0x1FFFFFU << 10U | 0x100U | 'a'),  // a child leads outside
       with_unit(512 + 'a', 0x7FFFFFFF),                       // a value outside
       map_of({{'a', 1}}, "\u00e9"),                           // a value amid a character
   };
@@ -285,7 +290,7 @@ TEST(UnigramFiles, ASmallOneWorks) {
   EXPECT_THAT(encoding.ids, ElementsAre(0, 5, 4, 6, 3, 7, 2));
   EXPECT_THAT(encoding.tokens,
               ElementsAre("<s>", "\u2581hello", "\u2581", "a", "\u5b57\u5b57", "  <mask>", "</s>"));
-  EXPECT_EQ(tokenizer.decode(encoding.ids, true), "hello a<unk>");
+  EXPECT_EQ(tokenizer.decode(encoding.ids, true), "hello a");
   EXPECT_EQ(tokenizer.unk_token_id(), 3);
   EXPECT_EQ(tokenizer.pad_token_id(), 1);
   EXPECT_EQ(tokenizer.mask_token_id(), 7);

@@ -6,7 +6,8 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <optional>
+
+#include <fmt/format.h>
 
 namespace cloze::text {
 namespace {
@@ -98,13 +99,21 @@ double read_score(std::string_view number, Decimals decimals) {
 std::string write_score(double score, Decimals decimals) {
   auto text = shortest(score);
   if (read_score(text, decimals) == score) return text;
-  // A neighbour is read as what is meant.
-  for (double up = score, down = score, steps = 0; steps < 8; ++steps) {
-    up = std::nextafter(up, kInfinity);
-    down = std::nextafter(down, -kInfinity);
-    for (const double other : {up, down}) {
-      auto candidate = shortest(other);
-      if (read_score(candidate, decimals) == score) return candidate;
+  // With more digits, or fewer, the division ends at another last bit.
+  const double size = std::abs(score);
+  const int places = 18 - static_cast<int>(std::floor(std::log10(size)));
+  for (int power = places; power > places - 6; --power) {
+    const auto digits =
+        static_cast<double>(static_cast<long double>(size) * std::pow(10.0L, power));
+    for (double up = digits, down = digits, steps = 0; steps < 4; ++steps) {
+      for (const double other : {up, down}) {
+        if (!(other < 1.8e19)) continue;
+        const auto candidate =
+            fmt::format("{}{}e{}", score < 0 ? "-" : "", static_cast<std::uint64_t>(other), -power);
+        if (read_score(candidate, decimals) == score) return candidate;
+      }
+      up = std::nextafter(up, kInfinity);
+      down = std::nextafter(down, 0);
     }
   }
   return text;

@@ -17,7 +17,7 @@ enum class Decimals {
 /// The value of a JSON number. Not finite where it is out of range.
 [[nodiscard]] double read_score(std::string_view number, Decimals decimals);
 
-/// A finite value as JSON, such that `read_score` finds it again.
+/// A finite value that `read_score` has read, as JSON in which it finds it again.
 [[nodiscard]] std::string write_score(double score, Decimals decimals);
 
 }  // namespace cloze::text

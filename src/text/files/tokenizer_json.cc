@@ -232,8 +232,9 @@ void read_post_processor(const Json& json, TokenizerSpec& spec, const std::strin
     spec.templates =
         roberta_templates(spec.vocabulary, named_token(processor, "cls", spec.vocabulary, origin),
                           named_token(processor, "sep", spec.vocabulary, origin));
+    spec.templates.overflow_has_types = true;
   } else if (type == "none") {
-    spec.templates = {{{0, 0, {}, {}}}, {{0, 0, {}, {}}, {1, 1, {}, {}}}};
+    spec.templates = {{{0, 0, {}, {}}}, {{0, 0, {}, {}}, {1, 1, {}, {}}}, false};
   } else {
     throw ModelError(fmt::format(
         "{}: the post-processor is {}; Cloze reads TemplateProcessing, BertProcessing and, "
@@ -252,7 +253,8 @@ Templates bert_templates(const Vocabulary& vocabulary, const std::string& cls,
   const TemplatePiece first{0, 0, {}, {}};
   const TemplatePiece second{1, 1, {}, {}};
   return {{piece(cls, 0), first, piece(sep, 0)},
-          {piece(cls, 0), first, piece(sep, 0), second, piece(sep, 1)}};
+          {piece(cls, 0), first, piece(sep, 0), second, piece(sep, 1)},
+          false};
 }
 
 Templates roberta_templates(const Vocabulary& vocabulary, const std::string& cls,
@@ -261,7 +263,8 @@ Templates roberta_templates(const Vocabulary& vocabulary, const std::string& cls
   const TemplatePiece first{0, 0, {}, {}};
   const TemplatePiece second{1, 0, {}, {}};
   return {{piece(cls), first, piece(sep)},
-          {piece(cls), first, piece(sep), piece(sep), second, piece(sep)}};
+          {piece(cls), first, piece(sep), piece(sep), second, piece(sep)},
+          false};
 }
 
 namespace {

@@ -121,10 +121,22 @@ std::string Tokenizer::to_json() const {
                           {"lowercase", rules.lowercase}};
     file["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
   }
-  file["post_processor"] = {{"type", "TemplateProcessing"}};
-  file["post_processor"]["single"] = std::move(single);
-  file["post_processor"]["pair"] = std::move(pair);
-  file["post_processor"]["special_tokens"] = std::move(special_tokens);
+  if (spec.templates.overflow_has_types) {
+    const auto named = [&spec](std::size_t piece) {
+      const auto& special = spec.templates.single[piece];
+      return Json::array({special.tokens[0], special.ids[0]});
+    };
+    file["post_processor"] = {{"type", "RobertaProcessing"},
+                              {"sep", named(2)},
+                              {"cls", named(0)},
+                              {"trim_offsets", false},
+                              {"add_prefix_space", true}};
+  } else {
+    file["post_processor"] = {{"type", "TemplateProcessing"}};
+    file["post_processor"]["single"] = std::move(single);
+    file["post_processor"]["pair"] = std::move(pair);
+    file["post_processor"]["special_tokens"] = std::move(special_tokens);
+  }
   if (spec.unigram) {
     file["decoder"] = spec.decoder ? text::metaspace_json(*spec.decoder) : Json();
     // The pieces are written by themselves, for the sake of their scores' last bits.
