@@ -13,13 +13,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 11> kModelFiles{"config.json",
+constexpr std::array<std::string_view, 13> kModelFiles{"config.json",
                                                        "bert_config.json",
                                                        "vocab.txt",
                                                        "tokenizer.json",
                                                        "tokenizer_config.json",
                                                        "special_tokens_map.json",
                                                        "added_tokens.json",
+                                                       "sentencepiece.bpe.model",
+                                                       "spiece.model",
                                                        "modules.json",
                                                        "sentence_bert_config.json",
                                                        "pytorch_model.bin",

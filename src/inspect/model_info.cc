@@ -71,7 +71,8 @@ void require_fitting(const Checkpoint& checkpoint, const ModelNames& names, cons
 
 TokenizerInfo tokenizer_info(const std::filesystem::path& directory) {
   TokenizerInfo info;
-  for (const char* name : {"tokenizer.json", "vocab.txt"}) {
+  for (const char* name :
+       {"tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model"}) {
     if (info.file.empty() && files::exists(directory / name)) info.file = name;
   }
   try {

@@ -216,8 +216,10 @@ def main():
     generator = Generator(args.seed)
     lines = [(line,) for line in dict.fromkeys(compare.lines_of(
         [p for p in sorted(args.data.iterdir()) if not p.name.startswith("vocab.")]))]
-    every = [(f"{before}{chr(c)}{after}",) for before, after in (("", ""), ("a", "b"), ("e\u0301", "\u0323"), ("a\x01", "\u0340"))
-             for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    code_points = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    every = [(" ".join(before + c + after for c in code_points[begin : begin + 32]),)
+             for before, after in (("", ""), ("a", "b"), ("e\u0301", "\u0323"), ("a\x01", "\u0340"), ("\u0600", "\u0301"))
+             for begin in range(0, len(code_points), 32)]
     with tempfile.TemporaryDirectory() as folder:
         proto = train(folder, text_of(args.data), "nmt_nfkc", args.size)
         maps = {rule: charsmap(folder, rule) for rule in ("nmt_nfkc", "nmt_nfkc_cf")}

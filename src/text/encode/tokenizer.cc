@@ -198,6 +198,34 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_speci
                              impl_->spec.decoder_cleanup, clean);
 }
 
+std::string Tokenizer::tokens_to_text(std::span<const std::string_view> tokens) const {
+  const auto& spec = impl_->spec;
+  if (spec.unigram) {
+    const auto& decoder = spec.decoder;
+    return text::decode_unigram(tokens, decoder ? decoder->replacement : "",
+                                decoder && decoder->prepend != text::PrependScheme::never, false);
+  }
+  return text::decode_pieces(tokens, impl_->vocabulary().continuing_prefix(), spec.decoder_cleanup,
+                             false);
+}
+
+TokenizerModel Tokenizer::model() const {
+  return impl_->spec.unigram ? TokenizerModel::unigram : TokenizerModel::word_piece;
+}
+
+bool Tokenizer::continues_word(std::int32_t id) const {
+  const auto token = id_to_token(id);
+  if (!impl_->spec.unigram) {
+    const std::string_view prefix = impl_->vocabulary().continuing_prefix();
+    return token.size() > prefix.size() && token.starts_with(prefix);
+  }
+  const auto& rules = *impl_->spec.unigram;
+  const bool is_piece = id < impl_->spec.base_vocab_size && id != rules.unk_id &&
+                        std::none_of(impl_->spec.added.begin(), impl_->spec.added.end(),
+                                     [id](const auto& added) { return added.id == id; });
+  return is_piece && rules.metaspace && !token.starts_with(rules.metaspace->replacement);
+}
+
 std::int32_t Tokenizer::vocab_size() const { return impl_->vocabulary().size(); }
 
 std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const {
