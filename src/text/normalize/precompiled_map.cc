@@ -168,7 +168,7 @@ bool PrecompiledMap::apply(const NormalizedText& from, NormalizedText& to) const
     // A character of ASCII before another is a grapheme, but for \r\n.
     if (is_ascii(text[at]) && (at + 1 == text.size() || is_ascii(text[at + 1])) &&
         text[at] != '\r') {
-      const Ascii& c = ascii_[static_cast<std::size_t>(text[at])];
+      const Ascii& c = ascii_[static_cast<unsigned char>(text[at])];
       if (!c.kept) replace(at, 1, c.replacement);
       ++at;
       continue;
