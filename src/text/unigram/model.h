@@ -73,9 +73,9 @@ class UnigramModel {
   UnigramRules rules_;
   double unk_score_;
   bool divisible_;
-  PieceTrie trie_;                          ///< values: id * 2, and 1 for what is its own best path
-  PieceTrie::Node after_space_;             ///< where words begin
-  std::array<std::int32_t, 256> byte_ids_;  ///< -1: there is none
+  PieceTrie trie_;               ///< values: id * 2, and 1 for what is its own best path
+  PieceTrie::Node after_space_;  ///< where words begin
+  std::array<std::int32_t, 256> byte_ids_{};  ///< -1: there is none
 };
 
 }  // namespace cloze::text
