@@ -1,7 +1,9 @@
 /// \file
 /// The BERT tokenizer: text → WordPiece ids with offsets, exactly as Hugging Face's fast BERT
 /// tokenizer does it (or, in `google` mode, as google-research/bert's tokenization.py does), in one
-/// pass over the text. docs/tokenizer.md says how exact, how fast, and what is different.
+/// pass over the text; and XLM-RoBERTa's, with which multilingual BERT models are read: text →
+/// pieces of a SentencePiece Unigram model. docs/tokenizer.md says how exact, how fast, and what is
+/// different.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +58,11 @@ enum class TokenizerMode : std::uint8_t {
   hf,     ///< Hugging Face's fast BERT tokenizer
   google  ///< google-research/bert's tokenization.py: its Unicode rules (Python's), final sigma,
           ///< words of up to 200 characters, no special tokens inside text
+};
+/// How words are cut into pieces.
+enum class TokenizerModel : std::uint8_t {
+  word_piece,  ///< the longest pieces from the left: BERT's
+  unigram      ///< the likeliest pieces: SentencePiece's, as XLM-RoBERTa has it
 };
 /// Which text of a pair gives way when both are too long together.
 enum class Truncation : std::uint8_t { none, longest_first, only_first, only_second };
@@ -116,11 +123,13 @@ struct TokenizerOptions {
 /// work on, is in cloze/threads.h.
 class Tokenizer {
  public:
-  /// Reads `tokenizer.json`, or `vocab.txt`, with `tokenizer_config.json` where present, as
-  /// transformers does. `tokenizer_class` decides: BertTokenizer (or none) takes do_lower_case,
+  /// Reads `tokenizer.json`, or `vocab.txt`, or `sentencepiece.bpe.model`, with
+  /// `tokenizer_config.json` where present, as transformers does. `tokenizer_class` decides: BertTokenizer (or none) takes do_lower_case,
   /// strip_accents and tokenize_chinese_chars from tokenizer_config.json, or its own defaults (true,
   /// none, true) where they are not stated, and of tokenizer.json the vocabulary alone;
-  /// PreTrainedTokenizerFast takes tokenizer.json as it stands. Truncation and padding that
+  /// PreTrainedTokenizerFast takes tokenizer.json as it stands, with a WordPiece or a Unigram model;
+  /// XLMRobertaTokenizer takes the pieces and the character map of tokenizer.json or of the
+  /// SentencePiece model, and `add_prefix_space` of tokenizer_config.json. Truncation and padding that
   /// tokenizer.json may hold are not applied.
   /// `directory_or_name` is a directory, or the name of a model as `find_model` takes it (hub.h).
   /// Throws IoError, FormatError (which file, line, what), ModelError (not a BERT tokenizer, or a
@@ -204,8 +213,8 @@ class Tokenizer {
   [[nodiscard]] std::int64_t count_tokens(std::string_view text) const;
   [[nodiscard]] std::int64_t count_tokens(std::string_view text, std::string_view pair) const;
 
-  /// Writes `tokenizer.json`, `vocab.txt` and `tokenizer_config.json` into `directory` (made if it
-  /// is not there), as transformers reads them. Throws IoError.
+  /// Writes `tokenizer.json`, `vocab.txt` (of a WordPiece model) and `tokenizer_config.json` into
+  /// `directory` (made if it is not there), as transformers reads them. Throws IoError.
   void save_pretrained(const std::filesystem::path& directory) const;
 
   /// Text of `ids`: "##" pieces joined, and (with `clean_up`) spaces before punctuation removed as
@@ -215,6 +224,17 @@ class Tokenizer {
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids,
                                    bool skip_special_tokens = true,
                                    std::optional<bool> clean_up = std::nullopt) const;
+
+  /// The same of tokens, added ones as they stand: what the decoder alone makes of them.
+  [[nodiscard]] std::string tokens_to_text(std::span<const std::string_view> tokens) const;
+
+  /// Which kind of model cuts words into pieces.
+  [[nodiscard]] TokenizerModel model() const;
+
+  /// Whether a token goes on with the word of the token before: "##ing" of a WordPiece model, and of
+  /// a Unigram model a piece that does not begin with "▁". Throws ArgumentError for an id out of
+  /// range.
+  [[nodiscard]] bool continues_word(std::int32_t id) const;
 
   /// Ids are below this: the vocabulary and added tokens.
   [[nodiscard]] std::int32_t vocab_size() const;

@@ -90,7 +90,9 @@ void run_fill_mask(Arguments arguments) {
         const auto filled = as_usage([&] { return fill(piece.items, options, piece.progress); });
         for (std::size_t i = 0; i < filled.size(); ++i) {
           if (filled[i].empty()) {
-            throw FormatError(fmt::format("{} has no [MASK]{}", piece.limits.name(i),
+            const auto& tokenizer = fill.tokenizer();
+            throw FormatError(fmt::format("{} has no {}{}", piece.limits.name(i),
+                                          tokenizer.id_to_token(*tokenizer.mask_token_id()),
                                           limits.truncate ? " within the limit" : ""));
           }
           out.write(command.json ? json_line(filled[i]) : readable(piece.items[i].text, filled[i]));

@@ -47,7 +47,9 @@ void JsonScanner::expect(char c) {
   if (!accept(c)) fail(at_ >= json_.size() ? "the file ends early" : fmt::format("no '{}'", c));
 }
 
-bool JsonScanner::at_object() { return at_ < json_.size() && json_[at_] == '{'; }
+bool JsonScanner::at_object() const { return at_ < json_.size() && json_[at_] == '{'; }
+
+bool JsonScanner::at_array() const { return at_ < json_.size() && json_[at_] == '['; }
 
 void JsonScanner::end() {
   if (at_ != json_.size()) fail("something after the end of the document");
@@ -124,6 +126,31 @@ std::int32_t JsonScanner::id() {
   if (value < 0 || (at_ < json_.size() && is_scalar(json_[at_]))) fail("no id (a whole number)");
   skip_space();
   return static_cast<std::int32_t>(value);
+}
+
+std::string_view JsonScanner::number() {
+  const std::size_t begin = at_;
+  const auto take = [this](char c) {
+    const bool there = at_ < json_.size() && json_[at_] == c;
+    at_ += there ? 1 : 0;
+    return there;
+  };
+  const auto digits = [this] {
+    const std::size_t from = at_;
+    while (at_ < json_.size() && json_[at_] >= '0' && json_[at_] <= '9') ++at_;
+    return at_ > from;
+  };
+  take('-');
+  bool good = take('0') || digits();
+  if (good && take('.')) good = digits();
+  if (good && (take('e') || take('E'))) {
+    if (!take('+')) take('-');
+    good = digits();
+  }
+  if (!good || (at_ < json_.size() && is_scalar(json_[at_]))) fail("no number");
+  const auto number = json_.substr(begin, at_ - begin);
+  skip_space();
+  return number;
 }
 
 std::string_view JsonScanner::value() {

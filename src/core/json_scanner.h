@@ -29,14 +29,28 @@ class JsonScanner {
     expect('}');
   }
 
+  /// Calls `element()` for each element of the array that stands here; `element` must consume it.
+  template <class Element>
+  void array(const Element& element) {
+    expect('[');
+    if (accept(']')) return;
+    do {
+      element();
+    } while (accept(','));
+    expect(']');
+  }
+
   /// A string; escapes are resolved in `storage`, which the result may point into.
   std::string_view string(std::string& storage);
   /// An integer in [0, 2^31).
   std::int32_t id();
+  /// A number: its text.
+  std::string_view number();
   /// Any value: its text.
   std::string_view value();
-  /// Whether the next value is an object.
-  [[nodiscard]] bool at_object();
+  /// Whether the next value is an object, or an array.
+  [[nodiscard]] bool at_object() const;
+  [[nodiscard]] bool at_array() const;
   /// The document must end here.
   void end();
 

@@ -22,8 +22,7 @@ MaskableVocabulary::MaskableVocabulary(const Tokenizer& tokenizer)
   }
   mask_ = *mask;
   for (std::size_t id = 0; id < kinds_.size(); ++id) {
-    const auto token = tokenizer.id_to_token(static_cast<std::int32_t>(id));
-    if (token.size() > 2 && token.starts_with("##")) kinds_[id] = Kind::continued;
+    if (tokenizer.continues_word(static_cast<std::int32_t>(id))) kinds_[id] = Kind::continued;
   }
   kinds_[static_cast<std::size_t>(cls_)] = Kind::fixed;
   kinds_[static_cast<std::size_t>(sep_)] = Kind::fixed;

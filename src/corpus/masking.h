@@ -30,7 +30,7 @@ class MaskableVocabulary {
   [[nodiscard]] std::int32_t mask() const { return mask_; }
   /// Neither [CLS] nor [SEP].
   [[nodiscard]] bool may_be_masked(std::int32_t id) const { return kind(id) != Kind::fixed; }
-  /// Goes on with the word of the token before: "##ing".
+  /// Goes on with the word of the token before: "##ing", or of a Unigram model what has no "▁".
   [[nodiscard]] bool continues_word(std::int32_t id) const { return kind(id) == Kind::continued; }
 
  private:

@@ -37,8 +37,11 @@ bool is_float(DType dtype) {
 /// The tokenizer's files; false where the source has none.
 bool write_tokenizer(const fs::path& source, const BertConfig& config, bool distilbert,
                      const fs::path& directory) {
-  if (!files::exists(source / "tokenizer.json") && !files::exists(source / "vocab.txt"))
+  const auto has = [&source](const char* name) { return files::exists(source / name); };
+  if (!has("tokenizer.json") && !has("vocab.txt") && !has("sentencepiece.bpe.model") &&
+      !has("spiece.model")) {
     return false;
+  }
   const auto tokenizer = Tokenizer::from_pretrained(source);
   tokenizer.save_pretrained(directory);
   const auto path = directory / "tokenizer_config.json";

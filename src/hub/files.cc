@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::array kTokenizerFiles{"tokenizer.json", "tokenizer_config.json", "vocab.txt",
                                      "special_tokens_map.json", "added_tokens.json"};
+// What an XLMRobertaTokenizer is read from where there is no tokenizer.json.
+constexpr std::array kSentencePieceFiles{"sentencepiece.bpe.model", "spiece.model"};
 
 /// The settings of sentence-transformers' Transformer, which older versions named after the model.
 constexpr std::array kTransformerSettings{
@@ -142,6 +144,9 @@ std::vector<Module> modules_of(const std::string& text, const std::string& origi
 void take_model(Choice& choice, const std::string& folder) {
   choice.take(folder + "config.json");
   for (const auto* file : kTokenizerFiles) choice.take(folder + file);
+  if (!choice.listed(folder + "tokenizer.json")) {
+    for (const auto* file : kSentencePieceFiles) choice.take(folder + file);
+  }
   if (choice.take_weights(folder, "model.safetensors")) return;
   if (choice.take_weights(folder, "pytorch_model.bin")) return;
   if (!choice.take_tensorflow(folder)) choice.fail_without_weights(folder);

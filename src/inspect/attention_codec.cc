@@ -238,22 +238,4 @@ std::vector<std::byte> deflate_bytes(std::span<const std::byte> bytes) {
   return out;
 }
 
-std::string base64(std::span<const std::byte> bytes) {
-  constexpr std::string_view digits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    for (std::size_t b = 0; b < 3; ++b) {
-      group = group << 8U | (b < count ? std::to_integer<std::uint32_t>(bytes[i + b]) : 0U);
-    }
-    for (std::size_t d = 0; d < 4; ++d) {
-      text += d > count ? '=' : digits[(group >> (18 - 6 * d)) & 63U];
-    }
-  }
-  return text;
-}
-
 }  // namespace cloze

@@ -43,7 +43,4 @@ struct PackedAttention {
 /// zlib's format (RFC 1950).
 [[nodiscard]] std::vector<std::byte> deflate_bytes(std::span<const std::byte> bytes);
 
-/// RFC 4648, with padding.
-[[nodiscard]] std::string base64(std::span<const std::byte> bytes);
-
 }  // namespace cloze

@@ -96,7 +96,8 @@ void read_tokenizer_class(const std::filesystem::path& directory, TokenizerInfo&
 
 TokenizerInfo tokenizer_info(const std::filesystem::path& directory) {
   TokenizerInfo info;
-  for (const char* name : {"tokenizer.json", "vocab.txt"}) {
+  for (const char* name :
+       {"tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model"}) {
     if (info.file.empty() && files::exists(directory / name)) info.file = name;
   }
   try {

@@ -8,6 +8,7 @@
 #include "cloze/error.h"
 #include "cloze/inspect.h"
 #include "cloze/output.h"
+#include "core/base64.h"
 #include "inspect/attention_codec.h"
 #include "inspect/page_files.h"
 #include "inspect/page_template.h"
@@ -199,7 +200,7 @@ std::string inspection_page(const Inspection& inspection, const PageOptions& opt
                        {"tokens", packed.tokens},       {"mantissa", packed.mantissa},
                        {"threshold", packed.threshold}, {"kept", rounded(packed.kept, kDigits)},
                        {"values", packed.values},       {"gap_bytes", packed.gap_bytes}};
-  return assemble(base64(packed.deflated));
+  return assemble(base64_encoded(packed.deflated));
 }
 
 void save_inspection(const Inspection& inspection, const std::filesystem::path& path) {

@@ -8,7 +8,6 @@
 #include "datasets/labels.h"
 #include "pipelines/batches.h"
 #include "tasks/text_classification.h"
-#include "text/encode/decode.h"
 
 namespace cloze::internal {
 namespace {
@@ -35,15 +34,23 @@ std::size_t best_of(const std::vector<double>& scores) {
   return static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
 }
 
-/// Tokens or words as a text, as the WordPiece decoder of tokenizers joins them.
-std::string join(const std::vector<std::string>& words) {
+/// Tokens or words as a text, as the decoder of the tokenizer joins them.
+std::string join(const std::vector<std::string>& words, const Tokenizer& tokenizer) {
   const std::vector<std::string_view> views(words.begin(), words.end());
-  return text::decode_pieces(views, "##", true, false);
+  return tokenizer.tokens_to_text(views);
+}
+
+/// Whether a piece of a Unigram model goes on with a word: there is no space before or at its begin.
+bool touches_word(const TaggedText& text, Span offsets) {
+  if (offsets.begin == 0) return false;
+  const auto last = static_cast<std::int32_t>(text.bounds.size()) - 1;
+  const Span around{offsets.begin - 1, std::min(offsets.begin + 1, last)};
+  return part_of(text.text, bytes_of(around, text.bounds)).find(' ') == std::string_view::npos;
 }
 
 std::vector<Piece> pieces_of(const TaggedText& text, const Encoding& window,
                              std::span<const float> logits, std::size_t labels,
-                             std::int32_t unknown) {
+                             const Tokenizer& tokenizer) {
   std::vector<Piece> pieces;
   for (std::size_t t = 0; t < window.ids.size(); ++t) {
     if (window.special_tokens_mask[t] != 0) continue;
@@ -53,8 +60,10 @@ std::vector<Piece> pieces_of(const TaggedText& text, const Encoding& window,
                 .index = static_cast<std::int32_t>(t)};
     // A token that is longer than its text has a "##".
     piece.is_subword =
-        utf8::count_code_points(piece.word) != piece.offsets.end - piece.offsets.begin;
-    if (window.ids[t] == unknown) {
+        tokenizer.model() == TokenizerModel::unigram
+            ? touches_word(text, piece.offsets)
+            : utf8::count_code_points(piece.word) != piece.offsets.end - piece.offsets.begin;
+    if (window.ids[t] == tokenizer.unk_token_id()) {
       piece.word = std::string(part_of(text.text, bytes_of(piece.offsets, text.bounds)));
       piece.is_subword = false;
     }
@@ -63,10 +72,11 @@ std::vector<Piece> pieces_of(const TaggedText& text, const Encoding& window,
   return pieces;
 }
 
-Labelled label_word(std::span<const Piece> pieces, Aggregation aggregation) {
+Labelled label_word(std::span<const Piece> pieces, Aggregation aggregation,
+                    const Tokenizer& tokenizer) {
   std::vector<std::string> words;
   for (const auto& piece : pieces) words.push_back(piece.word);
-  Labelled word{.word = join(words),
+  Labelled word{.word = join(words, tokenizer),
                 .offsets = {pieces.front().offsets.begin, pieces.back().offsets.end}};
   auto scores = pieces.front().scores;
   if (aggregation == Aggregation::max) {
@@ -89,12 +99,14 @@ Labelled label_word(std::span<const Piece> pieces, Aggregation aggregation) {
   return word;
 }
 
-std::vector<Labelled> label_words(const std::vector<Piece>& pieces, Aggregation aggregation) {
+std::vector<Labelled> label_words(const std::vector<Piece>& pieces, Aggregation aggregation,
+                                  const Tokenizer& tokenizer) {
   std::vector<Labelled> words;
   for (std::size_t begin = 0; begin < pieces.size();) {
     std::size_t end = begin + 1;
     while (end < pieces.size() && pieces[end].is_subword) ++end;
-    words.push_back(label_word(std::span(pieces).subspan(begin, end - begin), aggregation));
+    words.push_back(
+        label_word(std::span(pieces).subspan(begin, end - begin), aggregation, tokenizer));
     begin = end;
   }
   return words;
@@ -112,7 +124,8 @@ std::string type_of(const std::string& label) {
   return dash == std::string::npos ? label : label.substr(dash + 1);
 }
 
-std::vector<TaggedEntity> group(const std::vector<Labelled>& parts, const BertConfig& config) {
+std::vector<TaggedEntity> group(const std::vector<Labelled>& parts, const BertConfig& config,
+                                const Tokenizer& tokenizer) {
   std::vector<TaggedEntity> entities;
   for (std::size_t begin = 0; begin < parts.size();) {
     const auto first = label_of(config, parts[begin].label);
@@ -129,7 +142,7 @@ std::vector<TaggedEntity> group(const std::vector<Labelled>& parts, const BertCo
     }
     entities.push_back({.label = type_of(first),
                         .score = sum / static_cast<double>(end - begin),
-                        .word = join(words),
+                        .word = join(words, tokenizer),
                         .offsets = {parts[begin].offsets.begin, parts[end - 1].offsets.end}});
     begin = end;
   }
@@ -142,8 +155,8 @@ std::vector<TaggedEntity> entities_of(const TaggedText& text, const Encoding& wi
                                       std::span<const float> logits, const Tokenizer& tokenizer,
                                       const BertConfig& config,
                                       const TokenClassificationOptions& options) {
-  const auto pieces = pieces_of(text, window, logits, static_cast<std::size_t>(config.num_labels()),
-                                tokenizer.unk_token_id());
+  const auto pieces =
+      pieces_of(text, window, logits, static_cast<std::size_t>(config.num_labels()), tokenizer);
   std::vector<Labelled> parts;
   if (options.aggregation == Aggregation::none || options.aggregation == Aggregation::simple) {
     for (const auto& piece : pieces) {
@@ -155,7 +168,7 @@ std::vector<TaggedEntity> entities_of(const TaggedText& text, const Encoding& wi
                        .index = piece.index});
     }
   } else {
-    parts = label_words(pieces, options.aggregation);
+    parts = label_words(pieces, options.aggregation, tokenizer);
   }
   std::vector<TaggedEntity> entities;
   if (options.aggregation == Aggregation::none) {
@@ -167,7 +180,7 @@ std::vector<TaggedEntity> entities_of(const TaggedText& text, const Encoding& wi
                           .index = part.index});
     }
   } else {
-    entities = group(parts, config);
+    entities = group(parts, config, tokenizer);
   }
   std::erase_if(entities, [&](const TaggedEntity& entity) {
     const auto& ignored = options.ignore_labels;

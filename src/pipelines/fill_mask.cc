@@ -19,7 +19,7 @@ constexpr std::int64_t most_batch_tokens = 1024;
 
 void require_mask(const Tokenizer& tokenizer) {
   if (tokenizer.mask_token_id()) return;
-  throw ModelError("the vocabulary has no [MASK] token, so there is nothing to fill");
+  throw ModelError("the tokenizer has no mask token, so there is nothing to fill");
 }
 
 std::vector<std::int32_t> positions_of(std::span<const std::int32_t> ids, std::int32_t mask) {

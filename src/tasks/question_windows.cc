@@ -73,7 +73,7 @@ std::vector<QuestionWindow> question_windows(const Tokenizer& tokenizer, std::st
     const auto end = asked.offsets[static_cast<std::size_t>(tokens) - 1].end;
     question = question.substr(0, static_cast<std::size_t>(end));
   }
-  constexpr std::int64_t special = 3;
+  const auto special = tokenizer.count_tokens("", "");
   const auto room = options.max_length - tokens - special;
   if (room < 2) {
     throw ArgumentError(
@@ -86,7 +86,16 @@ std::vector<QuestionWindow> question_windows(const Tokenizer& tokenizer, std::st
   encode.stride = static_cast<std::int32_t>(std::min(options.stride, room / 2));
   const auto encoding = tokenizer.encode(question, context, encode);
   std::vector<QuestionWindow> windows{window_of(encoding)};
-  for (const auto& more : encoding.overflowing) windows.push_back(window_of(more));
+  for (const auto& more : encoding.overflowing) {
+    windows.push_back(window_of(more));
+    // tokenizers gives the contexts of further windows type 1 whatever the template says; the model
+    // is to see them as it sees the first.
+    auto& types = windows.back().tokens.type_ids;
+    const auto context = static_cast<std::size_t>(windows.front().context_begin);
+    for (std::size_t t = 0; t < types.size(); ++t) {
+      if (more.sequence_ids[t] == 1) types[t] = encoding.type_ids[context];
+    }
+  }
   return windows;
 }
 

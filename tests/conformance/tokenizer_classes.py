@@ -29,7 +29,7 @@ VOCABULARY = list(dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *
 BERT = ["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizerFast", "ElectraTokenizer", "MobileBertTokenizerFast",
         "SqueezeBertTokenizer", "LayoutLMTokenizer", "DPRQuestionEncoderTokenizer", "DPRContextEncoderTokenizerFast"]
 FILE = ["PreTrainedTokenizerFast", "PreTrainedTokenizer", "TokenizersBackend", "RetriBertTokenizer"]
-REFUSED = ["BertJapaneseTokenizer", "XLMRobertaTokenizer", "XLMRobertaTokenizerFast", "KoBertTokenizer",
+REFUSED = ["BertJapaneseTokenizer", "XLMRobertaTokenizer", "CamembertTokenizerFast", "KoBertTokenizer",
            "BertweetTokenizer", "MPNetTokenizer", "HerbertTokenizer", "RoFormerTokenizer", "FunnelTokenizer"]
 
 

@@ -56,7 +56,7 @@ std::vector<Case> cases() {
                                         {.content = "<a>b", .id = 1, .single_word = true}};
     if ((bits & 1U) != 0) added.push_back({.content = "Neẅ", .id = 2, .normalized = true});
     c.pipeline = std::make_unique<text::Pipeline>(
-        text::Model(vocabulary(), c.rules, 1, (bits & 2U) != 0 ? 100 : 5), added);
+        text::WordPieceModel(vocabulary(), c.rules, 1, (bits & 2U) != 0 ? 100 : 5), added);
     result.push_back(std::move(c));
   }
   return result;

@@ -75,7 +75,7 @@ TEST(Segmenter, AgreesWithNormalizationStageByStage) {
                                 .handle_chinese_chars = (switches & 2U) != 0,
                                 .strip_accents = (switches & 4U) != 0,
                                 .lowercase = (switches & 8U) != 0};
-    const Model model(small_vocabulary(), rules, 0, 100);
+    const WordPieceModel model(small_vocabulary(), rules, 0, 100);
     for (int i = 0; i < 1500; ++i) {
       const auto text = random_text(random);
       const auto unit = i % 2 == 0 ? OffsetUnit::code_points : OffsetUnit::bytes;
@@ -97,7 +97,7 @@ TEST(Segmenter, AgreesWithNormalizationStageByStage) {
 }
 
 TEST(Segmenter, AppendsToWhatIsThere) {
-  const Model model(small_vocabulary(), {}, 0, 100);
+  const WordPieceModel model(small_vocabulary(), {}, 0, 100);
   Result result{{5}, {{1, 2}}, {3}};
   PieceSink sink{&result.ids, &result.offsets, &result.words};
   segment(model, "the walking", 0, OffsetUnit::code_points, sink);
@@ -107,7 +107,7 @@ TEST(Segmenter, AppendsToWhatIsThere) {
 }
 
 TEST(Segmenter, StopsSoonAfterTheLimit) {
-  const Model model(small_vocabulary(), {}, 0, 100);
+  const WordPieceModel model(small_vocabulary(), {}, 0, 100);
   for (const std::string word : {"the ", "привет ", "东"}) {
     std::string text;
     for (int i = 0; i < 100000; ++i) text += word;

@@ -67,10 +67,11 @@ void merge(Plan& plan, std::size_t s, std::size_t windows) {
 
 class Assembler {
  public:
-  Assembler(const Vocabulary& vocabulary, const Template& pieces, bool add_special,
+  Assembler(const Vocabulary& vocabulary, const Templates& templates, bool add_special,
             std::array<const Pieces*, 2> sequences, std::array<std::vector<Window>, 2> windows)
       : vocabulary_(vocabulary),
-        pieces_(pieces),
+        pieces_(sequences[1] != nullptr ? templates.pair : templates.single),
+        overflow_has_types_(templates.overflow_has_types),
         add_special_(add_special),
         sequences_(sequences),
         windows_(std::move(windows)) {}
@@ -130,9 +131,8 @@ class Assembler {
     copy(from.ids, out.ids);
     copy(from.offsets, out.offsets);
     copy(from.words, out.word_ids);
-    // tokenizers gives the template's type to the window that stays, and to the overflowing ones
-    // the number of the sequence. For BERT's template both are the same.
-    out.type_ids.insert(out.type_ids.end(), n, shown[s] == 0 ? piece.type_id : piece.sequence);
+    const bool of_template = shown[s] == 0 || overflow_has_types_;
+    out.type_ids.insert(out.type_ids.end(), n, of_template ? piece.type_id : piece.sequence);
     out.special_tokens_mask.insert(out.special_tokens_mask.end(), n, 0);
     out.sequence_ids.insert(out.sequence_ids.end(), n, piece.sequence);
     auto text = std::lower_bound(from.texts.begin(), from.texts.end(), begin,
@@ -148,6 +148,7 @@ class Assembler {
 
   const Vocabulary& vocabulary_;
   const Template& pieces_;
+  bool overflow_has_types_;
   bool add_special_;
   std::array<const Pieces*, 2> sequences_;
   std::array<std::vector<Window>, 2> windows_;
@@ -215,7 +216,7 @@ Encoding assemble(const Vocabulary& vocabulary, const Templates& templates,
   std::array<std::vector<Window>, 2> all{windows_of(first.ids.size(), kept.first),
                                          windows_of(second_size, kept.second)};
   const std::array<std::size_t, 2> counts{all[0].size(), all[1].size()};
-  const Assembler assembler(vocabulary, pieces, options.add_special_tokens, {&first, second},
+  const Assembler assembler(vocabulary, templates, options.add_special_tokens, {&first, second},
                             std::move(all));
   Plan plan;
   for (const auto& piece : pieces) {

@@ -25,6 +25,10 @@ using Template = std::vector<TemplatePiece>;
 
 struct Templates {
   Template single, pair;
+  /// tokenizers gives the template's types to the window that stays, and to the overflowing ones the
+  /// number of the sequence, unless its post-processor is RobertaProcessing. For BERT's template both
+  /// are the same.
+  bool overflow_has_types = false;
   friend bool operator==(const Templates&, const Templates&) = default;
 };
 

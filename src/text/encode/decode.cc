@@ -57,4 +57,22 @@ std::string decode_pieces(std::span<const std::string_view> tokens, std::string_
   return text;
 }
 
+std::string decode_unigram(std::span<const std::string_view> tokens, std::string_view space,
+                           bool drop_first, bool clean_up_spaces) {
+  std::string text;
+  bool first = true;
+  for (const auto token : tokens) {
+    std::string part(token);
+    if (!space.empty()) {
+      replace_all(part, space, first && drop_first ? "" : " ");
+    } else if (!first) {
+      text += ' ';
+    }
+    text += part;
+    first = false;
+  }
+  if (clean_up_spaces) clean_up(text, false);
+  return text;
+}
+
 }  // namespace cloze::text

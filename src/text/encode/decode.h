@@ -15,4 +15,10 @@ namespace cloze::text {
                                         std::string_view prefix, bool cleanup,
                                         bool clean_up_spaces);
 
+/// Joins the tokens of a Unigram model: `space` is a space, and nothing in the first token, if
+/// `drop_first`. Without a `space`, spaces are put between tokens.
+[[nodiscard]] std::string decode_unigram(std::span<const std::string_view> tokens,
+                                         std::string_view space, bool drop_first,
+                                         bool clean_up_spaces);
+
 }  // namespace cloze::text

@@ -8,20 +8,19 @@
 #include "cloze/error.h"
 #include "core/strings.h"
 #include "core/utf8.h"
-#include "text/normalize/normalized_text.h"
 
 namespace cloze::text {
 namespace {
 
-AddedTokenFinder finder(const Model& model, const std::vector<AddedToken>& added, bool normalized) {
+AddedTokenFinder finder(const TextModel& model, const std::vector<AddedToken>& added,
+                        bool normalized) {
   std::vector<std::string> patterns;
   std::vector<const AddedToken*> tokens;
-  if (!model.actions.rules().google) {
+  if (model.has_added_tokens()) {
     for (const auto& token : added) {
       if (token.normalized != normalized) continue;
-      patterns.push_back(normalized
-                             ? normalize(model.actions, token.content, 0, OffsetUnit::bytes).bytes
-                             : token.content);
+      patterns.push_back(normalized ? model.normalize(token.content, 0, OffsetUnit::bytes).bytes
+                                    : token.content);
       if (patterns.back().empty()) {
         throw ArgumentError(fmt::format(
             "added token {} is empty after normalization; give it \"normalized\": false",
@@ -113,34 +112,33 @@ void check_size(std::string_view text) {
 
 }  // namespace
 
-Pipeline::Pipeline(Model model, std::vector<AddedToken> added)
+Pipeline::Pipeline(TextModel model, std::vector<AddedToken> added)
     : model_(std::move(model)),
       added_(std::move(added)),
       raw_(finder(model_, added_, false)),
       normalized_(finder(model_, added_, true)),
-      divisible_(divisible(added_)) {}
+      divisible_(model_.divides_by_words() && divisible(added_)) {}
 
-void Pipeline::run_any(std::string_view text, OffsetUnit unit, PieceSink& sink,
-                       Texts* texts) const {
+void Pipeline::run_any(std::string_view text, OffsetUnit unit, PieceSink& sink) const {
   check_size(text);
   const bool all = sink.limit == std::numeric_limits<std::size_t>::max() && !sink.count_only;
   if (all || !divisible_ || text.size() <= kPart) {
-    run_part(text, 0, unit, sink, texts);
+    run_part(text, 0, unit, sink);
     return;
   }
   for (std::int32_t begin = 0; !text.empty() && sink.ids->size() < sink.limit;) {
     const auto part = text.substr(0, size_of_part(text));
-    begin = run_part(part, begin, unit, sink, texts);
+    begin = run_part(part, begin, unit, sink);
     text.remove_prefix(part.size());
   }
 }
 
 // Runs a part of a text whose first character has the offset `begin`; returns the offset of its end.
 std::int32_t Pipeline::run_part(std::string_view text, std::int32_t begin, OffsetUnit unit,
-                                PieceSink& sink, Texts* texts) const {
+                                PieceSink& sink) const {
   const utf8::ValidText valid(text);
   const auto before = sink.ids->size();
-  run(valid.text(), unit, sink, texts);
+  run(valid.text(), unit, sink);
   if (sink.offsets == nullptr) return begin;
   const bool bytes = unit == OffsetUnit::bytes;
   const bool repaired = valid.repaired() && bytes;
@@ -153,16 +151,15 @@ std::int32_t Pipeline::run_part(std::string_view text, std::int32_t begin, Offse
          static_cast<std::int32_t>(bytes ? text.size() : utf8::count_code_points(valid.text()));
 }
 
-void Pipeline::run(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const {
+void Pipeline::run(std::string_view text, OffsetUnit unit, PieceSink& sink) const {
   if (normalized_.empty() && !raw_.may_match(text)) {
-    segment(model_, text, 0, unit, sink);
+    model_.segment(text, 0, unit, sink);
   } else {
-    run_parts(text, unit, sink, texts);
+    run_parts(text, unit, sink);
   }
 }
 
-void Pipeline::run_parts(std::string_view text, OffsetUnit unit, PieceSink& sink,
-                         Texts* texts) const {
+void Pipeline::run_parts(std::string_view text, OffsetUnit unit, PieceSink& sink) const {
   std::vector<AddedMatch> parts;
   raw_.split(text, parts);
   OffsetCounter offset(text, unit);
@@ -171,31 +168,31 @@ void Pipeline::run_parts(std::string_view text, OffsetUnit unit, PieceSink& sink
     const auto content = text.substr(part.begin, part.end - part.begin);
     const auto begin = offset(part.begin);
     if (part.token != nullptr) {
-      if (texts != nullptr && content != part.token->content) {
-        texts->emplace_back(sink.ids->size(), content);
+      if (sink.texts != nullptr && content != part.token->content) {
+        sink.texts->emplace_back(sink.ids->size(), content);
       }
       put_token(sink, *part.token, {begin, offset(part.end)});
     } else if (normalized_.empty()) {
-      segment(model_, content, begin, unit, sink);
+      model_.segment(content, begin, unit, sink);
     } else {
-      run_normalized(content, begin, unit, sink, texts);
+      run_normalized(content, begin, unit, sink);
     }
   }
 }
 
 void Pipeline::run_normalized(std::string_view text, std::int32_t begin, OffsetUnit unit,
-                              PieceSink& sink, Texts* texts) const {
-  const auto normalized = normalize(model_.actions, text, begin, unit);
+                              PieceSink& sink) const {
+  const auto normalized = model_.normalize(text, begin, unit);
   std::vector<AddedMatch> parts;
   normalized_.split(normalized.bytes, parts);
   for (const auto& part : parts) {
     if (part.token == nullptr) {
-      segment_normalized(model_, normalized, part.begin, part.end, sink);
+      model_.segment_normalized(normalized, part.begin, part.end, sink);
       continue;
     }
     auto content = normalized.bytes.substr(part.begin, part.end - part.begin);
-    if (texts != nullptr && content != part.token->content) {
-      texts->emplace_back(sink.ids->size(), std::move(content));
+    if (sink.texts != nullptr && content != part.token->content) {
+      sink.texts->emplace_back(sink.ids->size(), std::move(content));
     }
     put_token(sink, *part.token,
               {normalized.places[part.begin].begin, normalized.places[part.end - 1].end});
@@ -204,23 +201,29 @@ void Pipeline::run_normalized(std::string_view text, std::int32_t begin, OffsetU
 
 void Pipeline::pieces(std::string_view text, OffsetUnit unit, Pieces& pieces,
                       std::size_t limit) const {
-  PieceSink sink{.ids = &pieces.ids, .offsets = &pieces.offsets, .words = &pieces.words};
+  PieceSink sink{.ids = &pieces.ids,
+                 .offsets = &pieces.offsets,
+                 .words = &pieces.words,
+                 .texts = &pieces.texts};
   limit_to(limit, sink);
-  run_any(text, unit, sink, &pieces.texts);
+  run_any(text, unit, sink);
 }
 
 void Pipeline::pieces_of_word(std::string_view text, OffsetUnit unit, Pieces& pieces,
                               std::int32_t word) const {
-  PieceSink sink{.ids = &pieces.ids, .offsets = &pieces.offsets, .words = &pieces.words};
+  PieceSink sink{.ids = &pieces.ids,
+                 .offsets = &pieces.offsets,
+                 .words = &pieces.words,
+                 .texts = &pieces.texts};
   sink.next_word = word;
   sink.count_words = false;
-  run_any(text, unit, sink, &pieces.texts);
+  run_any(text, unit, sink);
 }
 
 std::size_t Pipeline::count(std::string_view text) const {
   std::vector<std::int32_t> ids;
   PieceSink sink{.ids = &ids, .count_only = true};
-  run_any(text, OffsetUnit::bytes, sink, nullptr);
+  run_any(text, OffsetUnit::bytes, sink);
   return sink.dropped + ids.size();
 }
 
@@ -229,7 +232,7 @@ void Pipeline::ids(std::string_view text, OffsetUnit unit, std::size_t limit,
                    std::vector<std::int32_t>* words) const {
   PieceSink sink{.ids = &ids, .offsets = offsets, .words = words};
   limit_to(limit, sink);
-  run_any(text, unit, sink, nullptr);
+  run_any(text, unit, sink);
 }
 
 }  // namespace cloze::text

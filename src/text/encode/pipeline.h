@@ -1,16 +1,14 @@
 /// \file
-/// One text → its pieces: added tokens, then normalizer, pre-tokenizer and WordPiece.
+/// One text → its pieces: added tokens, then what the model makes of the text between them.
 #pragma once
 
 #include <cstdint>
 #include <limits>
-#include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "text/encode/added_tokens.h"
-#include "text/wordpiece/segmenter.h"
+#include "text/encode/text_model.h"
 
 namespace cloze::text {
 
@@ -20,19 +18,19 @@ struct Pieces {
   std::vector<Span> offsets;
   std::vector<std::int32_t> words;
   /// Pieces whose text is not their token's content: added tokens that took white space along or
-  /// were found in normalized text. By index, ascending.
-  std::vector<std::pair<std::size_t, std::string>> texts;
+  /// were found in normalized text, and what a Unigram model does not know.
+  PieceTexts texts;
 };
 
 class Pipeline {
  public:
   /// Throws ArgumentError when two added tokens cannot be told apart.
-  Pipeline(Model model, std::vector<AddedToken> added);
+  Pipeline(TextModel model, std::vector<AddedToken> added);
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
   ~Pipeline() = default;
 
-  [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] const TextModel& model() const { return model_; }
   [[nodiscard]] const std::vector<AddedToken>& added() const { return added_; }
 
   /// Appends the pieces of `text` to `pieces`; may stop once there are `limit` more.
@@ -53,16 +51,15 @@ class Pipeline {
   [[nodiscard]] std::size_t count(std::string_view text) const;
 
  private:
-  using Texts = std::vector<std::pair<std::size_t, std::string>>;
-  void run_any(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const;
-  std::int32_t run_part(std::string_view text, std::int32_t begin, OffsetUnit unit, PieceSink& sink,
-                        Texts* texts) const;
-  void run(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const;
-  void run_parts(std::string_view text, OffsetUnit unit, PieceSink& sink, Texts* texts) const;
-  void run_normalized(std::string_view text, std::int32_t begin, OffsetUnit unit, PieceSink& sink,
-                      Texts* texts) const;
+  void run_any(std::string_view text, OffsetUnit unit, PieceSink& sink) const;
+  std::int32_t run_part(std::string_view text, std::int32_t begin, OffsetUnit unit,
+                        PieceSink& sink) const;
+  void run(std::string_view text, OffsetUnit unit, PieceSink& sink) const;
+  void run_parts(std::string_view text, OffsetUnit unit, PieceSink& sink) const;
+  void run_normalized(std::string_view text, std::int32_t begin, OffsetUnit unit,
+                      PieceSink& sink) const;
 
-  Model model_;
+  TextModel model_;
   std::vector<AddedToken> added_;
   AddedTokenFinder raw_, normalized_;
   bool divisible_;  ///< whether a long text may be worked on part by part

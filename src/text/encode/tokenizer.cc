@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 
@@ -19,7 +20,15 @@ namespace {
 // google-research/bert: WordpieceTokenizer's limit, and its own order of lower-casing.
 constexpr std::int32_t kGoogleMaxChars = 200;
 
-text::TokenizerSpec in_mode(text::TokenizerSpec spec, TokenizerMode mode) {
+text::TokenizerSpec in_mode(text::TokenizerSpec spec, TokenizerMode mode,
+                            const std::string& origin) {
+  if (mode == TokenizerMode::google && spec.unigram) {
+    throw ModelError(
+        fmt::format("{}: the mode google is that of google-research/bert's WordPiece tokenizer, "
+                    "and this one is "
+                    "a Unigram model; leave the mode out",
+                    origin));
+  }
   if (mode == TokenizerMode::google) {
     const bool lower = spec.rules.lowercase;
     spec.rules = {.google = true, .strip_accents = lower, .lowercase = lower};
@@ -41,7 +50,7 @@ std::shared_ptr<const Tokenizer::Impl> Tokenizer::Impl::make(text::TokenizerSpec
                                                              TokenizerMode mode,
                                                              const std::string& origin) {
   try {
-    return std::make_shared<const Impl>(in_mode(std::move(spec), mode));
+    return std::make_shared<const Impl>(in_mode(std::move(spec), mode, origin));
   } catch (const ArgumentError& error) {  // added tokens that contradict each other
     throw FormatError(fmt::format("{}: {}", origin, error.what()));
   }
@@ -162,21 +171,60 @@ std::int64_t Tokenizer::count_tokens(std::string_view text, std::string_view pai
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens,
                               std::optional<bool> clean_up) const {
   // They are in order of id.
-  const auto is_special = [&added = impl_->spec.added](std::int32_t id) {
+  const auto place_of = [&added = impl_->spec.added](std::int32_t id) {
     const auto at = std::lower_bound(
         added.begin(), added.end(), id,
         [](const text::AddedToken& token, std::int32_t wanted) { return token.id < wanted; });
-    return at != added.end() && at->id == id && at->special;
+    return at != added.end() && at->id == id ? static_cast<std::size_t>(at - added.begin())
+                                             : added.size();
   };
   std::vector<std::string_view> tokens;
   for (const auto id : ids) {
     const auto token = id_to_token(id);
-    if (token.empty() || (skip_special_tokens && is_special(id))) continue;
-    tokens.push_back(token);
+    if (!impl_->vocabulary().has_id(id)) continue;
+    const auto place = place_of(id);
+    if (place == impl_->spec.added.size()) {
+      tokens.push_back(token);
+    } else if (!skip_special_tokens || !impl_->spec.added[place].special) {
+      tokens.emplace_back(impl_->decoded_added[place]);
+    }
+  }
+  const bool clean = clean_up.value_or(impl_->spec.clean_up_spaces);
+  if (impl_->spec.unigram) {
+    const auto& decoder = impl_->spec.decoder;
+    return text::decode_unigram(tokens, decoder ? decoder->replacement : "",
+                                decoder && decoder->prepend != text::PrependScheme::never, clean);
   }
   return text::decode_pieces(tokens, impl_->vocabulary().continuing_prefix(),
-                             impl_->spec.decoder_cleanup,
-                             clean_up.value_or(impl_->spec.clean_up_spaces));
+                             impl_->spec.decoder_cleanup, clean);
+}
+
+std::string Tokenizer::tokens_to_text(std::span<const std::string_view> tokens) const {
+  const auto& spec = impl_->spec;
+  if (spec.unigram) {
+    const auto& decoder = spec.decoder;
+    return text::decode_unigram(tokens, decoder ? decoder->replacement : "",
+                                decoder && decoder->prepend != text::PrependScheme::never, false);
+  }
+  return text::decode_pieces(tokens, impl_->vocabulary().continuing_prefix(), spec.decoder_cleanup,
+                             false);
+}
+
+TokenizerModel Tokenizer::model() const {
+  return impl_->spec.unigram ? TokenizerModel::unigram : TokenizerModel::word_piece;
+}
+
+bool Tokenizer::continues_word(std::int32_t id) const {
+  const auto token = id_to_token(id);
+  if (!impl_->spec.unigram) {
+    const std::string_view prefix = impl_->vocabulary().continuing_prefix();
+    return token.size() > prefix.size() && token.starts_with(prefix);
+  }
+  const auto& rules = *impl_->spec.unigram;
+  const bool is_piece = id < impl_->spec.base_vocab_size && id != rules.unk_id &&
+                        std::none_of(impl_->spec.added.begin(), impl_->spec.added.end(),
+                                     [id](const auto& added) { return added.id == id; });
+  return is_piece && rules.metaspace && !token.starts_with(rules.metaspace->replacement);
 }
 
 std::int32_t Tokenizer::vocab_size() const { return impl_->vocabulary().size(); }
@@ -207,13 +255,19 @@ std::int32_t Tokenizer::pad_token_id() const {
   return *impl_->pad_id;
 }
 
-std::int32_t Tokenizer::unk_token_id() const { return impl_->pipeline.model().unk_id; }
+std::int32_t Tokenizer::unk_token_id() const { return impl_->pipeline.model().unk_id(); }
 std::optional<std::int32_t> Tokenizer::mask_token_id() const { return impl_->mask_id; }
 
 std::optional<std::int64_t> Tokenizer::model_max_length() const {
   return impl_->spec.model_max_length;
 }
 
-bool Tokenizer::do_lower_case() const { return impl_->spec.rules.lowercase; }
+bool Tokenizer::do_lower_case() const {
+  if (!impl_->spec.unigram) return impl_->spec.rules.lowercase;
+  const auto& steps = impl_->spec.unigram->steps;
+  return std::any_of(steps.begin(), steps.end(), [](const auto& step) {
+    return std::holds_alternative<text::LowercaseStep>(step);
+  });
+}
 
 }  // namespace cloze

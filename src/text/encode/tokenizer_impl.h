@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cloze/tokenizer.h"
 #include "text/encode/pipeline.h"
@@ -21,24 +22,33 @@ struct Tokenizer::Impl {
         sep_id(*spec.vocabulary.id_of(spec.sep_token)),
         pad_id(spec.vocabulary.id_of(spec.pad_token)),
         mask_id(spec.vocabulary.id_of(spec.mask_token)),
-        pipeline(take_model(spec), spec.added) {}
+        pipeline(take_model(spec), spec.added) {
+    for (const auto& token : spec.added) {
+      decoded_added.push_back(
+          token.normalized ? pipeline.model().normalize(token.content, 0, OffsetUnit::bytes).bytes
+                           : token.content);
+    }
+  }
 
   /// By the rules of `mode`. `origin` begins the messages. Throws FormatError.
   [[nodiscard]] static std::shared_ptr<const Impl> make(text::TokenizerSpec spec,
                                                         TokenizerMode mode,
                                                         const std::string& origin);
 
-  [[nodiscard]] const text::Vocabulary& vocabulary() const { return pipeline.model().vocabulary; }
+  [[nodiscard]] const text::Vocabulary& vocabulary() const { return pipeline.model().vocabulary(); }
 
   text::TokenizerSpec spec;  // its vocabulary has moved into the pipeline
   std::int32_t cls_id, sep_id;
   std::optional<std::int32_t> pad_id, mask_id;
   text::Pipeline pipeline;
+  std::vector<std::string> decoded_added;  ///< what the tokens of `spec.added` read in decoded text
 
  private:
-  static text::Model take_model(text::TokenizerSpec& spec) {
+  static text::TextModel take_model(text::TokenizerSpec& spec) {
+    if (spec.unigram) return text::UnigramModel(std::move(spec.vocabulary), *spec.unigram);
     const auto unk = *spec.vocabulary.id_of(spec.unk_token);
-    return {std::move(spec.vocabulary), spec.rules, unk, spec.max_chars_per_word};
+    return text::WordPieceModel(std::move(spec.vocabulary), spec.rules, unk,
+                                spec.max_chars_per_word);
   }
 };
 

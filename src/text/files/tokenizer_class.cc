@@ -68,10 +68,11 @@ TokenizerClass tokenizer_class_of(const Json& tokenizer_config, const Json& mode
   if (name.ends_with("Fast")) name.remove_suffix(4);
   if (is_among(kBert, name)) return TokenizerClass::bert;
   if (is_among(kFile, name)) return TokenizerClass::file;
+  if (name == "XLMRobertaTokenizer") return TokenizerClass::xlm_roberta;
   throw ModelError(
-      fmt::format("{}: the tokenizer is a {}, which Cloze does not have: it reads BERT's WordPiece "
-                  "tokenizers (BertTokenizer, or PreTrainedTokenizerFast with a WordPiece "
-                  "tokenizer.json)",
+      fmt::format("{}: the tokenizer is a {}, which Cloze does not have: it reads BertTokenizer, "
+                  "XLMRobertaTokenizer, and PreTrainedTokenizerFast with a WordPiece or Unigram "
+                  "tokenizer.json",
                   origin, in_quotes(*stated)));
 }
 

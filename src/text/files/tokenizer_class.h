@@ -16,6 +16,9 @@ enum class TokenizerClass : std::uint8_t {
   bert,
   /// PreTrainedTokenizerFast (TokenizersBackend): tokenizer.json alone says how text is cut.
   file,
+  /// XLMRobertaTokenizer: it takes the pieces and the character map of tokenizer.json or of a
+  /// SentencePiece model, and builds the rest anew.
+  xlm_roberta,
 };
 
 /// The class that tokenizer_config.json names, or else config.json; BertTokenizer where neither

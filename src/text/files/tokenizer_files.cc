@@ -13,11 +13,13 @@
 #include "cloze/error.h"
 #include "core/io/files.h"
 #include "core/json_fields.h"
-#include "core/numbers.h"
 #include "core/utf8.h"
 #include "text/files/added_token_list.h"
+#include "text/files/configuration.h"
+#include "text/files/sentencepiece_file.h"
 #include "text/files/tokenizer_class.h"
 #include "text/files/tokenizer_json.h"
+#include "text/files/unigram_json.h"
 
 namespace cloze::text {
 namespace {
@@ -42,83 +44,8 @@ std::string_view trim_end(std::string_view line) {
   return line;
 }
 
-std::optional<Json> read_object(const fs::path& path) {
-  if (!files::exists(path)) return std::nullopt;
-  return read_json_object(path);
-}
-
-// A special token as a configuration names it: a string, or an AddedToken's fields.
-std::optional<AddedToken> special_token(const Json& config, const char* name,
-                                        const std::string& origin) {
-  const auto at = config.find(name);
-  if (at == config.end() || at->is_null()) return std::nullopt;
-  AddedToken token;
-  if (at->is_object()) {
-    token = read_added_token(*at, origin);
-  } else {
-    token.content = required_json_field<std::string>(config, name, origin);
-  }
-  token.special = true;
-  if (!at->is_object() || !at->contains("normalized")) token.normalized = false;
-  return token;
-}
-
-// What tokenizer_config.json says, and where it is silent special_tokens_map.json.
-struct Configuration {
-  Json config = Json::object();
-  std::string origin;
-  std::vector<std::pair<AddedToken, std::optional<std::int32_t>>> added{};
-};
-
-/// Takes the tokens of `added_tokens_decoder`; false where there is none.
-bool take_added_tokens(Configuration& configuration) {
-  const auto& [config, origin, added] = configuration;
-  const auto at = config.find("added_tokens_decoder");
-  if (at == config.end()) return false;
-  if (!at->is_object()) {
-    throw FormatError(fmt::format("{}: \"added_tokens_decoder\" is not an object", origin));
-  }
-  for (const auto& [id, json] : at->items()) {
-    const auto number = whole_number<std::int32_t>(id);
-    if (!number || *number < 0) {
-      throw FormatError(
-          fmt::format("{}: {} in added_tokens_decoder is no token id", origin, in_quotes(id)));
-    }
-    configuration.added.emplace_back(read_added_token(json, origin), *number);
-  }
-  return true;
-}
-
-Configuration read_configuration(const fs::path& directory) {
-  Configuration result;
-  const auto config_path = directory / "tokenizer_config.json";
-  result.origin = config_path.string();
-  if (auto config = read_object(config_path)) result.config = *std::move(config);
-  if (take_added_tokens(result)) return result;
-  // Older checkpoints: transformers merges these two in the same case.
-  const auto map_path = directory / "special_tokens_map.json";
-  if (const auto map = read_object(map_path)) {
-    for (const auto& [name, value] : map->items()) result.config[name] = value;
-  }
-  const auto added_path = directory / "added_tokens.json";
-  if (const auto added = read_object(added_path)) {
-    for (const auto& [content, id] : added->items()) {
-      AddedToken token;
-      token.content = content;
-      for (const auto* name : {"unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
-        const auto special = special_token(result.config, name, map_path.string());
-        token.special = token.special || (special && special->content == content);
-      }
-      token.normalized = !token.special;
-      result.added.emplace_back(std::move(token),
-                                required_json_count(*added, content.c_str(), added_path.string()));
-    }
-  }
-  return result;
-}
-
 void apply_configuration(const Configuration& configuration, TokenizerSpec& spec) {
-  const auto& [config, origin, stated] = configuration;
+  const auto& [config, origin, stated, has_decoder] = configuration;
   if (spec.tokenizer_class == TokenizerClass::bert) {
     if (const auto v = json_field<bool>(config, "do_lower_case", origin)) spec.rules.lowercase = *v;
     if (const auto v = json_field<bool>(config, "strip_accents", origin)) spec.strip_accents = *v;
@@ -135,13 +62,19 @@ void apply_configuration(const Configuration& configuration, TokenizerSpec& spec
   }
 
   AddedTokenList added(spec.vocabulary);
-  for (auto& token : spec.added) added.add(std::move(token), std::nullopt, origin);
+  // XLMRobertaTokenizer takes the stated ones in place of tokenizer.json's.
+  if (spec.tokenizer_class != TokenizerClass::xlm_roberta || !has_decoder) {
+    for (auto& token : spec.added) added.add(std::move(token), std::nullopt, origin);
+  }
   for (const auto& [token, id] : stated) added.add(token, id, origin);
   for (const auto& [name, content] : {std::pair{"unk_token", &spec.unk_token},
                                       {"sep_token", &spec.sep_token},
                                       {"pad_token", &spec.pad_token},
                                       {"cls_token", &spec.cls_token},
-                                      {"mask_token", &spec.mask_token}}) {
+                                      {"mask_token", &spec.mask_token},
+                                      {"bos_token", &spec.bos_token},
+                                      {"eos_token", &spec.eos_token}}) {
+    if (content->empty()) continue;
     auto token = special_token(config, name, origin);
     if (token) *content = token->content;
     if (!token) token = AddedToken{.content = *content, .special = true};
@@ -196,14 +129,8 @@ void require_wordpiece(const Vocabulary& vocabulary, const std::string& origin) 
       origin, pieces));
 }
 
-/// What the files leave open, and whether they fit together. A vocabulary alone has no templates.
-TokenizerSpec completed(TokenizerSpec spec, const Configuration& configuration,
-                        const std::string& origin, bool has_templates) {
-  require_wordpiece(spec.vocabulary, origin);
-  apply_configuration(configuration, spec);
-  spec.rules.strip_accents = spec.strip_accents.value_or(spec.rules.lowercase);
-  spec.file_rules = spec.rules;
-  spec.file_max_chars_per_word = spec.max_chars_per_word;
+/// Throws FormatError where a token that has a part in every input is not in the vocabulary.
+void require_tokens(const TokenizerSpec& spec, const std::string& origin) {
   for (const auto* token : {&spec.unk_token, &spec.cls_token, &spec.sep_token}) {
     if (spec.vocabulary.id_of(*token)) continue;
     throw FormatError(fmt::format(
@@ -211,7 +138,61 @@ TokenizerSpec completed(TokenizerSpec spec, const Configuration& configuration,
         "the configuration name another token?",
         origin, in_quotes(*token)));
   }
-  if (!has_templates) {
+}
+
+/// What XLMRobertaTokenizer builds anew besides its rules: its template is of bos and eos.
+void finish_xlm_roberta(const Configuration& configuration, TokenizerSpec& spec,
+                        const std::string& origin) {
+  if (!spec.unigram) {
+    throw ModelError(
+        fmt::format("{}: the tokenizer is an XLMRobertaTokenizer, but its vocabulary is not of a "
+                    "Unigram model; "
+                    "name another tokenizer_class in tokenizer_config.json",
+                    origin));
+  }
+  const bool prefix =
+      json_field<bool>(configuration.config, "add_prefix_space", configuration.origin)
+          .value_or(true);
+  spec.unigram->metaspace->prepend = prefix ? PrependScheme::always : PrependScheme::never;
+  spec.decoder = spec.unigram->metaspace;
+  for (const auto* token : {&spec.bos_token, &spec.eos_token}) {
+    if (spec.vocabulary.id_of(*token)) continue;
+    throw FormatError(
+        fmt::format("{}: the vocabulary has no {}, which XLMRobertaTokenizer puts around each "
+                    "text; is this the "
+                    "right file, or does the configuration name another token?",
+                    origin, in_quotes(*token)));
+  }
+  spec.templates = roberta_templates(spec.vocabulary, spec.bos_token, spec.eos_token);
+}
+
+/// The names that XLMRobertaTokenizer gives its own pieces.
+XlmRobertaPieces xlm_roberta_pieces(const Configuration& configuration) {
+  XlmRobertaPieces pieces;
+  for (const auto& [field, name] : {std::pair{"bos_token", &pieces.bos},
+                                    {"pad_token", &pieces.pad},
+                                    {"eos_token", &pieces.eos},
+                                    {"unk_token", &pieces.unk},
+                                    {"mask_token", &pieces.mask}}) {
+    const auto token = special_token(configuration.config, field, configuration.origin);
+    if (token) *name = token->content;
+  }
+  return pieces;
+}
+
+/// What the files leave open, and whether they fit together. A vocabulary alone has no templates.
+TokenizerSpec completed(TokenizerSpec spec, const Configuration& configuration,
+                        const std::string& origin, bool has_templates) {
+  if (!spec.unigram) require_wordpiece(spec.vocabulary, origin);
+  apply_configuration(configuration, spec);
+  if (spec.tokenizer_class == TokenizerClass::xlm_roberta) {
+    finish_xlm_roberta(configuration, spec, origin);
+  }
+  spec.rules.strip_accents = spec.strip_accents.value_or(spec.rules.lowercase);
+  spec.file_rules = spec.rules;
+  spec.file_max_chars_per_word = spec.max_chars_per_word;
+  require_tokens(spec, origin);
+  if (!has_templates && !spec.unigram) {
     spec.templates = bert_templates(spec.vocabulary, spec.cls_token, spec.sep_token);
   }
   return spec;
@@ -279,7 +260,7 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
   TokenizerSpec spec;
   const bool has_json = files::exists(json_path);
   const auto configuration = read_configuration(directory);
-  const auto model_config = read_object(directory / "config.json");
+  const auto model_config = read_object_if_there(directory / "config.json");
   // A tokenizer.json that has nothing beside it is all there is to say.
   const bool alone = !model_config && !files::exists(directory / "tokenizer_config.json");
   spec.tokenizer_class =
@@ -296,6 +277,8 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
   if (has_json) {
     read_tokenizer_json(files::read_text(json_path), json_path.string(), spec);
     if (spec.tokenizer_class == TokenizerClass::bert) rebuild_as_bert(spec);
+  } else if (spec.tokenizer_class == TokenizerClass::xlm_roberta) {
+    read_sentencepiece(sentencepiece_file(directory), xlm_roberta_pieces(configuration), spec);
   } else if (files::exists(vocab_path)) {
     spec.vocabulary = read_vocab_txt(vocab_path);
     spec.base_vocab_size = spec.vocabulary.size();

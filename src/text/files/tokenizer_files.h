@@ -1,5 +1,5 @@
 /// \file
-/// The files a tokenizer is read from: `tokenizer.json`, or `vocab.txt`, with
+/// The files a tokenizer is read from: `tokenizer.json`, or `vocab.txt`, or a SentencePiece model, with
 /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` where present.
 #pragma once
 
@@ -16,6 +16,7 @@
 #include "text/encode/assemble.h"
 #include "text/files/tokenizer_class.h"
 #include "text/normalize/char_actions.h"
+#include "text/unigram/rules.h"
 #include "text/wordpiece/vocabulary.h"
 
 namespace cloze::text {
@@ -35,8 +36,12 @@ struct TokenizerSpec {
   bool decoder_cleanup = true;       ///< of the WordPiece decoder
   bool clean_up_spaces = false;      ///< clean_up_tokenization_spaces
   std::int32_t base_vocab_size = 0;  ///< tokens of the model, without added ones
+  /// Of a Unigram tokenizer; what is WordPiece's alone above means nothing there.
+  std::optional<UnigramRules> unigram;
+  std::optional<Metaspace> decoder;  ///< how a Unigram tokenizer decodes; none: with spaces between
   std::string unk_token = "[UNK]", sep_token = "[SEP]", pad_token = "[PAD]", cls_token = "[CLS]",
               mask_token = "[MASK]";
+  std::string bos_token, eos_token;  ///< of a Unigram tokenizer; empty where there is none
   std::optional<std::int64_t> model_max_length;
 };
 

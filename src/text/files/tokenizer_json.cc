@@ -1,6 +1,7 @@
 #include "text/files/tokenizer_json.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -15,6 +16,8 @@
 #include "core/json_fields.h"
 #include "core/json_scanner.h"
 #include "text/files/added_token_list.h"
+#include "text/files/piece_score.h"
+#include "text/files/unigram_json.h"
 
 namespace cloze::text {
 namespace {
@@ -24,6 +27,7 @@ using Json = nlohmann::json;
 // The parts of tokenizer.json; the vocabulary is read while scanning, the rest is small.
 struct TokenizerJson {
   Vocabulary vocabulary;
+  std::vector<double> scores;   // of a Unigram model's pieces
   Json model = Json::object();  // without the vocabulary
   Json added_tokens, normalizer, pre_tokenizer, post_processor, decoder;
 };
@@ -41,11 +45,42 @@ void read_vocab_object(JsonScanner& scan, Vocabulary& vocabulary) {
   });
 }
 
+// [piece, score] by [piece, score]: a piece's id is its place.
+void read_scored_pieces(JsonScanner& scan, Decimals decimals, TokenizerJson& parts) {
+  scan.array([&] {
+    const auto id = static_cast<std::int32_t>(parts.scores.size());
+    int fields = 0;
+    scan.array([&] {
+      if (fields == 0) {
+        std::string storage;
+        const auto piece = scan.string(storage);
+        try {
+          if (!parts.vocabulary.add(piece, id, false)) {
+            scan.fail(fmt::format("piece {} is in the vocabulary twice", in_quotes(piece)));
+          }
+        } catch (const ArgumentError& error) {
+          scan.fail(error.what());
+        }
+      } else if (fields == 1) {
+        const auto number = scan.number();
+        parts.scores.push_back(read_score(number, decimals));
+        if (!std::isfinite(parts.scores.back())) {
+          scan.fail(fmt::format("the score {} of piece {} is out of range", excerpt(number), id));
+        }
+      }
+      if (++fields > 2) scan.fail(fmt::format("piece {} has more than a text and a score", id));
+    });
+    if (fields != 2) scan.fail(fmt::format("piece {} has no text and score", id));
+  });
+}
+
 TokenizerJson scan_tokenizer_json(std::string_view text, const std::string& origin,
                                   TokenizerClass tokenizer_class) {
   // The prefix decides how tokens are stored, so it is looked for first; it comes before or after
   // the vocabulary. BertTokenizer has its own, whatever the file says.
   TokenizerJson parts;
+  const auto decimals =
+      tokenizer_class == TokenizerClass::file ? Decimals::tokenizers : Decimals::exact;
   bool found_model = false;
   for (const bool vocabulary_pass : {false, true}) {
     JsonScanner scan(text, origin);
@@ -62,7 +97,9 @@ TokenizerJson scan_tokenizer_json(std::string_view text, const std::string& orig
         found_model = true;
         scan.object([&](std::string_view name) {
           once(model_keys, name);
-          if (name == "vocab" && vocabulary_pass) {
+          if (name == "vocab" && vocabulary_pass && scan.at_array()) {
+            read_scored_pieces(scan, decimals, parts);
+          } else if (name == "vocab" && vocabulary_pass) {
             read_vocab_object(scan, parts.vocabulary);
           } else {
             const auto value = scan.value();
@@ -94,6 +131,10 @@ TokenizerJson scan_tokenizer_json(std::string_view text, const std::string& orig
   return parts;
 }
 
+std::string type_of(const Json& json, const std::string& origin) {
+  return json.is_null() ? "none" : required_json_field<std::string>(json, "type", origin);
+}
+
 // A component, or the only one of a "Sequence" of one. Null when absent.
 const Json& component(const Json& json, const char* list) {
   if (!json.is_object()) return json;
@@ -102,10 +143,6 @@ const Json& component(const Json& json, const char* list) {
   const bool sequence_of_one = type != json.end() && *type == "Sequence" && parts != json.end() &&
                                parts->is_array() && parts->size() == 1;
   return sequence_of_one ? (*parts)[0] : json;
-}
-
-std::string type_of(const Json& json, const std::string& origin) {
-  return json.is_null() ? "none" : required_json_field<std::string>(json, "type", origin);
 }
 
 void read_normalizer(const Json& json, TokenizerSpec& spec, const std::string& origin) {
@@ -187,13 +224,24 @@ void read_post_processor(const Json& json, TokenizerSpec& spec, const std::strin
     spec.templates =
         bert_templates(spec.vocabulary, named_token(processor, "cls", spec.vocabulary, origin),
                        named_token(processor, "sep", spec.vocabulary, origin));
+  } else if (type == "RobertaProcessing" && spec.unigram) {
+    if (json_field<bool>(processor, "trim_offsets", origin).value_or(true)) {
+      throw ModelError(fmt::format(
+          "{}: the post-processor RobertaProcessing has trim_offsets, which Cloze does "
+          "not do for a Unigram model; set it to false if the offsets of spaces may stay",
+          origin));
+    }
+    spec.templates =
+        roberta_templates(spec.vocabulary, named_token(processor, "cls", spec.vocabulary, origin),
+                          named_token(processor, "sep", spec.vocabulary, origin));
+    spec.templates.overflow_has_types = true;
   } else if (type == "none") {
-    spec.templates = {{{0, 0, {}, {}}}, {{0, 0, {}, {}}, {1, 1, {}, {}}}};
+    spec.templates = {{{0, 0, {}, {}}}, {{0, 0, {}, {}}, {1, 1, {}, {}}}, false};
   } else {
-    throw ModelError(
-        fmt::format("{}: the post-processor is {}; a BERT has TemplateProcessing or "
-                    "BertProcessing",
-                    origin, excerpt(type)));
+    throw ModelError(fmt::format(
+        "{}: the post-processor is {}; Cloze reads TemplateProcessing, BertProcessing and, "
+        "of a Unigram model, RobertaProcessing",
+        origin, excerpt(type)));
   }
 }
 
@@ -207,18 +255,23 @@ Templates bert_templates(const Vocabulary& vocabulary, const std::string& cls,
   const TemplatePiece first{0, 0, {}, {}};
   const TemplatePiece second{1, 1, {}, {}};
   return {{piece(cls, 0), first, piece(sep, 0)},
-          {piece(cls, 0), first, piece(sep, 0), second, piece(sep, 1)}};
+          {piece(cls, 0), first, piece(sep, 0), second, piece(sep, 1)},
+          false};
 }
 
-void read_tokenizer_json(std::string_view json, const std::string& origin, TokenizerSpec& spec) {
-  auto parts = scan_tokenizer_json(json, origin, spec.tokenizer_class);
-  if (const auto type = json_field<std::string>(parts.model, "type", origin).value_or("WordPiece");
-      type != "WordPiece") {
-    throw ModelError(
-        fmt::format("{}: the model is {}, not WordPiece: this is not the tokenizer of a "
-                    "BERT",
-                    origin, excerpt(type)));
-  }
+Templates roberta_templates(const Vocabulary& vocabulary, const std::string& cls,
+                            const std::string& sep) {
+  const auto piece = [&](const std::string& token) { return special_piece(vocabulary, token, 0); };
+  const TemplatePiece first{0, 0, {}, {}};
+  const TemplatePiece second{1, 0, {}, {}};
+  return {{piece(cls), first, piece(sep)},
+          {piece(cls), first, piece(sep), piece(sep), second, piece(sep)},
+          false};
+}
+
+namespace {
+
+void read_word_piece(const TokenizerJson& parts, TokenizerSpec& spec, const std::string& origin) {
   const Json& pre = component(parts.pre_tokenizer, "pretokenizers");
   if (const auto type = type_of(pre, origin); type != "BertPreTokenizer") {
     throw ModelError(
@@ -226,12 +279,39 @@ void read_tokenizer_json(std::string_view json, const std::string& origin, Token
                     "tokenizer of a BERT",
                     origin, excerpt(type)));
   }
-  spec.vocabulary = std::move(parts.vocabulary);
-  spec.base_vocab_size = spec.vocabulary.size();
   spec.unk_token = json_field<std::string>(parts.model, "unk_token", origin).value_or("[UNK]");
   spec.max_chars_per_word =
       json_count(parts.model, "max_input_chars_per_word", origin).value_or(100);
   read_normalizer(parts.normalizer, spec, origin);
+  if (parts.decoder.is_object()) {
+    spec.decoder_cleanup = json_field<bool>(parts.decoder, "cleanup", origin).value_or(true);
+  }
+}
+
+}  // namespace
+
+void read_tokenizer_json(std::string_view json, const std::string& origin, TokenizerSpec& spec) {
+  auto parts = scan_tokenizer_json(json, origin, spec.tokenizer_class);
+  const auto type = json_field<std::string>(parts.model, "type", origin).value_or("WordPiece");
+  if (type != "WordPiece" && type != "Unigram") {
+    throw ModelError(
+        fmt::format("{}: the model is {}; Cloze reads WordPiece, as a BERT has it, and Unigram",
+                    origin, excerpt(type)));
+  }
+  if ((type == "Unigram") == parts.scores.empty()) {
+    throw FormatError(fmt::format(
+        "{}: the field \"vocab\" of the {} model {}; is the file damaged?", origin, type,
+        type == "Unigram" ? "is no array of pairs of a piece and its score, or an empty one"
+                          : "is an array; it must be an object of tokens and their ids"));
+  }
+  spec.vocabulary = std::move(parts.vocabulary);
+  spec.base_vocab_size = spec.vocabulary.size();
+  if (type == "Unigram") {
+    const UnigramJson unigram{parts.model, parts.normalizer, parts.pre_tokenizer, parts.decoder};
+    read_unigram_json(unigram, std::move(parts.scores), origin, spec);
+  } else {
+    read_word_piece(parts, spec, origin);
+  }
 
   AddedTokenList added(spec.vocabulary);
   if (!parts.added_tokens.is_null()) {
@@ -243,9 +323,9 @@ void read_tokenizer_json(std::string_view json, const std::string& origin, Token
     }
   }
   spec.added = added.take();
-  read_post_processor(parts.post_processor, spec, origin);
-  if (parts.decoder.is_object()) {
-    spec.decoder_cleanup = json_field<bool>(parts.decoder, "cleanup", origin).value_or(true);
+  // XLMRobertaTokenizer has a template of its own.
+  if (spec.tokenizer_class != TokenizerClass::xlm_roberta) {
+    read_post_processor(parts.post_processor, spec, origin);
   }
 }
 

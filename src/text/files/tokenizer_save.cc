@@ -1,6 +1,8 @@
 // The tokenizer's files as transformers writes and reads them.
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -11,6 +13,7 @@
 #include "core/io/whole_directory.h"
 #include "text/encode/tokenizer_impl.h"
 #include "text/files/tokenizer_json.h"
+#include "text/files/unigram_save.h"
 
 namespace cloze {
 namespace {
@@ -58,6 +61,35 @@ bool is_bert_tokenizer(const text::TokenizerSpec& spec, const text::Vocabulary& 
          spec.templates == text::bert_templates(vocabulary, spec.cls_token, spec.sep_token);
 }
 
+/// Whether XLMRobertaTokenizer builds this tokenizer from its pieces and its character map.
+bool is_xlm_roberta_tokenizer(const text::TokenizerSpec& spec, const text::Vocabulary& vocabulary) {
+  const auto& rules = *spec.unigram;
+  const auto usual = text::xlm_roberta_rules({}, nullptr);
+  const bool map_alone =
+      rules.steps.empty() ||
+      (rules.steps.size() == 1 && std::holds_alternative<text::PrecompiledStep>(rules.steps[0]));
+  return map_alone && rules.unk_id == usual.unk_id && !rules.byte_fallback &&
+         rules.whitespace_split && rules.metaspace == usual.metaspace &&
+         spec.decoder == usual.metaspace &&
+         spec.templates == text::roberta_templates(vocabulary, spec.bos_token, spec.eos_token);
+}
+
+std::string class_of(const text::TokenizerSpec& spec, const text::Vocabulary& vocabulary) {
+  if (spec.unigram) {
+    // Which of the two has read the scores decides their last bits.
+    return spec.tokenizer_class == text::TokenizerClass::xlm_roberta &&
+                   is_xlm_roberta_tokenizer(spec, vocabulary)
+               ? "XLMRobertaTokenizer"
+               : "PreTrainedTokenizerFast";
+  }
+  return is_bert_tokenizer(spec, vocabulary) ? "BertTokenizer" : "PreTrainedTokenizerFast";
+}
+
+text::Decimals decimals_of(const text::TokenizerSpec& spec, const text::Vocabulary& vocabulary) {
+  return class_of(spec, vocabulary) == "XLMRobertaTokenizer" ? text::Decimals::exact
+                                                             : text::Decimals::tokenizers;
+}
+
 Json optional_json(const std::optional<bool>& value) { return value ? Json(*value) : Json(); }
 
 }  // namespace
@@ -71,23 +103,47 @@ std::string Tokenizer::to_json() const {
     with_id.update(added_token(token));
     added.push_back(with_id);
   }
-  const auto& rules = spec.file_rules;
   Json special_tokens = Json::object();
   Json single = template_pieces(spec.templates.single, special_tokens);
   Json pair = template_pieces(spec.templates.pair, special_tokens);
   // Key by key: the vocabulary is large, and an initializer list would copy it several times over.
   Json file{{"version", "1.0"}, {"truncation", Json()}, {"padding", Json()}};
   file["added_tokens"] = std::move(added);
-  file["normalizer"] = {{"type", "BertNormalizer"},
-                        {"clean_text", rules.clean_text},
-                        {"handle_chinese_chars", rules.handle_chinese_chars},
-                        {"strip_accents", optional_json(spec.strip_accents)},
-                        {"lowercase", rules.lowercase}};
-  file["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
-  file["post_processor"] = {{"type", "TemplateProcessing"}};
-  file["post_processor"]["single"] = std::move(single);
-  file["post_processor"]["pair"] = std::move(pair);
-  file["post_processor"]["special_tokens"] = std::move(special_tokens);
+  if (spec.unigram) {
+    file["normalizer"] = text::normalizer_json(*spec.unigram);
+    file["pre_tokenizer"] = text::pre_tokenizer_json(*spec.unigram);
+  } else {
+    const auto& rules = spec.file_rules;
+    file["normalizer"] = {{"type", "BertNormalizer"},
+                          {"clean_text", rules.clean_text},
+                          {"handle_chinese_chars", rules.handle_chinese_chars},
+                          {"strip_accents", optional_json(spec.strip_accents)},
+                          {"lowercase", rules.lowercase}};
+    file["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
+  }
+  if (spec.templates.overflow_has_types) {
+    const auto named = [&spec](std::size_t piece) {
+      const auto& special = spec.templates.single[piece];
+      return Json::array({special.tokens[0], special.ids[0]});
+    };
+    file["post_processor"] = {{"type", "RobertaProcessing"},
+                              {"sep", named(2)},
+                              {"cls", named(0)},
+                              {"trim_offsets", false},
+                              {"add_prefix_space", true}};
+  } else {
+    file["post_processor"] = {{"type", "TemplateProcessing"}};
+    file["post_processor"]["single"] = std::move(single);
+    file["post_processor"]["pair"] = std::move(pair);
+    file["post_processor"]["special_tokens"] = std::move(special_tokens);
+  }
+  if (spec.unigram) {
+    file["decoder"] = spec.decoder ? text::metaspace_json(*spec.decoder) : Json();
+    // The pieces are written by themselves, for the sake of their scores' last bits.
+    file["model"] = text::kPiecesGoHere;
+    return text::with_pieces(file.dump(2) + '\n', *spec.unigram, vocabulary,
+                             decimals_of(spec, vocabulary));
+  }
   file["decoder"] = {{"type", "WordPiece"},
                      {"prefix", vocabulary.continuing_prefix()},
                      {"cleanup", spec.decoder_cleanup}};
@@ -101,24 +157,26 @@ std::string Tokenizer::to_json() const {
 
 std::string Tokenizer::config_to_json() const {
   const auto& spec = impl_->spec;
-  const auto& rules = spec.file_rules;
   Json decoder = Json::object();
   for (const auto& token : spec.added) decoder[std::to_string(token.id)] = added_token(token);
-  Json config{
-      {"added_tokens_decoder", std::move(decoder)},
-      {"clean_up_tokenization_spaces", spec.clean_up_spaces},
-      {"cls_token", spec.cls_token},
-      {"do_lower_case", rules.lowercase},
-      {"mask_token", spec.mask_token},
-      {"model_max_length", spec.model_max_length ? Json(*spec.model_max_length)
-                                                 : Json(1000000000000000019884624838656.0)},
-      {"pad_token", spec.pad_token},
-      {"sep_token", spec.sep_token},
-      {"strip_accents", optional_json(spec.strip_accents)},
-      {"tokenize_chinese_chars", rules.handle_chinese_chars},
-      {"tokenizer_class",
-       is_bert_tokenizer(spec, impl_->vocabulary()) ? "BertTokenizer" : "PreTrainedTokenizerFast"},
-      {"unk_token", spec.unk_token}};
+  Json config{{"added_tokens_decoder", std::move(decoder)},
+              {"clean_up_tokenization_spaces", spec.clean_up_spaces},
+              {"cls_token", spec.cls_token},
+              {"mask_token", spec.mask_token},
+              {"model_max_length", spec.model_max_length ? Json(*spec.model_max_length)
+                                                         : Json(1000000000000000019884624838656.0)},
+              {"pad_token", spec.pad_token},
+              {"sep_token", spec.sep_token},
+              {"tokenizer_class", class_of(spec, impl_->vocabulary())},
+              {"unk_token", spec.unk_token}};
+  if (spec.unigram) {
+    config["bos_token"] = spec.bos_token;
+    config["eos_token"] = spec.eos_token;
+  } else {
+    config["do_lower_case"] = spec.file_rules.lowercase;
+    config["strip_accents"] = optional_json(spec.strip_accents);
+    config["tokenize_chinese_chars"] = spec.file_rules.handle_chinese_chars;
+  }
   return config.dump(2) + '\n';
 }
 
@@ -126,6 +184,14 @@ void Tokenizer::save_pretrained(const fs::path& directory) const {
   const auto& spec = impl_->spec;
   const auto& vocabulary = impl_->vocabulary();
   WholeDirectory whole(directory);
+  if (spec.unigram) {
+    whole.fill([&](const fs::path& made) {
+      files::write_text(made / "tokenizer.json", to_json());
+      files::write_text(made / "tokenizer_config.json", config_to_json());
+    });
+    whole.commit({"tokenizer.json"});
+    return;
+  }
   std::string vocab;
   for (std::int32_t id = 0; id < spec.base_vocab_size; ++id) {
     if (vocabulary.has_id(id)) vocab.append(vocabulary.token(id));

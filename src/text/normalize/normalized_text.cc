@@ -87,7 +87,7 @@ void put(PieceSink& sink, std::int32_t id, Span place) {
   sink.words->push_back(sink.next_word);
 }
 
-void put_word(const Model& model, WordBuffer& word, PieceSink& sink) {
+void put_word(const WordPieceModel& model, WordBuffer& word, PieceSink& sink) {
   if (word.chars() == 0) return;
   std::vector<std::int32_t> ids(word.size());
   std::vector<std::int32_t> ends(word.size());
@@ -139,7 +139,7 @@ NormalizedText normalize(const CharActions& actions, std::string_view text, std:
   return normalized;
 }
 
-void segment_normalized(const Model& model, const NormalizedText& text, std::size_t from,
+void segment_normalized(const WordPieceModel& model, const NormalizedText& text, std::size_t from,
                         std::size_t to, PieceSink& sink) {
   WordBuffer word(model.max_chars_per_word);
   const char* const begin = text.bytes.data();

@@ -5,25 +5,19 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
 #include <string_view>
-#include <vector>
 
+#include "text/normalize/placed_text.h"
 #include "text/wordpiece/segmenter.h"
 
 namespace cloze::text {
-
-struct NormalizedText {
-  std::string bytes;         ///< valid UTF-8
-  std::vector<Span> places;  ///< for each byte: what its character came from
-};
 
 /// Normalizes `text` (valid UTF-8, not in google mode), whose first code point has offset `begin`.
 [[nodiscard]] NormalizedText normalize(const CharActions& actions, std::string_view text,
                                        std::int32_t begin, OffsetUnit unit);
 
 /// Appends the pieces of the bytes [from, to) of `text` to `sink`.
-void segment_normalized(const Model& model, const NormalizedText& text, std::size_t from,
+void segment_normalized(const WordPieceModel& model, const NormalizedText& text, std::size_t from,
                         std::size_t to, PieceSink& sink);
 
 }  // namespace cloze::text

@@ -16,7 +16,7 @@ class PieceWriter {
  public:
   // The scratch arrays are written before they are read; clearing them would cost more than a text.
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
-  PieceWriter(const Model& model, PieceSink& sink)
+  PieceWriter(const WordPieceModel& model, PieceSink& sink)
       : model_(model), sink_(sink), count_(sink.ids->size()) {}
 
   void finish() { resize(count_); }
@@ -130,7 +130,7 @@ class PieceWriter {
     count_ += pieces;
   }
 
-  const Model& model_;
+  const WordPieceModel& model_;
   PieceSink& sink_;
   std::size_t count_;                    // pieces so far; the sink's vectors may be longer
   std::array<AsciiWord, kChunk> words_;  // noted in the chunk at hand
@@ -140,8 +140,8 @@ class PieceWriter {
 };
 
 template <bool kOffsets>
-void write_pieces(const Model& model, std::string_view text, std::int32_t begin, OffsetUnit unit,
-                  PieceSink& sink) {
+void write_pieces(const WordPieceModel& model, std::string_view text, std::int32_t begin,
+                  OffsetUnit unit, PieceSink& sink) {
   PieceWriter<kOffsets> writer(model, sink);
   WordScanner(model.actions, model.max_chars_per_word, text, begin, unit, writer).run();
   writer.finish();
@@ -149,15 +149,15 @@ void write_pieces(const Model& model, std::string_view text, std::int32_t begin,
 
 }  // namespace
 
-Model::Model(Vocabulary words, const NormalizerRules& rules, std::int32_t unknown,
-             std::int32_t max_chars)
+WordPieceModel::WordPieceModel(Vocabulary words, const NormalizerRules& rules, std::int32_t unknown,
+                               std::int32_t max_chars)
     : vocabulary(std::move(words)),
       actions(rules),
       unk_id(unknown),
       max_chars_per_word(max_chars) {}
 
-void segment(const Model& model, std::string_view text, std::int32_t begin, OffsetUnit unit,
-             PieceSink& sink) {
+void segment(const WordPieceModel& model, std::string_view text, std::int32_t begin,
+             OffsetUnit unit, PieceSink& sink) {
   if (sink.offsets != nullptr) {
     write_pieces<true>(model, text, begin, unit, sink);
   } else {

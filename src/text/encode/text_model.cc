@@ -1,0 +1,39 @@
+#include "text/encode/text_model.h"
+
+namespace cloze::text {
+
+const Vocabulary& TextModel::vocabulary() const {
+  const auto* const word_piece = std::get_if<WordPieceModel>(&model_);
+  return word_piece != nullptr ? word_piece->vocabulary : unigram()->vocabulary();
+}
+
+std::int32_t TextModel::unk_id() const {
+  const auto* const word_piece = std::get_if<WordPieceModel>(&model_);
+  return word_piece != nullptr ? word_piece->unk_id : unigram()->rules().unk_id;
+}
+
+bool TextModel::has_added_tokens() const {
+  const auto* const word_piece = std::get_if<WordPieceModel>(&model_);
+  return word_piece == nullptr || !word_piece->actions.rules().google;
+}
+
+// A Unigram model divides texts itself: its words begin with the space.
+bool TextModel::divides_by_words() const { return unigram() == nullptr; }
+
+NormalizedText TextModel::normalize(std::string_view text, std::int32_t begin,
+                                    OffsetUnit unit) const {
+  const auto* const word_piece = std::get_if<WordPieceModel>(&model_);
+  return word_piece != nullptr ? text::normalize(word_piece->actions, text, begin, unit)
+                               : text::normalize(*unigram(), text, begin, unit);
+}
+
+void TextModel::segment_normalized(const NormalizedText& text, std::size_t from, std::size_t to,
+                                   PieceSink& sink) const {
+  if (const auto* const word_piece = std::get_if<WordPieceModel>(&model_)) {
+    text::segment_normalized(*word_piece, text, from, to, sink);
+  } else {
+    text::segment_normalized(*unigram(), text, from, to, sink);
+  }
+}
+
+}  // namespace cloze::text
