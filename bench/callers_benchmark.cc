@@ -9,9 +9,9 @@
 #include <thread>
 #include <utility>
 
+#include "bench/quantiles.h"
 #include "cloze/error.h"
 #include "core/clock.h"
-#include "core/quantiles.h"
 
 namespace cloze {
 namespace {

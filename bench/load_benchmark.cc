@@ -8,11 +8,11 @@
 #include <optional>
 #include <string>
 
+#include "bench/quantiles.h"
 #include "cloze/batch.h"
 #include "cloze/checkpoint.h"
 #include "core/clock.h"
 #include "core/parallel.h"
-#include "core/quantiles.h"
 
 namespace cloze {
 namespace {

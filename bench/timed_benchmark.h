@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "bench/quantiles.h"
 #include "cloze/profile.h"
-#include "core/quantiles.h"
 
 namespace cloze {
 

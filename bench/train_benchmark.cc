@@ -5,9 +5,9 @@
 #include <random>
 
 #include "bench/encode_benchmark.h"
+#include "bench/quantiles.h"
 #include "core/clock.h"
 #include "core/parallel.h"
-#include "core/quantiles.h"
 #include "train/optimizer/optimizer.h"
 #include "train/pretrain/matrix_rate.h"
 

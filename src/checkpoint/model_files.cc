@@ -14,18 +14,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 12> kModelFiles{"config.json",
-                                                       "bert_config.json",
-                                                       "vocab.txt",
-                                                       "tokenizer.json",
-                                                       "tokenizer_config.json",
-                                                       "special_tokens_map.json",
-                                                       "added_tokens.json",
-                                                       "sentencepiece.bpe.model",
-                                                       "spiece.model",
-                                                       "modules.json",
-                                                       "pytorch_model.bin",
-                                                       "config_sentence_transformers.json"};
+constexpr std::array<std::string_view, 12> kModelFiles{
+    "config.json",       "bert_config.json",        "vocab.txt",
+    "tokenizer.json",    "tokenizer_config.json",   "special_tokens_map.json",
+    "added_tokens.json", "sentencepiece.bpe.model", "spiece.model",
+    "modules.json",      "pytorch_model.bin",       "config_sentence_transformers.json"};
 
 bool is_model_file(const std::string& name) {
   if (is_saved_weights(name)) return true;
