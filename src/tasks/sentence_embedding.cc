@@ -12,10 +12,10 @@
 
 #include "cloze/error.h"
 #include "cloze/similarity.h"
-#include "core/io/atomic_file.h"
 #include "core/json.h"
 #include "core/numbers.h"
 #include "metrics/correlation.h"
+#include "sentence/write_modules.h"
 #include "tasks/text_data.h"
 
 namespace cloze {
@@ -145,29 +145,10 @@ class SentenceEmbedding : public Task {
   }
   /// sentence-transformers' modules: the transformer, the mean of its tokens, length 1.
   void write_files(const std::filesystem::path& directory) const override {
-    const auto write = [&](const std::filesystem::path& name, const ordered_json& json) {
-      make_directory((directory / name).parent_path());
-      AtomicFile file(directory / name);
-      file.write(json.dump(2) + '\n');
-      file.commit();
-    };
-    const auto module = [](int index, const char* path, const char* type) {
-      return ordered_json{{"idx", index},
-                          {"name", std::to_string(index)},
-                          {"path", path},
-                          {"type", fmt::format("sentence_transformers.models.{}", type)}};
-    };
-    write("1_Pooling/config.json", {{"word_embedding_dimension", setup_.config.hidden_size},
-                                    {"pooling_mode_cls_token", false},
-                                    {"pooling_mode_mean_tokens", true},
-                                    {"pooling_mode_max_tokens", false},
-                                    {"pooling_mode_mean_sqrt_len_tokens", false}});
-    write("sentence_bert_config.json",
-          {{"max_seq_length", setup_.max_length()}, {"do_lower_case", false}});
-    make_directory(directory / "2_Normalize");
-    write("modules.json",
-          ordered_json::array({module(0, "", "Transformer"), module(1, "1_Pooling", "Pooling"),
-                               module(2, "2_Normalize", "Normalize")}));
+    write_modules(directory, {.hidden_size = setup_.config.hidden_size,
+                              .pooling = Pooling::mean,
+                              .max_seq_length = setup_.max_length(),
+                              .normalize = true});
   }
 
  private:
