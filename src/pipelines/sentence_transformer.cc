@@ -84,6 +84,7 @@ SentenceTransformer SentenceTransformer::from_pretrained(
   const auto directory = transformer_directory(root);
   std::optional<SentenceSettings> stated;
   if (!options.pooling) stated = sentence_settings(root);
+  const bool truncates = stated.has_value();
   auto settings = stated ? *std::move(stated) : text_settings(root);
   auto embed = embed_options(options, settings);
   auto tokenizer = Tokenizer::from_pretrained(directory);
@@ -100,7 +101,7 @@ SentenceTransformer SentenceTransformer::from_pretrained(
       Impl{.tokenizer = std::move(tokenizer),
            .embedder = Embedder(std::move(model), std::move(embed)),
            .max_length = limit,
-           .truncates = stated.has_value(),
+           .truncates = truncates,
            .include_prompt = settings.include_prompt,
            .prompts = std::move(settings.prompts),
            .similarity_fn = options.similarity_fn.value_or(settings.similarity_fn),

@@ -108,10 +108,11 @@ PoolingSettings read_pooling_settings(const std::filesystem::path& directory,
   const auto origin = path.string();
   const auto config = read_json_object(path);
   constexpr std::string_view kPrefix = "pooling_mode_";
-  for (const auto& [name, value] : config.items()) {
+  for (const auto& field : config.items()) {
+    const auto& name = field.key();
     const bool known = std::any_of(kFlags.begin(), kFlags.end(),
                                    [&](const auto& flag) { return name == flag.first; });
-    if (!name.starts_with(kPrefix) || known || value == false) continue;
+    if (!name.starts_with(kPrefix) || known || field.value() == false) continue;
     throw ModelError(
         fmt::format("{} asks for the pooling {}, which Cloze does not have: choose another pooling",
                     origin, in_quotes(name.substr(kPrefix.size()))));

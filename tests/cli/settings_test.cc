@@ -173,6 +173,25 @@ TEST(SettingsCommands, FineTuningAndConversionKeepPrompts) {
   }
 }
 
+TEST(SettingsCommands, FineTuningKeepsACrossEncodersActivation) {
+  const TempDirectory folder;
+  const auto model = folder / "model", trained = folder / "trained";
+  std::filesystem::copy(golden_model("bare_odd"), model);
+  write_file(model / "config_sentence_transformers.json",
+             R"({"model_type": "CrossEncoder", "prompts": {"query": "a "},
+                 "activation_fn": "torch.nn.modules.activation.Tanh"})");
+  const auto rows = folder.write("r.tsv", "query\tcandidate\tlabel\na\tb\t1\na\tc\t0\n").string();
+  const auto finished =
+      cloze_command({"finetune", "--task", "ranking", "--model", model.string(), "--train", rows,
+                     "--output", trained.string(), "--epochs", "1"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const auto config = json::parse(read_file(trained / "config.json"));
+  EXPECT_EQ(config["sentence_transformers"]["activation_fn"], "torch.nn.modules.activation.Tanh");
+  const auto hit = first_line(cloze_command({"rank", "--model", trained.string(), "--prompt-name",
+                                             "query", "--json", "--query", "b", "c"}));
+  EXPECT_NEAR(hit["score"].get<double>(), std::tanh(hit["logit"].get<double>()), 1e-6);
+}
+
 TEST(SettingsCommands, EvaluateTakesTheDefaultPromptAndRefusesOtherVectors) {
   const SentenceModel model;
   const TempDirectory folder;

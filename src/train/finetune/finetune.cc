@@ -53,6 +53,8 @@ Start start_at(const fs::path& root, std::string_view task) {
   const auto directory = transformer_directory(root);
   Start start{directory, Tokenizer::from_pretrained(directory),
               BertConfig::from_pretrained(directory), kept_model_settings(root, task)};
+  keep_activation(start.model_settings, (root / "config_sentence_transformers.json").string(),
+                  start.config);
   // What sentence vectors are made of is read as sentence-transformers reads it.
   if (task == "sentence-embedding") {
     const auto settings = text_settings(root);
