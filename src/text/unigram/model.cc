@@ -13,6 +13,8 @@ namespace {
 
 // How much less likely an unknown character is than the least likely piece.
 constexpr double kUnknownPenalty = 10;
+// Longer pieces are found by the way of all others: no word is so long, and loading stays linear.
+constexpr std::size_t kLongestMarked = 256;
 constexpr auto kNowhere = std::numeric_limits<std::uint32_t>::max();
 
 std::size_t size_of_character(const char* p) {
@@ -59,7 +61,7 @@ void UnigramModel::mark_whole_words() {
   BestPath path;
   for (std::int32_t id = 0; id < static_cast<std::int32_t>(rules_.scores.size()); ++id) {
     const auto piece = vocabulary_.token(id);
-    if (id == rules_.unk_id || !piece.starts_with(space)) continue;
+    if (id == rules_.unk_id || !piece.starts_with(space) || piece.size() > kLongestMarked) continue;
     find(piece, path);
     if (path.pieces().size() == 1 && path.pieces()[0].id == id) trie_.set_value(piece, id * 2 + 1);
   }
