@@ -8,7 +8,7 @@
 #include "cloze/error.h"
 #include "cloze/inspect.h"
 #include "cloze/output.h"
-#include "core/base64.h"
+#include "core/io/base64.h"
 #include "inspect/attention_codec.h"
 #include "inspect/page_files.h"
 #include "inspect/page_template.h"

@@ -19,7 +19,7 @@
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
 #include "core/bad_input.h"
-#include "core/base64.h"
+#include "core/io/base64.h"
 #include "core/io/files.h"
 #include "core/temp_directory.h"
 #include "text/files/piece_score.h"

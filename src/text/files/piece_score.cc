@@ -83,7 +83,7 @@ double read_as_tokenizers(std::string_view number) {
 
 std::string shortest(double value) {
   std::array<char, 32> text{};
-  const auto* const end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  char* const end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
   std::string result(text.data(), end);
   // A number without a point would be an integer to some readers.
   if (result.find_first_of(".en") == std::string::npos) result += ".0";

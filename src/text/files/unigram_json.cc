@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
-#include "core/base64.h"
+#include "core/io/base64.h"
 #include "core/json.h"
 #include "core/json_fields.h"
 #include "core/strings.h"

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "core/base64.h"
+#include "core/io/base64.h"
 
 namespace cloze::text {
 namespace {
