@@ -43,6 +43,19 @@ std::vector<T> elements(const Tensor& tensor) {
   return values;
 }
 
+// The size of the header comes first, and may be the bytes that a pickle begins with.
+TEST(Safetensors, HeadersOfSizesThatLookLikeAPickle) {
+  const TempDirectory directory;
+  for (const std::size_t size : {640U, 896U, 1152U, 1408U}) {
+    std::string header = R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+    header.resize(size, ' ');
+    const auto file = safetensors(header, std::string(4, '\0'));
+    ASSERT_EQ(file[0], '\x80');
+    EXPECT_THAT(Checkpoint::open(directory.write("f.safetensors", file)).names(), ElementsAre("t"))
+        << size;
+  }
+}
+
 TEST(Safetensors, ReadsEveryDtypeOfTheReferenceWriter) {
   const auto checkpoint = Checkpoint::open(kGoldens / "dtypes.safetensors");
   EXPECT_THAT(checkpoint.metadata(), ElementsAre(Pair("format", "pt")));

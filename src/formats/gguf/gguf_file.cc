@@ -301,8 +301,10 @@ template std::optional<std::vector<std::string>> GgufFile::find(std::string_view
 template std::optional<std::vector<double>> GgufFile::find(std::string_view) const;
 template std::int64_t GgufFile::at(std::string_view) const;
 template double GgufFile::at(std::string_view) const;
+template bool GgufFile::at(std::string_view) const;
 template std::string GgufFile::at(std::string_view) const;
 template std::vector<std::string> GgufFile::at(std::string_view) const;
+template std::vector<double> GgufFile::at(std::string_view) const;
 
 Tensor GgufFile::tensor(std::string_view name, std::shared_ptr<const void> owner) const {
   const auto at = tensors.find(name);

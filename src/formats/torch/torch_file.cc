@@ -444,7 +444,11 @@ class LegacyBuilder final : public Builder {
 }  // namespace
 
 bool is_torch_file(std::string_view bytes) {
-  return bytes.starts_with(kZip) || (bytes.size() > 1 && bytes[0] == '\x80' && bytes[1] <= 5);
+  if (bytes.starts_with(kZip)) return true;
+  // A safetensors file of 640 bytes of header, say, begins like a pickle, with its header after that.
+  constexpr std::size_t header = 8;
+  const bool safetensors = bytes.size() > header && bytes[header] == '{';
+  return bytes.size() > 1 && bytes[0] == '\x80' && bytes[1] <= 5 && !safetensors;
 }
 
 Tensors read_torch_file(const std::shared_ptr<const MappedFile>& file, const std::string& origin,
