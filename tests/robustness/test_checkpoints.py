@@ -125,6 +125,7 @@ class Copies(Run):
         self.assertEqual(checkpoints(run), [60, 99999])
         self.assertEqual(harness.contents(run / "checkpoint-99999"), copy)
 
+    @harness.slow
     def test_a_copy_is_a_way_out(self):
         """DD1, G4: the checkpoint itself is damaged, its copy is not: the run goes on from the copy, bit for bit."""
         whole = self.pretrained("whole", "--keep", 1, steps=30)

@@ -282,6 +282,7 @@ class WhatIsKept(Run):
         self.succeeds("finetune", "--resume", "--output", run)
         self.assertIn("Cloze", (run / "README.md").read_text())
 
+    @harness.slow
     def test_a_run_of_an_earlier_version(self):
         """C1: a run without a list of its files is known by its run.json and the names that were written."""
         (self.run_directory / "run-files.json").unlink()

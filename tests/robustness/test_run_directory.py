@@ -107,6 +107,7 @@ class Published(harness.Case):
         self.assertEqual([path for path in harness.leftovers(run) if "mine" not in path], [])
         self.assertTrue((run / ".mine.tmp").exists())
 
+    @harness.slow
     def test_an_edited_config_of_pretraining(self):
         """G3: a published file that is edited in place is no part of a checkpoint: the run goes on from it."""
         run = self.pretrained("run", "--keep", 1, steps=2)
@@ -156,6 +157,7 @@ class Names(harness.Case):
         shutil.copyfile(source, path)
         return path
 
+    @harness.slow
     def test_inputs_of_pretraining(self):
         """S17, S18: --text, --dev and --vocab that are not UTF-8: the run works, and is resumed without them."""
         text, dev = self.named(b"te\xffxt.txt", self.text), self.named(b"d\xe9v.txt", self.dev_text)

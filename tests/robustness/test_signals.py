@@ -33,6 +33,7 @@ class Signals(harness.Case):
     def ended(self, process):
         return harness.finish(process)
 
+    @harness.slow
     def test_every_signal_saves(self):
         """BB1, S1h: SIGINT, SIGTERM and SIGHUP save, and the command ends as by the signal; SIGUSR1 saves, and 0."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):

@@ -28,6 +28,7 @@ class StaleTokenizer(harness.Case):
         self.succeeds(*self.pretrain_arguments(run, "--overwrite", vocab=other, steps=1))
         self.assert_of(run, other)
 
+    @harness.slow
     def test_a_vocabulary_of_another_size(self):
         """AA2: --overwrite --vocab-size N trains on a vocabulary of its own."""
         run = self.pretrained("run", steps=1)
@@ -37,6 +38,7 @@ class StaleTokenizer(harness.Case):
         self.assertEqual(len(self.words_of(run / "tokenizer" / "vocab.txt")), 100)
         self.assertEqual(self.words_of(run / "tokenizer" / "vocab.txt"), self.words_of(run / "vocab.txt"))
 
+    @harness.slow
     def test_a_cased_run_over_an_uncased_one(self):
         """AA3: --overwrite --cased takes the cased vocabulary, and keeps cases."""
         run = self.pretrained("run", steps=1)
@@ -65,6 +67,7 @@ class StaleTokenizer(harness.Case):
         for more in (), ("--overwrite",):
             self.fails(*self.pretrain_arguments(self.folder / "new", *more, steps=1), says="is not empty")
 
+    @harness.slow
     def test_a_tokenizer_that_was_exchanged(self):
         """AA1: a resumed run takes the tokenizer that it began with, or says that it is gone."""
         run = self.pretrained("run", steps=2)
@@ -79,6 +82,7 @@ class StaleTokenizer(harness.Case):
         shutil.move(self.folder / "kept", run / "tokenizer")
         self.succeeds(*resume)
 
+    @harness.slow
     def test_finetuning_over_pretraining(self):
         """AA1: what one kind of run left is not there for the other."""
         run = self.pretrained("run", steps=1)
@@ -114,6 +118,7 @@ class InterruptedStart(harness.Case):
         self.fails(*self.pretrain_arguments(outer, vocab=self.folder / "absent.txt"))
         self.assertEqual(list(outer.iterdir()), [])
 
+    @harness.slow
     def test_killed_at_every_write_of_the_start(self):
         """Y1: killed at any write before the first step, the same command works again, or --resume does."""
         output = self.folder / "run"
