@@ -11,72 +11,22 @@
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
 #include "core/temp_directory.h"
+#include "text/golden_encoding.h"
 
 namespace cloze {
 namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
+using testing::encode;
+using testing::expect_same;
+using testing::options_of;
 
 const fs::path kGoldens = fs::path(CLOZE_SOURCE_DIR) / "tests/text/goldens";
 
 Json read(const std::string& name) {
   std::ifstream in(kGoldens / name);
   return Json::parse(in);
-}
-
-Json flat(const std::vector<Span>& offsets) {
-  Json out = Json::array();
-  for (const auto [begin, end] : offsets) out.push_back(begin), out.push_back(end);
-  return out;
-}
-
-void expect_same(const Encoding& ours, const Json& theirs) {
-  EXPECT_EQ(Json(ours.ids), theirs["ids"]);
-  EXPECT_EQ(Json(ours.tokens), theirs["tokens"]);
-  EXPECT_EQ(flat(ours.offsets), theirs["offsets"]);
-  EXPECT_EQ(Json(ours.word_ids), theirs["words"]);
-  std::vector<std::int32_t> types(ours.ids.size(), 0);
-  if (theirs.contains("type_ids")) types = theirs["type_ids"].get<std::vector<std::int32_t>>();
-  EXPECT_EQ(ours.type_ids, types);
-  EXPECT_EQ(ours.attention_mask, std::vector<std::uint8_t>(ours.ids.size(), 1));
-  for (std::size_t i = 0; i < ours.ids.size(); ++i) {
-    const bool special = ours.word_ids[i] == -1;
-    EXPECT_EQ(ours.special_tokens_mask[i], special ? 1 : 0);
-    EXPECT_EQ(ours.sequence_ids[i], special ? -1 : ours.type_ids[i]);
-  }
-  const Json overflowing = theirs.value("overflowing", Json::array());
-  ASSERT_EQ(ours.overflowing.size(), overflowing.size());
-  for (std::size_t i = 0; i < overflowing.size(); ++i) {
-    expect_same(ours.overflowing[i], overflowing[i]);
-  }
-}
-
-EncodeOptions options_of(const Json& golden) {
-  EncodeOptions options;
-  const auto truncation = golden.value("truncation", "");
-  if (truncation == "longest_first") options.truncation = Truncation::longest_first;
-  if (truncation == "only_first") options.truncation = Truncation::only_first;
-  if (truncation == "only_second") options.truncation = Truncation::only_second;
-  options.max_length = golden.value("max_length", 512);
-  options.stride = golden.value("stride", 0);
-  return options;
-}
-
-Encoding encode(const Tokenizer& tokenizer, const Json& golden) {
-  const auto options = options_of(golden);
-  if (golden.contains("words")) {
-    const auto strings = golden["words"].get<std::vector<std::string>>();
-    const auto pair_strings = golden.value("pair_words", std::vector<std::string>());
-    const std::vector<std::string_view> words(strings.begin(), strings.end());
-    const std::vector<std::string_view> pair(pair_strings.begin(), pair_strings.end());
-    return golden.contains("pair_words") ? tokenizer.encode_words(words, pair, options)
-                                         : tokenizer.encode_words(words, options);
-  }
-  const auto text = golden["text"].get<std::string>();
-  return golden.contains("pair")
-             ? tokenizer.encode(text, golden["pair"].get<std::string>(), options)
-             : tokenizer.encode(text, options);
 }
 
 TEST(TokenizerGoldens, EncodingsAreThoseOfHuggingFace) {
