@@ -95,8 +95,8 @@ void check(const Case& c, std::string_view input, OffsetUnit unit) {
   text::Pieces plain;
   text::PieceSink sink{&plain.ids, &plain.offsets, &plain.words};
   const auto& model = c.pipeline->model();
-  const auto normalized = text::normalize(model.actions, valid.text(), 0, OffsetUnit::code_points);
-  text::segment_normalized(model, normalized, 0, normalized.bytes.size(), sink);
+  const auto normalized = model.normalize(valid.text(), 0, OffsetUnit::code_points);
+  model.segment_normalized(normalized, 0, normalized.bytes.size(), sink);
   require(plain.ids == pieces.ids);
   if (unit == OffsetUnit::code_points) require(plain.offsets == pieces.offsets);
 }
