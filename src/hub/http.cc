@@ -113,6 +113,10 @@ std::string_view Response::header(std::string_view name) const {
 
 Client::Client(const std::atomic<bool>* cancelled)
     : handle_(nullptr, curl_library().easy_cleanup), cancelled_(cancelled) {
+  start_anew();
+}
+
+void Client::start_anew() {
   handle_.reset(curl_library().easy_init());
   if (!handle_) throw Error("libcurl has no memory for a connection");
 }
@@ -160,6 +164,7 @@ Response Client::exchange(const Request& request, const Sink& sink) {
   if (exchange.failure) std::rethrow_exception(exchange.failure);
   if (exchange.given_up()) throw Cancelled();
   if (result != CURLE_OK) {
+    start_anew();
     const auto detail = exchange.error.substr(0, exchange.error.find('\0'));
     throw ConnectionError(detail.empty() ? curl_library().easy_strerror(result) : detail,
                           is_temporary(result), !exchange.response.headers.empty());

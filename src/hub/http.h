@@ -71,6 +71,9 @@ class Client {
   static constexpr std::size_t largest_body = std::size_t{1} << 26;
 
  private:
+  /// Takes a new handle: what a transfer that failed leaves behind is not to be gone on with.
+  void start_anew();
+
   std::unique_ptr<void, void (*)(void*)> handle_;  // CURL*
   const std::atomic<bool>* cancelled_;
 };

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <latch>
 #include <numeric>
@@ -221,6 +222,21 @@ TEST_F(ThreadExecutor, WorkersComeWhenACallerLeaves) {
   }
   other.join();
   EXPECT_TRUE(helped);
+}
+
+// As libgomp ends it from whichever thread gets no memory.
+TEST(ThreadExecutorDeathTest, AWorkerMayEndTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto end_from_worker = [] {
+    set_num_threads(4);
+    while (true) {
+      parallel_for(64, 1, [](std::int64_t) {
+        if (worker_index() > 0) std::exit(3);  // NOLINT(concurrency-mt-unsafe)
+        std::this_thread::sleep_for(1ms);
+      });
+    }
+  };
+  EXPECT_EXIT(end_from_worker(), ::testing::ExitedWithCode(3), "");
 }
 
 TEST_F(ThreadExecutor, AllCallersShareTheWorkers) {
