@@ -109,8 +109,11 @@ class Reader {
     for (auto& token : bert_.tokens) {
       if (is_bracketed(token)) continue;  // the converter leaves these as they are
       // It writes words with a mark before them, and continuing pieces without their "##".
-      const bool begins = token.starts_with(kWordBegin);
-      token = begins ? token.substr(kWordBegin.size()) : "##" + token;
+      if (token.starts_with(kWordBegin)) {
+        token.erase(0, kWordBegin.size());
+      } else {
+        token.insert(0, "##");
+      }
       cased = cased ||
               std::any_of(token.begin(), token.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
     }

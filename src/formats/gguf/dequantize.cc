@@ -99,9 +99,9 @@ void q8_0(const Byte* p, float* y) {
 /// The eight scales and eight minima of six bits in twelve bytes: of the first four both lie in the
 /// low bits of bytes of their own, of the others the upper two bits lie above those.
 struct Scales {
-  std::array<int, 8> scale, minimum;
+  std::array<int, 8> scale{}, minimum{};
 
-  explicit Scales(const Byte* p) : scale{}, minimum{} {
+  explicit Scales(const Byte* p) {
     for (std::size_t j = 0; j < 4; ++j) {
       scale[j] = p[j] & 63;
       minimum[j] = p[j + 4] & 63;

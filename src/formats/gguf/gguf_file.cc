@@ -258,7 +258,7 @@ class Parser {
 };
 
 template <class T>
-constexpr std::string_view kTypeName = "";
+constexpr std::string_view kTypeName{};
 template <>
 constexpr std::string_view kTypeName<std::int64_t> = "a whole number";
 template <>

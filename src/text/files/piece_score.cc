@@ -108,7 +108,7 @@ std::string write_score(double score, Decimals decimals) {
     for (double up = digits, down = digits, steps = 0; steps < 4; ++steps) {
       for (const double other : {up, down}) {
         if (!(other < 1.8e19)) continue;
-        const auto candidate =
+        auto candidate =
             fmt::format("{}{}e{}", score < 0 ? "-" : "", static_cast<std::uint64_t>(other), -power);
         if (read_score(candidate, decimals) == score) return candidate;
       }

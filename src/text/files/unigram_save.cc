@@ -64,7 +64,7 @@ Json pre_tokenizer_json(const UnigramRules& rules) {
 }
 
 Json metaspace_json(const Metaspace& metaspace) {
-  const auto scheme = [&] {
+  const auto* const scheme = [&] {
     switch (metaspace.prepend) {
       case PrependScheme::always:
         return "always";
