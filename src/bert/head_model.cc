@@ -46,11 +46,8 @@ void require_finite(const Tensor& result, const std::variant<Checkpoint, std::ui
   if (all_finite(result)) return;
   if (const auto* checkpoint = std::get_if<Checkpoint>(&origin)) {
     for (const auto& name : checkpoint->names()) {
-      if (all_finite(checkpoint->tensor(name))) continue;
-      throw ModelError(fmt::format(
-          "{}: tensor {} has numbers that are infinite or NaN: the model is damaged, or "
-          "was spoilt by the training that made it",
-          excerpt_of_path(checkpoint->path()), excerpt(name)));
+      require_finite_weight(checkpoint->tensor(name), excerpt_of_path(checkpoint->path()),
+                            excerpt(name));
     }
   }
   throw ModelError(fmt::format(

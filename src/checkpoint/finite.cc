@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
+#include <fmt/format.h>
+
+#include "cloze/error.h"
+
 namespace cloze {
 namespace {
 
@@ -46,6 +50,14 @@ bool all_finite(const Tensor& tensor) {
     default:
       return true;
   }
+}
+
+void require_finite_weight(const Tensor& tensor, std::string_view origin, std::string_view name) {
+  if (all_finite(tensor)) return;
+  throw ModelError(
+      fmt::format("{}: tensor {} has numbers that are infinite or NaN: the model is damaged, or "
+                  "was spoilt by the training that made it",
+                  origin, name));
 }
 
 }  // namespace cloze

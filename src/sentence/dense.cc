@@ -58,12 +58,7 @@ Tensor read_weight(const Checkpoint& checkpoint, const char* name, const Shape& 
                                  checkpoint.path().string(), name, to_string(tensor.shape()),
                                  to_string(shape)));
   }
-  if (!all_finite(tensor)) {
-    throw ModelError(
-        fmt::format("{}: tensor {} has numbers that are infinite or NaN: the model is damaged, or "
-                    "was spoilt by the training that made it",
-                    excerpt_of_path(checkpoint.path()), name));
-  }
+  require_finite_weight(tensor, excerpt_of_path(checkpoint.path()), name);
   return tensor;
 }
 

@@ -55,15 +55,6 @@ constexpr std::array kDenseFields{
     KnownField{"init_bias", harmless},
 };
 
-/// Booleans of older sentence-transformers, in the order in which the vectors stand side by side.
-constexpr std::array<std::pair<const char*, Pooling>, 6> kFlags{
-    {{"pooling_mode_cls_token", Pooling::cls},
-     {"pooling_mode_max_tokens", Pooling::max},
-     {"pooling_mode_mean_tokens", Pooling::mean},
-     {"pooling_mode_mean_sqrt_len_tokens", Pooling::mean_sqrt_len},
-     {"pooling_mode_weightedmean_tokens", Pooling::weighted_mean},
-     {"pooling_mode_lasttoken", Pooling::last_token}}};
-
 constexpr std::array<std::pair<std::string_view, Pooling>, 6> kModes{
     {{"cls", Pooling::cls},
      {"max", Pooling::max},
@@ -110,7 +101,7 @@ PoolingSettings read_pooling_settings(const std::filesystem::path& directory,
   constexpr std::string_view kPrefix = "pooling_mode_";
   for (const auto& field : config.items()) {
     const auto& name = field.key();
-    const bool known = std::any_of(kFlags.begin(), kFlags.end(),
+    const bool known = std::any_of(kPoolingFlags.begin(), kPoolingFlags.end(),
                                    [&](const auto& flag) { return name == flag.first; });
     if (!name.starts_with(kPrefix) || known || field.value() == false) continue;
     throw ModelError(
@@ -123,7 +114,7 @@ PoolingSettings read_pooling_settings(const std::filesystem::path& directory,
   if (const auto modes = config.find("pooling_mode"); modes != config.end() && !modes->is_null()) {
     add_modes(*modes, origin, settings.poolings);
   } else {
-    for (const auto& [name, pooling] : kFlags) {
+    for (const auto& [name, pooling] : kPoolingFlags) {
       if (json_field<bool>(config, name, origin).value_or(false)) {
         settings.poolings.push_back(pooling);
       }

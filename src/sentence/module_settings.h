@@ -2,11 +2,13 @@
 /// The settings files of sentence-transformers' modules, each with the table of its fields.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cloze/pooling.h"
@@ -28,6 +30,15 @@ enum class TransformerTask : std::uint8_t { features, classification };
 [[nodiscard]] TransformerSettings read_transformer_settings(const std::filesystem::path& directory,
                                                             TransformerTask task,
                                                             std::vector<std::string>& warnings);
+
+/// Booleans of older sentence-transformers, in the order in which the vectors stand side by side.
+inline constexpr std::array<std::pair<const char*, Pooling>, 6> kPoolingFlags{
+    {{"pooling_mode_cls_token", Pooling::cls},
+     {"pooling_mode_max_tokens", Pooling::max},
+     {"pooling_mode_mean_tokens", Pooling::mean},
+     {"pooling_mode_mean_sqrt_len_tokens", Pooling::mean_sqrt_len},
+     {"pooling_mode_weightedmean_tokens", Pooling::weighted_mean},
+     {"pooling_mode_lasttoken", Pooling::last_token}}};
 
 /// Of a Pooling.
 struct PoolingSettings {

@@ -1,28 +1,18 @@
 #include "sentence/write_modules.h"
 
-#include <array>
 #include <string>
-#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "core/io/files.h"
+#include "sentence/module_settings.h"
 
 namespace cloze {
 namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-constexpr std::array<std::pair<const char*, Pooling>, 6> kModes{{
-    {"pooling_mode_cls_token", Pooling::cls},
-    {"pooling_mode_mean_tokens", Pooling::mean},
-    {"pooling_mode_max_tokens", Pooling::max},
-    {"pooling_mode_mean_sqrt_len_tokens", Pooling::mean_sqrt_len},
-    {"pooling_mode_weightedmean_tokens", Pooling::weighted_mean},
-    {"pooling_mode_lasttoken", Pooling::last_token},
-}};
 
 void write(const fs::path& path, const Json& json) {
   make_directory(path.parent_path());
@@ -41,7 +31,7 @@ void write_modules(const fs::path& directory, const SentenceModules& modules) {
                     {"type", fmt::format("sentence_transformers.models.{}", type)}});
   };
   Json pooling{{"word_embedding_dimension", modules.hidden_size}};
-  for (const auto& [name, mode] : kModes) pooling[name] = mode == modules.pooling;
+  for (const auto& [name, mode] : kPoolingFlags) pooling[name] = mode == modules.pooling;
   add("", "Transformer");
   add("1_Pooling", "Pooling");
   write(directory / "1_Pooling" / "config.json", pooling);

@@ -58,12 +58,7 @@ Parameters::Parameters(std::span<const ParameterShape> shapes, bool with_gradien
 void Parameters::load(WeightSource& source) {
   for (auto& parameter : parameters_) {
     const auto tensor = source.take(parameter.name, parameter.shape).to(DType::f32);
-    if (!all_finite(tensor)) {
-      throw ModelError(fmt::format(
-          "{}: tensor {} has numbers that are infinite or NaN: the model is damaged, or "
-          "was spoilt by the training that made it",
-          source.origin(), parameter.name));
-    }
+    require_finite_weight(tensor, source.origin(), parameter.name);
     ops::copy_in(device_, tensor.values<float>(), parameter.value);
     source.release(parameter.name);
   }
