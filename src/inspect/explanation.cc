@@ -59,7 +59,7 @@ void choose_label(Explanation& result, const BertConfig& config, std::span<const
   const auto probability = [&](const TokenProbability& label) {
     return independent ? sigmoid(logits[static_cast<std::size_t>(label.id)]) : label.probability;
   };
-  const auto all = top_tokens(logits, logits.size());
+  const auto all = top_tokens(logits, logits.size(), logits.size());
   auto chosen = all.front();
   if (!options.target.empty()) {
     const auto wanted = label_id(config, options.target, static_cast<std::int64_t>(logits.size()));
@@ -100,7 +100,8 @@ std::int32_t surest_tag(const BertConfig& config, const Tensor& logits, const In
   std::int32_t at = 0;
   for (std::size_t i = 0; i < text.encoding.ids.size(); ++i) {
     if (text.encoding.special_tokens_mask[i] != 0) continue;
-    const auto top = top_tokens(row_of(logits, static_cast<std::int64_t>(i)), 1).front();
+    const auto row = row_of(logits, static_cast<std::int64_t>(i));
+    const auto top = top_tokens(row, row.size(), 1).front();
     const std::pair<bool, double> rank{label_name(config, top.id) != "O", top.probability};
     if (rank > best) {
       best = rank;

@@ -23,7 +23,8 @@ void put_top(const Tensor& logits, const TokenPredictionOptions& options, std::i
   const auto top = static_cast<std::size_t>(options.top);
   const auto values = logits.values<float>();
   parallel_for(logits.dim(0), 1, [&](std::int64_t row) {
-    const auto best = top_tokens(values.subspan(static_cast<std::size_t>(row) * width, words), top);
+    const auto best =
+        top_tokens(values.subspan(static_cast<std::size_t>(row) * width, width), words, top);
     auto at = static_cast<std::size_t>(first + row) * top;
     for (const auto& [id, probability] : best) {
       ids[at] = id;

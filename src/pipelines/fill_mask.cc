@@ -55,11 +55,11 @@ std::vector<FilledMask> masks_of(const Tokenizer& tokenizer, const Texts::Text& 
   return masks;
 }
 
-/// The best tokens by these logits, of all or of the `targets` alone.
-std::vector<TokenProbability> best_tokens(std::span<const float> logits,
+/// The best tokens by these logits, of the first `words` or of the `targets` alone.
+std::vector<TokenProbability> best_tokens(std::span<const float> logits, std::size_t words,
                                           std::span<const std::int32_t> targets,
                                           std::size_t count) {
-  if (targets.empty()) return top_tokens(logits, count);
+  if (targets.empty()) return top_tokens(logits, words, count);
   const double total = log_sum_exp(logits);
   std::vector<TokenProbability> best;
   for (const auto id : targets) {
@@ -126,7 +126,7 @@ std::vector<std::vector<FilledMask>> FillMaskPipeline::operator()(
         const auto values = logits.values<float>().subspan(row++ * width, width);
         auto& token = ids[static_cast<std::size_t>(filled.position)];
         for (const auto& [id, probability] :
-             best_tokens(values.first(static_cast<std::size_t>(words)), targets,
+             best_tokens(values, static_cast<std::size_t>(words), targets,
                          static_cast<std::size_t>(options.top_k))) {
           token = id;
           filled.candidates.push_back({.token = std::string(tokenizer().id_to_token(id)),

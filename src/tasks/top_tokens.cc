@@ -6,8 +6,9 @@
 
 namespace cloze {
 
-std::vector<TokenProbability> top_tokens(std::span<const float> logits, std::size_t count) {
-  std::vector<std::int32_t> ids(logits.size());
+std::vector<TokenProbability> top_tokens(std::span<const float> logits, std::size_t words,
+                                         std::size_t count) {
+  std::vector<std::int32_t> ids(words);
   std::iota(ids.begin(), ids.end(), 0);
   const auto better = [&](std::int32_t a, std::int32_t b) {
     const float x = logits[static_cast<std::size_t>(a)];

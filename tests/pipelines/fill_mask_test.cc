@@ -73,6 +73,29 @@ TEST(FillMask, ScoresAreProbabilitiesOverTheWholeVocabulary) {
   }
 }
 
+TEST(FillMask, RowsWithoutAWordCountInTheSoftmaxAndAreNoCandidates) {
+  const auto directory = golden_directory("masked_lm_untied");
+  const auto all = Tokenizer::from_pretrained(directory);
+  std::vector<std::string> vocabulary;
+  constexpr int kWords = 50;
+  for (int id = 0; id < kWords; ++id) vocabulary.emplace_back(all.id_to_token(id));
+  const FillMaskPipeline fewer(BertForMaskedLM::from_pretrained(directory),
+                               Tokenizer::from_vocabulary(vocabulary), 8192);
+  const std::vector<std::string> texts{"the [MASK]"};
+  const auto whole = pipeline()(texts, {.top_k = all.vocab_size()})[0][0];
+  const auto some = fewer(texts, {.top_k = kWords})[0][0];
+  ASSERT_GT(all.vocab_size(), kWords);
+  std::size_t at = 0;
+  for (const auto& candidate : whole.candidates) {
+    if (candidate.id >= kWords) continue;
+    EXPECT_EQ(some.candidates.at(at).id, candidate.id);
+    EXPECT_EQ(some.candidates.at(at++).score, candidate.score);
+  }
+  EXPECT_EQ(at, some.candidates.size());
+  EXPECT_THAT(error_of<ArgumentError>([&] { return fewer(texts, {.top_k = kWords + 1}); }),
+              HasSubstr("1 to 50"));
+}
+
 TEST(FillMask, RefusesATopKThatIsNone) {
   const auto fill = pipeline("pretraining");
   const std::vector<std::string> texts{"[MASK]"};

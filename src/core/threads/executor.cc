@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
+#include <new>
 #include <utility>
 
 #include <fmt/format.h>
-#include <omp.h>
 
+#include "core/threads/openmp.h"
 #include "core/threads/thread_role.h"
 
 namespace cloze {
@@ -87,15 +88,20 @@ void Executor::start_workers() {
     } catch (const std::exception& failure) {
       // Those that there are take the work of all: the results are the same, later.
       const std::lock_guard lock(status_guard_);
-      status_.running = static_cast<int>(workers_.size()) + 1;
-      status_.problem = missing_threads(threads_, status_.running, failure.what());
+      status_.running -= threads_ - 1 - static_cast<int>(workers_.size());
+      status_.problem = failure.what();
     }
   });
 }
 
 ThreadStatus Executor::status() const {
   const std::lock_guard lock(status_guard_);
-  return status_;
+  auto status = status_;
+  if (status.running < status.wanted) {
+    if (status.problem.empty()) status.problem = "not enough memory";
+    status.problem = missing_threads(status.wanted, status.running, status.problem);
+  }
+  return status;
 }
 
 RunSlot& Executor::enter() {
@@ -140,7 +146,14 @@ void Executor::call_workers() {
 }
 
 void Executor::serve(int worker) {
-  ::omp_set_num_threads(1);  // oneDNN stays on this thread
+  try {
+    set_openmp_threads(1);  // oneDNN stays on this thread
+  } catch (const std::bad_alloc&) {
+    // As if the system had not given this thread. There is no memory to say so: `status` does.
+    const std::lock_guard lock(status_guard_);
+    --status_.running;
+    return;
+  }
   auto& role = thread_role();
   role.in_parallel = true;
   role.worker = worker;

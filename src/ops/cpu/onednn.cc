@@ -15,6 +15,7 @@
 #include "cloze/error.h"
 #include "core/arena.h"
 #include "core/threads/making_code.h"
+#include "core/threads/openmp.h"
 #include "ops/cpu/lru_cache.h"
 
 namespace cloze::ops {
@@ -237,10 +238,10 @@ CpuFeatures library_features() {
 }
 
 OneDnnThreads::OneDnnThreads(int count) : saved_(omp_get_max_threads()) {
-  omp_set_num_threads(count);
+  set_openmp_threads(count);
 }
 
-OneDnnThreads::~OneDnnThreads() { omp_set_num_threads(saved_); }
+OneDnnThreads::~OneDnnThreads() { set_openmp_threads(saved_); }
 
 struct PackedMatrix::Impl {
   Desc layout;
