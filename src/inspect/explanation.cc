@@ -204,8 +204,8 @@ Explanation explain_mask(const std::filesystem::path& directory, const Tokenizer
   const auto model = BertForMaskedLM::from_pretrained(directory, load);
   const auto logits = model(text.batch, std::span(&at, 1));
   const auto words = static_cast<std::size_t>(tokenizer.vocab_size());
-  const auto row = row_of(logits, 0).first(words);
-  const auto top = top_tokens(row, std::min(kCandidates, words));
+  const auto row = row_of(logits, 0);
+  const auto top = top_tokens(row, words, std::min(kCandidates, words));
   Explanation result{.kind = AnswerKind::mask};
   for (const auto& token : top) {
     result.candidates.push_back({std::string(tokenizer.id_to_token(token.id)), token.probability});
@@ -235,7 +235,8 @@ Explanation explain_next(const std::filesystem::path& directory, const Inspected
   require_target_of_none(options);
   const auto model = BertForNextSentencePrediction::from_pretrained(directory, load);
   const auto logits = model(text.batch);
-  const auto top = top_tokens(row_of(logits, 0), 2);
+  const auto row = row_of(logits, 0);
+  const auto top = top_tokens(row, row.size(), 2);
   const auto name = [](std::int32_t id) { return id == 0 ? "is next" : "is random"; };
   Explanation result{.kind = AnswerKind::next};
   for (const auto& [id, probability] : top) result.candidates.push_back({name(id), probability});
