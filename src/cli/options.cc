@@ -148,10 +148,14 @@ void add_task_options(CLI::App& app, TaskOptions& options) {
       "token classification: each sentence alone");
   app.add_flag("--version-2", options.version_2,
                "question answering: some questions have no answer");
-  add_named(
-      app, "--answer-metrics", name_of(options.answer_metrics),
-      "question answering: squad compares words, cmrc Chinese characters; auto asks the answers",
-      [&options](const std::string& name) { options.answer_metrics = answer_metrics_from(name); })
+  app.add_option_function<std::string>(
+         "--answer-metrics",
+         [&options](const std::string& name) {
+           options.answer_metrics = answer_metrics_from(name);
+         },
+         "question answering: squad compares words, cmrc Chinese characters; auto asks the answers")
+      ->default_str(std::string(name_of(options.answer_metrics)))
+      ->type_name("NAME")
       ->check(CLI::IsMember({"auto", "squad", "cmrc"}));
 }
 

@@ -154,7 +154,8 @@ def leads_back(text, token, offsets, unknown):
         return True
     def plain(s):
         s = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", s).lower()).lower()
-        return "".join(c for c in s if unicodedata.category(c) != "Mn").replace("ς", "σ")
+        # Marks go with upper case, and controls inside of a word by `basic`.
+        return "".join(c for c in s if unicodedata.category(c) != "Mn" and unicodedata.category(c)[0] != "C").replace("ς", "σ")
     piece = token[2:] if token.startswith("##") and len(token) > 2 else token
     return plain(piece) in plain(text[begin:end]) or plain(token) in plain(text[begin:end])
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -76,13 +77,14 @@ bool is_trimmed(char32_t cp) {
 
 class Assembler {
  public:
-  Assembler(const Vocabulary& vocabulary, const Templates& templates, bool add_special,
+  Assembler(const Vocabulary& vocabulary, const Templates& templates, const EncodeOptions& options,
             std::array<const Pieces*, 2> sequences, std::array<std::vector<Window>, 2> windows)
       : vocabulary_(vocabulary),
         pieces_(sequences[1] != nullptr ? templates.pair : templates.single),
         overflow_has_types_(templates.overflow_has_types),
         trim_offsets_(templates.trim_offsets),
-        add_special_(add_special),
+        unit_(options.offsets),
+        add_special_(options.add_special_tokens),
         sequences_(sequences),
         windows_(std::move(windows)) {}
 
@@ -141,8 +143,8 @@ class Assembler {
     copy(from.ids, out.ids);
     copy(from.offsets, out.offsets);
     if (trim_offsets_) {
-      trim_offsets(vocabulary_, *trim_offsets_, std::span(from.ids).subspan(begin, n), from.texts,
-                   begin, std::span(out.offsets).last(n));
+      trim_offsets(vocabulary_, *trim_offsets_, unit_, std::span(from.ids).subspan(begin, n),
+                   from.texts, begin, std::span(out.offsets).last(n));
     }
     copy(from.words, out.word_ids);
     const bool of_template = shown[s] == 0 || overflow_has_types_;
@@ -164,6 +166,7 @@ class Assembler {
   const Template& pieces_;
   bool overflow_has_types_;
   std::optional<bool> trim_offsets_;
+  OffsetUnit unit_;
   bool add_special_;
   std::array<const Pieces*, 2> sequences_;
   std::array<std::vector<Window>, 2> windows_;
@@ -171,24 +174,31 @@ class Assembler {
 
 }  // namespace
 
-void trim_offsets(const Vocabulary& vocabulary, bool add_prefix_space,
+void trim_offsets(const Vocabulary& vocabulary, bool add_prefix_space, OffsetUnit unit,
                   std::span<const std::int32_t> ids, const PieceTexts& texts, std::size_t first,
                   std::span<Span> offsets) {
   auto text = std::lower_bound(texts.begin(), texts.end(), first,
                                [](const auto& t, std::size_t index) { return t.first < index; });
+  const auto size = [unit](const char* from, const char* to) {
+    return unit == OffsetUnit::bytes ? static_cast<std::int32_t>(to - from) : 1;
+  };
   for (std::size_t i = 0; i < ids.size(); ++i) {
     std::string_view token = vocabulary.token(ids[i]);
     if (text != texts.end() && text->first == first + i) token = (text++)->second;
-    std::int32_t leading = 0, trailing = 0;
-    for (const char *p = token.data(), *const end = p + token.size(); p < end; ++leading) {
-      if (!is_trimmed(utf8::decode(p))) break;
-    }
-    for (const char* p = token.data() + token.size(); p > token.data(); ++trailing) {
-      if (!is_trimmed(utf8::decode_before(p))) break;
-    }
     auto& [begin, end] = offsets[i];
+    std::int32_t leading = 0, trailing = 0;
     // Before the first there is a space that the tokenizer has put there.
-    if (leading > 0 && add_prefix_space && (i == 0 || begin == 0)) --leading;
+    bool prefix = add_prefix_space && (i == 0 || begin == 0);
+    for (const char *p = token.data(), *const last = p + token.size(); p < last;) {
+      const char* const from = p;
+      if (!is_trimmed(utf8::decode(p))) break;
+      leading += std::exchange(prefix, false) ? 0 : size(from, p);
+    }
+    for (const char* p = token.data() + token.size(); p > token.data();) {
+      const char* const to = p;
+      if (!is_trimmed(utf8::decode_before(p))) break;
+      trailing += size(p, to);
+    }
     begin = std::min(begin + leading, end);
     if (trailing > 0 && end >= trailing) end = std::max(end - trailing, begin);
   }
@@ -256,8 +266,7 @@ Encoding assemble(const Vocabulary& vocabulary, const Templates& templates,
   std::array<std::vector<Window>, 2> all{windows_of(first.ids.size(), kept.first),
                                          windows_of(second_size, kept.second)};
   const std::array<std::size_t, 2> counts{all[0].size(), all[1].size()};
-  const Assembler assembler(vocabulary, templates, options.add_special_tokens, {&first, second},
-                            std::move(all));
+  const Assembler assembler(vocabulary, templates, options, {&first, second}, std::move(all));
   Plan plan;
   for (const auto& piece : pieces) {
     if (piece.sequence < 0) continue;

@@ -40,9 +40,9 @@ struct Templates {
   friend bool operator==(const Templates&, const Templates&) = default;
 };
 
-/// Trims the offsets of the tokens of a window, which have these ids, and the texts of `texts` from
-/// the index `first` on.
-void trim_offsets(const Vocabulary& vocabulary, bool add_prefix_space,
+/// Trims the offsets of the tokens of a window, which are in `unit`. They have these ids, and the texts
+/// of `texts` from the index `first` on.
+void trim_offsets(const Vocabulary& vocabulary, bool add_prefix_space, OffsetUnit unit,
                   std::span<const std::int32_t> ids, const PieceTexts& texts, std::size_t first,
                   std::span<Span> offsets);
 

@@ -43,7 +43,7 @@ class SequenceWriter {
                     trims ? &texts : nullptr);
       cut(at + truncate(options_, batch_.input_ids.size() - at, 0, false, added).first);
       if (trims) {
-        trim_offsets(pipeline_.model().vocabulary(), *templates.trim_offsets,
+        trim_offsets(pipeline_.model().vocabulary(), *templates.trim_offsets, options_.offsets,
                      std::span(batch_.input_ids).subspan(at), texts, at,
                      std::span(alignment_->offsets).subspan(at));
       }
@@ -91,7 +91,7 @@ class SequenceWriter {
       Pieces& from = piece.sequence == 0 ? a : b;
       const auto count = piece.sequence == 0 ? kept.first : kept.second;
       if (trims) {
-        trim_offsets(pipeline_.model().vocabulary(), *templates.trim_offsets,
+        trim_offsets(pipeline_.model().vocabulary(), *templates.trim_offsets, options_.offsets,
                      std::span(from.ids).first(count), from.texts, 0, from.offsets);
       }
       append_range(batch_.input_ids, from.ids, count);
