@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cloze/config.h"
 #include "cloze/progress.h"
+#include "cloze/tokenizer.h"
 
 #pragma GCC visibility push(default)
 namespace cloze {
@@ -28,9 +30,10 @@ struct TokenizerInfo {
   std::string problem;  ///< why there is none; empty if there is one
   std::int64_t vocab_size = 0;
   bool do_lower_case = false;
-  std::int64_t model_max_length = 0;  ///< 0 when not stated
-  std::string tokenizer_class;        ///< as its files name it; empty when they do not
-  std::string switches_file;          ///< which says whether case and accents are kept
+  std::int64_t model_max_length = 0;      ///< 0 when not stated
+  std::string tokenizer_class;            ///< as its files name it; empty when they do not
+  std::string switches_file;              ///< which says whether case and accents are kept
+  std::optional<JapaneseWords> japanese;  ///< of a BertJapaneseTokenizer
 };
 
 /// A setting that Cloze honours.

@@ -10,6 +10,16 @@
 #pragma GCC visibility push(default)
 namespace cloze {
 
+/// How the answers to questions are compared with the right ones.
+enum class AnswerMetrics : std::uint8_t {
+  automatic,  ///< cmrc where the right answers are mostly in Chinese, else squad
+  squad,      ///< by words, as SQuAD's script does it
+  cmrc        ///< by characters, as CMRC 2018's script does it, for Chinese
+};
+/// "auto", "squad" or "cmrc". Throws ArgumentError for another name.
+[[nodiscard]] AnswerMetrics answer_metrics_from(std::string_view name);
+[[nodiscard]] std::string_view name_of(AnswerMetrics metrics);
+
 /// How a task reads its files and texts; members that mean nothing to a task are ignored by it,
 /// and setting those that would change nothing is an ArgumentError.
 struct TaskOptions {
@@ -22,6 +32,7 @@ struct TaskOptions {
   std::int64_t stride = 128;     ///< question answering, long texts: tokens that windows share
   bool document_context = true;  ///< token classification: neighbouring sentences fill the window
   bool version_2 = false;        ///< question answering: some questions have no answer
+  AnswerMetrics answer_metrics = AnswerMetrics::automatic;  ///< question answering
   std::int64_t max_samples = 0;  ///< the first so many examples alone; 0: all
 };
 

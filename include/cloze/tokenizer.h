@@ -1,9 +1,9 @@
 /// \file
 /// The BERT tokenizer: text → WordPiece ids with offsets, exactly as Hugging Face's fast BERT
 /// tokenizer does it (or, in `google` mode, as google-research/bert's tokenization.py does), in one
-/// pass over the text; and XLM-RoBERTa's, with which multilingual BERT models are read: text →
-/// pieces of a SentencePiece Unigram model. docs/tokenizer.md says how exact, how fast, and what is
-/// different.
+/// pass over the text; XLM-RoBERTa's, with which multilingual BERT models are read: text → pieces of
+/// a SentencePiece Unigram model; and BertJapaneseTokenizer: text → MeCab's words → pieces.
+/// docs/tokenizer.md says how exact, how fast, and what is different.
 #pragma once
 
 #include <cstdint>
@@ -62,8 +62,29 @@ enum class TokenizerMode : std::uint8_t {
 /// How words are cut into pieces.
 enum class TokenizerModel : std::uint8_t {
   word_piece,  ///< the longest pieces from the left: BERT's
-  unigram      ///< the likeliest pieces: SentencePiece's, as XLM-RoBERTa has it
+  unigram,     ///< the likeliest pieces: SentencePiece's, as XLM-RoBERTa has it
+  characters,  ///< each character: BertJapaneseTokenizer's subword_tokenizer_type "character"
+  words        ///< not at all: its do_subword_tokenize false
 };
+/// What a tokenizer is read from besides its files.
+struct TokenizerSource {
+  TokenizerMode mode = TokenizerMode::hf;
+  /// The directory of MeCab's dictionary, for a BertJapaneseTokenizer; empty: $CLOZE_MECAB_DICTIONARY,
+  /// or else where the system has the one that the files name. Other tokenizers do without.
+  std::filesystem::path dictionary{};
+};
+
+/// How a BertJapaneseTokenizer comes to its words.
+struct JapaneseWords {
+  std::string word_tokenizer;     ///< "mecab", "basic" or "none"
+  std::string subword_tokenizer;  ///< "wordpiece", "character" or "none"
+  std::string
+      dictionary_name{};        ///< of MeCab's dictionary: "ipadic", "unidic_lite", "unidic", or ""
+  bool name_is_stated = false;  ///< whether the files state it
+  std::filesystem::path dictionary{};  ///< its directory; empty where MeCab is not used
+  std::string decided_by{};            ///< what named the directory: "mecab_dic", ...
+};
+
 /// Which text of a pair gives way when both are too long together.
 enum class Truncation : std::uint8_t { none, longest_first, only_first, only_second };
 /// What `Encoding::offsets` count.
@@ -129,13 +150,17 @@ class Tokenizer {
   /// none, true) where they are not stated, and of tokenizer.json the vocabulary alone;
   /// PreTrainedTokenizerFast takes tokenizer.json as it stands, with a WordPiece or a Unigram model;
   /// XLMRobertaTokenizer takes the pieces and the character map of tokenizer.json or of the
-  /// SentencePiece model, and `add_prefix_space` of tokenizer_config.json. Truncation and padding that
-  /// tokenizer.json may hold are not applied.
+  /// SentencePiece model, and `add_prefix_space` of tokenizer_config.json; BertJapaneseTokenizer takes
+  /// `vocab.txt` and what tokenizer_config.json says of words, and opens MeCab where that is how it
+  /// finds them. Truncation and padding that tokenizer.json may hold are not applied.
   /// `directory_or_name` is a directory, or the name of a model as `find_model` takes it (hub.h).
   /// Throws IoError, FormatError (which file, line, what), ModelError (not a BERT tokenizer, or a
-  /// class that cuts text in another way).
+  /// class that cuts text in another way; a dictionary of MeCab that is not there or not the one that
+  /// the files name), Error (no library MeCab).
   [[nodiscard]] static Tokenizer from_pretrained(const std::filesystem::path& directory_or_name,
                                                  TokenizerMode mode = TokenizerMode::hf);
+  [[nodiscard]] static Tokenizer from_pretrained(const std::filesystem::path& directory_or_name,
+                                                 const TokenizerSource& source);
 
   /// The tokenizer of a vocabulary; a token's id is its place. Throws ArgumentError for a token that
   /// is there twice or is not UTF-8, and FormatError for a vocabulary without the special tokens
@@ -154,9 +179,13 @@ class Tokenizer {
   [[nodiscard]] static Tokenizer from_json(std::string_view tokenizer_json,
                                            std::string_view tokenizer_config_json = {},
                                            TokenizerMode mode = TokenizerMode::hf);
+  [[nodiscard]] static Tokenizer from_json(std::string_view tokenizer_json,
+                                           std::string_view tokenizer_config_json,
+                                           const TokenizerSource& source);
 
   /// The texts of `tokenizer.json` and `tokenizer_config.json` as save_pretrained writes them:
-  /// `from_json(a.to_json(), a.config_to_json())` is the same tokenizer again.
+  /// `from_json(a.to_json(), a.config_to_json())` is the same tokenizer again. Of a
+  /// BertJapaneseTokenizer the first has the vocabulary alone, and is not among the saved files.
   [[nodiscard]] std::string to_json() const;
   [[nodiscard]] std::string config_to_json() const;
 
@@ -213,7 +242,8 @@ class Tokenizer {
   [[nodiscard]] std::int64_t count_tokens(std::string_view text) const;
   [[nodiscard]] std::int64_t count_tokens(std::string_view text, std::string_view pair) const;
 
-  /// Writes `tokenizer.json`, `vocab.txt` (of a WordPiece model) and `tokenizer_config.json` into
+  /// Writes `tokenizer.json` (of a BertJapaneseTokenizer not), `vocab.txt` (but of a Unigram model) and
+  /// `tokenizer_config.json` into
   /// `directory` (made if it is not there), as transformers reads them. Throws IoError.
   void save_pretrained(const std::filesystem::path& directory) const;
 
@@ -230,10 +260,12 @@ class Tokenizer {
 
   /// Which kind of model cuts words into pieces.
   [[nodiscard]] TokenizerModel model() const;
+  /// How a BertJapaneseTokenizer finds words; nothing for another.
+  [[nodiscard]] std::optional<JapaneseWords> japanese() const;
 
   /// Whether a token goes on with the word of the token before: "##ing" of a WordPiece model, and of
-  /// a Unigram model a piece that does not begin with "▁". Throws ArgumentError for an id out of
-  /// range.
+  /// a Unigram model a piece that does not begin with "▁"; of characters and words none does. Throws
+  /// ArgumentError for an id out of range.
   [[nodiscard]] bool continues_word(std::int32_t id) const;
 
   /// Ids are below this: the vocabulary and added tokens.
@@ -259,7 +291,7 @@ class Tokenizer {
   struct [[gnu::visibility("hidden")]] Impl;
   explicit Tokenizer(std::shared_ptr<const Impl> impl);
   [[nodiscard]] static Tokenizer from_directory(const std::filesystem::path& directory,
-                                                TokenizerMode mode);
+                                                const TokenizerSource& source);
   std::shared_ptr<const Impl> impl_;
 };
 

@@ -11,8 +11,11 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/config_fields.h"
+#include "checkpoint/fields.h"
 #include "checkpoint/find_weights.h"
+#include "checkpoint/labels.h"
 #include "checkpoint/read_config.h"
+#include "checkpoint/variants.h"
 #include "cloze/error.h"
 #include "core/io/files.h"
 #include "core/json.h"
@@ -21,6 +24,7 @@
 namespace cloze {
 namespace {
 
+using internal::Fields;
 using nlohmann::json;
 
 struct ActivationName {
@@ -45,198 +49,6 @@ constexpr auto kGoogleConfig = "bert_config.json";
 constexpr std::array<std::string_view, 3> kProblemTypes{"regression", "single_label_classification",
                                                         "multi_label_classification"};
 
-/// Takes fields out of a configuration's object, each as the type that it must have; what is left
-/// at the end is what Cloze does not know.
-class Fields {
- public:
-  Fields(json object, const std::string& origin) : object_(std::move(object)), origin_(&origin) {}
-
-  [[nodiscard]] bool has(const char* name) const { return object_.contains(name); }
-
-  /// The value of a field that stays; null if absent.
-  [[nodiscard]] json peek(const char* name) const {
-    const auto found = object_.find(name);
-    return found == object_.end() ? json() : *found;
-  }
-
-  void take(const char* name, std::int64_t& target) {
-    if (auto value = extract(name)) target = integer(*value, name);
-  }
-
-  void take(const char* name, double& target) {
-    if (auto value = extract(name)) target = number(*value, name);
-  }
-
-  void take(const char* name, bool& target) {
-    if (auto value = extract(name)) {
-      if (!value->is_boolean()) wrong_type(name, "true or false", *value);
-      target = value->get<bool>();
-    }
-  }
-
-  void take(const char* name, std::optional<double>& target) {
-    if (auto value = extract(name); value && !value->is_null()) target = number(*value, name);
-  }
-
-  void take(const char* name, std::string& target) {
-    if (auto value = extract(name); value && !value->is_null()) target = string(*value, name);
-  }
-
-  void take(const char* name, std::vector<std::string>& target) {
-    if (auto value = extract(name); value && !value->is_null()) {
-      if (!value->is_array()) wrong_type(name, "an array of strings", *value);
-      for (const auto& item : *value) target.push_back(string(item, name));
-    }
-  }
-
-  [[nodiscard]] std::optional<json> extract(const char* name) {
-    const auto found = object_.find(name);
-    if (found == object_.end()) return std::nullopt;
-    std::optional<json> value(std::move(*found));
-    object_.erase(found);
-    return value;
-  }
-
-  [[nodiscard]] std::int64_t integer(const json& value, const char* name) const {
-    if (!value.is_number_integer()) wrong_type(name, "an integer", value);
-    if (value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX) {
-      wrong_type(name, "a smaller integer", value);
-    }
-    return value.get<std::int64_t>();
-  }
-
-  [[noreturn]] void wrong_type(const char* name, std::string_view expected,
-                               const json& found) const {
-    throw FormatError(
-        fmt::format("{}: \"{}\" must be {}, found {}", *origin_, name, expected, shown(found)));
-  }
-
-  /// A value, short enough for a message.
-  [[nodiscard]] static std::string shown(const json& value) {
-    if (value.is_string()) return in_quotes(value.get_ref<const std::string&>());
-    if (value.is_object()) return "an object";
-    if (value.is_array()) return "an array";
-    return value.dump();
-  }
-
-  [[nodiscard]] std::string rest() const { return object_.dump(); }
-  [[nodiscard]] const json& object() const { return object_; }
-  [[nodiscard]] const std::string& origin() const { return *origin_; }
-
- private:
-  [[nodiscard]] double number(const json& value, const char* name) const {
-    if (!value.is_number()) wrong_type(name, "a number", value);
-    return value.get<double>();
-  }
-
-  [[nodiscard]] std::string string(const json& value, const char* name) const {
-    if (!value.is_string()) wrong_type(name, "a string", value);
-    return value.get<std::string>();
-  }
-
-  json object_;
-  const std::string* origin_;
-};
-
-/// Why a relative of BERT is not computed, for those that people take for one.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kRelatives{
-    {{"roberta", "its vocabulary is byte-level BPE and its positions begin at 2"},
-     {"xlm-roberta", "its vocabulary is SentencePiece and its positions begin at 2"},
-     {"camembert", "its vocabulary is SentencePiece and its positions begin at 2"},
-     {"albert", "its layers share their weights and its vocabulary is SentencePiece"},
-     {"electra", "its embeddings are projected and its head tells replaced tokens"},
-     {"mpnet", "its attention adds relative positions"},
-     {"deberta", "its attention takes content and position apart"},
-     {"deberta-v2", "its attention takes content and position apart"},
-     {"modernbert", "its positions are rotary and its layers others"},
-     {"nomic_bert", "its positions are rotary and its layers others"},
-     {"xlnet", "it permutes its text"},
-     {"mobilebert", "its layers have bottlenecks"}}};
-
-/// Takes the model's type; refuses models that are not BERT, by name.
-std::string take_model_type(Fields& fields) {
-  constexpr std::array kNeeded{"vocab_size", "hidden_size", "num_hidden_layers",
-                               "num_attention_heads"};
-  const auto type = fields.extract("model_type");
-  if (type && !type->is_null()) {
-    if (!type->is_string()) fields.wrong_type("model_type", "a string", *type);
-    if (*type == "bert" || *type == "distilbert") return type->get<std::string>();
-    std::string why;
-    for (const auto& [name, reason] : kRelatives) {
-      if (*type == name) why = fmt::format(" ({})", reason);
-    }
-    throw ModelError(
-        fmt::format("{}: this is a {} model{}, and Cloze computes BERT and DistilBERT "
-                    "(\"model_type\": \"bert\" "
-                    "or \"distilbert\"); choose a checkpoint of one of those",
-                    fields.origin(), Fields::shown(*type), why));
-  }
-  // Google's bert_config.json does not name its type: its sizes must speak for it.
-  for (const auto* name : kNeeded) {
-    if (!fields.has(name)) {
-      throw ModelError(fmt::format(
-          "{}: neither \"model_type\" nor \"{}\" is there, so this does not describe a BERT",
-          fields.origin(), name));
-    }
-  }
-  return "bert";
-}
-
-/// DistilBertConfig's names for BertConfig's fields, and its defaults where they differ.
-void rename_distilbert_fields(nlohmann::json& object) {
-  constexpr std::array<std::pair<const char*, const char*>, 8> kNames{
-      {{"dim", "hidden_size"},
-       {"n_layers", "num_hidden_layers"},
-       {"n_heads", "num_attention_heads"},
-       {"hidden_dim", "intermediate_size"},
-       {"dropout", "hidden_dropout_prob"},
-       {"attention_dropout", "attention_probs_dropout_prob"},
-       {"activation", "hidden_act"},
-       {"seq_classif_dropout", "classifier_dropout"}}};
-  if (!object.contains("n_layers")) object["n_layers"] = 6;
-  for (const auto& [theirs, ours] : kNames) {
-    const auto found = object.find(theirs);
-    if (found == object.end()) continue;
-    object[ours] = *found;
-    object.erase(theirs);
-  }
-}
-
-/// Refuses kinds of BERT that compute something else than Cloze does. The fields stay among the
-/// extra ones.
-void check_variant(const Fields& fields) {
-  const auto refuse = [&fields](const char* name, const json& value, const char* why) {
-    throw ModelError(
-        fmt::format("{}: \"{}\" is {}: {}", fields.origin(), name, Fields::shown(value), why));
-  };
-  if (const auto value = fields.peek("position_embedding_type");
-      !value.is_null() && value != "absolute") {
-    refuse("position_embedding_type", value,
-           "Cloze has BERT's absolute positions only; use a checkpoint with those");
-  }
-  const std::array<std::pair<const char*, const char*>, 3> switches{{
-      {"is_decoder", "Cloze computes the encoder, which sees both directions, not the decoder"},
-      {"add_cross_attention", "Cloze computes the encoder, which has no cross attention"},
-      {"is_encoder_decoder", "Cloze computes the encoder alone"},
-  }};
-  for (const auto& [name, why] : switches) {
-    const auto value = fields.peek(name);
-    if (value.is_null()) continue;
-    if (!value.is_boolean()) fields.wrong_type(name, "true or false", value);
-    if (value == true) refuse(name, value, why);
-  }
-  if (const auto value = fields.peek("pruned_heads"); !value.is_null() && !value.empty()) {
-    refuse("pruned_heads", value, "Cloze reads layers of equal heads; use the unpruned checkpoint");
-  }
-  if (const auto value = fields.peek("quantization_config"); !value.is_null()) {
-    refuse("quantization_config", value,
-           "Cloze reads weights as floats; use the checkpoint that was quantized");
-  }
-  if (const auto value = fields.peek("per_layer_config"); !value.is_null() && !value.empty()) {
-    refuse("per_layer_config", value, "Cloze reads layers that are all alike");
-  }
-}
-
 Activation take_activation(Fields& fields) {
   std::string name = "gelu";
   fields.take("hidden_act", name);
@@ -247,98 +59,6 @@ Activation take_activation(Fields& fields) {
   }
   throw ModelError(fmt::format("{}: \"hidden_act\" is {}, which Cloze does not compute; it has {}",
                                fields.origin(), in_quotes(name), known));
-}
-
-constexpr std::int64_t kMostLabels = 1'000'000;
-
-/// Puts `label` at `index` of labels numbered 0 to count - 1, each once.
-class Labels {
- public:
-  Labels(const Fields& fields, const char* field, std::size_t count)
-      : fields_(&fields), field_(field), labels_(count), seen_(count) {}
-
-  void set(std::int64_t index, std::string label) {
-    if (index < 0 || index >= static_cast<std::int64_t>(labels_.size())) {
-      throw ModelError(
-          fmt::format("{}: \"{}\" has {} labels and numbers one of them {}; number "
-                      "them 0 to {}",
-                      fields_->origin(), field_, labels_.size(), index, labels_.size() - 1));
-    }
-    const auto at = static_cast<std::size_t>(index);
-    if (seen_[at]) {
-      throw ModelError(
-          fmt::format("{}: \"{}\" numbers two labels {}", fields_->origin(), field_, index));
-    }
-    seen_[at] = true;
-    labels_[at] = std::move(label);
-  }
-
-  [[nodiscard]] std::vector<std::string> take() { return std::move(labels_); }
-
- private:
-  const Fields* fields_;
-  const char* field_;
-  std::vector<std::string> labels_;
-  std::vector<bool> seen_;
-};
-
-/// {"0": "NO", "1": "YES"}, or ["NO", "YES"].
-std::vector<std::string> labels_by_id(const Fields& fields, const json& value) {
-  constexpr auto kField = "id2label";
-  if (!value.is_object() && !value.is_array()) {
-    fields.wrong_type(kField, "an object of labels", value);
-  }
-  Labels labels(fields, kField, value.size());
-  std::int64_t position = 0;
-  for (const auto& [key, label] : value.items()) {
-    std::int64_t index = position++;
-    if (value.is_object()) {
-      const auto parsed = json::parse(key, nullptr, false);
-      if (!parsed.is_number_integer()) {
-        throw FormatError(fmt::format("{}: \"id2label\" has the key {}, which is no number",
-                                      fields.origin(), in_quotes(key)));
-      }
-      index = fields.integer(parsed, kField);
-    }
-    if (!label.is_string() && !label.is_number()) fields.wrong_type(kField, "labels", label);
-    labels.set(index, label.is_string() ? label.get<std::string>() : label.dump());
-  }
-  return labels.take();
-}
-
-/// {"NO": 0, "YES": 1}.
-std::vector<std::string> ids_by_label(const Fields& fields, const json& value) {
-  constexpr auto kField = "label2id";
-  if (!value.is_object()) fields.wrong_type(kField, "an object of numbers", value);
-  Labels labels(fields, kField, value.size());
-  for (const auto& [label, index] : value.items()) labels.set(fields.integer(index, kField), label);
-  return labels.take();
-}
-
-std::vector<std::string> take_labels(Fields& fields) {
-  const auto id2label = fields.extract("id2label").value_or(json());
-  const auto label2id = fields.extract("label2id").value_or(json());
-  const auto num_labels = fields.extract("num_labels").value_or(json());
-  std::vector<std::string> labels;
-  if (!id2label.is_null()) {
-    labels = labels_by_id(fields, id2label);
-  } else if (!label2id.is_null()) {
-    labels = ids_by_label(fields, label2id);
-  }
-  if (num_labels.is_null()) return labels;
-  const auto count = fields.integer(num_labels, "num_labels");
-  if (count < 1 || count > kMostLabels) {
-    throw ModelError(fmt::format("{}: \"num_labels\" is {}; a head has 1 to {} labels",
-                                 fields.origin(), count, kMostLabels));
-  }
-  if (labels.empty()) {
-    for (std::int64_t i = 0; i < count; ++i) labels.push_back(fmt::format("LABEL_{}", i));
-  } else if (count != static_cast<std::int64_t>(labels.size())) {
-    throw ModelError(
-        fmt::format("{}: \"num_labels\" is {}, but {} labels are named; correct one of them",
-                    fields.origin(), count, labels.size()));
-  }
-  return labels;
 }
 
 }  // namespace
@@ -377,11 +97,11 @@ BertConfig internal::read_config(const std::filesystem::path& directory) {
 BertConfig BertConfig::from_json(std::string_view json, const std::string& origin) {
   auto object = parse_json_object(json, origin);
   const auto type = object.find("model_type");
-  if (type != object.end() && *type == "distilbert") rename_distilbert_fields(object);
+  if (type != object.end() && *type == "distilbert") internal::rename_distilbert_fields(object);
   Fields fields(std::move(object), origin);
   BertConfig config;
-  config.model_type = take_model_type(fields);
-  check_variant(fields);
+  config.model_type = internal::take_model_type(fields);
+  internal::check_variant(fields);
   internal::refuse_config_fields(fields.object(), origin);
   fields.take("vocab_size", config.vocab_size);
   fields.take("hidden_size", config.hidden_size);
@@ -402,7 +122,7 @@ BertConfig BertConfig::from_json(std::string_view json, const std::string& origi
   fields.take("classifier_dropout", config.classifier_dropout);
   fields.take("problem_type", config.problem_type);
   fields.take("architectures", config.architectures);
-  config.id2label = take_labels(fields);
+  config.id2label = internal::take_labels(fields);
   config.extra_json = fields.rest();
   config.validate(origin);
   return config;
@@ -461,7 +181,7 @@ void BertConfig::validate(const std::string& origin) const {
       refuse(fmt::format("\"{}\" is {}; it must be 0 or more", name, value));
     }
   }
-  if (static_cast<std::int64_t>(id2label.size()) > kMostLabels) {
+  if (static_cast<std::int64_t>(id2label.size()) > internal::kMostLabels) {
     refuse(fmt::format("{} labels are too many for a head", id2label.size()));
   }
   if (problem_type.empty()) return;

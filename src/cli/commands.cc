@@ -22,11 +22,11 @@ constexpr std::string_view threads = "fewer --threads";
 // clang-format off
 constexpr std::array table{
     Command{"info", "what a model directory holds", run_info},
-    Command{"tokenize", "text to WordPiece tokens, ids and offsets", run_tokenize},
+    Command{"tokenize", "text to tokens, ids and offsets", run_tokenize},
     Command{"encode", "text to vectors: of tokens or of whole texts", run_encode, batches},
     Command{"similarity", "rank texts by likeness to a query, or score pairs",
             run_similarity, batches},
-    Command{"fill-mask", "the likeliest tokens at each [MASK]", run_fill_mask, batches},
+    Command{"fill-mask", "the likeliest tokens at each mask ([MASK] or <mask>)", run_fill_mask, batches},
     Command{"next-sentence", "does the second text follow the first?", run_next_sentence, batches},
     Command{"classify", "a label for each text or pair, by a fine-tuned model",
             run_classify, batches},

@@ -71,6 +71,7 @@ void run_convert(Arguments arguments) {
       app.add_flag("--cased", cased, "the tokenizer of a GGUF file keeps upper case");
   app.add_flag("--uncased", uncased, "it lowers text (default: as its vocabulary looks)")
       ->excludes(cased_flag);
+  add_dictionary(app);
   app.add_flag("--json", as_json, "tell what was written as a JSON object");
   app.footer(examples);
   if (!parse(app, arguments)) return;

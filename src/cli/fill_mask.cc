@@ -39,11 +39,12 @@ std::string json_line(const std::vector<FilledMask>& masks) {
   return line + '\n';
 }
 
-std::string readable(const std::string& text, const std::vector<FilledMask>& masks) {
+std::string readable(const std::string& text, const std::vector<FilledMask>& masks,
+                     std::string_view mask) {
   const auto width = terminal_width();
   auto lines = shortened(text, width) + '\n';
   for (std::size_t m = 0; m < masks.size(); ++m) {
-    if (masks.size() > 1) lines += fmt::format("  [MASK] {} of {}\n", m + 1, masks.size());
+    if (masks.size() > 1) lines += fmt::format("  {} {} of {}\n", mask, m + 1, masks.size());
     for (const auto& candidate : masks[m].candidates) {
       lines += fmt::format("  {:7.4f}  {} {:>6}  {}\n", candidate.score,
                            padded(printable(candidate.token), 16), candidate.id,
@@ -66,12 +67,14 @@ void report_targets(const FillMaskPipeline& fill, const std::vector<std::string>
 }  // namespace
 
 void run_fill_mask(Arguments arguments) {
-  TextCommand command("Predicts the token at each [MASK] of a text.", "cloze fill-mask");
+  TextCommand command(
+      "Predicts the token at each mask of a text: [MASK], or what the model has for it.",
+      "cloze fill-mask");
   auto& text = command.text;
   FillMaskOptions options;
-  text.add_texts(command.app, "texts with [MASK]; a tab parts a text from its pair");
+  text.add_texts(command.app, "texts with masks; a tab parts a text from its pair");
   text.add_single(command.app);
-  add_count(command.app, "--top-k,-k", options.top_k, "how many tokens to show for each [MASK]");
+  add_count(command.app, "--top-k,-k", options.top_k, "how many tokens to show for each mask");
   command.app.add_option("--targets", options.targets, "only these tokens are candidates")
       ->type_name("TOKEN,...")
       ->delimiter(',')
@@ -82,22 +85,22 @@ void run_fill_mask(Arguments arguments) {
   auto reader = text.reader();
   const auto fill = command.load<FillMaskPipeline>();
   const auto limits = text.limits(fill.max_length());
+  const auto mask = fill.tokenizer().id_to_token(*fill.tokenizer().mask_token_id());
   report_targets(fill, options.targets);
-  print_pieces(
-      reader, {.label = "filling", .bytes = command.piece_bytes(1), .limits = limits},
-      [&](const Piece& piece, Output& out) {
-        options.limits = piece.limits;
-        const auto filled = as_usage([&] { return fill(piece.items, options, piece.progress); });
-        for (std::size_t i = 0; i < filled.size(); ++i) {
-          if (filled[i].empty()) {
-            const auto& tokenizer = fill.tokenizer();
-            throw FormatError(fmt::format("{} has no {}{}", piece.limits.name(i),
-                                          tokenizer.id_to_token(*tokenizer.mask_token_id()),
-                                          limits.truncate ? " within the limit" : ""));
-          }
-          out.write(command.json ? json_line(filled[i]) : readable(piece.items[i].text, filled[i]));
-        }
-      });
+  print_pieces(reader, {.label = "filling", .bytes = command.piece_bytes(1), .limits = limits},
+               [&](const Piece& piece, Output& out) {
+                 options.limits = piece.limits;
+                 const auto filled =
+                     as_usage([&] { return fill(piece.items, options, piece.progress); });
+                 for (std::size_t i = 0; i < filled.size(); ++i) {
+                   if (filled[i].empty()) {
+                     throw FormatError(fmt::format("{} has no {}{}", piece.limits.name(i), mask,
+                                                   limits.truncate ? " within the limit" : ""));
+                   }
+                   out.write(command.json ? json_line(filled[i])
+                                          : readable(piece.items[i].text, filled[i], mask));
+                 }
+               });
 }
 
 }  // namespace cloze::cli

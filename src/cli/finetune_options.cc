@@ -50,6 +50,7 @@ void add_model(CLI::App& app, FinetuneSettings& s) {
       ->type_name("FILE")
       ->needs("--size");
   app.add_flag("--cased", s.cased, "with --vocab FILE: keep upper case and accents");
+  add_dictionary(app);
   add_number(app, "--dropout", s.dropout, "instead of the configuration's", between(0, 0.9))
       ->type_name("P");
   add_number(app, "--classifier-dropout", s.classifier_dropout, "before the head, likewise",

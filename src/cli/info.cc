@@ -42,6 +42,18 @@ std::string tokenizer(const TokenizerInfo& info) {
   return text;
 }
 
+/// "mecab, dictionary ipadic in /var/lib/mecab/dic/ipadic-utf8 (by mecab_dic); pieces: wordpiece".
+std::string words(const JapaneseWords& words) {
+  auto text = words.word_tokenizer;
+  if (!words.dictionary.empty()) {
+    const auto& name = words.dictionary_name;
+    text += fmt::format(", dictionary{}{}{} in {} (by {})", name.empty() ? "" : " ", name,
+                        words.name_is_stated || name.empty() ? "" : ", which is not stated,",
+                        words.dictionary.string(), words.decided_by);
+  }
+  return text + "; pieces: " + words.subword_tokenizer;
+}
+
 std::string heads(const ModelInfo& info) {
   std::string text;
   for (const auto& head : info.heads) {
@@ -76,6 +88,7 @@ std::string readable(const ModelInfo& info) {
   line("pooler", info.pooler ? "yes" : "no");
   line("heads", heads(info));
   line("tokenizer", tokenizer(info.tokenizer));
+  if (info.tokenizer.japanese) line("words", words(*info.tokenizer.japanese));
   if (!info.sentence_pooling.empty()) line("sentences", info.sentence_pooling);
   for (const auto& setting : info.settings) {
     line(setting.name, setting.file.empty() ? setting.value + " (default)"
@@ -122,6 +135,13 @@ std::string json(const ModelInfo& info) {
       tokens["tokenizer_class"] = info.tokenizer.tokenizer_class;
     }
     if (!info.tokenizer.switches_file.empty()) tokens["decided_by"] = info.tokenizer.switches_file;
+    if (const auto& words = info.tokenizer.japanese) {
+      tokens["words"] = {{"word_tokenizer", words->word_tokenizer},
+                         {"subword_tokenizer", words->subword_tokenizer},
+                         {"dictionary_name", words->dictionary_name},
+                         {"dictionary", words->dictionary.string()},
+                         {"dictionary_by", words->decided_by}};
+    }
     if (info.tokenizer.model_max_length > 0) {
       tokens["model_max_length"] = info.tokenizer.model_max_length;
     }

@@ -70,7 +70,7 @@ void add_options(CLI::App& app, Options& options) {
                  "explain this label or token instead of the likeliest")
       ->type_name("NAME");
   add_count(app, "--at", inspection.explanation.at,
-            "explain the tag of, or the [MASK] at, this token, counted from 0", 0);
+            "explain the tag of, or the mask at, this token, counted from 0", 0);
   app.add_option("--baseline", inspection.baseline,
                  "token that stands for every word where attributions begin (default: [PAD])")
       ->type_name("TOKEN");

@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -19,10 +20,24 @@ bool has_tab(const std::string& text) { return text.find('\t') != std::string::n
 
 }  // namespace
 
+void add_dictionary(CLI::App& app) {
+  app.add_option_function<std::string>(
+         "--dictionary",
+         [](const std::string& directory) {
+           // The library asks for the variable when it opens a tokenizer; no thread runs yet.
+           ::setenv("CLOZE_MECAB_DICTIONARY", directory.c_str(),
+                    1);  // NOLINT(concurrency-mt-unsafe)
+         },
+         "of a Japanese tokenizer: the directory of MeCab's dictionary (default: "
+         "$CLOZE_MECAB_DICTIONARY, or where the system has ipadic)")
+      ->type_name("DIR");
+}
+
 void ModelOptions::add_model(CLI::App& app) {
   app.add_option("--model,-m", model, "model directory, or a name in the model cache or on the Hub")
       ->type_name("DIR_OR_NAME")
       ->required();
+  add_dictionary(app);
 }
 
 void ModelOptions::add_computation(CLI::App& app) {
@@ -133,6 +148,15 @@ void add_task_options(CLI::App& app, TaskOptions& options) {
       "token classification: each sentence alone");
   app.add_flag("--version-2", options.version_2,
                "question answering: some questions have no answer");
+  app.add_option_function<std::string>(
+         "--answer-metrics",
+         [&options](const std::string& name) {
+           options.answer_metrics = answer_metrics_from(name);
+         },
+         "question answering: squad compares words, cmrc Chinese characters; auto asks the answers")
+      ->default_str(std::string(name_of(options.answer_metrics)))
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"auto", "squad", "cmrc"}));
 }
 
 ProgressOptions beside_results() {

@@ -23,7 +23,10 @@ namespace cloze::cli {
 /// UsageError.
 [[nodiscard]] bool parse(CLI::App& app, Arguments arguments);
 
-/// --model, --device, --dtype, --int8-keep, --threads, --batch-tokens.
+/// --dictionary: of every command that opens a tokenizer. It sets $CLOZE_MECAB_DICTIONARY.
+void add_dictionary(CLI::App& app);
+
+/// --model, --dictionary, --device, --dtype, --int8-keep, --threads, --batch-tokens.
 struct ModelOptions {
   std::string model;
   std::string device = "cpu";
@@ -32,7 +35,7 @@ struct ModelOptions {
   int threads = 0;
   std::int64_t batch_tokens = 8192;
 
-  void add_model(CLI::App& app);        ///< --model alone
+  void add_model(CLI::App& app);        ///< --model and --dictionary
   void add_computation(CLI::App& app);  ///< the others
 
   /// Where configuration, vocabulary and weights are: see transformer_directory.

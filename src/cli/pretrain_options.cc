@@ -48,6 +48,7 @@ void add_model(CLI::App& app, PretrainSettings& s) {
       ->excludes("--init")
       ->excludes("--vocab");
   app.add_flag("--cased", s.cased, "keep upper case and accents");
+  add_dictionary(app);
   add_number(app, "--dropout", s.dropout, "instead of the configuration's 0.1", between(0, 0.9))
       ->type_name("P");
 }

@@ -1,5 +1,5 @@
 /// \file
-/// cloze tokenize: text to WordPiece tokens, ids and offsets.
+/// cloze tokenize: text to tokens, ids and offsets.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -26,6 +26,7 @@ Examples:
   cloze tokenize --model all-MiniLM-L6-v2 --json --input lines.txt > tokens.jsonl
   printf 'a question?\tits answer\n' | cloze tokenize --model all-MiniLM-L6-v2
   cloze tokenize --model all-MiniLM-L6-v2 --offsets bytes --json "naïve 東京"
+  cloze tokenize --model tohoku-nlp/bert-base-japanese-v3 --dictionary unidic_lite/dicdir "東京都に行く"
 )";
 
 void append_json_line(std::string& line, const Encoding& encoding) {
@@ -68,7 +69,7 @@ void append_table(std::string& text, const Encoding& encoding, std::size_t width
 }  // namespace
 
 void run_tokenize(Arguments arguments) {
-  CLI::App app("Tokenizes texts as BERT reads them: WordPiece tokens, ids and offsets.",
+  CLI::App app("Tokenizes texts as the model reads them: tokens, ids and offsets.",
                "cloze tokenize");
   ModelOptions model;
   TextOptions texts;
@@ -86,7 +87,7 @@ void run_tokenize(Arguments arguments) {
       ->type_name("UNIT")
       ->capture_default_str()
       ->check(CLI::IsMember({"code_points", "bytes"}));
-  app.add_flag("--no-special", no_special, "leave out [CLS] and [SEP]");
+  app.add_flag("--no-special", no_special, "leave out [CLS] and [SEP], or <s> and </s>");
   add_count(app, "--max-length", texts.max_length,
             "cut texts to this many tokens, special ones included (pairs: the longer first)");
   app.add_flag("--json", json, "a JSON object a line");

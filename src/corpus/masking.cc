@@ -13,12 +13,15 @@ namespace cloze {
 MaskableVocabulary::MaskableVocabulary(const Tokenizer& tokenizer)
     : kinds_(static_cast<std::size_t>(tokenizer.vocab_size()), Kind::start),
       cls_(tokenizer.cls_token_id()),
-      sep_(tokenizer.sep_token_id()) {
+      sep_(tokenizer.sep_token_id()),
+      mask_(0),
+      shows_words_(tokenizer.model() != TokenizerModel::characters) {
   const auto mask = tokenizer.mask_token_id();
   if (!mask) {
     throw ModelError(
-        "the vocabulary has no [MASK] token, which masked language modelling needs: add it to "
-        "vocab.txt, or train a vocabulary with cloze vocab");
+        "the vocabulary has no mask token, which masked language modelling needs: add it to "
+        "vocab.txt and name it as mask_token in tokenizer_config.json, or train a vocabulary with "
+        "cloze vocab");
   }
   mask_ = *mask;
   for (std::size_t id = 0; id < kinds_.size(); ++id) {
@@ -33,6 +36,11 @@ Masker::Masker(const MaskableVocabulary& vocabulary, const MaskingOptions& optio
   if (!(options.probability > 0 && options.probability < 1)) {
     throw ArgumentError(fmt::format("the share of masked tokens is {} and must lie between 0 and 1",
                                     options.probability));
+  }
+  if (options.whole_words && !vocabulary.shows_words()) {
+    throw ArgumentError(
+        "whole words cannot be masked: each token of this tokenizer is a character, which does not "
+        "show where words begin; mask tokens instead");
   }
   if (options.max_predictions < 1) {
     throw ArgumentError(fmt::format("at most {} masked tokens a sequence leave nothing to predict",

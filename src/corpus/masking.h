@@ -32,6 +32,8 @@ class MaskableVocabulary {
   [[nodiscard]] bool may_be_masked(std::int32_t id) const { return kind(id) != Kind::fixed; }
   /// Goes on with the word of the token before: "##ing", or of a Unigram model what has no "▁".
   [[nodiscard]] bool continues_word(std::int32_t id) const { return kind(id) == Kind::continued; }
+  /// Whether tokens show where words begin: those of a tokenizer of characters do not.
+  [[nodiscard]] bool shows_words() const { return shows_words_; }
 
  private:
   enum class Kind : std::uint8_t { start, continued, fixed };
@@ -39,6 +41,7 @@ class MaskableVocabulary {
 
   std::vector<Kind> kinds_;
   std::int32_t cls_, sep_, mask_;
+  bool shows_words_;
 };
 
 /// Masks sequences by the rules of google-research/bert's create_masked_lm_predictions:

@@ -36,7 +36,9 @@ ConvertedModel convert_gguf(const fs::path& file, const fs::path& destination,
   const auto mapped = MappedFile::open(file);
   auto bert =
       gguf_bert(parse_gguf(mapped->bytes(), excerpt_of_path(file)), options.lowercase, mapped);
-  const auto tokenizer = Tokenizer::from_vocabulary(bert.tokens, bert.tokenizer);
+  const auto tokenizer =
+      bert.unigram ? Tokenizer::from_json(bert.unigram->tokenizer_json, bert.unigram->config_json)
+                   : Tokenizer::from_vocabulary(bert.tokens, bert.tokenizer);
 
   StoredModel model{.config = std::move(bert.config)};
   ProgressCounter counter(progress, "converting", static_cast<std::int64_t>(bert.tensors.size()),

@@ -98,11 +98,23 @@ class Reader {
 
   void read_tokens(std::optional<bool> lowercase) {
     const auto model = file_.at<std::string>("tokenizer.ggml.model");
+    if (model == "t5") {
+      if (lowercase) {
+        throw ArgumentError(
+            fmt::format("{}: the tokenizer is a Unigram model, which keeps text as its character "
+                        "map has it: leave "
+                        "--cased and --uncased out",
+                        file_.origin));
+      }
+      bert_.unigram = gguf_unigram(file_, rows_of("position_embd.weight"));
+      return;
+    }
     if (model != "bert") {
-      throw ModelError(fmt::format(
-          "{}: the tokenizer is {}, not \"bert\" (WordPiece): convert the model that the file was "
-          "made from instead",
-          file_.origin, in_quotes(model)));
+      throw ModelError(
+          fmt::format("{}: the tokenizer is {}, not \"bert\" (WordPiece) or \"t5\" (Unigram): "
+                      "convert the model that "
+                      "the file was made from instead",
+                      file_.origin, in_quotes(model)));
     }
     bert_.tokens = file_.at<std::vector<std::string>>("tokenizer.ggml.tokens");
     bool cased = false;
@@ -202,9 +214,11 @@ class Reader {
     config.pad_token_id = file_.find<std::int64_t>("tokenizer.ggml.padding_token_id").value_or(0);
     config.architectures = {ranks_ ? "BertForSequenceClassification" : "BertModel"};
     require_whole();
-    if (static_cast<std::int64_t>(bert_.tokens.size()) > config.vocab_size) {
+    const auto tokens =
+        bert_.unigram ? bert_.unigram->tokens : static_cast<std::int64_t>(bert_.tokens.size());
+    if (tokens > config.vocab_size) {
       throw FormatError(fmt::format("{}: there are {} tokens, and the model has {} word embeddings",
-                                    file_.origin, bert_.tokens.size(), config.vocab_size));
+                                    file_.origin, tokens, config.vocab_size));
     }
     bert_.tokenizer.model_max_length = config.max_position_embeddings;
     if (!ranks_) return;

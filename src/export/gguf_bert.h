@@ -13,6 +13,7 @@
 #include "cloze/config.h"
 #include "cloze/pooling.h"
 #include "cloze/tokenizer.h"
+#include "export/gguf_unigram.h"
 #include "formats/gguf/gguf_file.h"
 
 namespace cloze::internal {
@@ -21,15 +22,16 @@ struct GgufBert {
   BertConfig config;  ///< `architectures` is BertModel, or BertForSequenceClassification
   /// By transformers' names; views of the file where they are not quantized, else f32.
   TensorMap tensors;
-  std::vector<std::string> tokens;
+  std::vector<std::string> tokens;  ///< of a WordPiece tokenizer
   TokenizerOptions tokenizer;
+  std::optional<TokenizerTexts> unigram;  ///< or this instead
   Pooling pooling = Pooling::none;  ///< none: the file asks for token vectors, or for a ranking
   std::vector<std::string> left_out;
 };
 
 /// Reads the model. `owner` keeps the file's bytes alive. A GGUF file does not say whether its
-/// tokenizer lowers text: `lowercase` does, and without it the vocabulary (lower-cased, unless a
-/// token has an upper-case letter). Throws ModelError for another architecture or tokenizer, and
+/// WordPiece tokenizer lowers text: `lowercase` does, and without it the vocabulary (lower-cased, unless
+/// a token has an upper-case letter). Throws ModelError for another architecture or tokenizer, and
 /// FormatError for what is missing or does not fit, by its key or tensor.
 [[nodiscard]] GgufBert gguf_bert(const GgufFile& file, std::optional<bool> lowercase,
                                  const std::shared_ptr<const void>& owner);

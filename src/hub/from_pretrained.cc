@@ -22,7 +22,12 @@ std::filesystem::path directory_of(const std::filesystem::path& directory_or_nam
 
 Tokenizer Tokenizer::from_pretrained(const std::filesystem::path& directory_or_name,
                                      TokenizerMode mode) {
-  return from_directory(directory_of(directory_or_name), mode);
+  return from_directory(directory_of(directory_or_name), {.mode = mode});
+}
+
+Tokenizer Tokenizer::from_pretrained(const std::filesystem::path& directory_or_name,
+                                     const TokenizerSource& source) {
+  return from_directory(directory_of(directory_or_name), source);
 }
 
 BertConfig BertConfig::from_pretrained(const std::filesystem::path& directory_or_name) {

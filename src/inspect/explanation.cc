@@ -181,18 +181,21 @@ Explanation explain_answer(const std::filesystem::path& directory, const Inspect
 
 std::int32_t chosen_mask(const Tokenizer& tokenizer, const InspectedText& text, std::int64_t at) {
   const auto mask = tokenizer.mask_token_id();
-  if (!mask) throw ModelError("the vocabulary has no [MASK] token, so there is nothing to fill");
+  if (!mask) throw ModelError("the vocabulary has no mask token, so there is nothing to fill");
   const auto& ids = text.encoding.ids;
   if (at < 0) {
     const auto found = std::find(ids.begin(), ids.end(), *mask);
-    if (found == ids.end()) throw ArgumentError("the text has no [MASK] to explain");
+    if (found == ids.end())
+      throw ArgumentError(
+          fmt::format("the text has no {} to explain", tokenizer.id_to_token(*mask)));
     return static_cast<std::int32_t>(found - ids.begin());
   }
   const auto token = required_token(text, at);
   if (ids[static_cast<std::size_t>(token)] != *mask) {
     throw ArgumentError(
-        fmt::format("token {} is {}, not a [MASK]", token,
-                    in_quotes(text.encoding.tokens[static_cast<std::size_t>(token)])));
+        fmt::format("token {} is {}, not a {}", token,
+                    in_quotes(text.encoding.tokens[static_cast<std::size_t>(token)]),
+                    tokenizer.id_to_token(*mask)));
   }
   return token;
 }
@@ -225,7 +228,7 @@ Explanation explain_mask(const std::filesystem::path& directory, const Tokenizer
   result.answer = tokenizer.id_to_token(chosen.id);
   result.probability = chosen.probability;
   result.at = at;
-  result.score = fmt::format("the logit of \"{}\" at the [MASK] (token {})", result.answer, at);
+  result.score = fmt::format("the logit of \"{}\" at the mask (token {})", result.answer, at);
   return result;
 }
 
@@ -272,7 +275,7 @@ AnswerKind automatic_kind(const ModelInfo& model, const Tokenizer& tokenizer,
   } else if (has_head(model, heads::question_answering)) {
     reason = "a question needs a second text to be answered from, the pair";
   } else {
-    reason = "the text has no [MASK], so the model predicts nothing that could be explained";
+    reason = "the text has no mask, so the model predicts nothing that could be explained";
   }
   return AnswerKind::automatic;
 }

@@ -34,10 +34,13 @@ std::string baseline_token(const Tokenizer& tokenizer, const InspectionOptions& 
     throw ArgumentError(fmt::format("the baseline {} is not a token of the vocabulary",
                                     in_quotes(options.baseline)));
   }
-  for (const char* token : {"[PAD]", "[MASK]"}) {
-    if (tokenizer.token_to_id(token)) return token;
+  try {
+    return std::string(tokenizer.id_to_token(tokenizer.pad_token_id()));
+  } catch (const ModelError&) {  // NOLINT(bugprone-empty-catch): the mask serves as well
   }
-  throw ModelError("the vocabulary has neither [PAD] nor [MASK]: name another baseline token");
+  if (const auto mask = tokenizer.mask_token_id()) return std::string(tokenizer.id_to_token(*mask));
+  throw ModelError(
+      "the vocabulary has neither a padding token nor a mask token: name another baseline token");
 }
 
 /// The text with every token of its own replaced; special tokens and masks stay.
@@ -93,7 +96,7 @@ void look_at_predictions(Inspection& inspection, const ModelInfo& info, const To
   }
   if (masks) {
     const auto mask = tokenizer.mask_token_id();
-    if (!mask) throw ModelError("the vocabulary has no [MASK] token, so nothing can be masked");
+    if (!mask) throw ModelError("the vocabulary has no mask token, so nothing can be masked");
     inspection.masks =
         predict_masked(model, inspection.text.batch, own_positions(inspection.text, tokenizer),
                        *mask, predict, progress);

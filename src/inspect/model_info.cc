@@ -85,9 +85,8 @@ void read_tokenizer_class(const std::filesystem::path& directory, TokenizerInfo&
     if (!info.tokenizer_class.empty() || stated == config->end() || !stated->is_string()) continue;
     info.tokenizer_class = stated->get<std::string>();
   }
-  const bool by_class =
-      text::tokenizer_class_of(tokenizer, model, directory.string()) == text::TokenizerClass::bert;
-  if (!by_class) {
+  const auto cls = text::tokenizer_class_of(tokenizer, model, directory.string());
+  if (cls == text::TokenizerClass::file || cls == text::TokenizerClass::xlm_roberta) {
     info.switches_file = "tokenizer.json";
   } else if (files::exists(directory / "tokenizer_config.json")) {
     info.switches_file = "tokenizer_config.json";
@@ -106,6 +105,8 @@ TokenizerInfo tokenizer_info(const std::filesystem::path& directory) {
     info.do_lower_case = tokenizer.do_lower_case();
     info.model_max_length = tokenizer.model_max_length().value_or(0);
     read_tokenizer_class(directory, info);
+    info.japanese = tokenizer.japanese();
+    if (info.japanese) info.file = "vocab.txt";  // transformers does not look at tokenizer.json
   } catch (const Error& error) {
     info.problem = error.what();
   }

@@ -8,78 +8,38 @@
 #include <numeric>
 #include <tuple>
 
-#include <utf8proc.h>
-
 #include "core/utf8.h"
+#include "metrics/cmrc.h"
+#include "metrics/python_text.h"
 
 namespace cloze {
 namespace {
 
 constexpr std::string_view punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
-bool is_space(char32_t c) {  // Python's str.isspace
-  if (c == ' ' || (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x1F) || c == 0x85) return true;
-  if (c < 0x80) return false;
-  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
-  return category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL ||
-         category == UTF8PROC_CATEGORY_ZP;
-}
-
-/// Python's \w, by which `\b(a|an|the)\b` finds whole words.
-bool is_word(char32_t c) {
-  if (c == '_') return true;
-  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_NO:
-      return true;
-    default:
-      return false;
-  }
-}
-
-std::vector<char32_t> lowered_without_punctuation(std::string_view text) {
-  constexpr char32_t dotted_capital_i = 0x130, combining_dot = 0x307;
-  const utf8::ValidText valid(text);
-  std::vector<char32_t> result;
-  const auto* p = valid.text().data();
-  const auto* const end = p + valid.text().size();
-  while (p < end) {
-    const auto c = utf8::decode(p);
-    if (c < 0x80 && punctuation.find(static_cast<char>(c)) != std::string_view::npos) continue;
-    if (c == dotted_capital_i) {  // the one letter that becomes two
-      result.push_back('i');
-      result.push_back(combining_dot);
-      continue;
-    }
-    result.push_back(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
-  }
+std::u32string lowered_without_punctuation(std::string_view text) {
+  auto result = python_lower(text);
+  std::erase_if(result, [](char32_t c) {
+    return c < 0x80 && punctuation.find(static_cast<char>(c)) != std::string_view::npos;
+  });
   return result;
 }
 
-bool is_article(std::span<const char32_t> word) {
-  constexpr std::array<std::u32string_view, 3> articles{U"a", U"an", U"the"};
-  return std::any_of(articles.begin(), articles.end(), [&](std::u32string_view article) {
-    return std::equal(word.begin(), word.end(), article.begin(), article.end());
-  });
+bool is_article(std::u32string_view word) {
+  return word == U"a" || word == U"an" || word == U"the";
 }
 
 /// The words of a normalized answer, in order.
 std::vector<std::string> words_of(std::string_view text) {
   auto characters = lowered_without_punctuation(text);
   for (std::size_t begin = 0; begin < characters.size();) {
-    if (!is_word(characters[begin])) {
+    if (!is_python_word(characters[begin])) {
       ++begin;
       continue;
     }
     auto end = begin;
-    while (end < characters.size() && is_word(characters[end])) ++end;
-    if (is_article(std::span(characters).subspan(begin, end - begin))) {
+    while (end < characters.size() && is_python_word(characters[end])) ++end;
+    if (is_article(std::u32string_view(characters).substr(begin, end - begin))) {
       std::fill(characters.begin() + static_cast<std::ptrdiff_t>(begin),
                 characters.begin() + static_cast<std::ptrdiff_t>(end), U' ');
     }
@@ -88,7 +48,7 @@ std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
   bool inside = false;
   for (const auto c : characters) {
-    if (is_space(c)) {
+    if (is_python_space(c)) {
       inside = false;
       continue;
     }
@@ -174,23 +134,33 @@ double answer_f1(std::string_view gold, std::string_view predicted) {
   return 2 * precision * recall / (precision + recall);
 }
 
-SquadReport squad_scores(std::span<const SquadPrediction> predictions, double threshold,
-                         bool search) {
-  std::vector<QuestionScore> raw;
-  for (const auto& prediction : predictions) {
-    QuestionScore score;
-    // An answer of nothing but articles and punctuation is none; a question without one has "".
-    std::vector<std::string> golds;
-    for (const auto& answer : prediction.answers) {
-      if (!normalize_answer(answer).empty()) golds.push_back(answer);
-    }
-    if (golds.empty()) golds.emplace_back();
-    for (const auto& gold : golds) {
-      score.exact = std::max(score.exact, exact_match(gold, prediction.predicted) ? 1.0 : 0.0);
-      score.f1 = std::max(score.f1, answer_f1(gold, prediction.predicted));
-    }
-    raw.push_back(score);
+namespace {
+
+/// The best score against any of the right answers; a question without one has "".
+QuestionScore score_of(const SquadPrediction& prediction, AnswerComparison comparison) {
+  const bool words = comparison == AnswerComparison::words;
+  std::vector<std::string> golds;
+  for (const auto& answer : prediction.answers) {
+    // To SQuAD an answer of nothing but articles and punctuation is none.
+    if (!words || !normalize_answer(answer).empty()) golds.push_back(answer);
   }
+  if (golds.empty()) golds.emplace_back();
+  QuestionScore score;
+  for (const auto& gold : golds) {
+    const auto& found = prediction.predicted;
+    const bool exact = words ? exact_match(gold, found) : cmrc_exact_match(gold, found);
+    score.exact = std::max(score.exact, exact ? 1.0 : 0.0);
+    score.f1 = std::max(score.f1, words ? answer_f1(gold, found) : cmrc_f1(gold, found));
+  }
+  return score;
+}
+
+}  // namespace
+
+SquadReport squad_scores(std::span<const SquadPrediction> predictions, double threshold,
+                         bool search, AnswerComparison comparison) {
+  std::vector<QuestionScore> raw;
+  for (const auto& prediction : predictions) raw.push_back(score_of(prediction, comparison));
   auto with_threshold = raw;
   for (std::size_t i = 0; i < raw.size(); ++i) {
     if (predictions[i].no_answer <= threshold) continue;

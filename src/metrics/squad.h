@@ -1,6 +1,7 @@
 /// \file
 /// SQuAD's exact match and F1, with the normalization and the search for the best no-answer
-/// threshold of its official script (evaluate-v2.0.py).
+/// threshold of its official script (evaluate-v2.0.py); the same of answers that are compared as
+/// CMRC's script compares them.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +38,15 @@ struct SquadReport {
   double best_exact = 0, best_exact_threshold = 0, best_f1 = 0, best_f1_threshold = 0;
 };
 
+/// How an answer is compared with the right ones.
+enum class AnswerComparison : std::uint8_t {
+  words,      ///< SQuAD's
+  characters  ///< CMRC's (cmrc.h)
+};
+
 /// Answers whose `no_answer` is over `threshold` count as "no answer".
 [[nodiscard]] SquadReport squad_scores(std::span<const SquadPrediction> predictions,
-                                       double threshold, bool search);
+                                       double threshold, bool search,
+                                       AnswerComparison comparison = AnswerComparison::words);
 
 }  // namespace cloze

@@ -48,6 +48,16 @@ bool touches_word(const TaggedText& text, Span offsets) {
   return part_of(text.text, bytes_of(around, text.bounds)).find(' ') == std::string_view::npos;
 }
 
+/// Whether token `t` goes on with the word of the one before.
+bool goes_on(const TaggedText& text, const Encoding& window, std::size_t t,
+             const Tokenizer& tokenizer) {
+  const auto offsets = window.offsets[t];
+  if (tokenizer.model() == TokenizerModel::unigram) return touches_word(text, offsets);
+  if (tokenizer.japanese()) return t > 0 && window.word_ids[t] == window.word_ids[t - 1];
+  // A token that is longer than its text has a "##".
+  return utf8::count_code_points(window.tokens[t]) != offsets.end - offsets.begin;
+}
+
 std::vector<Piece> pieces_of(const TaggedText& text, const Encoding& window,
                              std::span<const float> logits, std::size_t labels,
                              const Tokenizer& tokenizer) {
@@ -58,11 +68,7 @@ std::vector<Piece> pieces_of(const TaggedText& text, const Encoding& window,
                 .scores = label_scores(logits.subspan(t * labels, labels), ScoreKind::softmax),
                 .offsets = window.offsets[t],
                 .index = static_cast<std::int32_t>(t)};
-    // A token that is longer than its text has a "##".
-    piece.is_subword =
-        tokenizer.model() == TokenizerModel::unigram
-            ? touches_word(text, piece.offsets)
-            : utf8::count_code_points(piece.word) != piece.offsets.end - piece.offsets.begin;
+    piece.is_subword = goes_on(text, window, t, tokenizer);
     if (window.ids[t] == tokenizer.unk_token_id()) {
       piece.word = std::string(part_of(text.text, bytes_of(piece.offsets, text.bounds)));
       piece.is_subword = false;

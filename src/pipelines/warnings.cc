@@ -7,6 +7,9 @@
 
 #include "checkpoint/config_fields.h"
 #include "checkpoint/known_fields.h"
+#include "checkpoint/labels.h"
+#include "core/io/files.h"
+#include "core/json.h"
 #include "core/strings.h"
 
 namespace cloze::internal {
@@ -40,6 +43,10 @@ std::vector<std::string> model_warnings(const BertConfig& config, const Tokenize
   if (const auto unknown = unknown_config_fields(config); !unknown.empty()) {
     warnings.push_back(warning_of_unknown(unknown, (directory / "config.json").string()));
   }
+  if (const auto config_file = directory / "config.json"; files::exists(config_file)) {
+    auto labels = warning_of_labels(read_json_object(config_file), config_file.string());
+    if (labels) warnings.push_back(*std::move(labels));
+  }
   if (const auto token = unreachable_token(tokenizer)) {
     warnings.push_back(
         fmt::format("{}: the vocabulary has upper-case letters ({}), and the tokenizer lower-cases "
@@ -48,6 +55,15 @@ std::vector<std::string> model_warnings(const BertConfig& config, const Tokenize
                     "false; a model that "
                     "was trained on cased text is worse for it",
                     directory.string(), in_quotes(*token)));
+  }
+  const auto words = tokenizer.japanese();
+  if (words && !words->dictionary.empty() && !words->name_is_stated) {
+    warnings.push_back(
+        fmt::format("{}: mecab_kwargs do not name MeCab's dictionary (mecab_dic); Cloze takes {}, "
+                    "with which the first "
+                    "Japanese BERTs were trained; transformers 5 takes unidic_lite: --dictionary "
+                    "chooses another",
+                    directory.string(), words->dictionary.string()));
   }
   return warnings;
 }

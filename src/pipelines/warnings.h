@@ -13,7 +13,8 @@
 namespace cloze::internal {
 
 /// Of fields of config.json that Cloze does not know; of a vocabulary with upper-case letters beside
-/// a tokenizer that lower-cases what it reads, so that these tokens are never found.
+/// a tokenizer that lower-cases what it reads, so that these tokens are never found; of a dictionary of
+/// MeCab that the files do not name.
 [[nodiscard]] std::vector<std::string> model_warnings(const BertConfig& config,
                                                       const Tokenizer& tokenizer,
                                                       const std::filesystem::path& directory);

@@ -13,6 +13,7 @@
 #include "core/strings.h"
 #include "core/utf8.h"
 #include "datasets/example_reader.h"
+#include "metrics/cmrc.h"
 #include "metrics/squad.h"
 #include "tasks/task_setup.h"
 #include "tasks/text_units.h"
@@ -33,8 +34,12 @@ struct Unit {
 class QuestionAnsweringData : public TaskData {
  public:
   /// Training data need no offsets (`keep_offsets`), and cannot be evaluated without.
-  QuestionAnsweringData(SquadData squad, bool version_2, bool keep_offsets)
-      : squad_(std::move(squad)), version_2_(version_2), keep_offsets_(keep_offsets) {}
+  QuestionAnsweringData(SquadData squad, bool version_2, bool keep_offsets, AnswerMetrics metrics)
+      : squad_(std::move(squad)),
+        version_2_(version_2),
+        keep_offsets_(keep_offsets),
+        by_characters_(metrics == AnswerMetrics::cmrc ||
+                       (metrics == AnswerMetrics::automatic && keep_offsets && is_chinese())) {}
 
   void add(std::size_t question, QuestionWindow window) {
     Unit unit{.question = question, .window = {}};
@@ -70,9 +75,17 @@ class QuestionAnsweringData : public TaskData {
       prediction.no_answer = version_2_ ? null_difference(best) : -1;
       predictions.push_back(std::move(prediction));
     });
-    const auto scores = squad_scores(predictions, 0.0, version_2_);
+    const auto comparison = by_characters_ ? AnswerComparison::characters : AnswerComparison::words;
+    const auto scores = squad_scores(predictions, 0.0, version_2_, comparison);
     TaskReport report;
     report.metrics = {{"exact_match", scores.all.exact}, {"f1", scores.all.f1}};
+    if (by_characters_) {
+      const auto words = squad_scores(predictions, 0.0, false).all;
+      report.metrics.insert(report.metrics.end(),
+                            {{"average", (scores.all.exact + scores.all.f1) / 2},
+                             {"squad_exact_match", words.exact},
+                             {"squad_f1", words.f1}});
+    }
     if (version_2_) {
       report.metrics.insert(report.metrics.end(),
                             {{"HasAns_exact", scores.has_answer.exact},
@@ -84,7 +97,8 @@ class QuestionAnsweringData : public TaskData {
                              {"best_f1", scores.best_f1},
                              {"best_f1_thresh", scores.best_f1_threshold}});
     }
-    report.details_json = ordered_json{{"total", scores.all.total},
+    report.details_json = ordered_json{{"answers_compared_by", by_characters_ ? "cmrc" : "squad"},
+                                       {"total", scores.all.total},
                                        {"HasAns_total", scores.has_answer.total},
                                        {"NoAns_total", scores.no_answer.total}}
                               .dump();
@@ -93,6 +107,9 @@ class QuestionAnsweringData : public TaskData {
 
   [[nodiscard]] std::vector<std::string> metric_names() const override {
     std::vector<std::string> names{"exact_match", "f1"};
+    if (by_characters_) {
+      names.insert(names.end(), {"average", "squad_exact_match", "squad_f1"});
+    }
     if (version_2_) {
       names.insert(names.end(), {"HasAns_exact", "HasAns_f1", "NoAns_exact", "NoAns_f1",
                                  "best_exact", "best_exact_thresh", "best_f1", "best_f1_thresh"});
@@ -123,6 +140,11 @@ class QuestionAnsweringData : public TaskData {
 
   [[nodiscard]] std::vector<std::string> notes() const override {
     std::vector<std::string> notes;
+    if (by_characters_) {
+      notes.emplace_back(
+          "answers are compared by characters, as CMRC 2018 compares them; --answer-metrics squad "
+          "compares words");
+    }
     if (squad_.moved > 0) {
       notes.push_back(
           fmt::format("{} answers do not stand where they are said to: the nearest place was taken",
@@ -138,6 +160,15 @@ class QuestionAnsweringData : public TaskData {
   }
 
  private:
+  /// Whether the right answers are mostly in Chinese.
+  [[nodiscard]] bool is_chinese() const {
+    std::vector<std::string_view> answers;
+    for (const auto& question : squad_.questions) {
+      for (const auto& answer : question.answers) answers.emplace_back(answer.text);
+    }
+    return mostly_chinese(answers);
+  }
+
   /// How much surer the model is of no answer than of its best one.
   static double null_difference(const BestAnswers& best) {
     constexpr double certain = 1e6;
@@ -182,6 +213,7 @@ class QuestionAnsweringData : public TaskData {
   SquadData squad_;
   bool version_2_;
   bool keep_offsets_;
+  bool by_characters_;
   SequenceStore sequences_;
   std::vector<Unit> units_;  // question after question
 };
@@ -256,7 +288,8 @@ class QuestionAnswering : public Task {
                                                     bool keep_offsets) const {
     const QuestionOptions options{.max_length = setup_.max_length(usual_length),
                                   .stride = setup_.options.stride};
-    auto data = std::make_unique<QuestionAnsweringData>(std::move(squad), version_2, keep_offsets);
+    auto data = std::make_unique<QuestionAnsweringData>(std::move(squad), version_2, keep_offsets,
+                                                        setup_.options.answer_metrics);
     constexpr std::size_t at_once = 1024;
     const auto& questions = data->squad().questions;
     for (std::size_t begin = 0; begin < questions.size(); begin += at_once) {

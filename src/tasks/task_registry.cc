@@ -75,7 +75,10 @@ void refuse_ignored(const Entry& entry, const TaskOptions& options) {
   }
   if (!entry.used.multi_label) refuse(options.multi_label, "several labels (multi-label)");
   if (!entry.used.stride) refuse(options.stride != plain.stride, "stride");
-  if (!entry.used.version_2) refuse(options.version_2, "questions without answer (version 2)");
+  if (!entry.used.version_2) {
+    refuse(options.version_2, "questions without answer (version 2)");
+    refuse(options.answer_metrics != plain.answer_metrics, "metrics of answers");
+  }
 }
 
 }  // namespace

@@ -27,9 +27,10 @@ WORDS = ["hello", "Hello", "É", "é", "e", "中", "文", "中文", "##文", "."
 VOCABULARY = list(dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *LETTERS.upper(),
                                  *("##" + c for c in LETTERS), *WORDS]))
 BERT = ["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizerFast", "ElectraTokenizer", "MobileBertTokenizerFast",
-        "SqueezeBertTokenizer", "LayoutLMTokenizer", "DPRQuestionEncoderTokenizer", "DPRContextEncoderTokenizerFast"]
+        "SqueezeBertTokenizer", "LayoutLMTokenizer", "DPRQuestionEncoderTokenizer", "DPRContextEncoderTokenizerFast",
+        "BertJapaneseTokenizer"]
 FILE = ["PreTrainedTokenizerFast", "PreTrainedTokenizer", "TokenizersBackend", "RetriBertTokenizer"]
-REFUSED = ["BertJapaneseTokenizer", "XLMRobertaTokenizer", "CamembertTokenizerFast", "KoBertTokenizer",
+REFUSED = ["XLMRobertaTokenizer", "CamembertTokenizerFast", "KoBertTokenizer",
            "BertweetTokenizer", "MPNetTokenizer", "HerbertTokenizer", "RoFormerTokenizer", "FunnelTokenizer"]
 
 

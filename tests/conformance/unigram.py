@@ -113,6 +113,12 @@ def variants(pieces, maps):
     yield "first, not split", tokenizer(pieces, Steps([normalizers.Strip(), nmt_nfkc]), Meta(prepend_scheme="first", split=False))
     yield "Nmt, NFKC", tokenizer(pieces, Steps([normalizers.Nmt(), normalizers.NFKC(), spaces]), Meta(),
                                  processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=False))
+    for prefix in (True, False):
+        spaced = pieces + [("\u0120a", -3.0), ("b\u0120", -3.0), (" ", -2.0), ("e ", -2.5), (" \u3000", -2.5)]
+        trimmed = tokenizer(spaced, None if prefix else spaces, None, decoder=None, post=processors.RobertaProcessing(
+            ("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=prefix))
+        trimmed.add_tokens([AddedToken("<e>", lstrip=True, normalized=False), AddedToken("New", rstrip=True, normalized=True)])
+        yield f"trimmed offsets, prefix {prefix}", trimmed
     yield "Lowercase before the map", tokenizer(pieces, Steps([normalizers.Replace("``", '"'), normalizers.Replace("''", '"'),
                                                                normalizers.NFKC(), normalizers.Lowercase(), nmt_nfkc]), Pre([Split(), Meta()]))
     yield "no normalizer", tokenizer(pieces, None, Pre([Split(), Meta()]))

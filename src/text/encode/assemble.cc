@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "cloze/error.h"
+#include "core/utf8.h"
+#include "text/normalize/unicode_tables.h"
 
 namespace cloze::text {
 namespace {
@@ -65,14 +68,23 @@ void merge(Plan& plan, std::size_t s, std::size_t windows) {
   plan.overflowing = std::move(overflowing);
 }
 
+// Byte-level tokenizers show a space so.
+constexpr char32_t kVisibleSpace = 0x120;
+
+bool is_trimmed(char32_t cp) {
+  return cp == kVisibleSpace || (unicode_table_hf()[cp].flags & kWhite) != 0;
+}
+
 class Assembler {
  public:
-  Assembler(const Vocabulary& vocabulary, const Templates& templates, bool add_special,
+  Assembler(const Vocabulary& vocabulary, const Templates& templates, const EncodeOptions& options,
             std::array<const Pieces*, 2> sequences, std::array<std::vector<Window>, 2> windows)
       : vocabulary_(vocabulary),
         pieces_(sequences[1] != nullptr ? templates.pair : templates.single),
         overflow_has_types_(templates.overflow_has_types),
-        add_special_(add_special),
+        trim_offsets_(templates.trim_offsets),
+        unit_(options.offsets),
+        add_special_(options.add_special_tokens),
         sequences_(sequences),
         windows_(std::move(windows)) {}
 
@@ -130,6 +142,10 @@ class Assembler {
     };
     copy(from.ids, out.ids);
     copy(from.offsets, out.offsets);
+    if (trim_offsets_) {
+      trim_offsets(vocabulary_, *trim_offsets_, unit_, std::span(from.ids).subspan(begin, n),
+                   from.texts, begin, std::span(out.offsets).last(n));
+    }
     copy(from.words, out.word_ids);
     const bool of_template = shown[s] == 0 || overflow_has_types_;
     out.type_ids.insert(out.type_ids.end(), n, of_template ? piece.type_id : piece.sequence);
@@ -149,12 +165,44 @@ class Assembler {
   const Vocabulary& vocabulary_;
   const Template& pieces_;
   bool overflow_has_types_;
+  std::optional<bool> trim_offsets_;
+  OffsetUnit unit_;
   bool add_special_;
   std::array<const Pieces*, 2> sequences_;
   std::array<std::vector<Window>, 2> windows_;
 };
 
 }  // namespace
+
+void trim_offsets(const Vocabulary& vocabulary, bool add_prefix_space, OffsetUnit unit,
+                  std::span<const std::int32_t> ids, const PieceTexts& texts, std::size_t first,
+                  std::span<Span> offsets) {
+  auto text = std::lower_bound(texts.begin(), texts.end(), first,
+                               [](const auto& t, std::size_t index) { return t.first < index; });
+  const auto size = [unit](const char* from, const char* to) {
+    return unit == OffsetUnit::bytes ? static_cast<std::int32_t>(to - from) : 1;
+  };
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    std::string_view token = vocabulary.token(ids[i]);
+    if (text != texts.end() && text->first == first + i) token = (text++)->second;
+    auto& [begin, end] = offsets[i];
+    std::int32_t leading = 0, trailing = 0;
+    // Before the first there is a space that the tokenizer has put there.
+    bool prefix = add_prefix_space && (i == 0 || begin == 0);
+    for (const char *p = token.data(), *const last = p + token.size(); p < last;) {
+      const char* const from = p;
+      if (!is_trimmed(utf8::decode(p))) break;
+      leading += std::exchange(prefix, false) ? 0 : size(from, p);
+    }
+    for (const char* p = token.data() + token.size(); p > token.data();) {
+      const char* const to = p;
+      if (!is_trimmed(utf8::decode_before(p))) break;
+      trailing += size(p, to);
+    }
+    begin = std::min(begin + leading, end);
+    if (trailing > 0 && end >= trailing) end = std::max(end - trailing, begin);
+  }
+}
 
 std::int32_t special_tokens(const Template& pieces) {
   std::size_t count = 0;
@@ -163,7 +211,7 @@ std::int32_t special_tokens(const Template& pieces) {
 }
 
 KeptLengths truncate(const EncodeOptions& options, std::size_t first, std::size_t second, bool pair,
-                     std::int32_t added) {
+                     std::int32_t added, bool odd_to_first) {
   if (options.truncation == Truncation::none) return {first, second};
   if (options.max_length < added || options.stride < 0) {
     throw ArgumentError(
@@ -183,6 +231,7 @@ KeptLengths truncate(const EncodeOptions& options, std::size_t first, std::size_
       if (shorter + longer > room) {
         shorter = room / 2;
         longer = shorter + room % 2;
+        if (odd_to_first) return {longer, shorter};
       }
       return first > second ? KeptLengths{longer, shorter} : KeptLengths{shorter, longer};
     }
@@ -207,7 +256,8 @@ Encoding assemble(const Vocabulary& vocabulary, const Templates& templates,
   const Template& pieces = pair ? templates.pair : templates.single;
   const auto added = options.add_special_tokens ? special_tokens(pieces) : 0;
   const auto second_size = pair ? second->ids.size() : 0;
-  const auto kept = truncate(options, first.ids.size(), second_size, pair, added);
+  const auto kept =
+      truncate(options, first.ids.size(), second_size, pair, added, templates.odd_to_first);
   const auto stride = static_cast<std::size_t>(std::max(options.stride, 0));
   const auto windows_of = [&](std::size_t size, std::size_t kept_size) {
     return options.overflowing ? windows(size, kept_size, stride)
@@ -216,8 +266,7 @@ Encoding assemble(const Vocabulary& vocabulary, const Templates& templates,
   std::array<std::vector<Window>, 2> all{windows_of(first.ids.size(), kept.first),
                                          windows_of(second_size, kept.second)};
   const std::array<std::size_t, 2> counts{all[0].size(), all[1].size()};
-  const Assembler assembler(vocabulary, templates, options.add_special_tokens, {&first, second},
-                            std::move(all));
+  const Assembler assembler(vocabulary, templates, options, {&first, second}, std::move(all));
   Plan plan;
   for (const auto& piece : pieces) {
     if (piece.sequence < 0) continue;

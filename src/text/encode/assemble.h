@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,8 +31,20 @@ struct Templates {
   /// number of the sequence, unless its post-processor is RobertaProcessing. For BERT's template both
   /// are the same.
   bool overflow_has_types = false;
+  /// Where both texts of a pair are cut and their room is odd, which has one token more: the longer,
+  /// as in tokenizers, or always the first, as in transformers' tokenizers that are written in Python.
+  bool odd_to_first = false;
+  /// Whether offsets leave out the white space at the ends of a token, as the post-processor
+  /// RobertaProcessing does it with `trim_offsets`; the value is its `add_prefix_space`.
+  std::optional<bool> trim_offsets{};
   friend bool operator==(const Templates&, const Templates&) = default;
 };
+
+/// Trims the offsets of the tokens of a window, which are in `unit`. They have these ids, and the texts
+/// of `texts` from the index `first` on.
+void trim_offsets(const Vocabulary& vocabulary, bool add_prefix_space, OffsetUnit unit,
+                  std::span<const std::int32_t> ids, const PieceTexts& texts, std::size_t first,
+                  std::span<Span> offsets);
 
 /// Special tokens that `pieces` adds.
 [[nodiscard]] std::int32_t special_tokens(const Template& pieces);
@@ -40,7 +54,8 @@ struct KeptLengths {
   std::size_t first, second;
 };
 [[nodiscard]] KeptLengths truncate(const EncodeOptions& options, std::size_t first,
-                                   std::size_t second, bool pair, std::int32_t added);
+                                   std::size_t second, bool pair, std::int32_t added,
+                                   bool odd_to_first = false);
 
 /// The Encoding of one text (`second` null) or a pair, with all overflowing windows unless
 /// `options` leaves them out.

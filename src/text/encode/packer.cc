@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <vector>
 
 #include "cloze/error.h"
@@ -26,7 +27,9 @@ class SequenceWriter {
         alignment_(alignment),
         begin_(batch.input_ids.size()) {}
 
-  void single(const Template& pieces, std::string_view text) {
+  void single(const Templates& templates, std::string_view text) {
+    const Template& pieces = templates.single;
+    const bool trims = templates.trim_offsets && alignment_ != nullptr;
     const auto added = options_.add_special_tokens ? special_tokens(pieces) : 0;
     const auto limit = pieces_needed(options_, added);
     for (const auto& piece : pieces) {
@@ -35,14 +38,23 @@ class SequenceWriter {
         continue;
       }
       const auto at = batch_.input_ids.size();
-      pipeline_.ids(text, options_.offsets, limit, batch_.input_ids, offsets(), words());
+      PieceTexts texts;
+      pipeline_.ids(text, options_.offsets, limit, batch_.input_ids, offsets(), words(),
+                    trims ? &texts : nullptr);
       cut(at + truncate(options_, batch_.input_ids.size() - at, 0, false, added).first);
+      if (trims) {
+        trim_offsets(pipeline_.model().vocabulary(), *templates.trim_offsets, options_.offsets,
+                     std::span(batch_.input_ids).subspan(at), texts, at,
+                     std::span(alignment_->offsets).subspan(at));
+      }
       batch_.token_type_ids.resize(batch_.input_ids.size(), piece.type_id);
     }
   }
 
-  void pair(const Template& pieces, std::string_view first, std::string_view second) {
-    if (options_.truncation == Truncation::none) {
+  void pair(const Templates& templates, std::string_view first, std::string_view second) {
+    const Template& pieces = templates.pair;
+    const bool trims = templates.trim_offsets && alignment_ != nullptr;
+    if (options_.truncation == Truncation::none && !trims) {
       for (const auto& piece : pieces) {
         if (piece.sequence < 0) {
           special(piece);
@@ -55,11 +67,12 @@ class SequenceWriter {
       return;
     }
     const auto added = options_.add_special_tokens ? special_tokens(pieces) : 0;
-    const auto pieces_of = [this](std::string_view text, std::size_t limit) {
+    const auto pieces_of = [this, trims](std::string_view text, std::size_t limit) {
       Pieces result;
       pipeline_.ids(text, options_.offsets, limit, result.ids,
                     alignment_ == nullptr ? nullptr : &result.offsets,
-                    alignment_ == nullptr ? nullptr : &result.words);
+                    alignment_ == nullptr ? nullptr : &result.words,
+                    trims ? &result.texts : nullptr);
       return result;
     };
     Pieces a, b;
@@ -68,14 +81,19 @@ class SequenceWriter {
       b = pieces_of(second, limit);
       return KeptLengths{a.ids.size(), b.ids.size()};
     });
-    const auto kept = truncate(options_, made.first, made.second, true, added);
+    const auto kept =
+        truncate(options_, made.first, made.second, true, added, templates.odd_to_first);
     for (const auto& piece : pieces) {
       if (piece.sequence < 0) {
         special(piece);
         continue;
       }
-      const Pieces& from = piece.sequence == 0 ? a : b;
+      Pieces& from = piece.sequence == 0 ? a : b;
       const auto count = piece.sequence == 0 ? kept.first : kept.second;
+      if (trims) {
+        trim_offsets(pipeline_.model().vocabulary(), *templates.trim_offsets, options_.offsets,
+                     std::span(from.ids).first(count), from.texts, 0, from.offsets);
+      }
       append_range(batch_.input_ids, from.ids, count);
       if (alignment_ != nullptr) {
         append_range(alignment_->offsets, from.offsets, count);
@@ -140,9 +158,9 @@ std::int32_t append(const Pipeline& pipeline, const Templates& templates,
   SequenceWriter writer(pipeline, options, batch, alignment);
   try {
     if (second) {
-      writer.pair(templates.pair, first, *second);
+      writer.pair(templates, first, *second);
     } else {
-      writer.single(templates.single, first);
+      writer.single(templates, first);
     }
     return writer.finish();
   } catch (...) {

@@ -18,7 +18,7 @@ AddedTokenFinder finder(const TextModel& model, const std::vector<AddedToken>& a
   std::vector<const AddedToken*> tokens;
   if (model.has_added_tokens()) {
     for (const auto& token : added) {
-      if (token.normalized != normalized) continue;
+      if ((token.normalized && model.normalizes_added_tokens()) != normalized) continue;
       patterns.push_back(normalized ? model.normalize(token.content, 0, OffsetUnit::bytes).bytes
                                     : token.content);
       if (patterns.back().empty()) {
@@ -168,7 +168,7 @@ void Pipeline::run_parts(std::string_view text, OffsetUnit unit, PieceSink& sink
     const auto content = text.substr(part.begin, part.end - part.begin);
     const auto begin = offset(part.begin);
     if (part.token != nullptr) {
-      if (sink.texts != nullptr && content != part.token->content) {
+      if (sink.texts != nullptr && content != part.token->content && model_.japanese() == nullptr) {
         sink.texts->emplace_back(sink.ids->size(), content);
       }
       put_token(sink, *part.token, {begin, offset(part.end)});
@@ -229,8 +229,8 @@ std::size_t Pipeline::count(std::string_view text) const {
 
 void Pipeline::ids(std::string_view text, OffsetUnit unit, std::size_t limit,
                    std::vector<std::int32_t>& ids, std::vector<Span>* offsets,
-                   std::vector<std::int32_t>* words) const {
-  PieceSink sink{.ids = &ids, .offsets = offsets, .words = words};
+                   std::vector<std::int32_t>* words, PieceTexts* texts) const {
+  PieceSink sink{.ids = &ids, .offsets = offsets, .words = words, .texts = texts};
   limit_to(limit, sink);
   run_any(text, unit, sink);
 }

@@ -41,11 +41,11 @@ class Pipeline {
   void pieces_of_word(std::string_view text, OffsetUnit unit, Pieces& pieces,
                       std::int32_t word) const;
 
-  /// Appends the ids of `text` to `ids`, and offsets and word ids where they are not null; may stop
-  /// once there are `limit` more.
+  /// Appends the ids of `text` to `ids`, and offsets, word ids and texts that are not their token's
+  /// where they are not null; may stop once there are `limit` more.
   void ids(std::string_view text, OffsetUnit unit, std::size_t limit,
            std::vector<std::int32_t>& ids, std::vector<Span>* offsets,
-           std::vector<std::int32_t>* words) const;
+           std::vector<std::int32_t>* words, PieceTexts* texts = nullptr) const;
 
   /// Pieces of `text`, without keeping them.
   [[nodiscard]] std::size_t count(std::string_view text) const;

@@ -3,13 +3,17 @@
 namespace cloze::text {
 
 const Vocabulary& TextModel::vocabulary() const {
-  const auto* const word_piece = std::get_if<WordPieceModel>(&model_);
-  return word_piece != nullptr ? word_piece->vocabulary : unigram()->vocabulary();
+  if (const auto* const word_piece = std::get_if<WordPieceModel>(&model_)) {
+    return word_piece->vocabulary;
+  }
+  return unigram() != nullptr ? unigram()->vocabulary() : japanese()->vocabulary;
 }
 
 std::int32_t TextModel::unk_id() const {
-  const auto* const word_piece = std::get_if<WordPieceModel>(&model_);
-  return word_piece != nullptr ? word_piece->unk_id : unigram()->rules().unk_id;
+  if (const auto* const word_piece = std::get_if<WordPieceModel>(&model_)) {
+    return word_piece->unk_id;
+  }
+  return unigram() != nullptr ? unigram()->rules().unk_id : japanese()->unk_id;
 }
 
 bool TextModel::has_added_tokens() const {
@@ -17,8 +21,8 @@ bool TextModel::has_added_tokens() const {
   return word_piece == nullptr || !word_piece->actions.rules().google;
 }
 
-// A Unigram model divides texts itself: its words begin with the space.
-bool TextModel::divides_by_words() const { return unigram() == nullptr; }
+// A Unigram model divides texts itself: its words begin with the space. MeCab looks at a whole text.
+bool TextModel::divides_by_words() const { return std::holds_alternative<WordPieceModel>(model_); }
 
 NormalizedText TextModel::normalize(std::string_view text, std::int32_t begin,
                                     OffsetUnit unit) const {

@@ -22,12 +22,11 @@ constexpr std::int32_t kGoogleMaxChars = 200;
 
 text::TokenizerSpec in_mode(text::TokenizerSpec spec, TokenizerMode mode,
                             const std::string& origin) {
-  if (mode == TokenizerMode::google && spec.unigram) {
+  if (mode == TokenizerMode::google && (spec.unigram || spec.japanese)) {
     throw ModelError(
         fmt::format("{}: the mode google is that of google-research/bert's WordPiece tokenizer, "
-                    "and this one is "
-                    "a Unigram model; leave the mode out",
-                    origin));
+                    "and this one is {}; leave the mode out",
+                    origin, spec.unigram ? "a Unigram model" : "a BertJapaneseTokenizer"));
   }
   if (mode == TokenizerMode::google) {
     const bool lower = spec.rules.lowercase;
@@ -50,7 +49,7 @@ std::shared_ptr<const Tokenizer::Impl> Tokenizer::Impl::make(text::TokenizerSpec
                                                              TokenizerMode mode,
                                                              const std::string& origin) {
   try {
-    return std::make_shared<const Impl>(in_mode(std::move(spec), mode, origin));
+    return std::make_shared<const Impl>(in_mode(std::move(spec), mode, origin), origin);
   } catch (const ArgumentError& error) {  // added tokens that contradict each other
     throw FormatError(fmt::format("{}: {}", origin, error.what()));
   }
@@ -58,8 +57,10 @@ std::shared_ptr<const Tokenizer::Impl> Tokenizer::Impl::make(text::TokenizerSpec
 
 Tokenizer::Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
-Tokenizer Tokenizer::from_directory(const std::filesystem::path& directory, TokenizerMode mode) {
-  return Tokenizer(Impl::make(text::read_tokenizer(directory), mode, directory.string()));
+Tokenizer Tokenizer::from_directory(const std::filesystem::path& directory,
+                                    const TokenizerSource& source) {
+  return Tokenizer(Impl::make(text::read_tokenizer(directory, source.dictionary), source.mode,
+                              directory.string()));
 }
 
 Tokenizer Tokenizer::from_vocabulary(std::span<const std::string> tokens,
@@ -77,8 +78,14 @@ Tokenizer Tokenizer::from_vocabulary_file(const std::filesystem::path& file,
 
 Tokenizer Tokenizer::from_json(std::string_view tokenizer_json,
                                std::string_view tokenizer_config_json, TokenizerMode mode) {
-  auto spec = text::parse_tokenizer(tokenizer_json, tokenizer_config_json);
-  return Tokenizer(Impl::make(std::move(spec), mode, "tokenizer.json"));
+  return from_json(tokenizer_json, tokenizer_config_json, TokenizerSource{.mode = mode});
+}
+
+Tokenizer Tokenizer::from_json(std::string_view tokenizer_json,
+                               std::string_view tokenizer_config_json,
+                               const TokenizerSource& source) {
+  auto spec = text::parse_tokenizer(tokenizer_json, tokenizer_config_json, source.dictionary);
+  return Tokenizer(Impl::make(std::move(spec), source.mode, "tokenizer.json"));
 }
 
 Batch Tokenizer::operator()(std::string_view text) const {
@@ -211,14 +218,39 @@ std::string Tokenizer::tokens_to_text(std::span<const std::string_view> tokens) 
 }
 
 TokenizerModel Tokenizer::model() const {
-  return impl_->spec.unigram ? TokenizerModel::unigram : TokenizerModel::word_piece;
+  if (impl_->spec.unigram) return TokenizerModel::unigram;
+  if (!impl_->spec.japanese) return TokenizerModel::word_piece;
+  switch (impl_->spec.japanese->subwords) {
+    case text::SubwordTokenizer::wordpiece:
+      return TokenizerModel::word_piece;
+    case text::SubwordTokenizer::character:
+      return TokenizerModel::characters;
+    default:
+      return TokenizerModel::words;
+  }
+}
+
+std::optional<JapaneseWords> Tokenizer::japanese() const {
+  const auto& rules = impl_->spec.japanese;
+  if (!rules) return std::nullopt;
+  JapaneseWords words{
+      .word_tokenizer = rules->do_word_tokenize ? rules->word_tokenizer_type : "none",
+      .subword_tokenizer = rules->do_subword_tokenize ? rules->subword_tokenizer_type : "none"};
+  if (const auto& mecab = impl_->pipeline.model().japanese()->mecab) {
+    words.dictionary_name = rules->mecab.name;
+    words.name_is_stated = rules->mecab.stated;
+    words.dictionary = mecab->dictionary().directory;
+    words.decided_by = mecab->decided_by();
+  }
+  return words;
 }
 
 bool Tokenizer::continues_word(std::int32_t id) const {
   const auto token = id_to_token(id);
   if (!impl_->spec.unigram) {
     const std::string_view prefix = impl_->vocabulary().continuing_prefix();
-    return token.size() > prefix.size() && token.starts_with(prefix);
+    return model() == TokenizerModel::word_piece && token.size() > prefix.size() &&
+           token.starts_with(prefix);
   }
   const auto& rules = *impl_->spec.unigram;
   const bool is_piece = id < impl_->spec.base_vocab_size && id != rules.unk_id &&

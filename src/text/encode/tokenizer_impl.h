@@ -16,17 +16,18 @@
 namespace cloze {
 
 struct Tokenizer::Impl {
-  explicit Impl(text::TokenizerSpec from)
+  Impl(text::TokenizerSpec from, const std::string& origin)
       : spec(std::move(from)),
         cls_id(*spec.vocabulary.id_of(spec.cls_token)),
         sep_id(*spec.vocabulary.id_of(spec.sep_token)),
         pad_id(spec.vocabulary.id_of(spec.pad_token)),
         mask_id(spec.vocabulary.id_of(spec.mask_token)),
-        pipeline(take_model(spec), spec.added) {
+        pipeline(take_model(spec, origin), spec.added) {
     for (const auto& token : spec.added) {
       decoded_added.push_back(
-          token.normalized ? pipeline.model().normalize(token.content, 0, OffsetUnit::bytes).bytes
-                           : token.content);
+          token.normalized && pipeline.model().normalizes_added_tokens()
+              ? pipeline.model().normalize(token.content, 0, OffsetUnit::bytes).bytes
+              : token.content);
     }
   }
 
@@ -44,9 +45,13 @@ struct Tokenizer::Impl {
   std::vector<std::string> decoded_added;  ///< what the tokens of `spec.added` read in decoded text
 
  private:
-  static text::TextModel take_model(text::TokenizerSpec& spec) {
+  static text::TextModel take_model(text::TokenizerSpec& spec, const std::string& origin) {
     if (spec.unigram) return text::UnigramModel(std::move(spec.vocabulary), *spec.unigram);
     const auto unk = *spec.vocabulary.id_of(spec.unk_token);
+    if (spec.japanese) {
+      return text::JapaneseModel(std::move(spec.vocabulary), *spec.japanese, unk,
+                                 spec.base_vocab_size, origin);
+    }
     return text::WordPieceModel(std::move(spec.vocabulary), spec.rules, unk,
                                 spec.max_chars_per_word);
   }

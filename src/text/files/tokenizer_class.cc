@@ -41,7 +41,7 @@ std::optional<std::string> class_named_by(const Json& config, const std::string&
                             : std::nullopt;
 }
 
-/// Throws for the settings that BertJapaneseTokenizer and its kin are told by.
+/// Throws for the settings that BertJapaneseTokenizer is told by, where it is not named.
 void require_no_other_words(const Json& config, const std::string& origin) {
   if (!config.is_object()) return;
   for (const auto& [name, usual] : {std::pair{"word_tokenizer_type", "basic"},
@@ -49,8 +49,8 @@ void require_no_other_words(const Json& config, const std::string& origin) {
     const auto at = config.find(name);
     if (at == config.end() || at->is_null() || *at == usual) continue;
     throw ModelError(fmt::format(
-        "{}: {} is {}: such a tokenizer cuts words in another way than BERT's, and Cloze does not "
-        "have it; give it words that are split before",
+        "{}: {} is {}, which only a BertJapaneseTokenizer asks for: name it as tokenizer_class in "
+        "tokenizer_config.json",
         origin, name, json_excerpt(*at)));
   }
 }
@@ -59,10 +59,11 @@ void require_no_other_words(const Json& config, const std::string& origin) {
 
 TokenizerClass tokenizer_class_of(const Json& tokenizer_config, const Json& model_config,
                                   const std::string& origin) {
-  require_no_other_words(tokenizer_config, origin);
-  require_no_other_words(model_config, origin);
   auto stated = class_named_by(tokenizer_config, origin);
   if (!stated) stated = class_named_by(model_config, origin);
+  if (stated == "BertJapaneseTokenizer") return TokenizerClass::japanese;
+  require_no_other_words(tokenizer_config, origin);
+  require_no_other_words(model_config, origin);
   if (!stated) return TokenizerClass::bert;
   std::string_view name = *stated;
   if (name.ends_with("Fast")) name.remove_suffix(4);
@@ -71,8 +72,8 @@ TokenizerClass tokenizer_class_of(const Json& tokenizer_config, const Json& mode
   if (name == "XLMRobertaTokenizer") return TokenizerClass::xlm_roberta;
   throw ModelError(
       fmt::format("{}: the tokenizer is a {}, which Cloze does not have: it reads BertTokenizer, "
-                  "XLMRobertaTokenizer, and PreTrainedTokenizerFast with a WordPiece or Unigram "
-                  "tokenizer.json",
+                  "BertJapaneseTokenizer, XLMRobertaTokenizer, and PreTrainedTokenizerFast with a "
+                  "WordPiece or Unigram tokenizer.json",
                   origin, in_quotes(*stated)));
 }
 

@@ -19,11 +19,14 @@ enum class TokenizerClass : std::uint8_t {
   /// XLMRobertaTokenizer: it takes the pieces and the character map of tokenizer.json or of a
   /// SentencePiece model, and builds the rest anew.
   xlm_roberta,
+  /// BertJapaneseTokenizer: it takes vocab.txt, and cuts text into words by MeCab.
+  japanese,
 };
 
 /// The class that tokenizer_config.json names, or else config.json; BertTokenizer where neither
 /// does, as AutoTokenizer has it for a BERT. Throws ModelError for a class that cuts text in another
-/// way, and for settings of such a class (`word_tokenizer_type`); `origin` names the directory.
+/// way, and for settings of BertJapaneseTokenizer (`word_tokenizer_type`) without its name; `origin`
+/// names the directory.
 [[nodiscard]] TokenizerClass tokenizer_class_of(const nlohmann::json& tokenizer_config,
                                                 const nlohmann::json& model_config,
                                                 const std::string& origin);

@@ -11,11 +11,13 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
+#include "core/environment.h"
 #include "core/io/files.h"
 #include "core/json_fields.h"
 #include "core/utf8.h"
 #include "text/files/added_token_list.h"
 #include "text/files/configuration.h"
+#include "text/files/japanese_files.h"
 #include "text/files/sentencepiece_file.h"
 #include "text/files/tokenizer_class.h"
 #include "text/files/tokenizer_json.h"
@@ -183,7 +185,7 @@ XlmRobertaPieces xlm_roberta_pieces(const Configuration& configuration) {
 /// What the files leave open, and whether they fit together. A vocabulary alone has no templates.
 TokenizerSpec completed(TokenizerSpec spec, const Configuration& configuration,
                         const std::string& origin, bool has_templates) {
-  if (!spec.unigram) require_wordpiece(spec.vocabulary, origin);
+  if (!spec.unigram && !spec.japanese) require_wordpiece(spec.vocabulary, origin);
   apply_configuration(configuration, spec);
   if (spec.tokenizer_class == TokenizerClass::xlm_roberta) {
     finish_xlm_roberta(configuration, spec, origin);
@@ -195,6 +197,7 @@ TokenizerSpec completed(TokenizerSpec spec, const Configuration& configuration,
   if (!has_templates && !spec.unigram) {
     spec.templates = bert_templates(spec.vocabulary, spec.cls_token, spec.sep_token);
   }
+  if (spec.japanese) finish_japanese(spec);
   return spec;
 }
 
@@ -212,7 +215,7 @@ bool is_cased(const Vocabulary& vocabulary) {
 
 }  // namespace
 
-Vocabulary read_vocab_txt(const fs::path& path) {
+Vocabulary read_vocab_txt(const fs::path& path, bool keep_white_space) {
   const auto content = files::read_text(path);
   std::string_view text = content;
   if (const auto bad = utf8::valid_prefix(text); bad != text.size()) {
@@ -228,7 +231,9 @@ Vocabulary read_vocab_txt(const fs::path& path) {
       throw FormatError(fmt::format("{}: more than {} lines; this is no vocabulary", path.string(),
                                     Vocabulary::kMaxTokens));
     }
-    tokens.push_back(trim_end(text.substr(at, end - at)));
+    const auto line = text.substr(at, end - at);
+    tokens.push_back(keep_white_space ? line.substr(0, line.size() - (line.ends_with('\r') ? 1 : 0))
+                                      : trim_end(line));
     at = end + 1;
   }
   // As transformers reads it: ids count all lines, a blank line has no token that text could have,
@@ -248,7 +253,26 @@ Vocabulary read_vocab_txt(const fs::path& path) {
   return vocabulary;
 }
 
-TokenizerSpec read_tokenizer(const fs::path& directory) {
+namespace {
+
+/// The rules of a Japanese tokenizer, with the dictionary that the user gave: by an argument, or in
+/// the environment.
+JapaneseRules japanese_rules(const Configuration& configuration, const Json& model_config,
+                             const fs::path& dictionary) {
+  auto rules = read_japanese_rules(configuration, model_config);
+  if (!dictionary.empty()) {
+    rules.mecab.given = dictionary;
+    rules.mecab.given_by = "the option dictionary";
+  } else if (const auto path = environment_variable(kDictionaryVariable)) {
+    rules.mecab.given = *path;
+    rules.mecab.given_by = std::string("$") + kDictionaryVariable;
+  }
+  return rules;
+}
+
+}  // namespace
+
+TokenizerSpec read_tokenizer(const fs::path& directory, const fs::path& dictionary) {
   const auto json_path = directory / "tokenizer.json";
   const auto vocab_path = directory / "vocab.txt";
   if (!files::is_directory(directory)) {
@@ -258,7 +282,7 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
                     excerpt_of_path(directory)));
   }
   TokenizerSpec spec;
-  const bool has_json = files::exists(json_path);
+  bool has_json = files::exists(json_path);
   const auto configuration = read_configuration(directory);
   const auto model_config = read_object_if_there(directory / "config.json");
   // A tokenizer.json that has nothing beside it is all there is to say.
@@ -268,6 +292,15 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
           ? TokenizerClass::file
           : tokenizer_class_of(configuration.config, model_config.value_or(Json::object()),
                                directory.string());
+  if (spec.tokenizer_class == TokenizerClass::japanese) {
+    has_json = false;  // transformers does not look at it
+    spec.japanese = japanese_rules(configuration, model_config.value_or(Json()), dictionary);
+    if (!files::exists(vocab_path)) {
+      throw IoError(
+          fmt::format("{}: there is no vocab.txt in it, which a BertJapaneseTokenizer is read from",
+                      directory.string()));
+    }
+  }
   if (!has_json && spec.tokenizer_class == TokenizerClass::file && files::exists(vocab_path)) {
     throw ModelError(
         fmt::format("{}: tokenizer.json is missing, and the tokenizer's class reads nothing else; "
@@ -280,7 +313,7 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
   } else if (spec.tokenizer_class == TokenizerClass::xlm_roberta) {
     read_sentencepiece(sentencepiece_file(directory), xlm_roberta_pieces(configuration), spec);
   } else if (files::exists(vocab_path)) {
-    spec.vocabulary = read_vocab_txt(vocab_path);
+    spec.vocabulary = read_vocab_txt(vocab_path, spec.japanese.has_value());
     spec.base_vocab_size = spec.vocabulary.size();
     // Google's releases say by their names alone whether they are cased; their vocabularies tell.
     const bool google =
@@ -295,7 +328,7 @@ TokenizerSpec read_tokenizer(const fs::path& directory) {
 }
 
 TokenizerSpec parse_tokenizer(std::string_view tokenizer_json,
-                              std::string_view tokenizer_config_json) {
+                              std::string_view tokenizer_config_json, const fs::path& dictionary) {
   TokenizerSpec spec;
   Configuration configuration{.config = Json::object(), .origin = "tokenizer_config.json"};
   spec.tokenizer_class = TokenizerClass::file;
@@ -306,7 +339,9 @@ TokenizerSpec parse_tokenizer(std::string_view tokenizer_json,
         tokenizer_class_of(configuration.config, Json::object(), configuration.origin);
   }
   read_tokenizer_json(tokenizer_json, "tokenizer.json", spec);
-  const bool bert = spec.tokenizer_class == TokenizerClass::bert;
+  const bool japanese = spec.tokenizer_class == TokenizerClass::japanese;
+  const bool bert = spec.tokenizer_class == TokenizerClass::bert || japanese;
+  if (japanese) spec.japanese = japanese_rules(configuration, Json(), dictionary);
   if (bert) rebuild_as_bert(spec);
   return completed(std::move(spec), configuration, "tokenizer.json", !bert);
 }

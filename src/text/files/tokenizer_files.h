@@ -15,11 +15,15 @@
 #include "text/encode/added_tokens.h"
 #include "text/encode/assemble.h"
 #include "text/files/tokenizer_class.h"
+#include "text/japanese/rules.h"
 #include "text/normalize/char_actions.h"
 #include "text/unigram/rules.h"
 #include "text/wordpiece/vocabulary.h"
 
 namespace cloze::text {
+
+/// The variable of the environment that names MeCab's dictionary.
+inline constexpr const char* kDictionaryVariable = "CLOZE_MECAB_DICTIONARY";
 
 /// Everything that the files say, checked and with ids resolved.
 struct TokenizerSpec {
@@ -39,19 +43,24 @@ struct TokenizerSpec {
   /// Of a Unigram tokenizer; what is WordPiece's alone above means nothing there.
   std::optional<UnigramRules> unigram;
   std::optional<Metaspace> decoder;  ///< how a Unigram tokenizer decodes; none: with spaces between
+  /// Of a BertJapaneseTokenizer; `rules` above have its lower-casing, and else mean nothing there.
+  std::optional<JapaneseRules> japanese;
   std::string unk_token = "[UNK]", sep_token = "[SEP]", pad_token = "[PAD]", cls_token = "[CLS]",
               mask_token = "[MASK]";
   std::string bos_token, eos_token;  ///< of a Unigram tokenizer; empty where there is none
   std::optional<std::int64_t> model_max_length;
 };
 
-/// Reads the files in `directory`. Throws IoError, FormatError, ModelError.
-[[nodiscard]] TokenizerSpec read_tokenizer(const std::filesystem::path& directory);
+/// Reads the files in `directory`. `dictionary` is MeCab's for a Japanese tokenizer; empty for none
+/// given. Throws IoError, FormatError, ModelError.
+[[nodiscard]] TokenizerSpec read_tokenizer(const std::filesystem::path& directory,
+                                           const std::filesystem::path& dictionary = {});
 
 /// The same from the texts of tokenizer.json and tokenizer_config.json, which may be empty. Throws
 /// FormatError, ModelError.
 [[nodiscard]] TokenizerSpec parse_tokenizer(std::string_view tokenizer_json,
-                                            std::string_view tokenizer_config_json);
+                                            std::string_view tokenizer_config_json,
+                                            const std::filesystem::path& dictionary = {});
 
 /// A tokenizer of a vocabulary alone; `origin` begins the messages. Throws FormatError for a
 /// vocabulary without the tokens that every BERT needs.
@@ -64,7 +73,9 @@ struct TokenizerSpec {
 
 /// Reads a vocabulary, one token a line; the id is the line, from 0. Line ends may be CRLF; white
 /// space at the end of a line is not part of the token, as in Hugging Face and Google.
-/// Throws FormatError for a token that stands there twice, or bytes that are not UTF-8.
-[[nodiscard]] Vocabulary read_vocab_txt(const std::filesystem::path& path);
+/// Of a BertJapaneseTokenizer (`keep_white_space`) it is. Of a token that stands there twice, the
+/// last line counts. Throws FormatError for bytes that are not UTF-8.
+[[nodiscard]] Vocabulary read_vocab_txt(const std::filesystem::path& path,
+                                        bool keep_white_space = false);
 
 }  // namespace cloze::text

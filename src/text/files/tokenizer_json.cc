@@ -123,7 +123,9 @@ TokenizerJson scan_tokenizer_json(std::string_view text, const std::string& orig
     scan.end();
     if (!vocabulary_pass) {
       auto prefix = json_field<std::string>(parts.model, "continuing_subword_prefix", origin);
-      if (tokenizer_class == TokenizerClass::bert) prefix.reset();
+      if (tokenizer_class == TokenizerClass::bert || tokenizer_class == TokenizerClass::japanese) {
+        prefix.reset();
+      }
       parts.vocabulary = Vocabulary(prefix.value_or("##"), text.size() / 16);
     }
   }
@@ -225,16 +227,14 @@ void read_post_processor(const Json& json, TokenizerSpec& spec, const std::strin
         bert_templates(spec.vocabulary, named_token(processor, "cls", spec.vocabulary, origin),
                        named_token(processor, "sep", spec.vocabulary, origin));
   } else if (type == "RobertaProcessing" && spec.unigram) {
-    if (json_field<bool>(processor, "trim_offsets", origin).value_or(true)) {
-      throw ModelError(fmt::format(
-          "{}: the post-processor RobertaProcessing has trim_offsets, which Cloze does "
-          "not do for a Unigram model; set it to false if the offsets of spaces may stay",
-          origin));
-    }
     spec.templates =
         roberta_templates(spec.vocabulary, named_token(processor, "cls", spec.vocabulary, origin),
                           named_token(processor, "sep", spec.vocabulary, origin));
     spec.templates.overflow_has_types = true;
+    if (json_field<bool>(processor, "trim_offsets", origin).value_or(true)) {
+      spec.templates.trim_offsets =
+          json_field<bool>(processor, "add_prefix_space", origin).value_or(true);
+    }
   } else if (type == "none") {
     spec.templates = {{{0, 0, {}, {}}}, {{0, 0, {}, {}}, {1, 1, {}, {}}}, false};
   } else {

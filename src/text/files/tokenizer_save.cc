@@ -12,6 +12,7 @@
 #include "core/io/files.h"
 #include "core/io/whole_directory.h"
 #include "text/encode/tokenizer_impl.h"
+#include "text/files/japanese_files.h"
 #include "text/files/tokenizer_json.h"
 #include "text/files/unigram_save.h"
 
@@ -82,6 +83,7 @@ std::string class_of(const text::TokenizerSpec& spec, const text::Vocabulary& vo
                ? "XLMRobertaTokenizer"
                : "PreTrainedTokenizerFast";
   }
+  if (spec.japanese) return "BertJapaneseTokenizer";
   return is_bert_tokenizer(spec, vocabulary) ? "BertTokenizer" : "PreTrainedTokenizerFast";
 }
 
@@ -129,8 +131,8 @@ std::string Tokenizer::to_json() const {
     file["post_processor"] = {{"type", "RobertaProcessing"},
                               {"sep", named(2)},
                               {"cls", named(0)},
-                              {"trim_offsets", false},
-                              {"add_prefix_space", true}};
+                              {"trim_offsets", spec.templates.trim_offsets.has_value()},
+                              {"add_prefix_space", spec.templates.trim_offsets.value_or(true)}};
   } else {
     file["post_processor"] = {{"type", "TemplateProcessing"}};
     file["post_processor"]["single"] = std::move(single);
@@ -172,6 +174,8 @@ std::string Tokenizer::config_to_json() const {
   if (spec.unigram) {
     config["bos_token"] = spec.bos_token;
     config["eos_token"] = spec.eos_token;
+  } else if (spec.japanese) {
+    text::write_japanese_rules(spec, config);
   } else {
     config["do_lower_case"] = spec.file_rules.lowercase;
     config["strip_accents"] = optional_json(spec.strip_accents);
@@ -199,10 +203,15 @@ void Tokenizer::save_pretrained(const fs::path& directory) const {
   }
   whole.fill([&](const fs::path& made) {
     files::write_text(made / "vocab.txt", vocab);
-    files::write_text(made / "tokenizer.json", to_json());
+    // No tokenizer.json can say how a Japanese text is cut.
+    if (!spec.japanese) files::write_text(made / "tokenizer.json", to_json());
     files::write_text(made / "tokenizer_config.json", config_to_json());
   });
-  whole.commit({"tokenizer.json", "vocab.txt"});
+  if (spec.japanese) {
+    whole.commit({"vocab.txt"}, {"tokenizer.json"});
+  } else {
+    whole.commit({"tokenizer.json", "vocab.txt"});
+  }
 }
 
 }  // namespace cloze

@@ -194,6 +194,12 @@ void name_usual_special_tokens(TokenizerSpec& spec) {
 
 void read_unigram_json(const UnigramJson& parts, std::vector<double> scores,
                        const std::string& origin, TokenizerSpec& spec) {
+  if (spec.tokenizer_class == TokenizerClass::japanese) {
+    throw ModelError(
+        fmt::format("{}: the model is Unigram, but the tokenizer is a BertJapaneseTokenizer, which "
+                    "has WordPiece",
+                    origin));
+  }
   if (spec.tokenizer_class == TokenizerClass::bert) {
     throw ModelError(fmt::format(
         "{}: the model is Unigram, but the tokenizer is a BertTokenizer (tokenizer_config.json and "

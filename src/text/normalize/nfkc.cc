@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "core/utf8.h"
-#include "text/normalize/char_actions.h"
 #include "text/normalize/compatibility_table.h"
+#include "text/normalize/decompose.h"
 #include "text/normalize/rewriter.h"
 #include "text/normalize/unicode_tables.h"
 
@@ -50,36 +50,16 @@ void put(Rewriter& out, const Counted& c) {
 // Decomposed characters in canonical order.
 std::vector<Counted> decompose(std::string_view text) {
   const auto& table = unicode_table_hf();
-  const auto& compatibility = compatibility_table();
-  std::vector<Counted> all;
-  std::size_t marks = 0;  // where those begin that are to be sorted
-  const auto sort = [&] {
-    std::stable_sort(
-        all.begin() + static_cast<std::ptrdiff_t>(marks), all.end(),
-        [](const Counted& a, const Counted& b) { return a.combining_class < b.combining_class; });
-  };
+  CanonicalOrder<Counted> all;
+  char32_t jamo[3], itself = 0;
   for (const char *p = text.data(), *const end = p + text.size(); p < end;) {
-    const char32_t cp = utf8::decode(p);
-    char32_t jamo[3];
-    auto parts = compatibility.decomposition(cp);
-    if (parts.empty()) parts = table.nfd(table[cp]);
-    if ((table[cp].flags & kHangul) != 0) {
-      parts = std::span<const char32_t>(jamo, static_cast<std::size_t>(decompose_hangul(cp, jamo)));
-    }
-    if (parts.empty()) parts = {&cp, 1};
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      const Counted part{parts[i], i == 0 ? 0 : 1, table[parts[i]].combining_class};
-      if (part.combining_class == 0) {
-        sort();
-        all.push_back(part);
-        marks = all.size();
-      } else {
-        all.push_back(part);
-      }
+    int change = 0;
+    for (const char32_t cp : decomposition(utf8::decode(p), true, jamo, itself)) {
+      all.add({cp, change, table[cp].combining_class});
+      change = 1;
     }
   }
-  sort();
-  return all;
+  return all.take();
 }
 
 }  // namespace
@@ -104,33 +84,13 @@ char32_t CompatibilityTable::compose(char32_t first, char32_t second) const {
 }
 
 void nfkc(const NormalizedText& from, NormalizedText& to) {
-  const auto& table = compatibility_table();
   Rewriter out(from, to);
-  const auto all = decompose(from.bytes);
-  std::vector<Counted> marks;  // since the last starter, not composed with it
-  for (std::size_t i = 0; i < all.size();) {
-    Counted starter = all[i++];
-    if (starter.combining_class != 0) {  // only before the first starter
-      put(out, starter);
-      continue;
-    }
-    marks.clear();
-    for (; i < all.size(); ++i) {
-      const Counted& c = all[i];
-      // A mark of the same class or a higher one stands between.
-      const bool blocked = !marks.empty() && marks.back().combining_class >= c.combining_class;
-      const char32_t composed = blocked ? 0 : table.compose(starter.cp, c.cp);
-      if (composed != 0) {
+  compose(
+      decompose(from.bytes),
+      [](Counted& starter, const Counted& c, char32_t composed) {
         starter = {composed, starter.change + c.change - 1, 0};
-      } else if (c.combining_class == 0) {
-        break;
-      } else {
-        marks.push_back(c);
-      }
-    }
-    put(out, starter);
-    for (const Counted& mark : marks) put(out, mark);
-  }
+      },
+      [&out](const Counted& c) { put(out, c); });
 }
 
 }  // namespace cloze::text

@@ -40,6 +40,10 @@ constexpr auto list = [](FinetuneSettings& s, auto& visit) {
   visit("multi-label", s.data.multi_label);
   visit("no-document-context", Negated{s.data.document_context});
   visit("version-2", s.data.version_2);
+  visit("answer-metrics", Converted{[&] { return std::string(name_of(s.data.answer_metrics)); },
+                                    [&](const std::string& name) {
+                                      s.data.answer_metrics = answer_metrics_from(name);
+                                    }});
   visit("max-length", s.data.max_length);
   visit("stride", s.data.stride);
   visit("max-train-samples", s.data.max_samples);

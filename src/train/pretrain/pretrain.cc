@@ -79,7 +79,7 @@ Tokenizer kept_tokenizer(const RunDirectory& run) {
   if (fingerprint != began.end() &&
       *fingerprint !=
           fingerprint_of_tokenizer(
-              files::text_if_readable(directory / "tokenizer.json").value_or(""),
+              files::text_if_readable(directory / "tokenizer.json").value_or(tokenizer.to_json()),
               files::text_if_readable(directory / "tokenizer_config.json").value_or(""))) {
     throw ModelError(fmt::format(
         "{} is not the tokenizer that the run began with: put that one back, or begin another run",
@@ -93,7 +93,10 @@ Tokenizer tokenizer_of(const PretrainSettings& settings, const RunDirectory& run
                        const ProgressCallback& progress) {
   if (settings.resume) return kept_tokenizer(run);
   const auto made = make_tokenizer(settings, progress);
-  return Tokenizer::from_json(made.to_json(), made.config_to_json());
+  // A Japanese tokenizer keeps its dictionary, which no file of its own names.
+  const auto words = made.japanese();
+  return Tokenizer::from_json(made.to_json(), made.config_to_json(),
+                              {.dictionary = words ? words->dictionary : fs::path()});
 }
 
 /// The model's shape; of a named size it has no vocabulary yet. A run that goes on has it in its
