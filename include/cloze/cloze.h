@@ -32,6 +32,7 @@
 #include "cloze/prompts.h"                   // IWYU pragma: export
 #include "cloze/quantization.h"              // IWYU pragma: export
 #include "cloze/question_answering.h"        // IWYU pragma: export
+#include "cloze/replaced_tokens.h"           // IWYU pragma: export
 #include "cloze/sentence_settings.h"         // IWYU pragma: export
 #include "cloze/sentence_transformer.h"      // IWYU pragma: export
 #include "cloze/similarity.h"                // IWYU pragma: export

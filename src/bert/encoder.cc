@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "checkpoint/family.h"
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "ops/rows.h"
@@ -25,11 +26,16 @@ ops::Epilogue epilogue_of(Activation activation) {
   throw ArgumentError("not an activation");
 }
 
+Pooler own_pooler(const BertConfig& config) {
+  const bool electra = family_of(config) == Family::electra;
+  return {pooler_shape(config), electra ? ops::Epilogue::gelu : ops::Epilogue::tanh};
+}
+
 std::optional<Pooler> pooler_in(const WeightSource& weights, const BertConfig& config) {
-  const auto bert = pooler_shape(config), distilbert = pre_classifier_shape(config);
-  if (weights.contains(bert.name + ".weight") || weights.contains(bert.name + ".bias")) {
-    return Pooler{bert, ops::Epilogue::tanh};
-  }
+  const auto own = own_pooler(config);
+  const auto distilbert = pre_classifier_shape(config);
+  const auto& name = own.shape.name;
+  if (weights.contains(name + ".weight") || weights.contains(name + ".bias")) return own;
   if (weights.contains(distilbert.name + ".weight")) return Pooler{distilbert, ops::Epilogue::relu};
   return std::nullopt;
 }
@@ -111,6 +117,10 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
   embeddings_.token_type = table(shapes.token_type);
   embeddings_.norm = weights.layer_norm(device, shapes.norm, c.layer_norm_eps);
 
+  if (const auto shape = projection_shape(c)) {
+    projection_ = weights.linear(device, {*shape}, compute_);
+  }
+
   // What the products of a linear layer are computed in.
   const auto compute = [&](const std::string& name) {
     if (precision_ != Precision::int8) return compute_;
@@ -136,10 +146,12 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
     layer.activation = epilogue_of(c.hidden_act);
     layer.heads = c.num_attention_heads;
   });
-  if (const auto pooler = pooler_in(weights, c)) {
+  // DPR's result is the first token itself, whatever else was stored beside it.
+  const auto pooler = family_of(c) == Family::dpr ? std::nullopt : pooler_in(weights, c);
+  if (pooler) {
     pooler_ = weights.linear(device, {pooler->shape}, DType::f32);
     pooler_activation_ = pooler->activation;
-    bert_pooler_ = pooler->shape.name == pooler_shape(c).name;
+    bert_pooler_ = pooler->shape.name == kBertPooler;
   }
   num_parameters_ = count_elements(encoder_parameters(c, has_pooler()));
 }
@@ -159,8 +171,15 @@ void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOut
     if (options.output_attentions) output->attentions.assign(layers_.size(), Tensor());
   } else {
     if (watch_) watch_();
-    nn::forward(context, embeddings_, batch, hidden);
+    auto embedded = hidden;
+    if (!projection_.empty()) {
+      embedded = context.matrix(compute_, tokens, config_.embedding_width());
+    }
+    nn::forward(context, embeddings_, batch, embedded);
     if (watch_) watch_();
+    if (!projection_.empty()) {
+      ops::linear(context, embedded, projection_, ops::Epilogue::none, hidden);
+    }
     std::int64_t probabilities = 0;
     for (std::int64_t i = 0; i < batch.sequences(); ++i) {
       probabilities += config_.num_attention_heads * batch.length(i) * batch.length(i);

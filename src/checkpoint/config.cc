@@ -139,12 +139,11 @@ class Fields {
 };
 
 /// Why a relative of BERT is not computed, for those that people take for one.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kRelatives{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kRelatives{
     {{"roberta", "its vocabulary is byte-level BPE and its positions begin at 2"},
      {"xlm-roberta", "its vocabulary is SentencePiece and its positions begin at 2"},
      {"camembert", "its vocabulary is SentencePiece and its positions begin at 2"},
      {"albert", "its layers share their weights and its vocabulary is SentencePiece"},
-     {"electra", "its embeddings are projected and its head tells replaced tokens"},
      {"mpnet", "its attention adds relative positions"},
      {"deberta", "its attention takes content and position apart"},
      {"deberta-v2", "its attention takes content and position apart"},
@@ -160,15 +159,17 @@ std::string take_model_type(Fields& fields) {
   const auto type = fields.extract("model_type");
   if (type && !type->is_null()) {
     if (!type->is_string()) fields.wrong_type("model_type", "a string", *type);
-    if (*type == "bert" || *type == "distilbert") return type->get<std::string>();
+    for (const auto* known : {"bert", "distilbert", "electra", "dpr"}) {
+      if (*type == known) return known;
+    }
     std::string why;
     for (const auto& [name, reason] : kRelatives) {
       if (*type == name) why = fmt::format(" ({})", reason);
     }
     throw ModelError(
-        fmt::format("{}: this is a {} model{}, and Cloze computes BERT and DistilBERT "
-                    "(\"model_type\": \"bert\" "
-                    "or \"distilbert\"); choose a checkpoint of one of those",
+        fmt::format("{}: this is a {} model{}, and Cloze computes BERT, DistilBERT, ELECTRA and "
+                    "DPR's encoders (\"model_type\": \"bert\", \"distilbert\", \"electra\" or "
+                    "\"dpr\"); choose a checkpoint of one of those",
                     fields.origin(), Fields::shown(*type), why));
   }
   // Google's bert_config.json does not name its type: its sizes must speak for it.
@@ -199,6 +200,51 @@ void rename_distilbert_fields(nlohmann::json& object) {
     if (found == object.end()) continue;
     object[ours] = *found;
     object.erase(theirs);
+  }
+}
+
+/// ElectraConfig's defaults where they differ from BertConfig's.
+void set_electra_sizes(BertConfig& config) {
+  config.embedding_size = 128;
+  config.hidden_size = 256;
+  config.num_attention_heads = 4;
+  config.intermediate_size = 1024;
+}
+
+/// Throws ModelError for the part of DPR that reads passages, which is no encoder of texts.
+void refuse_reader(const BertConfig& config, const std::string& origin) {
+  for (const auto& name : config.architectures) {
+    if (!name.ends_with("DPRReader")) continue;
+    throw ModelError(
+        fmt::format("{}: this is a {}, which looks for answers in passages; Cloze computes DPR's "
+                    "encoders (DPRQuestionEncoder, DPRContextEncoder): for answers use a checkpoint "
+                    "of BertForQuestionAnswering (cloze answer)",
+                    origin, in_quotes(name)));
+  }
+}
+
+/// Refuses what ELECTRA's multiple-choice model may do with a sequence in other ways than its
+/// checkpoints do.
+void check_summary(const BertConfig& config, const std::string& origin) {
+  const auto& names = config.architectures;
+  const bool choice = std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return name.ends_with("ElectraForMultipleChoice");
+  });
+  if (!choice) return;
+  const auto extra = parse_json_object(config.extra_json, "BertConfig::extra_json");
+  const std::array<std::pair<const char*, json>, 4> wanted{
+      {{"summary_type", "first"},
+       {"summary_use_proj", true},
+       {"summary_activation", "gelu"},
+       {"summary_proj_to_labels", false}}};
+  for (const auto& [name, value] : wanted) {
+    const auto stated = extra.find(name);
+    if (stated == extra.end() || *stated == value) continue;
+    if (value == false && stated->is_null()) continue;
+    throw ModelError(
+        fmt::format("{}: \"{}\" is {}, and Cloze computes ELECTRA's multiple choice with {} only: "
+                    "train the model with that",
+                    origin, name, json_excerpt(*stated), value.dump()));
   }
 }
 
@@ -249,7 +295,7 @@ Activation take_activation(Fields& fields) {
                                fields.origin(), in_quotes(name), known));
 }
 
-constexpr std::int64_t kMostLabels = 1'000'000;
+constexpr std::int64_t kMostLabels = 1'000'000, kMostHidden = 1 << 20;
 
 /// Puts `label` at `index` of labels numbered 0 to count - 1, each once.
 class Labels {
@@ -381,6 +427,15 @@ BertConfig BertConfig::from_json(std::string_view json, const std::string& origi
   Fields fields(std::move(object), origin);
   BertConfig config;
   config.model_type = take_model_type(fields);
+  if (config.model_type == "electra") {
+    set_electra_sizes(config);
+    fields.take("embedding_size", config.embedding_size);
+    if (config.embedding_size < 1) {  // 0 means something else in BertConfig
+      throw ModelError(fmt::format("{}: \"embedding_size\" is {}; it must be 1 to {}", origin,
+                                   config.embedding_size, kMostHidden));
+    }
+  }
+  if (config.model_type == "dpr") fields.take("projection_dim", config.projection_dim);
   check_variant(fields);
   internal::refuse_config_fields(fields.object(), origin);
   fields.take("vocab_size", config.vocab_size);
@@ -404,6 +459,7 @@ BertConfig BertConfig::from_json(std::string_view json, const std::string& origi
   fields.take("architectures", config.architectures);
   config.id2label = take_labels(fields);
   config.extra_json = fields.rest();
+  refuse_reader(config, origin);
   config.validate(origin);
   return config;
 }
@@ -418,7 +474,7 @@ void BertConfig::validate(const std::string& origin) const {
   };
   // The bounds leave far more room than any BERT takes, and keep products within 64 bits.
   const std::array<Size, 7> sizes{{{"vocab_size", vocab_size, INT32_MAX},
-                                   {"hidden_size", hidden_size, 1 << 20},
+                                   {"hidden_size", hidden_size, kMostHidden},
                                    {"num_hidden_layers", num_hidden_layers, 10'000},
                                    {"num_attention_heads", num_attention_heads, 1 << 20},
                                    {"intermediate_size", intermediate_size, 1 << 23},
@@ -433,9 +489,21 @@ void BertConfig::validate(const std::string& origin) const {
     refuse(fmt::format("\"hidden_size\" {} cannot be divided by \"num_attention_heads\" {}",
                        hidden_size, num_attention_heads));
   }
+  const std::array<std::pair<Size, const char*>, 2> own{
+      {{{"embedding_size", embedding_size, kMostHidden}, "electra"},
+       {{"projection_dim", projection_dim, kMostHidden}, "dpr"}}};
+  for (const auto& [size, type] : own) {
+    if (size.value < 0 || size.value > size.most) {
+      refuse(fmt::format("\"{}\" is {}; it must be 0 to {}", size.name, size.value, size.most));
+    }
+    if (size.value > 0 && model_type != type) {
+      refuse(fmt::format("\"{}\" is {}, which belongs to \"model_type\": \"{}\"", size.name,
+                         size.value, type));
+    }
+  }
   constexpr std::int64_t kMostParameters = 1'000'000'000'000;
   const std::int64_t parameters =
-      (vocab_size + max_position_embeddings + type_vocab_size) * hidden_size +
+      (vocab_size + max_position_embeddings + type_vocab_size + hidden_size) * embedding_width() +
       num_hidden_layers * (4 * hidden_size * hidden_size + 2 * hidden_size * intermediate_size);
   if (parameters > kMostParameters) {
     refuse(fmt::format("its sizes make {} parameters, which no BERT has and no machine holds",
@@ -461,6 +529,7 @@ void BertConfig::validate(const std::string& origin) const {
       refuse(fmt::format("\"{}\" is {}; it must be 0 or more", name, value));
     }
   }
+  check_summary(*this, origin);
   if (static_cast<std::int64_t>(id2label.size()) > kMostLabels) {
     refuse(fmt::format("{} labels are too many for a head", id2label.size()));
   }
@@ -479,7 +548,9 @@ void BertConfig::validate(const std::string& origin) const {
 std::string BertConfig::to_json() const {
   validate();
   json merged = parse_json_object(extra_json, "BertConfig::extra_json");
-  merged["model_type"] = "bert";
+  const bool electra = model_type == "electra";
+  merged["model_type"] = electra ? "electra" : "bert";
+  if (electra) merged["embedding_size"] = embedding_width();
   merged["vocab_size"] = vocab_size;
   merged["hidden_size"] = hidden_size;
   merged["num_hidden_layers"] = num_hidden_layers;

@@ -29,13 +29,32 @@ namespace cloze {
 namespace {
 
 namespace fs = std::filesystem;
+using internal::Family;
+using internal::StoredModel;
 
 bool is_float(DType dtype) {
   return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f64;
 }
 
+/// The tokenizer class that transformers has for a family, and BERT's code behind all of them.
+std::string_view tokenizer_class_of(const StoredModel& model) {
+  switch (internal::family_of(model.config)) {
+    case Family::bert:
+      break;
+    case Family::distilbert:
+      return "DistilBertTokenizer";
+    case Family::electra:
+      return "ElectraTokenizer";
+    case Family::dpr:
+      return model.config.architectures.front() == "DPRContextEncoder"
+                 ? "DPRContextEncoderTokenizer"
+                 : "DPRQuestionEncoderTokenizer";
+  }
+  return "BertTokenizer";
+}
+
 /// The tokenizer's files; false where the source has none.
-bool write_tokenizer(const fs::path& source, const BertConfig& config, bool distilbert,
+bool write_tokenizer(const fs::path& source, const StoredModel& model,
                      const fs::path& directory) {
   const auto has = [&source](const char* name) { return files::exists(source / name); };
   if (!has("tokenizer.json") && !has("vocab.txt") && !has("sentencepiece.bpe.model") &&
@@ -46,10 +65,12 @@ bool write_tokenizer(const fs::path& source, const BertConfig& config, bool dist
   tokenizer.save_pretrained(directory);
   const auto path = directory / "tokenizer_config.json";
   auto settings = parse_json_object(files::read_text(path), path.string());
-  if (!tokenizer.model_max_length()) settings["model_max_length"] = config.max_position_embeddings;
-  // PreTrainedTokenizerFast stays: it takes more from tokenizer.json than DistilBertTokenizer does.
-  if (distilbert && settings["tokenizer_class"] == "BertTokenizer") {
-    settings["tokenizer_class"] = "DistilBertTokenizer";
+  if (!tokenizer.model_max_length()) {
+    settings["model_max_length"] = model.config.max_position_embeddings;
+  }
+  // PreTrainedTokenizerFast stays: it takes more from tokenizer.json than the families' classes do.
+  if (settings["tokenizer_class"] == "BertTokenizer") {
+    settings["tokenizer_class"] = tokenizer_class_of(model);
   }
   files::write_text(path, settings.dump(2) + "\n");
   return true;
@@ -123,10 +144,9 @@ ConvertedModel internal::convert_model(const std::string& source_name, const fs:
   const auto config = BertConfig::from_pretrained(transformer);
   const auto checkpoint = Checkpoint::open(transformer);
   const ModelNames names(checkpoint);
-  const bool distilbert = config.model_type == "distilbert";
   const auto& head = class_of(names, config, heads);
   const auto model = stored_model(checkpoint, config, head, options.dtype, progress);
-  ConvertedModel converted{.architecture = architecture_of(head, distilbert),
+  ConvertedModel converted{.architecture = model.config.architectures.front(),
                            .tensors = static_cast<std::int64_t>(model.tensors.size()),
                            .left_out = model.left_out};
   for (const auto& [name, tensor] : model.tensors) {
@@ -134,7 +154,7 @@ ConvertedModel internal::convert_model(const std::string& source_name, const fs:
   }
   write_whole(destination, options.overwrite, [&](const fs::path& made) {
     save(model, made, options.max_shard_bytes);
-    converted.tokenizer = write_tokenizer(transformer, config, distilbert, made);
+    converted.tokenizer = write_tokenizer(transformer, model, made);
     write_modules(source, transformer, made);
   });
   return converted;
