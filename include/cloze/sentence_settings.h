@@ -19,11 +19,14 @@ namespace cloze {
 /// A module after the pooling.
 struct SentenceStep {
   enum class Kind : std::uint8_t {
-    dense,      ///< a linear layer
-    normalize,  ///< vectors are scaled to length 1
+    dense,       ///< a linear layer
+    normalize,   ///< vectors are scaled to length 1
+    projection,  ///< DPR's `encode_proj`, a linear layer that lies in the model's own checkpoint
   };
   Kind kind = Kind::normalize;
-  std::filesystem::path directory{};  ///< of the Dense module
+  std::filesystem::path directory{};  ///< of the Dense module, or of the model
+
+  [[nodiscard]] bool linear() const { return kind != Kind::normalize; }
 };
 
 /// What such a directory says.
@@ -47,8 +50,10 @@ struct SentenceSettings {
 };
 
 /// Reads `modules.json`, the modules' own settings, `sentence_bert_config.json` (or its names for
-/// other models) and `config_sentence_transformers.json`. Nothing if there is no `modules.json`.
-/// Throws FormatError for what cannot be read, and ModelError for what Cloze does not have: other
+/// other models) and `config_sentence_transformers.json`. Without `modules.json` one of DPR's
+/// encoders says by its config.json what transformers' DPRQuestionEncoder computes: the first token's
+/// hidden state, projected where `projection_dim` is not 0, compared by dot product; of any other
+/// model nothing is returned. Throws FormatError for what cannot be read, and ModelError for what Cloze does not have: other
 /// modules, a directory without a Pooling (it makes vectors of tokens alone), a model of another
 /// kind (CrossEncoder, SparseEncoder, ...), and any setting that it cannot honour.
 [[nodiscard]] std::optional<SentenceSettings> sentence_settings(

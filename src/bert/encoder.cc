@@ -77,6 +77,37 @@ void check_batch(const Batch& batch, const BertConfig& config) {
   }
 }
 
+namespace {
+
+/// The tokens that ForwardOptions::attended leaves to be attended to.
+struct Seen {
+  std::vector<std::int32_t> rows, cu_seqlens;  ///< both empty: all
+
+  Seen(const Batch& batch, const ForwardOptions& options) {
+    const auto& attended = options.attended;
+    if (attended.empty()) return;
+    if (options.output_attentions) {
+      throw ArgumentError("attentions are not given where some tokens are not attended to");
+    }
+    if (static_cast<std::int64_t>(attended.size()) != batch.sequences()) {
+      throw ArgumentError(fmt::format("{} numbers of attended tokens for {} sequences",
+                                      attended.size(), batch.sequences()));
+    }
+    cu_seqlens.push_back(0);
+    for (std::size_t s = 0; s < attended.size(); ++s) {
+      const auto length = batch.length(static_cast<std::int64_t>(s));
+      if (attended[s] < 1 || attended[s] > length) {
+        throw ArgumentError(fmt::format("{} attended tokens of sequence {}, which has {}",
+                                        attended[s], s, length));
+      }
+      for (std::int32_t i = 0; i < attended[s]; ++i) rows.push_back(batch.cu_seqlens[s] + i);
+      cu_seqlens.push_back(static_cast<std::int32_t>(rows.size()));
+    }
+  }
+};
+
+}  // namespace
+
 Precision resolve_on(const ops::Device& device, Precision wanted) {
   if (wanted != Precision::best) return wanted;
   return device.accelerates(DType::bf16) ? Precision::bf16 : Precision::f32;
@@ -159,6 +190,7 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
 void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
                       const TokenSelection& last, const Consumer& consume) const {
   check_batch(batch, config_);
+  const Seen seen(batch, options);
   const auto lease = contexts_.borrow();
   auto& context = lease.context();
   if (options.profile != nullptr) context.start_profile();
@@ -184,18 +216,21 @@ void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOut
     for (std::int64_t i = 0; i < batch.sequences(); ++i) {
       probabilities += config_.num_attention_heads * batch.length(i) * batch.length(i);
     }
-    auto buffers = nn::make_buffers(context, layers_.front(), compute_, tokens);
+    auto buffers = nn::make_buffers(context, layers_.front(), compute_, tokens,
+                                    static_cast<std::int64_t>(seen.rows.size()));
+    const nn::SeenTokens seen_tokens{seen.rows, seen.cu_seqlens};
     for (const auto& layer : layers_) {
       if (options.output_hidden_states) output->hidden_states.push_back(to_tensor(context, hidden));
       std::optional<ops::Output> attentions;
       if (options.output_attentions) attentions.emplace(context, Shape{probabilities});
       if (&layer == &layers_.back() && !last.all()) {
-        hidden =
-            nn::forward_rows(context, layer, buffers, {batch.cu_seqlens, hidden}, last.tokens());
+        hidden = nn::forward_rows(context, layer, buffers,
+                                  {batch.cu_seqlens, hidden, {}, seen_tokens}, last.tokens());
       } else {
         nn::forward(
             context, layer, buffers,
-            {batch.cu_seqlens, hidden, attentions ? attentions->values() : std::span<float>()});
+            {batch.cu_seqlens, hidden, attentions ? attentions->values() : std::span<float>(),
+             seen_tokens});
       }
       if (attentions) output->attentions.push_back(attentions->take());
     }

@@ -213,7 +213,10 @@ const HeadKind& choose_head(const std::string& wanted, const fs::path& directory
     throw ArgumentError(fmt::format("there is no task {} to export: it is one of {}",
                                     in_quotes(wanted), fmt::join(pipelines(heads), ", ")));
   }
-  if (files::exists(directory / "modules.json")) return internal::heads::sentence_embedding;
+  if (files::exists(directory / "modules.json") ||
+      internal::family_of(config) == internal::Family::dpr) {
+    return internal::heads::sentence_embedding;
+  }
   const auto stated = std::find_if(heads.begin(), heads.end(), [&](const HeadKind& head) {
     return internal::states(config, head);
   });

@@ -59,7 +59,7 @@ std::string summary(const SentenceSettings& settings) {
   auto text = names_of(settings.poolings);
   const auto dense = std::count_if(
       settings.steps.begin(), settings.steps.end(),
-      [](const SentenceStep& step) { return step.kind == SentenceStep::Kind::dense; });
+      [](const SentenceStep& step) { return step.linear(); });
   if (dense > 0) text += fmt::format(", {} dense", dense);
   if (settings.normalizes()) text += ", normalized";
   if (settings.truncate_dim) text += fmt::format(", {} dimensions", *settings.truncate_dim);
@@ -75,12 +75,18 @@ void describe_sentences(const SentenceSettings& stated, ModelInfo& info) {
     settings.push_back({"lower case", "texts are lower-cased first", stated.transformer_file});
   }
   settings.push_back(limit(info, stated.max_seq_length, stated.transformer_file));
+  // Without modules it is one of DPR's encoders, whose configuration says all.
+  const bool modules = fs::exists(info.directory / "modules.json");
+  const std::string file_of_modules = modules ? "modules.json" : "config.json";
   settings.push_back(
       {"pooling",
        names_of(stated.poolings) + (stated.include_prompt ? "" : ", without the prompt's tokens"),
-       "modules.json"});
+       file_of_modules});
   for (const auto& step : stated.steps) {
-    if (step.kind == SentenceStep::Kind::dense) {
+    if (step.kind == SentenceStep::Kind::projection) {
+      settings.push_back(
+          {"projection", fmt::format("{} dimensions", info.config.projection_dim), "config.json"});
+    } else if (step.linear()) {
       settings.push_back({"dense", step.directory.filename().string(), "modules.json"});
     } else {
       settings.push_back({"normalization", "length 1", "modules.json"});
@@ -91,7 +97,9 @@ void describe_sentences(const SentenceSettings& stated, ModelInfo& info) {
     settings.push_back({"dimensions", fmt::format("the first {}", *stated.truncate_dim), file});
   }
   settings.push_back({"similarity", std::string(name_of(stated.similarity_fn)),
-                      fs::exists(info.directory / kModelSettingsFile) ? file : ""});
+                      fs::exists(info.directory / kModelSettingsFile) ? file
+                      : modules                                       ? ""
+                                                                      : file_of_modules});
 }
 
 /// A classifier with one output scores pairs.

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/known_fields.h"
+#include "cloze/config.h"
 #include "cloze/error.h"
 #include "cloze/sentence_settings.h"
 #include "core/io/files.h"
@@ -151,6 +152,23 @@ void read_whole_model(const std::filesystem::path& directory, SentenceSettings& 
   settings.truncate_dim = model.truncate_dim;
 }
 
+/// What transformers computes as the `pooler_output` of DPR's encoders; nothing for another model.
+std::optional<SentenceSettings> dpr_settings(const std::filesystem::path& directory) {
+  const auto path = directory / "config.json";
+  if (!files::exists(path)) return std::nullopt;
+  const auto text = files::read_text(path);
+  const auto object = parse_json_object(text, path.string());
+  const auto type = object.find("model_type");
+  if (type == object.end() || *type != "dpr") return std::nullopt;
+  const auto config = BertConfig::from_json(text, path.string());
+  SentenceSettings settings{.poolings = {Pooling::cls},
+                            .similarity_fn = SimilarityFunction::dot};
+  if (config.projection_dim > 0) {
+    settings.steps.push_back({.kind = SentenceStep::Kind::projection, .directory = directory});
+  }
+  return settings;
+}
+
 }  // namespace
 
 std::filesystem::path transformer_directory(const std::filesystem::path& directory) {
@@ -169,7 +187,7 @@ std::filesystem::path transformer_directory(const std::filesystem::path& directo
 
 std::optional<SentenceSettings> sentence_settings(const std::filesystem::path& directory) {
   const auto path = directory / "modules.json";
-  if (!files::exists(path)) return std::nullopt;
+  if (!files::exists(path)) return dpr_settings(directory);
   const auto modules = read_json(path);
   try {
     SentenceSettings settings;
