@@ -21,7 +21,8 @@ struct SentenceStep {
   enum class Kind : std::uint8_t {
     dense,       ///< a linear layer
     normalize,   ///< vectors are scaled to length 1
-    projection,  ///< DPR's `encode_proj`, a linear layer that lies in the model's own checkpoint
+    /// DPR's `encode_proj` or Stanford ColBERT's `linear`, which lie in the model's own checkpoint.
+    projection,
   };
   Kind kind = Kind::normalize;
   std::filesystem::path directory{};  ///< of the Dense module, or of the model
@@ -58,6 +59,18 @@ struct SentenceSettings {
 /// kind (CrossEncoder, SparseEncoder, ...), and any setting that it cannot honour.
 [[nodiscard]] std::optional<SentenceSettings> sentence_settings(
     const std::filesystem::path& directory);
+
+/// What a model makes of a text.
+enum class VectorKind : std::uint8_t {
+  tokens,        ///< it does not say: the vectors of the tokens
+  sentence,      ///< a vector: SentenceTransformer, DPR
+  sparse,        ///< a weight for each word of the vocabulary: SparseEncoder
+  multi_vector,  ///< a vector for each token, to be compared token by token: MultiVectorEncoder
+};
+
+/// What `modules.json`, the `model_type` of `config_sentence_transformers.json` and config.json say.
+/// Throws FormatError for a file that cannot be read.
+[[nodiscard]] VectorKind vector_kind(const std::filesystem::path& directory);
 
 /// Where the transformer of a model directory lies: the directory itself, or what `modules.json`
 /// names (older sentence-transformers have `0_Transformer`). Throws FormatError as

@@ -67,6 +67,14 @@ bool is_context_encoder(const BertConfig& config, const ModelNames& names) {
   return words != nullptr && words->starts_with("ctx_encoder.");
 }
 
+/// Stanford's ColBERT: an encoder whose tokens' vectors are projected, `linear.weight`.
+constexpr std::string_view kColbert = "HF_ColBERT", kColbertProjection = "linear.weight";
+
+bool is_colbert(const BertConfig& config, const HeadKind& head) {
+  const auto& names = config.architectures;
+  return head.layers().empty() && std::find(names.begin(), names.end(), kColbert) != names.end();
+}
+
 /// DPR's class and names of a model that has BERT's names.
 void store_as_dpr(StoredModel& model, bool context_encoder) {
   model.config.architectures = {context_encoder ? "DPRContextEncoder" : "DPRQuestionEncoder"};
@@ -174,13 +182,14 @@ StoredModel stored_model(const Checkpoint& checkpoint, const BertConfig& config,
   const ModelNames names(checkpoint);
   require_bert(checkpoint, names);
   const auto family = family_of(config);
+  const bool colbert = is_colbert(config, head);
   StoredModel model{.config = config};
   TensorMap tensors;
   ProgressCounter counter(progress, "converting", static_cast<std::int64_t>(names.all().size()),
                           "tensors");
   for (const auto& [name, stored] : names.all()) {
     counter.advance();
-    if (!has_tensor(head, name, family)) {
+    if (!has_tensor(head, name, family) && !(colbert && name == kColbertProjection)) {
       model.left_out.push_back(stored);
       continue;
     }
@@ -199,6 +208,11 @@ StoredModel stored_model(const Checkpoint& checkpoint, const BertConfig& config,
   if (family == Family::distilbert || family == Family::electra) store_own_bias(tensors);
   name_labels(model.config, head, tensors);
   model.config.architectures = {architecture_of(head, family)};
+  if (colbert) {  // with the prefix, which its class has
+    model.config.architectures = {std::string(kColbert)};
+    model.tensors = std::move(tensors);
+    return model;
+  }
   for (auto& [name, tensor] : tensors) {
     model.tensors.emplace(stored_name(name, head, family), std::move(tensor));
   }

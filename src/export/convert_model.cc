@@ -24,6 +24,7 @@
 #include "export/heads.h"
 #include "sentence/model_settings.h"
 #include "sentence/ranking_settings.h"
+#include "sentence/search/search_settings.h"
 
 namespace cloze {
 namespace {
@@ -76,9 +77,21 @@ bool write_tokenizer(const fs::path& source, const StoredModel& model,
   return true;
 }
 
-/// What a directory with modules.json says; of a CrossEncoder, which has no more than a transformer,
-/// its file of settings alone.
+/// What a directory with modules.json says of its layers and its file of settings; of a CrossEncoder,
+/// which has no more than a transformer, the file alone.
 SentenceSettings modules_settings(const fs::path& source) {
+  switch (vector_kind(source)) {
+    case VectorKind::sparse:
+      return {.transformer_file = sparse_settings(source).transformer_file};
+    case VectorKind::multi_vector: {
+      auto settings = multi_vector_settings(source);
+      return {.steps = std::move(settings.steps),
+              .transformer_file = std::move(settings.transformer_file)};
+    }
+    case VectorKind::sentence:
+    case VectorKind::tokens:
+      break;
+  }
   std::vector<std::string> warnings;
   if (read_model_settings(source, warnings).model_type != "CrossEncoder") {
     return sentence_settings(source).value();
@@ -99,6 +112,7 @@ void write_modules(const fs::path& source, const fs::path& transformer, const fs
     files::copy(from, to);
   };
   copy(source / kModelSettingsFile, directory / kModelSettingsFile);
+  copy(source / "artifact.metadata", directory / "artifact.metadata");  // Stanford's ColBERT
   if (!files::exists(source / "modules.json")) return;
   const auto settings = modules_settings(source);  // refuses what is none
   auto modules =
@@ -106,7 +120,7 @@ void write_modules(const fs::path& source, const fs::path& transformer, const fs
   for (auto& module : modules) {
     const auto path = module.value("path", "");
     if (source / path == transformer ||
-        module.at("type").get<std::string>().ends_with(".Transformer")) {
+        module.at("type").get<std::string>().ends_with("Transformer")) {
       module["path"] = "";
       continue;
     }

@@ -12,6 +12,7 @@
 #include "pipelines/warnings.h"
 #include "sentence/model_settings.h"
 #include "sentence/ranking_settings.h"
+#include "sentence/search/search_settings.h"
 
 namespace cloze::internal {
 namespace {
@@ -102,6 +103,34 @@ void describe_sentences(const SentenceSettings& stated, ModelInfo& info) {
                                                                       : file_of_modules});
 }
 
+void describe_sparse(const SparseSettings& stated, ModelInfo& info) {
+  info.sentence_pooling = fmt::format(
+      "weights of words: {} over the tokens of {}", stated.sum ? "sum" : "maximum",
+      stated.twice ? "log(1 + log(1 + relu))" : "log(1 + relu)");
+  if (stated.max_active_dims) {
+    info.sentence_pooling += fmt::format(", the {} greatest", *stated.max_active_dims);
+  }
+  add_prompts(stated.prompts, info);
+  info.settings.push_back(limit(info, stated.max_seq_length, stated.transformer_file));
+  info.settings.push_back({"pooling", stated.sum ? "splade sum" : "splade max", stated.pooling_file});
+  info.settings.push_back({"similarity", std::string(name_of(stated.similarity_fn)), ""});
+}
+
+void describe_multi_vector(const MultiVectorSettings& stated, ModelInfo& info) {
+  info.sentence_pooling = "a vector for each token, compared token by token";
+  add_prompts(stated.prompts, info);
+  if (stated.expansion) {
+    info.settings.push_back(
+        {"queries", fmt::format("filled up to {} tokens", stated.expansion->length), stated.file});
+  }
+  if (stated.document_length) {
+    info.settings.push_back(
+        {"documents", fmt::format("{} tokens", *stated.document_length), stated.file});
+  }
+  info.settings.push_back(limit(info, stated.max_seq_length, stated.transformer_file));
+  info.settings.push_back({"similarity", stated.mean ? "meanmaxsim" : "maxsim", ""});
+}
+
 /// A classifier with one output scores pairs.
 void describe_ranking(ModelInfo& info) {
   const auto stated = ranking_settings(info.directory, info.config);
@@ -129,8 +158,17 @@ bool ranks(const ModelInfo& info) {
 
 void describe_settings(const fs::path& transformer, ModelInfo& info) {
   try {
+    const auto kind = vector_kind(info.directory);
     if (ranks(info)) {
       describe_ranking(info);
+    } else if (kind == VectorKind::sparse) {
+      const auto stated = sparse_settings(info.directory);
+      info.warnings = stated.warnings;
+      describe_sparse(stated, info);
+    } else if (kind == VectorKind::multi_vector) {
+      const auto stated = multi_vector_settings(info.directory);
+      info.warnings = stated.warnings;
+      describe_multi_vector(stated, info);
     } else if (const auto stated = sentence_settings(info.directory)) {
       info.warnings = stated->warnings;
       describe_sentences(*stated, info);

@@ -106,16 +106,25 @@ DenseParameters read_linear(const SentenceStep& step) {
   const auto config = BertConfig::from_pretrained(step.directory);
   const auto checkpoint = Checkpoint::open(step.directory);
   const ModelNames names(checkpoint);
-  const auto read = [&](const char* name, const Shape& shape) {
-    if (const auto* stored = names.stored(name)) {
-      return read_weight(checkpoint, stored->c_str(), shape);
-    }
-    throw ModelError(fmt::format("{} has no tensor {}, and config.json's \"projection_dim\" is {}",
-                                 checkpoint.path().string(), name, config.projection_dim));
+  const auto stored = [&](const char* name) -> const std::string& {
+    if (const auto* found = names.stored(name)) return *found;
+    throw ModelError(fmt::format("{} has no tensor {}, the projection that its config.json says it "
+                                 "has",
+                                 checkpoint.path().string(), name));
   };
-  DenseParameters dense{
-      .weight = read("encode_proj.weight", {config.projection_dim, config.hidden_size}),
-      .bias = read("encode_proj.bias", {config.projection_dim})};
+  DenseParameters dense;
+  if (config.model_type == "dpr") {
+    dense.weight = read_weight(checkpoint, stored("encode_proj.weight").c_str(),
+                               {config.projection_dim, config.hidden_size});
+    dense.bias = read_weight(checkpoint, stored("encode_proj.bias").c_str(),
+                             {config.projection_dim});
+  } else {  // Stanford's ColBERT, which states no size and has no bias
+    const auto& name = stored("linear.weight");
+    const auto& shape = checkpoint.info(name).shape;
+    const auto rows = shape.empty() ? 0 : shape.front();
+    dense.weight = read_weight(checkpoint, name.c_str(), {rows, config.hidden_size});
+    dense.bias = Tensor::zeros(DType::f32, {rows});
+  }
   checkpoint.require_unchanged();
   return dense;
 }

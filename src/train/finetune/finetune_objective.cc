@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "bert/stored_model.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
 #include "core/io/atomic_file.h"
