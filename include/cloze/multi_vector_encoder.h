@@ -31,7 +31,7 @@ namespace cloze {
 /// Which side of a search a text is on: models read queries and documents in different ways.
 enum class TextRole : std::uint8_t {
   query,     ///< with the prompt "query", filled up with [MASK] where the model has that
-  document,  ///< with the prompt "document" (or "passage", "corpus"), without the skiplist's tokens
+  document,  ///< with the prompt "document", without the skiplist's tokens
 };
 
 /// "query" or "document". Throws ArgumentError for another name.
@@ -50,8 +50,8 @@ struct MultiVectorEncodeOptions {
   /// Cut a longer text instead of throwing. Absent: cut it, as sentence-transformers does.
   std::optional<bool> truncate{};
   TextName name{};  ///< of a text in messages; empty: "text 3", counted from 1
-  /// What goes before each text, here or by its name among `prompts()`. Absent: the role's prompt, or
-  /// without one the directory's default prompt.
+  /// What goes before each text, here or by its name among `prompts()`. Absent: the role's prompt, if
+  /// there is one.
   std::optional<std::string> prompt{};
   std::optional<std::string> prompt_name{};
 };

@@ -170,7 +170,8 @@ std::vector<WordWeights> VocabularyModel::words_of(ops::Context& context,
     std::int64_t sequence = 0;
     for (std::int64_t begin = 0; begin < features.rows; begin += tile) {
       const auto count = std::min(tile, features.rows - begin);
-      const auto some = logits.rows_from(worker * tile, count).cols_from(0, slice.out_features());
+      const ops::Matrix some{logits.row(worker * tile), DType::f32, count, slice.out_features(),
+                             slice.out_features()};
       ops::linear(context, features.rows_from(begin, count), slice, ops::Epilogue::none, some);
       for (std::int64_t row = 0; row < count; ++row) {
         while (begin + row >= batch.cu_seqlens[static_cast<std::size_t>(sequence) + 1]) ++sequence;

@@ -1,7 +1,6 @@
 #include "cli/rank_search.h"
 
 #include <functional>
-#include <initializer_list>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -50,13 +49,10 @@ void rank(const TextCommand& command, const RankSettings& settings, std::int64_t
   out.finish();
 }
 
-/// The first of the names that the model has a prompt of; none where nothing is found.
-std::optional<std::string> first_of(const Prompts& prompts,
-                                    std::initializer_list<const char*> names) {
-  for (const auto* name : names) {
-    if (prompts.prompts.contains(name)) return name;
-  }
-  return std::nullopt;
+/// The prompt of this name, or none: as sentence-transformers encodes queries and documents.
+std::string prompt_of(const Prompts& prompts, const std::string& name) {
+  const auto found = prompts.prompts.find(name);
+  return found == prompts.prompts.end() ? "" : found->second;
 }
 
 void rank_sparse(const TextCommand& command, const RankSettings& settings, TextReader& reader) {
@@ -66,7 +62,7 @@ void rank_sparse(const TextCommand& command, const RankSettings& settings, TextR
   SparseEncodeOptions of_query;
   settings.prompt.apply_to(of_query);
   if (!of_query.prompt && !of_query.prompt_name) {
-    of_query.prompt_name = first_of(model.prompts(), {"query"});
+    of_query.prompt = prompt_of(model.prompts(), "query");
   }
   const std::vector<std::string> one{settings.query};
   const auto query = as_usage([&] { return model.encode(one, of_query); });
@@ -74,7 +70,7 @@ void rank_sparse(const TextCommand& command, const RankSettings& settings, TextR
     SparseEncodeOptions options{
         .max_length = piece.limits.max_length,
         .name = piece.limits.name,
-        .prompt_name = first_of(model.prompts(), {"document", "passage", "corpus"})};
+        .prompt = prompt_of(model.prompts(), "document")};
     if (piece.limits.truncate) options.truncate = true;
     return model.similarity(query, model.encode(piece.items, options, piece.progress));
   });

@@ -171,8 +171,8 @@ void output_logits(const Building& model, const HeadKind& head, const HeadLayer&
     return;
   }
   if (layer.input == HeadInput::transformed) {  // a number a token: transformers' discriminator
-    const auto flat = graph.node("Squeeze", {logits, graph.integers("last_axis", {-1})},
-                                 std::string(layer.name));
+    const auto flat = graph.node("Gather", {logits, graph.integer("zero", 0)},
+                                 std::string(layer.name), {{"axis", std::int64_t{2}}});
     graph.output(flat, name, {kBatch, kLength});
     return;
   }

@@ -77,16 +77,11 @@ constexpr std::array<std::pair<std::string_view, TextRole>, 2> kRoles{
 
 /// The prompt of a role, unless told otherwise.
 std::string prompt_of(const Prompts& prompts, const MultiVectorEncodeOptions& options) {
-  auto name = options.prompt_name;
-  if (!options.prompt && !name) {
-    const std::vector<std::string> usual =
-        options.role == TextRole::query ? std::vector<std::string>{"query"}
-                                        : std::vector<std::string>{"document", "passage", "corpus"};
-    for (const auto& each : usual) {
-      if (!name && prompts.prompts.contains(each)) name = each;
-    }
+  if (options.prompt || options.prompt_name) {
+    return prompts.resolve(options.prompt, options.prompt_name);
   }
-  return prompts.resolve(options.prompt, name);
+  const auto found = prompts.prompts.find(options.role == TextRole::query ? "query" : "document");
+  return found == prompts.prompts.end() ? "" : found->second;
 }
 
 /// What is added to queries.

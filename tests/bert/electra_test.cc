@@ -1,9 +1,16 @@
 // ELECTRA: projected embeddings, its heads and its names, against what transformers computes
 // (make_electra_goldens.py).
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "bert/head_model.h"
+#include "bert/second_device.h"
+#include "bert/training/input_gradients.h"
 #include "bert/training/pretraining.h"
 #include "checkpoint/model_names.h"
 #include "cloze/bert.h"
@@ -168,6 +175,112 @@ std::string refusal(const Call& call) {
     return error.what();
   }
   return "not refused";
+}
+
+TEST(Electra, TheSecondDeviceComputesTheSame) {
+  auto config = internal::small_config();
+  config.model_type = "electra";
+  config.embedding_size = 24;
+  config.hidden_act = Activation::silu;
+  for (const auto& head : internal::kHeads) {
+    if (!head.families.contains(internal::Family::electra)) continue;
+    SCOPED_TRACE(head.pipeline);
+    RandomStream random(4, 0);
+    const auto batch = internal::random_batch(random, config);
+    const auto positions = internal::random_ints(random, 9, batch.total_tokens());
+    const auto on_cpu = internal::HeadModel::random(config, head, 5, {});
+    const auto on_second = internal::HeadModel::random(config, head, 5, {}, internal::second());
+    internal::expect_same(on_second->run(batch, positions), on_cpu->run(batch, positions),
+                          std::string(head.pipeline));
+    if (head.layers().size() != 1) continue;
+    internal::RandomWeights weights(config, 9);
+    internal::InputGradients gradients(config, weights, head),
+        of_second(config, weights, head, internal::second());
+    const auto sums = gradients.embedding_sums(batch);
+    EXPECT_EQ(sums.dim(1), 24);
+    const std::vector<internal::ScoredLogit> logits{{.token = 0, .output = 0}};
+    internal::expect_same(of_second.run(batch, sums, logits, true).gradients,
+                          gradients.run(batch, sums, logits, true).gradients, "gradients");
+  }
+}
+
+// The gradient by the embeddings is the slope of the score.
+TEST(Electra, InputGradientsAreTheSlope) {
+  auto config = internal::small_config();
+  config.model_type = "electra";
+  config.embedding_size = 24;
+  for (const auto& head : internal::kHeads) {
+    if (!head.families.contains(internal::Family::electra) || head.layers().size() != 1) continue;
+    SCOPED_TRACE(head.pipeline);
+    internal::RandomWeights weights(config, 9);
+    internal::InputGradients model(config, weights, head);
+    Batch batch;
+    batch.append(std::vector<std::int32_t>{5, 9, 14, 3, 33});
+    const std::vector<internal::ScoredLogit> logits{{.token = 0, .output = 0}};
+    const auto sums = model.embedding_sums(batch);
+    const auto gradient = model.run(batch, sums, logits, true).gradients;
+    double length = 0;
+    for (const double value : gradient.values<float>()) length += value * value;
+    const double step = 1e-2 / std::sqrt(length);
+    const auto score_at = [&](double shift) {
+      auto moved = Tensor::from<float>(sums.shape(), sums.values<float>());
+      const auto values = moved.mutable_values<float>();
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        values[i] += static_cast<float>(shift * gradient.values<float>()[i]);
+      }
+      return model.run(batch, moved, logits, false).scores.front();
+    };
+    EXPECT_NEAR((score_at(step) - score_at(-step)) / (2 * step), length, 2e-2 * length);
+  }
+}
+
+TEST(Encoder, TokensThatAreNotAttendedToChangeNoOthers) {
+  const auto config = internal::small_config();
+  const auto model = BertModel::random(config, 3);
+  RandomStream random(8, 0);
+  const auto batch = internal::random_batch(random, config);
+  std::vector<std::int32_t> attended;
+  Batch seen;
+  for (std::int64_t s = 0; s < batch.sequences(); ++s) {
+    const auto kept = std::max<std::int64_t>(1, batch.length(s) / 2);
+    attended.push_back(static_cast<std::int32_t>(kept));
+    const auto whole = testing::alone(batch, s);
+    const auto count = static_cast<std::size_t>(kept);
+    seen.append(std::span(whole.input_ids).first(count),
+                std::span(whole.token_type_ids).first(count));
+  }
+  const auto masked = model(batch, {.attended = attended}).last_hidden_state;
+  const auto alone = model(seen).last_hidden_state;
+  for (std::size_t s = 0; s < attended.size(); ++s) {
+    const auto at = batch.cu_seqlens[s], from = seen.cu_seqlens[s];
+    EXPECT_LE(max_abs_difference(masked.rows(at, at + attended[s]),
+                                 alone.rows(from, from + attended[s])),
+              1e-6);
+  }
+  // Of a token that is not attended to the neighbours of its kind tell nothing: it sees the others alone.
+  auto other = batch;
+  for (std::size_t s = 0; s < attended.size(); ++s) {
+    for (auto i = batch.cu_seqlens[s] + attended[s] + 1; i < batch.cu_seqlens[s + 1]; ++i) {
+      other.input_ids[static_cast<std::size_t>(i)] = 0;
+    }
+  }
+  const auto changed = model(other, {.attended = attended}).last_hidden_state;
+  for (std::size_t s = 0; s < attended.size(); ++s) {
+    const auto at = batch.cu_seqlens[s] + attended[s];
+    if (at >= batch.cu_seqlens[s + 1]) continue;
+    EXPECT_LE(max_abs_difference(changed.rows(at, at + 1), masked.rows(at, at + 1)), 1e-6);
+  }
+  const auto refused = [&](std::vector<std::int32_t> counts, bool attentions = false) {
+    EXPECT_THROW(static_cast<void>(model(
+                     batch, {.output_attentions = attentions, .attended = counts})),
+                 ArgumentError);
+  };
+  refused(attended, true);
+  refused({1});
+  attended[2] = 0;
+  refused(attended);
+  attended[2] = 99;
+  refused(attended);
 }
 
 TEST(Electra, WhatIsNotThereIsNamedAsElectraNamesIt) {
