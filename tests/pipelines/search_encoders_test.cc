@@ -1,7 +1,9 @@
 // DPR, SPLADE and ColBERT against transformers and sentence-transformers (make_search_goldens.py), and what
 // hostile directories of theirs come to.
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -296,7 +298,9 @@ TEST(MultiVectorEncoder, RanksByItsScores) {
   ASSERT_EQ(ranked.size(), documents.size());
   for (std::size_t i = 0; i < ranked.size(); ++i) {
     EXPECT_NEAR(ranked[i].score, scores[ranked[i].index], 5 * tolerance);
-    if (i > 0) EXPECT_GE(ranked[i - 1].score, ranked[i].score);
+    if (i > 0) {
+      EXPECT_GE(ranked[i - 1].score, ranked[i].score);
+    }
   }
   EXPECT_EQ(model.rank("a", documents, {.top_k = 2}).size(), 2U);
   EXPECT_THROW(static_cast<void>(model.rank("a", documents, {.top_k = -1})), ArgumentError);
