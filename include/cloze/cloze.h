@@ -21,6 +21,7 @@
 #include "cloze/memory_faults.h"             // IWYU pragma: export
 #include "cloze/model_info.h"                // IWYU pragma: export
 #include "cloze/model_sizes.h"               // IWYU pragma: export
+#include "cloze/multi_vector_encoder.h"      // IWYU pragma: export
 #include "cloze/multiple_choice.h"           // IWYU pragma: export
 #include "cloze/next_sentence.h"             // IWYU pragma: export
 #include "cloze/output.h"                    // IWYU pragma: export
@@ -32,9 +33,11 @@
 #include "cloze/prompts.h"                   // IWYU pragma: export
 #include "cloze/quantization.h"              // IWYU pragma: export
 #include "cloze/question_answering.h"        // IWYU pragma: export
+#include "cloze/replaced_tokens.h"           // IWYU pragma: export
 #include "cloze/sentence_settings.h"         // IWYU pragma: export
 #include "cloze/sentence_transformer.h"      // IWYU pragma: export
 #include "cloze/similarity.h"                // IWYU pragma: export
+#include "cloze/sparse_encoder.h"            // IWYU pragma: export
 #include "cloze/squad.h"                     // IWYU pragma: export
 #include "cloze/task_options.h"              // IWYU pragma: export
 #include "cloze/tensor.h"                    // IWYU pragma: export

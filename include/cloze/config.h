@@ -28,6 +28,8 @@ enum class Activation : std::uint8_t {
 struct BertConfig {
   std::int64_t vocab_size = 30522;
   std::int64_t hidden_size = 768;
+  /// ELECTRA's, whose embeddings are projected to the hidden size; 0: as wide as that.
+  std::int64_t embedding_size = 0;
   std::int64_t num_hidden_layers = 12;
   std::int64_t num_attention_heads = 12;
   std::int64_t intermediate_size = 3072;
@@ -44,14 +46,21 @@ struct BertConfig {
   std::string problem_type{};                ///< "", or transformers' name for a classifier's loss
   std::vector<std::string> architectures{};  ///< e.g. {"BertForMaskedLM"}
   std::vector<std::string> id2label{};  ///< label of each output of a head; empty if not stated
-  /// What was read: "bert", or "distilbert", which is a BERT without segment embeddings and pooler
-  /// whose fields have other names. Written as "bert", the names that Cloze saves weights under.
+  /// What was read: "bert"; "distilbert", which is a BERT without segment embeddings and pooler
+  /// whose fields have other names; "electra"; or "dpr", a BERT whose first token's hidden state is
+  /// its result. Written as "electra" or "bert", the names that Cloze saves trained weights under.
   std::string model_type = "bert";
+  /// DPR's: outputs of the linear layer on the first token's hidden state; 0: there is none.
+  std::int64_t projection_dim = 0;
   /// Every field of the file that this struct does not name, as a JSON object: kept so that saving
   /// loses nothing (but an integer beyond 64 bits becomes a floating-point number).
   std::string extra_json = "{}";
 
   [[nodiscard]] std::int64_t head_dim() const { return hidden_size / num_attention_heads; }
+  /// Columns of the embeddings: `embedding_size`, or `hidden_size`.
+  [[nodiscard]] std::int64_t embedding_width() const {
+    return embedding_size > 0 ? embedding_size : hidden_size;
+  }
   /// Outputs of a task head: the number of labels, 2 when none are stated (transformers' default).
   [[nodiscard]] std::int64_t num_labels() const {
     return id2label.empty() ? 2 : static_cast<std::int64_t>(id2label.size());
@@ -61,15 +70,15 @@ struct BertConfig {
   /// beside a TensorFlow checkpoint its "gelu" is what google-research/bert computes, `gelu_tanh`.
   /// `directory_or_name` is a directory, or the name of a model as `find_model` takes it (hub.h).
   /// Throws IoError, FormatError (not JSON, wrong type of a field: which), ModelError (a model that
-  /// is neither BERT nor DistilBERT or a kind of BERT that Cloze does not compute, sizes that make
-  /// no model: which, and why).
+  /// is none of BERT, DistilBERT, ELECTRA and DPR's encoders or a kind of them that Cloze does not
+  /// compute, sizes that make no model: which, and why).
   [[nodiscard]] static BertConfig from_pretrained(const std::filesystem::path& directory_or_name);
 
   /// The same from JSON text; `origin` names it in errors. Labels are read from `id2label`, from
   /// `label2id` where there is none, or made up (LABEL_0, ...) from a lone `num_labels`.
   [[nodiscard]] static BertConfig from_json(std::string_view json, const std::string& origin);
 
-  /// JSON as transformers writes it: two-space indent, sorted keys, a final newline. An activation
+  /// JSON as transformers writes it for `model_type` "electra", else for "bert": two-space indent, sorted keys, a final newline. An activation
   /// that has several names is written as "gelu", "gelu_new", "relu" or "silu"; `label2id` is the
   /// inverse of `id2label`. Throws as validate does.
   [[nodiscard]] std::string to_json() const;

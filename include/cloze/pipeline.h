@@ -156,6 +156,7 @@ extern template class Pipeline<BertForSequenceClassification>;
 extern template class Pipeline<BertForTokenClassification>;
 extern template class Pipeline<BertForQuestionAnswering>;
 extern template class Pipeline<BertForMultipleChoice>;
+extern template class Pipeline<ElectraForPreTraining>;
 
 }  // namespace cloze
 

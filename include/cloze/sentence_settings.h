@@ -19,11 +19,15 @@ namespace cloze {
 /// A module after the pooling.
 struct SentenceStep {
   enum class Kind : std::uint8_t {
-    dense,      ///< a linear layer
-    normalize,  ///< vectors are scaled to length 1
+    dense,       ///< a linear layer
+    normalize,   ///< vectors are scaled to length 1
+    /// DPR's `encode_proj` or Stanford ColBERT's `linear`, which lie in the model's own checkpoint.
+    projection,
   };
   Kind kind = Kind::normalize;
-  std::filesystem::path directory{};  ///< of the Dense module
+  std::filesystem::path directory{};  ///< of the Dense module, or of the model
+
+  [[nodiscard]] bool linear() const { return kind != Kind::normalize; }
 };
 
 /// What such a directory says.
@@ -47,12 +51,26 @@ struct SentenceSettings {
 };
 
 /// Reads `modules.json`, the modules' own settings, `sentence_bert_config.json` (or its names for
-/// other models) and `config_sentence_transformers.json`. Nothing if there is no `modules.json`.
-/// Throws FormatError for what cannot be read, and ModelError for what Cloze does not have: other
+/// other models) and `config_sentence_transformers.json`. Without `modules.json` one of DPR's
+/// encoders says by its config.json what transformers' DPRQuestionEncoder computes: the first token's
+/// hidden state, projected where `projection_dim` is not 0, compared by dot product; of any other
+/// model nothing is returned. Throws FormatError for what cannot be read, and ModelError for what Cloze does not have: other
 /// modules, a directory without a Pooling (it makes vectors of tokens alone), a model of another
 /// kind (CrossEncoder, SparseEncoder, ...), and any setting that it cannot honour.
 [[nodiscard]] std::optional<SentenceSettings> sentence_settings(
     const std::filesystem::path& directory);
+
+/// What a model makes of a text.
+enum class VectorKind : std::uint8_t {
+  tokens,        ///< it does not say: the vectors of the tokens
+  sentence,      ///< a vector: SentenceTransformer, DPR
+  sparse,        ///< a weight for each word of the vocabulary: SparseEncoder
+  multi_vector,  ///< a vector for each token, to be compared token by token: MultiVectorEncoder
+};
+
+/// What `modules.json`, the `model_type` of `config_sentence_transformers.json` and config.json say.
+/// Throws FormatError for a file that cannot be read.
+[[nodiscard]] VectorKind vector_kind(const std::filesystem::path& directory);
 
 /// Where the transformer of a model directory lies: the directory itself, or what `modules.json`
 /// names (older sentence-transformers have `0_Transformer`). Throws FormatError as

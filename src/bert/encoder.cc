@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "checkpoint/family.h"
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "ops/rows.h"
@@ -25,11 +26,16 @@ ops::Epilogue epilogue_of(Activation activation) {
   throw ArgumentError("not an activation");
 }
 
+Pooler own_pooler(const BertConfig& config) {
+  const bool electra = family_of(config) == Family::electra;
+  return {pooler_shape(config), electra ? ops::Epilogue::gelu : ops::Epilogue::tanh};
+}
+
 std::optional<Pooler> pooler_in(const WeightSource& weights, const BertConfig& config) {
-  const auto bert = pooler_shape(config), distilbert = pre_classifier_shape(config);
-  if (weights.contains(bert.name + ".weight") || weights.contains(bert.name + ".bias")) {
-    return Pooler{bert, ops::Epilogue::tanh};
-  }
+  const auto own = own_pooler(config);
+  const auto distilbert = pre_classifier_shape(config);
+  const auto& name = own.shape.name;
+  if (weights.contains(name + ".weight") || weights.contains(name + ".bias")) return own;
   if (weights.contains(distilbert.name + ".weight")) return Pooler{distilbert, ops::Epilogue::relu};
   return std::nullopt;
 }
@@ -71,6 +77,37 @@ void check_batch(const Batch& batch, const BertConfig& config) {
   }
 }
 
+namespace {
+
+/// The tokens that ForwardOptions::attended leaves to be attended to.
+struct Seen {
+  std::vector<std::int32_t> rows, cu_seqlens;  ///< both empty: all
+
+  Seen(const Batch& batch, const ForwardOptions& options) {
+    const auto& attended = options.attended;
+    if (attended.empty()) return;
+    if (options.output_attentions) {
+      throw ArgumentError("attentions are not given where some tokens are not attended to");
+    }
+    if (static_cast<std::int64_t>(attended.size()) != batch.sequences()) {
+      throw ArgumentError(fmt::format("{} numbers of attended tokens for {} sequences",
+                                      attended.size(), batch.sequences()));
+    }
+    cu_seqlens.push_back(0);
+    for (std::size_t s = 0; s < attended.size(); ++s) {
+      const auto length = batch.length(static_cast<std::int64_t>(s));
+      if (attended[s] < 1 || attended[s] > length) {
+        throw ArgumentError(fmt::format("{} attended tokens of sequence {}, which has {}",
+                                        attended[s], s, length));
+      }
+      for (std::int32_t i = 0; i < attended[s]; ++i) rows.push_back(batch.cu_seqlens[s] + i);
+      cu_seqlens.push_back(static_cast<std::int32_t>(rows.size()));
+    }
+  }
+};
+
+}  // namespace
+
 Precision resolve_on(const ops::Device& device, Precision wanted) {
   if (wanted != Precision::best) return wanted;
   return device.accelerates(DType::bf16) ? Precision::bf16 : Precision::f32;
@@ -111,6 +148,10 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
   embeddings_.token_type = table(shapes.token_type);
   embeddings_.norm = weights.layer_norm(device, shapes.norm, c.layer_norm_eps);
 
+  if (const auto shape = projection_shape(c)) {
+    projection_ = weights.linear(device, {*shape}, compute_);
+  }
+
   // What the products of a linear layer are computed in.
   const auto compute = [&](const std::string& name) {
     if (precision_ != Precision::int8) return compute_;
@@ -136,10 +177,12 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
     layer.activation = epilogue_of(c.hidden_act);
     layer.heads = c.num_attention_heads;
   });
-  if (const auto pooler = pooler_in(weights, c)) {
+  // DPR's result is the first token itself, whatever else was stored beside it.
+  const auto pooler = family_of(c) == Family::dpr ? std::nullopt : pooler_in(weights, c);
+  if (pooler) {
     pooler_ = weights.linear(device, {pooler->shape}, DType::f32);
     pooler_activation_ = pooler->activation;
-    bert_pooler_ = pooler->shape.name == pooler_shape(c).name;
+    bert_pooler_ = pooler->shape.name == kBertPooler;
   }
   num_parameters_ = count_elements(encoder_parameters(c, has_pooler()));
 }
@@ -147,6 +190,7 @@ BertEncoder::BertEncoder(BertConfig config, WeightSource& weights, const LoadOpt
 void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOutput* output,
                       const TokenSelection& last, const Consumer& consume) const {
   check_batch(batch, config_);
+  const Seen seen(batch, options);
   const auto lease = contexts_.borrow();
   auto& context = lease.context();
   if (options.profile != nullptr) context.start_profile();
@@ -159,24 +203,34 @@ void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOut
     if (options.output_attentions) output->attentions.assign(layers_.size(), Tensor());
   } else {
     if (watch_) watch_();
-    nn::forward(context, embeddings_, batch, hidden);
+    auto embedded = hidden;
+    if (!projection_.empty()) {
+      embedded = context.matrix(compute_, tokens, config_.embedding_width());
+    }
+    nn::forward(context, embeddings_, batch, embedded);
     if (watch_) watch_();
+    if (!projection_.empty()) {
+      ops::linear(context, embedded, projection_, ops::Epilogue::none, hidden);
+    }
     std::int64_t probabilities = 0;
     for (std::int64_t i = 0; i < batch.sequences(); ++i) {
       probabilities += config_.num_attention_heads * batch.length(i) * batch.length(i);
     }
-    auto buffers = nn::make_buffers(context, layers_.front(), compute_, tokens);
+    auto buffers = nn::make_buffers(context, layers_.front(), compute_, tokens,
+                                    static_cast<std::int64_t>(seen.rows.size()));
+    const nn::SeenTokens seen_tokens{seen.rows, seen.cu_seqlens};
     for (const auto& layer : layers_) {
       if (options.output_hidden_states) output->hidden_states.push_back(to_tensor(context, hidden));
       std::optional<ops::Output> attentions;
       if (options.output_attentions) attentions.emplace(context, Shape{probabilities});
       if (&layer == &layers_.back() && !last.all()) {
-        hidden =
-            nn::forward_rows(context, layer, buffers, {batch.cu_seqlens, hidden}, last.tokens());
+        hidden = nn::forward_rows(context, layer, buffers,
+                                  {batch.cu_seqlens, hidden, {}, seen_tokens}, last.tokens());
       } else {
         nn::forward(
             context, layer, buffers,
-            {batch.cu_seqlens, hidden, attentions ? attentions->values() : std::span<float>()});
+            {batch.cu_seqlens, hidden, attentions ? attentions->values() : std::span<float>(),
+             seen_tokens});
       }
       if (attentions) output->attentions.push_back(attentions->take());
     }

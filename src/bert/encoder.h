@@ -36,8 +36,8 @@ class BertEncoder {
            const TokenSelection& last, const Consumer& consume) const;
 
   /// tanh(W·h[CLS] + b) of each sequence, f32 [sequences, hidden] in the context's arena; of a
-  /// DistilBERT classifier relu(W·h[CLS] + b), its `pre_classifier`. Throws ModelError without
-  /// either.
+  /// DistilBERT classifier relu(W·h[CLS] + b), its `pre_classifier`; of an ELECTRA classifier
+  /// gelu(W·h[CLS] + b), its `dense`. Throws ModelError without any.
   /// `starts`: where in the hidden states those of first tokens stand.
   [[nodiscard]] ops::Matrix pool(ops::Context& context, ops::ConstMatrix hidden_states,
                                  std::span<const std::int32_t> starts) const;
@@ -55,7 +55,7 @@ class BertEncoder {
   [[nodiscard]] DType compute() const { return compute_; }
   [[nodiscard]] std::int64_t num_parameters() const { return num_parameters_; }
   [[nodiscard]] const ops::Device& device() const { return device_; }
-  /// In the host's memory, [vocab, hidden].
+  /// In the host's memory, [vocab, BertConfig::embedding_width()].
   [[nodiscard]] const Tensor& word_embeddings() const { return word_embeddings_; }
 
  private:
@@ -66,10 +66,11 @@ class BertEncoder {
   Tensor word_embeddings_;
   std::function<void()> watch_;  ///< throws once the file that the tables lie in has changed
   nn::Embeddings embeddings_;    ///< in the device's memory
+  ops::LinearWeight projection_;  ///< of embeddings that are not as wide as hidden states; or empty
   std::vector<nn::EncoderLayer> layers_;
   ops::LinearWeight pooler_;  ///< f32, whatever the encoder computes in
   ops::Epilogue pooler_activation_ = ops::Epilogue::tanh;
-  bool bert_pooler_ = false;  ///< it is BERT's own, not DistilBERT's `pre_classifier`
+  bool bert_pooler_ = false;  ///< it is BERT's own, not a layer of a classifier
   std::int64_t num_parameters_ = 0;
   mutable ContextPool contexts_;
 };
@@ -79,7 +80,9 @@ struct Pooler {
   LinearShape shape;
   ops::Epilogue activation = ops::Epilogue::tanh;
 };
-/// The pooler that the weights have: BERT's, else DistilBERT's `pre_classifier`, else none.
+/// The configuration's own, pooler_shape: BERT's, or the layer that ELECTRA's classifiers have.
+[[nodiscard]] Pooler own_pooler(const BertConfig& config);
+/// The pooler that the weights have: own_pooler, else DistilBERT's `pre_classifier`, else none.
 [[nodiscard]] std::optional<Pooler> pooler_in(const WeightSource& weights,
                                               const BertConfig& config);
 

@@ -6,11 +6,12 @@
 namespace cloze::nn {
 
 EncoderBuffers make_buffers(ops::Context& context, const EncoderLayer& layer, DType dtype,
-                            std::int64_t tokens) {
+                            std::int64_t tokens, std::int64_t keys) {
   const std::int64_t hidden = layer.qkv.in_features();
   EncoderBuffers buffers;
   buffers.qkv = context.matrix(dtype, tokens, 3 * hidden);
   buffers.attended = context.matrix(dtype, tokens, hidden);
+  if (keys > 0) buffers.seen = context.matrix(dtype, keys, 2 * hidden);
   const auto tiles = ops::row_tiles(context, tokens);
   buffers.tile_rows = tiles.rows;
   buffers.intermediate =
@@ -22,12 +23,25 @@ namespace {
 
 void attend(ops::Context& context, const EncoderLayer& layer, const EncoderBuffers& buffers,
             const LayerInputs& inputs) {
-  const ops::AttentionShape shape{.heads = layer.heads,
-                                  .head_dim = inputs.hidden_states.cols / layer.heads,
-                                  .cu_seqlens = inputs.cu_seqlens};
+  const std::int64_t hidden = inputs.hidden_states.cols;
+  ops::AttentionShape shape{.heads = layer.heads,
+                            .head_dim = hidden / layer.heads,
+                            .cu_seqlens = inputs.cu_seqlens};
   ops::linear(context, inputs.hidden_states, layer.qkv, ops::Epilogue::none, buffers.qkv);
-  ops::attention(context, ops::attention_inputs(buffers.qkv), shape, buffers.attended,
-                 {.probabilities = inputs.attentions});
+  if (inputs.seen.cu_seqlens.empty()) {
+    ops::attention(context, ops::attention_inputs(buffers.qkv), shape, buffers.attended,
+                   {.probabilities = inputs.attentions});
+    return;
+  }
+  shape.cu_seqlens = inputs.seen.cu_seqlens;
+  ops::gather_rows(context, buffers.qkv.cols_from(hidden, 2 * hidden), inputs.seen.rows,
+                   buffers.seen);
+  ops::attention(context,
+                 {.q = ops::attention_part(buffers.qkv, 0),
+                  .k = buffers.seen.cols_from(0, hidden),
+                  .v = buffers.seen.cols_from(hidden, hidden),
+                  .cu_queries = inputs.cu_seqlens},
+                 shape, buffers.attended);
 }
 
 /// Everything after attention is row-wise: a tile of rows goes through all of it while it is in

@@ -29,19 +29,27 @@ struct EncoderLayer {
 struct EncoderBuffers {
   ops::Matrix qkv;           ///< [tokens, 3·hidden]
   ops::Matrix attended;      ///< [tokens, hidden]
+  ops::Matrix seen;          ///< [keys, 2·hidden], where some tokens are not attended to
   ops::Matrix intermediate;  ///< [workers·tile rows, intermediate]: a tile for each worker
   std::int64_t tile_rows = 0;
 };
 
-/// Buffers from the context's arena for batches of `tokens` tokens.
+/// Buffers from the context's arena for batches of `tokens` tokens, of which only `keys` are attended
+/// to where that is not 0.
 [[nodiscard]] EncoderBuffers make_buffers(ops::Context& context, const EncoderLayer& layer,
-                                          DType dtype, std::int64_t tokens);
+                                          DType dtype, std::int64_t tokens, std::int64_t keys = 0);
+
+/// The tokens that others attend to: rows, ascending, and [sequences + 1] counts of them.
+struct SeenTokens {
+  std::span<const std::int32_t> rows = {}, cu_seqlens = {};  ///< both empty: all
+};
 
 /// What a layer is computed on.
 struct LayerInputs {
   std::span<const std::int32_t> cu_seqlens;  ///< [sequences + 1]
   ops::Matrix hidden_states;                 ///< [tokens, hidden]
   std::span<float> attentions = {};  ///< where not empty, receives ops::attention's probabilities
+  SeenTokens seen = {};
 };
 
 /// hidden_states [tokens, hidden] = layer(hidden_states), in place:

@@ -29,14 +29,17 @@ void require_head(const WeightSource& weights, const BertConfig& config, const H
                   const std::string& origin) {
   for (const auto& layer : head.layers()) {
     const auto tensor = key_tensor(layer);
+    const auto family = family_of(config);
     if (!weights.contains(tensor)) {
       throw ModelError(fmt::format(
           "{} has no {} head ({} is not among its tensors); use a checkpoint saved as {}", origin,
-          about_layer(head, layer), tensor, fmt::join(architectures_with(head), " or ")));
+          about_layer(head, layer), stored_name(tensor, head, family),
+          fmt::join(architectures_with(head, family), " or ")));
     }
     if (layer.input == HeadInput::pooled && !pooler_in(weights, config)) {
       throw ModelError(fmt::format("{} has no pooler ({} is not among its tensors), which {} needs",
-                                   origin, pooler_shape(config).name, about_layer(head, layer)));
+                                   origin, stored_name(pooler_shape(config).name, head, family),
+                                   about_layer(head, layer)));
     }
   }
 }
@@ -121,6 +124,10 @@ HeadModel::Layer HeadModel::load(WeightSource& weights, const HeadLayer& descrip
   const auto& device = encoder_.device();
   if (description.input != HeadInput::masked) {
     const bool pooled = description.input == HeadInput::pooled;
+    if (description.input == HeadInput::transformed) {
+      layer.transform = weights.linear(device, {transform_shape(description, config())},
+                                       encoder_.compute());
+    }
     layer.dense = weights.linear(device, {linear_shape(description, config())},
                                  pooled ? DType::f32 : encoder_.compute());
     return layer;
@@ -150,7 +157,8 @@ std::vector<Tensor> HeadModel::run(const Batch& batch, std::span<const std::int3
         "ForwardOptions::encoder_output, which is null");
   }
   if (output != nullptr) *output = {};
-  const bool every_token = output != nullptr || layers_.empty() || reads(HeadInput::tokens);
+  const bool every_token = output != nullptr || layers_.empty() || reads(HeadInput::tokens) ||
+                           reads(HeadInput::transformed);
   const auto selected = every_token
                             ? TokenSelection()
                             : TokenSelection::of(batch, positions, reads(HeadInput::pooled));
@@ -172,6 +180,15 @@ std::vector<Tensor> HeadModel::run(const Batch& batch, std::span<const std::int3
         case HeadInput::tokens:
           results.push_back(logits_of(context, hidden, layer.dense));
           break;
+        case HeadInput::transformed: {
+          const auto features = context.matrix(encoder_.compute(), hidden.rows, hidden.cols);
+          if (hidden.rows > 0) {
+            ops::linear(context, hidden, layer.transform, epilogue_of(config().hidden_act),
+                        features);
+          }
+          results.push_back(logits_of(context, features, layer.dense));
+          break;
+        }
         case HeadInput::masked:
           results.push_back(decode(layer, context, hidden, selected.rows_of(positions)));
           break;
@@ -192,9 +209,11 @@ Tensor HeadModel::decode(const Layer& layer, ops::Context& context, ops::ConstMa
   const auto count = static_cast<std::int64_t>(rows.size());
   if (count == 0) return Tensor::zeros(DType::f32, {0, layer.dense.out_features()});
   const auto masked = context.matrix(encoder_.compute(), count, hidden_states.cols);
-  const auto transformed = context.matrix(encoder_.compute(), count, hidden_states.cols);
+  const auto transformed =
+      context.matrix(encoder_.compute(), count, layer.transform.out_features());
   ops::gather_rows(context, hidden_states, rows, masked);
-  ops::linear(context, masked, layer.transform, epilogue_of(config().hidden_act), transformed);
+  ops::linear(context, masked, layer.transform, epilogue_of(prediction_activation(config())),
+              transformed);
   ops::layer_norm(context, transformed, layer.norm, transformed);
   return logits_of(context, transformed, layer.dense);
 }
@@ -220,17 +239,19 @@ Tensor HeadModel::decode(const Tensor& hidden_states) const {
 }
 
 std::int64_t HeadModel::num_parameters() const {
-  const auto hidden = config().hidden_size;
+  const auto hidden = config().hidden_size, width = config().embedding_width();
+  const bool electra = family_of(config()) == Family::electra;
   auto count = encoder_.num_parameters();
   for (const auto& layer : layers_) {
     const auto outputs = layer.dense.out_features();
     if (layer.description.input != HeadInput::masked) {
       count += outputs * (hidden + 1);
+      if (!layer.transform.empty()) count += hidden * (hidden + 1);
       continue;
     }
-    // The transform, and the decoder's bias; a decoder of its own has another.
-    count += hidden * (hidden + 1) + 2 * hidden + outputs;
-    if (!config().tie_word_embeddings) count += outputs * (hidden + 1);
+    // The transform, and the decoder's bias; BERT's decoder of its own has another.
+    count += width * (hidden + 1) + 2 * width + outputs;
+    if (!config().tie_word_embeddings) count += outputs * (width + (electra ? 0 : 1));
   }
   return count;
 }

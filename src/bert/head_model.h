@@ -35,7 +35,7 @@ class HeadModel {
       const LoadOptions& options, const ops::Device& device = ops::cpu());
 
   /// The logits of each layer of the head, f32, in their order: [sequences, outputs] of a layer on
-  /// the pooler, [total_tokens, outputs] of one on the tokens, [positions, vocab] of masked ones at
+  /// the pooler, [total_tokens, outputs] of one on the tokens (transformed or not), [positions, vocab] of masked ones at
   /// `positions`, which index the packed tokens. Of a head for pairs the vectors of the sequences
   /// [sequences, hidden], the means of their hidden states. Throws ArgumentError for a batch that
   /// the model cannot read and a position outside of it; ModelError for results that are infinite or
@@ -71,7 +71,7 @@ class HeadModel {
   /// A layer's weights.
   struct Layer {
     HeadLayer description;
-    ops::LinearWeight transform{};  ///< of masked ones
+    ops::LinearWeight transform{};  ///< of masked and transformed ones
     ops::NormParameters norm{};     ///< of masked ones
     ops::LinearWeight dense{};      ///< the decoder, of masked ones
   };
@@ -96,7 +96,7 @@ struct DecoderNames {
   std::string bias;
   bool tied = false;
 };
-/// hidden -> vocabulary, as transformers 5 resolves it: the decoder that the checkpoint stores,
+/// embedding -> vocabulary, as transformers 5 resolves it: the decoder that the checkpoint stores,
 /// else the word embeddings where the configuration ties them; its bias under the decoder's own
 /// name, else (transformers 4, Google) `cls.predictions.bias`. Where both are stored they are the
 /// same values, or the first is the one that was trained.
@@ -104,7 +104,7 @@ struct DecoderNames {
 
 /// The masked-LM head's last layer.
 struct DecoderTensors {
-  Tensor weight;  ///< [vocab, hidden]
+  Tensor weight;  ///< [vocab, embedding]
   Tensor bias;    ///< [vocab]
   bool tied = false;
 };

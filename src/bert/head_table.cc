@@ -37,14 +37,21 @@ std::string_view name_of(TaskLoss loss) {
   throw ArgumentError("not a loss");
 }
 
-std::string architecture_of(const HeadKind& head, bool distilbert) {
-  return fmt::format("{}{}", distilbert ? "DistilBert" : "Bert", head.class_name);
+std::string architecture_of(const HeadKind& head, Family family) {
+  if (family == Family::dpr) family = Family::bert;
+  for (const auto other : {Family::bert, Family::electra}) {
+    if (!head.families.contains(family)) family = other;
+  }
+  return fmt::format("{}{}", class_prefix(family), head.class_name);
 }
 
 bool states(const BertConfig& config, const HeadKind& head) {
   const auto& stated = config.architectures;
   return std::any_of(stated.begin(), stated.end(), [&](const std::string& name) {
-    return name.ends_with(architecture_of(head));  // "DistilBertForMaskedLM", too
+    const auto is = [&](Family family) {
+      return head.families.contains(family) && name.ends_with(architecture_of(head, family));
+    };
+    return is(Family::bert) || is(Family::electra);  // BERT's: "DistilBertForMaskedLM", too
   });
 }
 
@@ -55,32 +62,44 @@ std::int64_t outputs_of(const HeadLayer& layer, const BertConfig& config) {
 
 LinearShape linear_shape(const HeadLayer& layer, const BertConfig& config) {
   const bool stated = layer.outputs != kLabels || !config.id2label.empty();
-  const std::string_view decoder = layer.input == HeadInput::masked ? ".decoder" : "";
-  return {fmt::format("{}{}", layer.name, decoder), stated ? outputs_of(layer, config) : -1,
-          config.hidden_size};
+  std::string_view part;
+  if (layer.input == HeadInput::masked) part = ".decoder";
+  if (layer.input == HeadInput::transformed) part = ".dense_prediction";
+  return {fmt::format("{}{}", layer.name, part), stated ? outputs_of(layer, config) : -1,
+          layer.input == HeadInput::masked ? config.embedding_width() : config.hidden_size};
+}
+
+LinearShape transform_shape(const HeadLayer& layer, const BertConfig& config) {
+  return {fmt::format("{}.dense", layer.name), config.hidden_size, config.hidden_size};
 }
 
 std::vector<ParameterShape> model_parameters(const BertConfig& config, const HeadKind& head) {
   auto list = encoder_parameters(config, head.pooler);
   for (const auto& layer : head.layers()) {
     if (layer.input != HeadInput::masked) {
-      append(list,
-             LinearShape{std::string(layer.name), outputs_of(layer, config), config.hidden_size});
+      if (layer.input == HeadInput::transformed) append(list, transform_shape(layer, config));
+      auto linear = linear_shape(layer, config);
+      linear.outputs = outputs_of(layer, config);
+      append(list, linear);
       continue;
     }
     const auto shapes = prediction_shapes(config);
-    list.push_back({std::string(kPredictionBias), {config.vocab_size}});
+    const bool electra = family_of(config) == Family::electra;  // has one bias, the decoder's
+    if (!electra) list.push_back({std::string(kPredictionBias), {config.vocab_size}});
     append(list, shapes.transform);
     append(list, shapes.norm);
-    if (config.tie_word_embeddings) continue;
-    append(list, shapes.decoder);
-    list.push_back({std::string(kDecoderBias), {config.vocab_size}});
+    if (!config.tie_word_embeddings) append(list, shapes.decoder);
+    if (electra || !config.tie_word_embeddings) {
+      list.push_back({std::string(kDecoderBias), {config.vocab_size}});
+    }
   }
   return list;
 }
 
 std::string key_tensor(const HeadLayer& layer) {
-  const std::string_view part = layer.input == HeadInput::masked ? ".transform.dense" : "";
+  std::string_view part;
+  if (layer.input == HeadInput::masked) part = ".transform.dense";
+  if (layer.input == HeadInput::transformed) part = ".dense";
   return fmt::format("{}{}.weight", layer.name, part);
 }
 
@@ -91,9 +110,10 @@ std::string_view about_layer(const HeadKind& head, const HeadLayer& layer) {
   return head.about;
 }
 
-std::vector<std::string> architectures_with(const HeadKind& head) {
-  std::vector<std::string> names{architecture_of(head)};
+std::vector<std::string> architectures_with(const HeadKind& head, Family family) {
+  std::vector<std::string> names{architecture_of(head, family)};
   for (const auto& other : kHeads) {
+    if (!other.families.contains(family == Family::dpr ? Family::bert : family)) continue;
     const auto layers = other.layers();
     const auto has = [&](const HeadLayer& layer) {
       return std::any_of(layers.begin(), layers.end(), [&](const HeadLayer& each) {
@@ -104,24 +124,39 @@ std::vector<std::string> architectures_with(const HeadKind& head) {
     const auto wanted = head.layers();
     if (layers.size() > wanted.size() && !wanted.empty() &&
         std::all_of(wanted.begin(), wanted.end(), has)) {
-      names.push_back(architecture_of(other));
+      names.push_back(architecture_of(other, family));
     }
   }
   return names;
 }
 
-bool has_tensor(const HeadKind& head, std::string_view name, bool distilbert) {
-  if (name.starts_with("bert.pooler.")) return head.pooler && !distilbert;
+bool has_tensor(const HeadKind& head, std::string_view name, Family family) {
+  if (name.starts_with("bert.pooler.")) return head.pooler && family == Family::bert;
   if (name.starts_with("bert.")) return true;
   const auto layers = head.layers();
-  if (name.starts_with("pre_classifier.")) {
-    return distilbert && std::any_of(layers.begin(), layers.end(), [](const HeadLayer& layer) {
+  const auto is_of = [&](std::string_view module) {
+    return name.starts_with(module) && name.substr(module.size()).starts_with('.');
+  };
+  if (is_of("pre_classifier") || is_of(kElectraPooler)) {
+    const auto owner = is_of(kElectraPooler) ? Family::electra : Family::distilbert;
+    return family == owner && std::any_of(layers.begin(), layers.end(), [](const auto& layer) {
              return layer.input == HeadInput::pooled;
            });
   }
-  return std::any_of(layers.begin(), layers.end(), [&](const HeadLayer& layer) {
-    return name.starts_with(layer.name) && name.substr(layer.name.size()).starts_with('.');
-  });
+  if (is_of(kDprProjection)) return family == Family::dpr;
+  return std::any_of(layers.begin(), layers.end(),
+                     [&](const HeadLayer& layer) { return is_of(layer.name); });
+}
+
+std::string stored_name(std::string_view name, const HeadKind& head, Family family) {
+  std::string stored(name);
+  if (family == Family::distilbert) stored = distilbert_name(name);
+  if (family == Family::electra) {
+    stored = electra_name(name, head.unit == HeadUnit::sequence);
+  }
+  const auto prefix = tensor_prefix(family);
+  if (head.layers().empty() && stored.starts_with(prefix)) stored.erase(0, prefix.size());
+  return stored;
 }
 
 std::vector<const HeadKind*> heads_in(const ModelNames& names, const BertConfig& config,

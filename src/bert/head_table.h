@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bert/layout.h"
+#include "checkpoint/family.h"
 #include "cloze/config.h"
 
 namespace cloze {
@@ -28,6 +29,9 @@ enum class HeadInput : std::uint8_t {
   pooled,  ///< the pooler's output: a row a sequence
   tokens,  ///< the last hidden state: a row a token
   masked,  ///< the last hidden state of chosen tokens, through a transform: `cls.predictions`
+  /// The last hidden state of each token through a linear layer of the head's own and the
+  /// configuration's activation: `discriminator_predictions`.
+  transformed,
 };
 
 /// What one answer of a head is about: how its rows belong to examples, and what a label is.
@@ -79,7 +83,8 @@ inline constexpr std::int64_t kLabels = -1;
 inline constexpr std::int64_t kVocabulary = -2;
 
 /// A layer of a head: the linear layer `NAME.weight` [outputs, hidden], `NAME.bias` [outputs]; for
-/// HeadInput::masked what prediction_shapes lists.
+/// HeadInput::masked what prediction_shapes lists; for HeadInput::transformed `NAME.dense` [hidden,
+/// hidden] and `NAME.dense_prediction` [outputs, hidden].
 struct HeadLayer {
   std::string_view name{};
   HeadInput input = HeadInput::tokens;
@@ -101,6 +106,8 @@ struct HeadKind {
   HeadUnit unit = HeadUnit::sequence;
   LossSet losses{};                  ///< that training may make small
   bool pooler = false;               ///< the class has BERT's pooler
+  /// The families of models that have the class.
+  FamilySet families{Family::bert, Family::distilbert, Family::electra};
   std::array<HeadLayer, 2> slots{};  ///< see layers()
 
   /// Its layers, in the order of their outputs; none: hidden states or sentence vectors.
@@ -122,7 +129,7 @@ struct HeadKind {
 
 /// Every head that Cloze knows. Two rows may share a class or the name of a layer: then the
 /// configuration's `architectures` says which one a checkpoint is, or the first row is taken.
-inline constexpr std::array<HeadKind, 9> kHeads{{
+inline constexpr std::array<HeadKind, 10> kHeads{{
     {.class_name = "Model",
      .about = "encoder",
      .pipeline = "feature-extraction",
@@ -146,6 +153,7 @@ inline constexpr std::array<HeadKind, 9> kHeads{{
      .unit = HeadUnit::sequence,
      .losses = {TaskLoss::cross_entropy},
      .pooler = true,
+     .families = {Family::bert},
      .slots = {{{"cls.seq_relationship", HeadInput::pooled, 2}}}},
     {.class_name = "ForPreTraining",
      .about = "pre-training",
@@ -153,9 +161,17 @@ inline constexpr std::array<HeadKind, 9> kHeads{{
      .unit = HeadUnit::position,
      .losses = {TaskLoss::cross_entropy},
      .pooler = true,
+     .families = {Family::bert},
      .slots =
          {{{kPredictions, HeadInput::masked, kVocabulary, false, {"prediction_logits"}},
            {"cls.seq_relationship", HeadInput::pooled, 2, false, {"seq_relationship_logits"}}}}},
+    {.class_name = "ForPreTraining",
+     .about = "replaced token detection",
+     .pipeline = "replaced-token-detection",
+     .unit = HeadUnit::token,
+     .losses = {TaskLoss::binary_cross_entropy},
+     .families = {Family::electra},
+     .slots = {{{kDiscriminator, HeadInput::transformed, 1}}}},
     {.class_name = "ForSequenceClassification",
      .about = "sequence classification",
      .pipeline = "text-classification",
@@ -205,6 +221,7 @@ inline constexpr const HeadKind& sentence_embedding = with_pipeline("sentence-si
 inline constexpr const HeadKind& masked_lm = with_pipeline("fill-mask");
 inline constexpr const HeadKind& next_sentence = with_pipeline("next-sentence-prediction");
 inline constexpr const HeadKind& pretraining = with_pipeline("pretraining");
+inline constexpr const HeadKind& replaced_tokens = with_pipeline("replaced-token-detection");
 inline constexpr const HeadKind& sequence_classification = with_pipeline("text-classification");
 inline constexpr const HeadKind& token_classification = with_pipeline("token-classification");
 inline constexpr const HeadKind& question_answering = with_pipeline("question-answering");
@@ -212,18 +229,22 @@ inline constexpr const HeadKind& multiple_choice = with_pipeline("multiple-choic
 
 }  // namespace heads
 
-/// "BertForMaskedLM", or DistilBERT's "DistilBertForMaskedLM".
-[[nodiscard]] std::string architecture_of(const HeadKind& head, bool distilbert = false);
+/// "BertForMaskedLM", or another family's "DistilBertForMaskedLM", "ElectraForMaskedLM". A class that
+/// the family does not have is named as in one that has it.
+[[nodiscard]] std::string architecture_of(const HeadKind& head, Family family = Family::bert);
 
-/// Whether one of the configuration's `architectures` is the head's class, BERT's or DistilBERT's.
+/// Whether one of the configuration's `architectures` is the head's class, in any family.
 [[nodiscard]] bool states(const BertConfig& config, const HeadKind& head);
 
 /// Outputs of a layer by the configuration.
 [[nodiscard]] std::int64_t outputs_of(const HeadLayer& layer, const BertConfig& config);
 
-/// The linear layer that a head's layer is (of a masked one: the decoder). Where its outputs are
+/// The linear layer that a head's layer is (of a masked one: the decoder, of a transformed one
+/// `dense_prediction`). Where its outputs are
 /// labels and the configuration states none, they are -1: what the checkpoint has.
 [[nodiscard]] LinearShape linear_shape(const HeadLayer& layer, const BertConfig& config);
+/// The linear layer before it in a transformed one.
+[[nodiscard]] LinearShape transform_shape(const HeadLayer& layer, const BertConfig& config);
 
 /// All tensors of the model: the encoder's, the pooler's, then the head's. A decoder that is tied
 /// to the word embeddings is not among them.
@@ -236,12 +257,17 @@ inline constexpr const HeadKind& multiple_choice = with_pipeline("multiple-choic
 /// What people call a layer of a head: of several, what the row calls it that has it alone.
 [[nodiscard]] std::string_view about_layer(const HeadKind& head, const HeadLayer& layer);
 
-/// The classes whose checkpoints have all layers of the head: "BertForMaskedLM",
+/// The classes of a family whose checkpoints have all layers of the head: "BertForMaskedLM",
 /// "BertForPreTraining".
-[[nodiscard]] std::vector<std::string> architectures_with(const HeadKind& head);
+[[nodiscard]] std::vector<std::string> architectures_with(const HeadKind& head,
+                                                          Family family = Family::bert);
 
-/// Whether the class has a tensor of this name (BERT's name of it).
-[[nodiscard]] bool has_tensor(const HeadKind& head, std::string_view name, bool distilbert);
+/// Whether the family's class has a tensor of this name (BERT's name of it).
+[[nodiscard]] bool has_tensor(const HeadKind& head, std::string_view name, Family family);
+
+/// The family's name for a tensor that BERT calls `name`, in its class for the head: as the class
+/// stores it, without the prefix in the bare encoder.
+[[nodiscard]] std::string stored_name(std::string_view name, const HeadKind& head, Family family);
 
 /// The rows of one layer whose tensors the checkpoint has. Where several rows have the same layer,
 /// the one whose class the configuration states, else the first.

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "checkpoint/family.h"
+
 namespace cloze::internal {
 
 LayerShapes layer_shapes(const BertConfig& config, std::int64_t index) {
@@ -21,16 +23,24 @@ LayerShapes layer_shapes(const BertConfig& config, std::int64_t index) {
 }
 
 EmbeddingShapes embedding_shapes(const BertConfig& config) {
-  const std::int64_t hidden = config.hidden_size;
+  const std::int64_t width = config.embedding_width();
   const std::string name = "bert.embeddings.";
-  return {.word = {std::string(kWordEmbeddings), config.vocab_size, hidden},
-          .position = {name + "position_embeddings.weight", config.max_position_embeddings, hidden},
-          .token_type = {name + "token_type_embeddings.weight", config.type_vocab_size, hidden},
-          .norm = {name + "LayerNorm", hidden}};
+  return {.word = {std::string(kWordEmbeddings), config.vocab_size, width},
+          .position = {name + "position_embeddings.weight", config.max_position_embeddings, width},
+          .token_type = {name + "token_type_embeddings.weight", config.type_vocab_size, width},
+          .norm = {name + "LayerNorm", width}};
+}
+
+std::optional<LinearShape> projection_shape(const BertConfig& config) {
+  const auto width = config.embedding_width();
+  if (width == config.hidden_size) return std::nullopt;
+  return LinearShape{"bert.embeddings_project", config.hidden_size, width};
 }
 
 LinearShape pooler_shape(const BertConfig& config) {
-  return {"bert.pooler.dense", config.hidden_size, config.hidden_size};
+  const bool electra = family_of(config) == Family::electra;
+  return {std::string(electra ? kElectraPooler : kBertPooler), config.hidden_size,
+          config.hidden_size};
 }
 
 LinearShape pre_classifier_shape(const BertConfig& config) {
@@ -38,11 +48,15 @@ LinearShape pre_classifier_shape(const BertConfig& config) {
 }
 
 PredictionShapes prediction_shapes(const BertConfig& config) {
-  const std::int64_t hidden = config.hidden_size;
+  const std::int64_t width = config.embedding_width();
   const std::string transform = fmt::format("{}.transform.", kPredictions);
-  return {.transform = {transform + "dense", hidden, hidden},
-          .norm = {transform + "LayerNorm", hidden},
-          .decoder = {std::string(kDecoderWeight), config.vocab_size, hidden}};
+  return {.transform = {transform + "dense", width, config.hidden_size},
+          .norm = {transform + "LayerNorm", width},
+          .decoder = {std::string(kDecoderWeight), config.vocab_size, width}};
+}
+
+Activation prediction_activation(const BertConfig& config) {
+  return family_of(config) == Family::electra ? Activation::gelu : config.hidden_act;
 }
 
 void append(std::vector<ParameterShape>& list, const LinearShape& linear) {
@@ -66,6 +80,7 @@ std::vector<ParameterShape> encoder_parameters(const BertConfig& config, bool po
   append(list, embeddings.position);
   append(list, embeddings.token_type);
   append(list, embeddings.norm);
+  if (const auto projection = projection_shape(config)) append(list, *projection);
   for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) {
     const auto layer = layer_shapes(config, i);
     const auto parts = {&layer.query, &layer.key, &layer.value};

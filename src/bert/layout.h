@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,28 +54,44 @@ struct LayerShapes {
 /// Of layer `index` from 0.
 [[nodiscard]] LayerShapes layer_shapes(const BertConfig& config, std::int64_t index);
 
-/// `bert.embeddings`.
+/// `bert.embeddings`, as wide as BertConfig::embedding_width().
 struct EmbeddingShapes {
   TableShape word, position, token_type;
   NormShape norm;
 };
 [[nodiscard]] EmbeddingShapes embedding_shapes(const BertConfig& config);
 
-/// What stands between a sequence's first token and a classifier: BERT's own pooler, which is part
-/// of the model, and the layer that DistilBERT's classifiers have instead.
-[[nodiscard]] LinearShape pooler_shape(const BertConfig& config);          ///< tanh follows
-[[nodiscard]] LinearShape pre_classifier_shape(const BertConfig& config);  ///< relu follows
+/// `embeddings_project` of an ELECTRA whose embeddings are not as wide as its hidden states:
+/// embedding -> hidden; nothing where they are.
+[[nodiscard]] std::optional<LinearShape> projection_shape(const BertConfig& config);
 
-/// The masked-LM head, `cls.predictions`: a linear layer, the configuration's activation, a layer
-/// norm, and the decoder, hidden -> vocabulary.
+/// What stands between a sequence's first token and a classifier: BERT's own pooler, which is part
+/// of the model (tanh follows), or `sequence_summary.summary`, the layer that ELECTRA's classifiers
+/// have instead (gelu follows).
+[[nodiscard]] LinearShape pooler_shape(const BertConfig& config);
+/// The layer that DistilBERT's classifiers have instead of a pooler; relu follows.
+[[nodiscard]] LinearShape pre_classifier_shape(const BertConfig& config);
+
+/// The masked-LM head, `cls.predictions`: a linear layer, prediction_activation, a layer norm, and
+/// the decoder, embedding -> vocabulary. ELECTRA calls it `generator_predictions` and
+/// `generator_lm_head`.
 struct PredictionShapes {
-  LinearShape transform;  ///< transform.dense
+  LinearShape transform;  ///< transform.dense: hidden -> embedding
   NormShape norm;         ///< transform.LayerNorm
   TableShape decoder;     ///< decoder.weight, where it is not the word embeddings (tied)
 };
 [[nodiscard]] PredictionShapes prediction_shapes(const BertConfig& config);
 
+/// The activation of the masked-LM head: the configuration's; ELECTRA's generator has gelu whatever
+/// that is.
+[[nodiscard]] Activation prediction_activation(const BertConfig& config);
+
 inline constexpr std::string_view kWordEmbeddings = "bert.embeddings.word_embeddings.weight";
+inline constexpr std::string_view kBertPooler = "bert.pooler.dense";
+inline constexpr std::string_view kElectraPooler = "sequence_summary.summary";
+/// DPR's projection of the first token's hidden state, [projection_dim, hidden].
+inline constexpr std::string_view kDprProjection = "encode_proj";
+inline constexpr std::string_view kDiscriminator = "discriminator_predictions";
 inline constexpr std::string_view kPredictions = "cls.predictions";
 inline constexpr std::string_view kDecoderWeight = "cls.predictions.decoder.weight";
 /// The decoder's bias [vocab] has two names: of transformers 5, and of transformers 4 and Google.
@@ -85,7 +102,7 @@ void append(std::vector<ParameterShape>& list, const LinearShape& linear);
 void append(std::vector<ParameterShape>& list, const NormShape& norm);
 void append(std::vector<ParameterShape>& list, const TableShape& table);
 
-/// All tensors of the encoder (`bert.embeddings`, `bert.encoder`), and of the pooler if wanted.
+/// All tensors of the encoder (`bert.embeddings`, `bert.encoder`), and of pooler_shape if wanted.
 [[nodiscard]] std::vector<ParameterShape> encoder_parameters(const BertConfig& config, bool pooler);
 
 /// The sum of their elements.

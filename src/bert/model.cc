@@ -211,6 +211,25 @@ BertForQuestionAnswering::Output BertForQuestionAnswering::operator()(
   return output;
 }
 
+ElectraForPreTraining::ElectraForPreTraining(std::shared_ptr<const HeadModel> model)
+    : BertPreTrainedModel(std::move(model)) {}
+
+ElectraForPreTraining ElectraForPreTraining::from_pretrained(
+    const std::filesystem::path& directory_or_name, const LoadOptions& options) {
+  return ElectraForPreTraining(HeadModel::from_pretrained(
+      directory_or_name, row_of_model<ElectraForPreTraining>(), options));
+}
+
+ElectraForPreTraining ElectraForPreTraining::random(const BertConfig& config, std::uint64_t seed,
+                                                    const LoadOptions& options) {
+  return ElectraForPreTraining(
+      HeadModel::random(config, row_of_model<ElectraForPreTraining>(), seed, options));
+}
+
+Tensor ElectraForPreTraining::operator()(const Batch& batch, const ForwardOptions& options) const {
+  return model().logits(batch, options).reshaped({batch.total_tokens()});
+}
+
 BertForMultipleChoice::BertForMultipleChoice(std::shared_ptr<const HeadModel> model)
     : BertPreTrainedModel(std::move(model)) {}
 

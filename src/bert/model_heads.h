@@ -25,6 +25,8 @@ inline constexpr const HeadKind* kRowOf<BertForTokenClassification> = &heads::to
 template <>
 inline constexpr const HeadKind* kRowOf<BertForQuestionAnswering> = &heads::question_answering;
 template <>
+inline constexpr const HeadKind* kRowOf<ElectraForPreTraining> = &heads::replaced_tokens;
+template <>
 inline constexpr const HeadKind* kRowOf<BertForMultipleChoice> = &heads::multiple_choice;
 
 /// The row of a model class.

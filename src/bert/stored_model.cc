@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bert/weights.h"
+#include "checkpoint/family.h"
 #include "checkpoint/model_files.h"
 #include "cloze/error.h"
 #include "core/io/files.h"
@@ -49,20 +50,41 @@ void store_decoder(TensorMap& tensors, BertConfig& config) {
   }
 }
 
-/// DistilBERT keeps its decoder's bias under the decoder's name alone.
-void store_distilbert_decoder(TensorMap& tensors) {
+/// DistilBERT and ELECTRA keep their decoder's bias under the decoder's name alone.
+void store_own_bias(TensorMap& tensors) {
   const auto shared = tensors.find(kPredictionBias);
   if (shared == tensors.end()) return;
   tensors.emplace(kDecoderBias, shared->second);
   tensors.erase(tensors.find(kPredictionBias));
 }
 
-/// The class's name for a tensor: DistilBERT's, and without the prefix in the bare encoder.
-std::string stored_name(const std::string& name, const HeadKind& head, bool distilbert) {
-  auto stored = distilbert ? distilbert_name(name) : name;
-  const std::string_view prefix = distilbert ? "distilbert." : "bert.";
-  if (head.layers().empty() && stored.starts_with(prefix)) stored.erase(0, prefix.size());
-  return stored;
+bool is_context_encoder(const BertConfig& config, const ModelNames& names) {
+  for (const auto& name : config.architectures) {
+    if (name.ends_with("DPRContextEncoder")) return true;
+    if (name.ends_with("DPRQuestionEncoder")) return false;
+  }
+  const auto* words = names.stored(kWordEmbeddings);
+  return words != nullptr && words->starts_with("ctx_encoder.");
+}
+
+/// Stanford's ColBERT: an encoder whose tokens' vectors are projected, `linear.weight`.
+constexpr std::string_view kColbert = "HF_ColBERT", kColbertProjection = "linear.weight";
+
+bool is_colbert(const BertConfig& config, const HeadKind& head) {
+  const auto& names = config.architectures;
+  return head.layers().empty() && std::find(names.begin(), names.end(), kColbert) != names.end();
+}
+
+/// DPR's class and names of a model that has BERT's names.
+void store_as_dpr(StoredModel& model, bool context_encoder) {
+  model.config.architectures = {context_encoder ? "DPRContextEncoder" : "DPRQuestionEncoder"};
+  const std::string module = context_encoder ? "ctx_encoder." : "question_encoder.";
+  TensorMap tensors;
+  for (auto& [name, tensor] : model.tensors) {
+    const bool projection = name.starts_with(kDprProjection);
+    tensors.emplace(module + (projection ? "" : "bert_model.") + name, std::move(tensor));
+  }
+  model.tensors = std::move(tensors);
 }
 
 /// `config.json` of a DistilBERT: BertConfig's fields by DistilBertConfig's names.
@@ -90,6 +112,19 @@ std::string distilbert_json(const BertConfig& config) {
   return object.dump(2, ' ', true) + "\n";
 }
 
+/// `config.json` of one of DPR's encoders: BertConfig's fields and one more.
+std::string dpr_json(const BertConfig& config) {
+  auto bert = config;
+  bert.model_type = "bert";
+  bert.projection_dim = 0;
+  auto object = parse_json_object(bert.to_json(), "config.json");
+  object["model_type"] = "dpr";
+  object["projection_dim"] = config.projection_dim;
+  object.erase("classifier_dropout");
+  object.erase("tie_word_embeddings");
+  return object.dump(2, ' ', true) + "\n";
+}
+
 /// transformers' names of the dtypes that weights have.
 std::string_view torch_name(DType dtype) {
   switch (dtype) {
@@ -104,13 +139,22 @@ std::string_view torch_name(DType dtype) {
   }
 }
 
-std::string config_json(BertConfig config, DType dtype, bool distilbert) {
+std::string config_json(BertConfig config, DType dtype) {
   auto extra = parse_json_object(config.extra_json, "BertConfig::extra_json");
   extra.erase("torch_dtype");
   extra.erase("transformers_version");
   extra["dtype"] = torch_name(dtype);
   config.extra_json = extra.dump();
-  return distilbert ? distilbert_json(config) : config.to_json();
+  switch (family_of(config)) {
+    case Family::distilbert:
+      return distilbert_json(config);
+    case Family::dpr:
+      return dpr_json(config);
+    case Family::bert:
+    case Family::electra:
+      break;
+  }
+  return config.to_json();
 }
 
 /// Names for the labels of a classifier that the configuration does not name. Without names
@@ -137,14 +181,15 @@ StoredModel stored_model(const Checkpoint& checkpoint, const BertConfig& config,
                          const ProgressCallback& progress) {
   const ModelNames names(checkpoint);
   require_bert(checkpoint, names);
-  const bool distilbert = config.model_type == "distilbert";
+  const auto family = family_of(config);
+  const bool colbert = is_colbert(config, head);
   StoredModel model{.config = config};
   TensorMap tensors;
   ProgressCounter counter(progress, "converting", static_cast<std::int64_t>(names.all().size()),
                           "tensors");
   for (const auto& [name, stored] : names.all()) {
     counter.advance();
-    if (!has_tensor(head, name, distilbert)) {
+    if (!has_tensor(head, name, family) && !(colbert && name == kColbertProjection)) {
       model.left_out.push_back(stored);
       continue;
     }
@@ -160,22 +205,38 @@ StoredModel stored_model(const Checkpoint& checkpoint, const BertConfig& config,
   }
   checkpoint.require_unchanged();
   store_decoder(tensors, model.config);
-  if (distilbert) store_distilbert_decoder(tensors);
+  if (family == Family::distilbert || family == Family::electra) store_own_bias(tensors);
   name_labels(model.config, head, tensors);
-  model.config.architectures = {architecture_of(head, distilbert)};
-  for (auto& [name, tensor] : tensors) {
-    model.tensors.emplace(stored_name(name, head, distilbert), std::move(tensor));
+  model.config.architectures = {architecture_of(head, family)};
+  if (colbert) {  // with the prefix, which its class has
+    model.config.architectures = {std::string(kColbert)};
+    model.tensors = std::move(tensors);
+    return model;
   }
+  for (auto& [name, tensor] : tensors) {
+    model.tensors.emplace(stored_name(name, head, family), std::move(tensor));
+  }
+  if (family == Family::dpr) store_as_dpr(model, is_context_encoder(config, names));
   return model;
+}
+
+TensorMap named_for(TensorMap tensors, const BertConfig& config, const HeadKind& head) {
+  if (trained_family(config) == Family::bert) return tensors;
+  TensorMap named;
+  for (auto& [name, tensor] : tensors) {
+    named.emplace(stored_name(name, head, trained_family(config)), std::move(tensor));
+  }
+  return named;
 }
 
 StoredModel random_model(const BertConfig& config, const HeadKind& head, std::uint64_t seed) {
   StoredModel model{.config = config};
-  model.config.model_type = "bert";
-  model.config.architectures = {architecture_of(head)};
+  const auto family = trained_family(config);
+  if (family == Family::bert) model.config.model_type = "bert";
+  model.config.architectures = {architecture_of(head, family)};
   RandomWeights weights(config, seed);
   for (const auto& parameter : model_parameters(config, head)) {
-    model.tensors.emplace(stored_name(parameter.name, head, false),
+    model.tensors.emplace(stored_name(parameter.name, head, family),
                           weights.take(parameter.name, parameter.shape));
   }
   return model;
@@ -186,8 +247,7 @@ void save(const StoredModel& model, const std::filesystem::path& directory,
   WholeDirectory whole(directory);
   whole.fill([&](const std::filesystem::path& made) {
     save_checkpoint(made, model.tensors, max_shard_bytes);
-    files::write_text(made / "config.json", config_json(model.config, model.dtype,
-                                                        model.config.model_type == "distilbert"));
+    files::write_text(made / "config.json", config_json(model.config, model.dtype));
   });
   std::vector<std::string> earlier;
   if (files::is_directory(directory)) earlier = saved_model_files(directory);

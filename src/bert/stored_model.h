@@ -33,6 +33,11 @@ struct StoredModel {
                                        std::optional<DType> dtype = std::nullopt,
                                        const ProgressCallback& progress = {});
 
+/// The tensors of a trained model, which have BERT's names, as the class of its family
+/// (trained_family) for `head` stores them: an ELECTRA's by its own names.
+[[nodiscard]] TensorMap named_for(TensorMap tensors, const BertConfig& config,
+                                  const HeadKind& head);
+
 /// BERT's random initialisation.
 [[nodiscard]] StoredModel random_model(const BertConfig& config, const HeadKind& head,
                                        std::uint64_t seed);

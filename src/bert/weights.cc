@@ -89,8 +89,9 @@ Tensor CheckpointWeights::take(const std::string& name, const Shape& shape) {
   }
   if (found == nullptr) {
     throw ModelError(fmt::format(
-        "{} has no tensor {} (expected shape {}): it is not a complete BERT of this configuration",
-        checkpoint_.path().string(), name, to_string(shape)));
+        "{} has no tensor {} (expected shape {}): it is not a complete {} of this configuration",
+        checkpoint_.path().string(), names_.electra() ? electra_name(name, false) : name,
+        to_string(shape), names_.electra() ? "ELECTRA" : "BERT"));
   }
   const auto& info = checkpoint_.info(*found);
   if (!fits(info.shape, shape)) {

@@ -45,6 +45,7 @@ constexpr std::array<ActivationName, 10> kActivations{{{"gelu", Activation::gelu
                                                        {"swish", Activation::silu}}};
 
 constexpr auto kGoogleConfig = "bert_config.json";
+constexpr std::int64_t kMostHidden = 1 << 20;
 
 constexpr std::array<std::string_view, 3> kProblemTypes{"regression", "single_label_classification",
                                                         "multi_label_classification"};
@@ -101,6 +102,15 @@ BertConfig BertConfig::from_json(std::string_view json, const std::string& origi
   Fields fields(std::move(object), origin);
   BertConfig config;
   config.model_type = internal::take_model_type(fields);
+  if (config.model_type == "electra") {
+    internal::set_electra_sizes(config);
+    fields.take("embedding_size", config.embedding_size);
+    if (config.embedding_size < 1) {  // 0 means something else in BertConfig
+      throw ModelError(fmt::format("{}: \"embedding_size\" is {}; it must be 1 to {}", origin,
+                                   config.embedding_size, kMostHidden));
+    }
+  }
+  if (config.model_type == "dpr") fields.take("projection_dim", config.projection_dim);
   internal::check_variant(fields);
   internal::refuse_config_fields(fields.object(), origin);
   fields.take("vocab_size", config.vocab_size);
@@ -124,6 +134,7 @@ BertConfig BertConfig::from_json(std::string_view json, const std::string& origi
   fields.take("architectures", config.architectures);
   config.id2label = internal::take_labels(fields);
   config.extra_json = fields.rest();
+  internal::refuse_reader(config, origin);
   config.validate(origin);
   return config;
 }
@@ -138,7 +149,7 @@ void BertConfig::validate(const std::string& origin) const {
   };
   // The bounds leave far more room than any BERT takes, and keep products within 64 bits.
   const std::array<Size, 7> sizes{{{"vocab_size", vocab_size, INT32_MAX},
-                                   {"hidden_size", hidden_size, 1 << 20},
+                                   {"hidden_size", hidden_size, kMostHidden},
                                    {"num_hidden_layers", num_hidden_layers, 10'000},
                                    {"num_attention_heads", num_attention_heads, 1 << 20},
                                    {"intermediate_size", intermediate_size, 1 << 23},
@@ -153,9 +164,21 @@ void BertConfig::validate(const std::string& origin) const {
     refuse(fmt::format("\"hidden_size\" {} cannot be divided by \"num_attention_heads\" {}",
                        hidden_size, num_attention_heads));
   }
+  const std::array<std::pair<Size, const char*>, 2> own{
+      {{{"embedding_size", embedding_size, kMostHidden}, "electra"},
+       {{"projection_dim", projection_dim, kMostHidden}, "dpr"}}};
+  for (const auto& [size, type] : own) {
+    if (size.value < 0 || size.value > size.most) {
+      refuse(fmt::format("\"{}\" is {}; it must be 0 to {}", size.name, size.value, size.most));
+    }
+    if (size.value > 0 && model_type != type) {
+      refuse(fmt::format("\"{}\" is {}, which belongs to \"model_type\": \"{}\"", size.name,
+                         size.value, type));
+    }
+  }
   constexpr std::int64_t kMostParameters = 1'000'000'000'000;
   const std::int64_t parameters =
-      (vocab_size + max_position_embeddings + type_vocab_size) * hidden_size +
+      (vocab_size + max_position_embeddings + type_vocab_size + hidden_size) * embedding_width() +
       num_hidden_layers * (4 * hidden_size * hidden_size + 2 * hidden_size * intermediate_size);
   if (parameters > kMostParameters) {
     refuse(fmt::format("its sizes make {} parameters, which no BERT has and no machine holds",
@@ -181,6 +204,7 @@ void BertConfig::validate(const std::string& origin) const {
       refuse(fmt::format("\"{}\" is {}; it must be 0 or more", name, value));
     }
   }
+  internal::check_summary(*this, origin);
   if (static_cast<std::int64_t>(id2label.size()) > internal::kMostLabels) {
     refuse(fmt::format("{} labels are too many for a head", id2label.size()));
   }
@@ -199,7 +223,9 @@ void BertConfig::validate(const std::string& origin) const {
 std::string BertConfig::to_json() const {
   validate();
   json merged = parse_json_object(extra_json, "BertConfig::extra_json");
-  merged["model_type"] = "bert";
+  const bool electra = model_type == "electra";
+  merged["model_type"] = electra ? "electra" : "bert";
+  if (electra) merged["embedding_size"] = embedding_width();
   merged["vocab_size"] = vocab_size;
   merged["hidden_size"] = hidden_size;
   merged["num_hidden_layers"] = num_hidden_layers;

@@ -56,7 +56,8 @@ constexpr std::array kFields{
     KnownField{"sliding_window", refused, "null", "Cloze's attention sees the whole text"},
     KnownField{"is_causal", refused, "null|false", "Cloze's attention sees both directions"},
     KnownField{"embedding_size", refused, "null",
-               "Cloze's embeddings are as wide as the hidden states"},
+               "embeddings of another width than the hidden states belong to ELECTRA "
+               "(\"model_type\": \"electra\")"},
     // Training, generation, and what is said for people.
     KnownField{"_name_or_path", harmless}, KnownField{"name_or_path", harmless},
     KnownField{"_num_labels", harmless}, KnownField{"_commit_hash", harmless},
@@ -104,7 +105,7 @@ constexpr std::array kFields{
     KnownField{"summary_proj_to_labels", harmless}, KnownField{"summary_first_dropout", harmless},
     KnownField{"summary_last_dropout", harmless}, KnownField{"num_choices", harmless},
     KnownField{"return_all_scores", harmless}, KnownField{"model_max_length", harmless},
-    KnownField{"projection_dim", refused, "null|0", "Cloze has no projection after the encoder"},
+    KnownField{"projection_dim", refused, "null|0", "a projection after the encoder belongs to DPR (\"model_type\": \"dpr\")"},
     // DistilBERT's: positions are stored as they were made, whichever way that was.
     KnownField{"sinusoidal_pos_embds", harmless}, KnownField{"qa_dropout", harmless},
     KnownField{"tie_weights_", harmless},

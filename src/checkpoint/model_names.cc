@@ -8,7 +8,7 @@ namespace cloze {
 namespace {
 
 struct Renamed {
-  std::string_view distilbert, bert;
+  std::string_view theirs, bert;
 };
 
 /// Parts of a layer, after `transformer.layer.N.` and `encoder.layer.N.`.
@@ -27,6 +27,16 @@ constexpr std::array<Renamed, 3> kHeads{
      {"vocab_layer_norm.", "cls.predictions.transform.LayerNorm."},
      {"vocab_projector.", "cls.predictions.decoder."}}};
 
+/// ELECTRA's heads, which share names with other models': they count where something else of the
+/// checkpoint says that it is one. What stands on the first token has two names there.
+constexpr std::array<Renamed, 6> kElectraHeads{
+    {{"generator_predictions.dense.", "cls.predictions.transform.dense."},
+     {"generator_predictions.LayerNorm.", "cls.predictions.transform.LayerNorm."},
+     {"generator_lm_head.", "cls.predictions.decoder."},
+     {"classifier.dense.", "sequence_summary.summary."},
+     {"classifier.out_proj.", "classifier."},
+     {"embeddings_project.", "bert.embeddings_project."}}};
+
 constexpr std::string_view kDistilLayer = "transformer.layer.", kBertLayer = "bert.encoder.layer.";
 
 /// Replaces a beginning of `name`; false if it has another.
@@ -42,8 +52,8 @@ bool rename_layer(std::string& name, std::string_view from, std::string_view to,
   const auto dot = name.find('.', from.size());
   if (dot == std::string::npos) return false;
   auto rest = name.substr(dot + 1);
-  for (const auto& [distilbert, bert] : kLayerParts) {
-    if (!rename_prefix(rest, to_bert ? distilbert : bert, to_bert ? bert : distilbert)) continue;
+  for (const auto& [theirs, bert] : kLayerParts) {
+    if (!rename_prefix(rest, to_bert ? theirs : bert, to_bert ? bert : theirs)) continue;
     name.replace(dot + 1, std::string::npos, rest);
     name.replace(0, from.size(), to);
     return true;
@@ -51,16 +61,41 @@ bool rename_layer(std::string& name, std::string_view from, std::string_view to,
   return false;
 }
 
-/// BERT's name of a tensor, and whether DistilBERT's names were what it had.
-std::pair<std::string, bool> bert_name(std::string name) {
+/// Without what programs that wrap a model put before its names.
+std::string unwrapped(std::string name) {
   while (rename_prefix(name, "module.", "") || rename_prefix(name, "model.", "") ||
          rename_prefix(name, "_orig_mod.", "")) {
+  }
+  return name;
+}
+
+/// Whether a name is one that only an ELECTRA has.
+bool is_electra_name(const std::string& stored) {
+  const auto name = unwrapped(stored);
+  return name.starts_with("electra.") || name.starts_with("embeddings_project.") ||
+         name.starts_with("generator_predictions.") || name.starts_with("generator_lm_head.") ||
+         name.starts_with("discriminator_predictions.");
+}
+
+/// BERT's name of a tensor, and whether DistilBERT's names were what it had.
+std::pair<std::string, bool> bert_name(std::string name, bool electra) {
+  name = unwrapped(std::move(name));
+  // DPR's encoders have a module with a BERT in it, the newer ones of transformers; and what
+  // projects its result.
+  for (const std::string_view dpr : {"question_encoder.", "ctx_encoder."}) {
+    if (rename_prefix(name, dpr, "")) rename_prefix(name, "bert_model.", "");
   }
   const auto rename_last = [&name](std::string_view from, std::string_view to) {
     if (name.ends_with(from)) name.replace(name.size() - from.size(), from.size(), to);
   };
   rename_last("LayerNorm.gamma", "LayerNorm.weight");
   rename_last("LayerNorm.beta", "LayerNorm.bias");
+  if (electra) {
+    rename_prefix(name, "electra.", "");
+    for (const auto& [theirs, ours] : kElectraHeads) {
+      if (rename_prefix(name, theirs, ours)) break;
+    }
+  }
   bool distilbert = rename_prefix(name, "distilbert.", "");
   distilbert = rename_layer(name, kDistilLayer, kBertLayer, true) || distilbert;
   for (const auto& [theirs, ours] : kHeads) {
@@ -80,9 +115,11 @@ bool is_buffer(std::string_view name) {
 }  // namespace
 
 ModelNames::ModelNames(const Checkpoint& checkpoint) {
-  for (const auto& stored : checkpoint.names()) {
+  const auto all = checkpoint.names();
+  electra_ = std::any_of(all.begin(), all.end(), is_electra_name);
+  for (const auto& stored : all) {
     if (is_buffer(stored)) continue;
-    auto [name, distilbert] = bert_name(stored);
+    auto [name, distilbert] = bert_name(stored, electra_);
     distilbert_ = distilbert_ || distilbert;
     if (name == stored) {
       names_[std::move(name)] = stored;  // the very name wins over one that means the same
@@ -105,6 +142,17 @@ std::string distilbert_name(std::string_view name) {
   if (!rename_layer(renamed, kBertLayer, "distilbert.transformer.layer.", false)) {
     rename_prefix(renamed, "bert.", "distilbert.");
   }
+  return renamed;
+}
+
+std::string electra_name(std::string_view name, bool of_sequences) {
+  std::string renamed(name);
+  for (const auto& [theirs, ours] : kElectraHeads) {
+    if (theirs.starts_with("classifier.") && !of_sequences) continue;
+    if (theirs.starts_with("embeddings_project.")) continue;
+    if (rename_prefix(renamed, ours, theirs)) return renamed;
+  }
+  rename_prefix(renamed, "bert.", "electra.");
   return renamed;
 }
 

@@ -1,5 +1,6 @@
 #include "checkpoint/variants.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -8,17 +9,17 @@
 #include <nlohmann/json.hpp>
 
 #include "cloze/error.h"
+#include "core/json.h"
 
 namespace cloze::internal {
 namespace {
 
 /// Why a relative of BERT is not computed, for those that people take for one.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kRelatives{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kRelatives{
     {{"roberta", "its vocabulary is byte-level BPE and its positions begin at 2"},
      {"xlm-roberta", "its vocabulary is SentencePiece and its positions begin at 2"},
      {"camembert", "its vocabulary is SentencePiece and its positions begin at 2"},
      {"albert", "its layers share their weights and its vocabulary is SentencePiece"},
-     {"electra", "its embeddings are projected and its head tells replaced tokens"},
      {"mpnet", "its attention adds relative positions"},
      {"deberta", "its attention takes content and position apart"},
      {"deberta-v2", "its attention takes content and position apart"},
@@ -35,15 +36,17 @@ std::string take_model_type(Fields& fields) {
   const auto type = fields.extract("model_type");
   if (type && !type->is_null()) {
     if (!type->is_string()) fields.wrong_type("model_type", "a string", *type);
-    if (*type == "bert" || *type == "distilbert") return type->get<std::string>();
+    for (const auto* known : {"bert", "distilbert", "electra", "dpr"}) {
+      if (*type == known) return known;
+    }
     std::string why;
     for (const auto& [name, reason] : kRelatives) {
       if (*type == name) why = fmt::format(" ({})", reason);
     }
     throw ModelError(
-        fmt::format("{}: this is a {} model{}, and Cloze computes BERT and DistilBERT "
-                    "(\"model_type\": \"bert\" "
-                    "or \"distilbert\"); choose a checkpoint of one of those",
+        fmt::format("{}: this is a {} model{}, and Cloze computes BERT, DistilBERT, ELECTRA and "
+                    "DPR's encoders (\"model_type\": \"bert\", \"distilbert\", \"electra\" or "
+                    "\"dpr\"); choose a checkpoint of one of those",
                     fields.origin(), Fields::shown(*type), why));
   }
   // Google's bert_config.json does not name its type: its sizes must speak for it.
@@ -73,6 +76,47 @@ void rename_distilbert_fields(nlohmann::json& object) {
     if (found == object.end()) continue;
     object[ours] = *found;
     object.erase(theirs);
+  }
+}
+
+void set_electra_sizes(BertConfig& config) {
+  config.embedding_size = 128;
+  config.hidden_size = 256;
+  config.num_attention_heads = 4;
+  config.intermediate_size = 1024;
+}
+
+void refuse_reader(const BertConfig& config, const std::string& origin) {
+  for (const auto& name : config.architectures) {
+    if (!name.ends_with("DPRReader")) continue;
+    throw ModelError(fmt::format(
+        "{}: this is a {}, which looks for answers in passages; Cloze computes DPR's "
+        "encoders (DPRQuestionEncoder, DPRContextEncoder): for answers use a checkpoint "
+        "of BertForQuestionAnswering (cloze answer)",
+        origin, in_quotes(name)));
+  }
+}
+
+void check_summary(const BertConfig& config, const std::string& origin) {
+  const auto& names = config.architectures;
+  const bool choice = std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return name.ends_with("ElectraForMultipleChoice");
+  });
+  if (!choice) return;
+  const auto extra = parse_json_object(config.extra_json, "BertConfig::extra_json");
+  const std::array<std::pair<const char*, nlohmann::json>, 4> wanted{
+      {{"summary_type", "first"},
+       {"summary_use_proj", true},
+       {"summary_activation", "gelu"},
+       {"summary_proj_to_labels", false}}};
+  for (const auto& [name, value] : wanted) {
+    const auto stated = extra.find(name);
+    if (stated == extra.end() || *stated == value) continue;
+    if (value == false && stated->is_null()) continue;
+    throw ModelError(
+        fmt::format("{}: \"{}\" is {}, and Cloze computes ELECTRA's multiple choice with {} only: "
+                    "train the model with that",
+                    origin, name, json_excerpt(*stated), value.dump()));
   }
 }
 

@@ -54,6 +54,7 @@ void run_similarity(Arguments arguments);
 void run_fill_mask(Arguments arguments);
 void run_next_sentence(Arguments arguments);
 void run_classify(Arguments arguments);
+void run_replaced_tokens(Arguments arguments);
 void run_tag(Arguments arguments);
 void run_answer(Arguments arguments);
 void run_choose(Arguments arguments);

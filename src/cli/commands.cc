@@ -27,6 +27,8 @@ constexpr std::array table{
     Command{"similarity", "rank texts by likeness to a query, or score pairs",
             run_similarity, batches},
     Command{"fill-mask", "the likeliest tokens at each mask ([MASK] or <mask>)", run_fill_mask, batches},
+    Command{"replaced-tokens", "the tokens that do not fit their text, by an ELECTRA discriminator",
+             run_replaced_tokens, batches},
     Command{"next-sentence", "does the second text follow the first?", run_next_sentence, batches},
     Command{"classify", "a label for each text or pair, by a fine-tuned model",
             run_classify, batches},
@@ -61,12 +63,13 @@ constexpr std::array table{
 // clang-format on
 
 /// The command that answers with each pipeline, by the library's name of it.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 10> by_pipeline{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> by_pipeline{{
     {"feature-extraction", "encode"},
     {"sentence-similarity", "similarity"},
     {"fill-mask", "fill-mask"},
     {"pretraining", "fill-mask"},
     {"next-sentence-prediction", "next-sentence"},
+    {"replaced-token-detection", "replaced-tokens"},
     {"text-classification", "classify"},
     {"token-classification", "tag"},
     {"question-answering", "answer"},

@@ -11,6 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/rank_search.h"
 #include "cli/text_command.h"
 #include "cloze/output.h"
 #include "cloze/text_ranking.h"
@@ -25,6 +26,9 @@ model's activation makes of that: the probability that the two belong together (
 (Identity), as its directory says (cloze info). With --top-k memory does not grow with the candidates.
 JSON: {"rank","index","score","logit","text"}, best first.
 
+A SparseEncoder (SPLADE) and a MultiVectorEncoder (ColBERT) read query and candidates apart: the score is the
+similarity of their vectors, of a ColBERT MaxSim. Then there is no logit.
+
 Examples:
   cloze rank --model ./responses --query "Where is my parcel?" "It left on Monday." "We open at nine."
   cloze rank --model ./passages --query "who wrote Frankenstein" --input passages.txt --top-k 10
@@ -34,9 +38,9 @@ Examples:
 
 void run_rank(Arguments arguments) {
   TextCommand command("Ranks candidates (responses, passages) for a query.", "cloze rank");
-  std::string query, activation;
-  std::int64_t top_k = 0;
-  PromptOptions prompt;
+  std::string activation;
+  RankSettings settings;
+  auto& [query, top_k, prompt] = settings;
   command.text.add_texts(command.app, "the candidates");
   command.app.add_option("--query,-q", query, "what they are ranked for")
       ->type_name("TEXT")
@@ -50,6 +54,11 @@ void run_rank(Arguments arguments) {
   if (!command.parse(examples, arguments)) return;
   command.text.single = true;
   auto reader = command.text.reader();
+  const auto kind = vector_kind(command.model.root());
+  if (kind == VectorKind::sparse || kind == VectorKind::multi_vector) {
+    if (!activation.empty()) throw UsageError("--activation goes with a cross-encoder");
+    return rank_by_vectors(command, kind, settings, reader);
+  }
   const auto encoder = command.load<CrossEncoder>();
   const auto limits = command.text.limits(encoder.config().max_position_embeddings);
   const auto function = activation == "identity"  ? ScoreFunction::none

@@ -24,18 +24,38 @@
 #include "export/heads.h"
 #include "sentence/model_settings.h"
 #include "sentence/ranking_settings.h"
+#include "sentence/search/search_settings.h"
 
 namespace cloze {
 namespace {
 
 namespace fs = std::filesystem;
+using internal::Family;
+using internal::StoredModel;
 
 bool is_float(DType dtype) {
   return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f64;
 }
 
+/// The tokenizer class that transformers has for a family, and BERT's code behind all of them.
+std::string_view tokenizer_class_of(const StoredModel& model) {
+  switch (internal::family_of(model.config)) {
+    case Family::bert:
+      break;
+    case Family::distilbert:
+      return "DistilBertTokenizer";
+    case Family::electra:
+      return "ElectraTokenizer";
+    case Family::dpr:
+      return model.config.architectures.front() == "DPRContextEncoder"
+                 ? "DPRContextEncoderTokenizer"
+                 : "DPRQuestionEncoderTokenizer";
+  }
+  return "BertTokenizer";
+}
+
 /// The tokenizer's files; false where the source has none.
-bool write_tokenizer(const fs::path& source, const BertConfig& config, bool distilbert,
+bool write_tokenizer(const fs::path& source, const StoredModel& model,
                      const fs::path& directory) {
   const auto has = [&source](const char* name) { return files::exists(source / name); };
   if (!has("tokenizer.json") && !has("vocab.txt") && !has("sentencepiece.bpe.model") &&
@@ -46,18 +66,32 @@ bool write_tokenizer(const fs::path& source, const BertConfig& config, bool dist
   tokenizer.save_pretrained(directory);
   const auto path = directory / "tokenizer_config.json";
   auto settings = parse_json_object(files::read_text(path), path.string());
-  if (!tokenizer.model_max_length()) settings["model_max_length"] = config.max_position_embeddings;
-  // PreTrainedTokenizerFast stays: it takes more from tokenizer.json than DistilBertTokenizer does.
-  if (distilbert && settings["tokenizer_class"] == "BertTokenizer") {
-    settings["tokenizer_class"] = "DistilBertTokenizer";
+  if (!tokenizer.model_max_length()) {
+    settings["model_max_length"] = model.config.max_position_embeddings;
+  }
+  // PreTrainedTokenizerFast stays: it takes more from tokenizer.json than the families' classes do.
+  if (settings["tokenizer_class"] == "BertTokenizer") {
+    settings["tokenizer_class"] = tokenizer_class_of(model);
   }
   files::write_text(path, settings.dump(2) + "\n");
   return true;
 }
 
-/// What a directory with modules.json says; of a CrossEncoder, which has no more than a transformer,
-/// its file of settings alone.
+/// What a directory with modules.json says of its layers and its file of settings; of a CrossEncoder,
+/// which has no more than a transformer, the file alone.
 SentenceSettings modules_settings(const fs::path& source) {
+  switch (vector_kind(source)) {
+    case VectorKind::sparse:
+      return {.transformer_file = sparse_settings(source).transformer_file};
+    case VectorKind::multi_vector: {
+      auto settings = multi_vector_settings(source);
+      return {.steps = std::move(settings.steps),
+              .transformer_file = std::move(settings.transformer_file)};
+    }
+    case VectorKind::sentence:
+    case VectorKind::tokens:
+      break;
+  }
   std::vector<std::string> warnings;
   if (read_model_settings(source, warnings).model_type != "CrossEncoder") {
     return sentence_settings(source).value();
@@ -78,6 +112,7 @@ void write_modules(const fs::path& source, const fs::path& transformer, const fs
     files::copy(from, to);
   };
   copy(source / kModelSettingsFile, directory / kModelSettingsFile);
+  copy(source / "artifact.metadata", directory / "artifact.metadata");  // Stanford's ColBERT
   if (!files::exists(source / "modules.json")) return;
   const auto settings = modules_settings(source);  // refuses what is none
   auto modules =
@@ -85,7 +120,7 @@ void write_modules(const fs::path& source, const fs::path& transformer, const fs
   for (auto& module : modules) {
     const auto path = module.value("path", "");
     if (source / path == transformer ||
-        module.at("type").get<std::string>().ends_with(".Transformer")) {
+        module.at("type").get<std::string>().ends_with("Transformer")) {
       module["path"] = "";
       continue;
     }
@@ -123,10 +158,9 @@ ConvertedModel internal::convert_model(const std::string& source_name, const fs:
   const auto config = BertConfig::from_pretrained(transformer);
   const auto checkpoint = Checkpoint::open(transformer);
   const ModelNames names(checkpoint);
-  const bool distilbert = config.model_type == "distilbert";
   const auto& head = class_of(names, config, heads);
   const auto model = stored_model(checkpoint, config, head, options.dtype, progress);
-  ConvertedModel converted{.architecture = architecture_of(head, distilbert),
+  ConvertedModel converted{.architecture = model.config.architectures.front(),
                            .tensors = static_cast<std::int64_t>(model.tensors.size()),
                            .left_out = model.left_out};
   for (const auto& [name, tensor] : model.tensors) {
@@ -134,7 +168,7 @@ ConvertedModel internal::convert_model(const std::string& source_name, const fs:
   }
   write_whole(destination, options.overwrite, [&](const fs::path& made) {
     save(model, made, options.max_shard_bytes);
-    converted.tokenizer = write_tokenizer(transformer, config, distilbert, made);
+    converted.tokenizer = write_tokenizer(transformer, model, made);
     write_modules(source, transformer, made);
   });
   return converted;

@@ -60,14 +60,18 @@ void require_layer(const Building& model, const HeadKind& head, const HeadLayer&
     throw ModelError(fmt::format(
         "{} has no {} head ({} is not among its tensors): choose a checkpoint that has one, "
         "or the task feature-extraction for the encoder alone",
-        model.directory.string(), about, tensor));
+        model.directory.string(), about,
+        internal::stored_name(tensor, head, internal::family_of(model.bert.config()))));
   }
   if (layer.input == HeadInput::pooled && !model.bert.can_pool()) {
     std::string task(head.pipeline);
     std::replace(task.begin(), task.end(), '-', ' ');
     throw ModelError(
-        fmt::format("{} has no pooler (bert.pooler.dense is not among its tensors), which {} needs",
-                    model.directory.string(), task));
+        fmt::format("{} has no pooler ({} is not among its tensors), which {} needs",
+                    model.directory.string(),
+                    internal::stored_name(internal::pooler_shape(model.bert.config()).name, head,
+                                          internal::family_of(model.bert.config())),
+                    task));
   }
 }
 
@@ -139,6 +143,13 @@ OnnxValue layer_logits(const Building& model, const HeadKind& head, const HeadLa
       const auto shape = found_shape(model, head, layer);
       return bert.linear(bert.pool(model.hidden_states), shape);
     }
+    case HeadInput::transformed: {
+      const auto transform = internal::transform_shape(layer, bert.config());
+      const auto features =
+          onnx_activation(bert.graph(), bert.linear(model.hidden_states, transform),
+                          bert.config().hidden_act, transform.name);
+      return bert.linear(features, found_shape(model, head, layer));
+    }
   }
   throw ArgumentError("not an input of a head");
 }
@@ -150,13 +161,19 @@ void output_logits(const Building& model, const HeadKind& head, const HeadLayer&
   const auto& config = model.bert.config();
   const auto outputs = layer.input == HeadInput::masked
                            ? config.vocab_size
-                           : model.bert.outputs_of(std::string(layer.name));
+                           : model.bert.outputs_of(internal::linear_shape(layer, config).name);
   const bool pooled = layer.input == HeadInput::pooled;
   const std::string name(layer.output_names[0]);
   if (head.unit == HeadUnit::choice) {
     // Each question's choices side by side: [B, choices] of what is computed for B · choices rows.
     const auto shape = graph.node("Shape", {"input_ids"}, "choices", {{"end", std::int64_t{2}}});
     graph.output(graph.node("Reshape", {logits, shape}, "choices"), name, {kBatch, kChoices});
+    return;
+  }
+  if (layer.input == HeadInput::transformed) {  // a number a token: transformers' discriminator
+    const auto flat = graph.node("Gather", {logits, graph.integer("zero", 0)},
+                                 std::string(layer.name), {{"axis", std::int64_t{2}}});
+    graph.output(flat, name, {kBatch, kLength});
     return;
   }
   if (layer.output_names[1].empty()) {
@@ -196,7 +213,10 @@ const HeadKind& choose_head(const std::string& wanted, const fs::path& directory
     throw ArgumentError(fmt::format("there is no task {} to export: it is one of {}",
                                     in_quotes(wanted), fmt::join(pipelines(heads), ", ")));
   }
-  if (files::exists(directory / "modules.json")) return internal::heads::sentence_embedding;
+  if (files::exists(directory / "modules.json") ||
+      internal::family_of(config) == internal::Family::dpr) {
+    return internal::heads::sentence_embedding;
+  }
   const auto stated = std::find_if(heads.begin(), heads.end(), [&](const HeadKind& head) {
     return internal::states(config, head);
   });

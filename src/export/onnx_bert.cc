@@ -140,7 +140,9 @@ OnnxValue OnnxBert::embed(const OnnxInputs& inputs) {
   const auto zero = graph_->integers("axes_0", {0});
   const auto table = weight(shapes.position.name, shapes.position.shape());
   const auto positions = graph_->node("Slice", {table, zero, length, zero}, place);
-  return layer_norm(graph_->node("Add", {sum, positions}, place), shapes.norm);
+  const auto embedded = layer_norm(graph_->node("Add", {sum, positions}, place), shapes.norm);
+  const auto projection = internal::projection_shape(config_);
+  return projection ? linear(embedded, *projection) : embedded;
 }
 
 OnnxValue OnnxBert::attend(const OnnxValue& hidden_states, const OnnxValue& mask,
@@ -198,27 +200,29 @@ OnnxValue OnnxBert::pool(const OnnxValue& hidden_states) {
   const auto& name = pooler.shape.name;
   const auto first = graph_->node("Gather", {hidden_states, graph_->integer("zero", 0)}, name,
                                   {{"axis", std::int64_t{1}}});
-  return graph_->node(pooler.activation == ops::Epilogue::tanh ? "Tanh" : "Relu",
-                      {linear(first, pooler.shape)}, name);
+  const auto dense = linear(first, pooler.shape);
+  if (pooler.activation == ops::Epilogue::gelu) return gelu(*graph_, dense, name);
+  return graph_->node(pooler.activation == ops::Epilogue::tanh ? "Tanh" : "Relu", {dense}, name);
 }
 
 OnnxValue OnnxBert::predict_tokens(const OnnxValue& hidden_states) {
   const auto shapes = internal::prediction_shapes(config_);
-  const auto hidden = config_.hidden_size, vocab = config_.vocab_size;
+  const auto width = shapes.decoder.columns, vocab = config_.vocab_size;
   const auto dense = linear(hidden_states, shapes.transform);
-  const auto active = onnx_activation(*graph_, dense, config_.hidden_act, shapes.transform.name);
+  const auto active = onnx_activation(
+      *graph_, dense, internal::prediction_activation(config_), shapes.transform.name);
   const auto transformed = layer_norm(active, shapes.norm);
   const auto decoder = internal::decoder_names(*weights_, config_);
   const std::string place = "cls.predictions.decoder";
   OnnxValue matrix;
   if (decoder.tied) {  // the word embeddings, once in the file: the run time turns them over
-    matrix = graph_->node("Transpose", {weight(decoder.weight, {vocab, hidden})}, place,
+    matrix = graph_->node("Transpose", {weight(decoder.weight, {vocab, width})}, place,
                           {{"perm", std::vector<std::int64_t>{1, 0}}});
   } else {
     matrix = graph_->weight({decoder.weight + ".transposed",
-                             {hidden, vocab},
-                             [weights = weights_, stored = decoder.weight, vocab, hidden] {
-                               return transposed(weights->take(stored, {vocab, hidden}));
+                             {width, vocab},
+                             [weights = weights_, stored = decoder.weight, vocab, width] {
+                               return transposed(weights->take(stored, {vocab, width}));
                              }});
   }
   const auto bias = weight(decoder.bias, {vocab});

@@ -33,7 +33,7 @@ class OnnxBert {
   [[nodiscard]] const BertConfig& config() const { return config_; }
   [[nodiscard]] bool has(const std::string& tensor) const { return weights_->contains(tensor); }
 
-  /// Of `name.weight`, [outputs, inputs]; the shape is as the checkpoint states it.
+  /// Of `name.weight`, [outputs, hidden]; the shape is as the checkpoint states it.
   [[nodiscard]] std::int64_t outputs_of(const std::string& name) const;
 
   /// x·Wᵀ + b: [..., inputs] → [..., outputs].
@@ -43,11 +43,12 @@ class OnnxBert {
   /// The last hidden state, [B, L, hidden].
   OnnxValue encode(const OnnxInputs& inputs);
 
-  /// What classifiers stand on, [B, hidden]: BERT's pooler, tanh(W·h[CLS] + b), or DistilBERT's
-  /// pre_classifier, relu(W·h[CLS] + b). The model must have one of them.
+  /// What classifiers stand on, [B, hidden]: BERT's pooler, tanh(W·h[CLS] + b), DistilBERT's
+  /// pre_classifier, relu(W·h[CLS] + b), or ELECTRA's, gelu(W·h[CLS] + b). The model must have one
+  /// of them.
   OnnxValue pool(const OnnxValue& hidden_states);
   [[nodiscard]] bool has_pooler() const {
-    return has(internal::pooler_shape(config_).name + ".weight");
+    return has(std::string(internal::kBertPooler) + ".weight");
   }
   [[nodiscard]] bool can_pool() const {
     return internal::pooler_in(*weights_, config_).has_value();

@@ -113,10 +113,11 @@ OnnxValue activate(OnnxGraph& graph, const OnnxValue& x, ops::Epilogue activatio
   }
 }
 
-OnnxSentence dense(OnnxGraph& graph, const OnnxSentence& input,
-                   const std::filesystem::path& directory) {
-  const auto parameters = read_dense(directory);
-  const auto place = directory.filename().string();
+OnnxSentence dense(OnnxGraph& graph, const OnnxSentence& input, const SentenceStep& step) {
+  const auto& directory = step.directory;
+  const auto parameters = read_linear(step);
+  const auto place = step.kind == SentenceStep::Kind::projection ? "encode_proj"
+                                                                 : directory.filename().string();
   const auto outputs = parameters.weight.dim(0), inputs = parameters.weight.dim(1);
   if (inputs != input.width) {
     throw ModelError(
@@ -166,8 +167,8 @@ OnnxSentence embed_sentences(OnnxGraph& graph, const OnnxValue& hidden_states,
     sentence.value = graph.node("Concat", pooled, "pooling", {{"axis", std::int64_t{1}}});
   }
   for (const auto& step : settings.steps) {
-    if (step.kind == SentenceStep::Kind::dense) {
-      sentence = dense(graph, sentence, step.directory);
+    if (step.linear()) {
+      sentence = dense(graph, sentence, step);
     } else {
       sentence.value = normalized(graph, sentence.value);
     }

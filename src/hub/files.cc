@@ -161,7 +161,8 @@ std::vector<std::string> choose_files(const std::vector<std::string>& listing, c
   if (choice.listed("modules.json")) {
     for (const auto& module :
          modules_of(choice.read("modules.json"), choice.label("modules.json"))) {
-      if (module.type == "Transformer" || module.type == "BERT" || module.type == "DistilBERT") {
+      if (module.type == "Transformer" || module.type == "MLMTransformer" ||
+          module.type == "BERT" || module.type == "DistilBERT") {
         folder = module.folder;
         for (const auto* file : kTransformerSettings) choice.take(folder + file);
       } else if (module.type == "Normalize") {
@@ -175,6 +176,7 @@ std::vector<std::string> choose_files(const std::vector<std::string>& listing, c
     }
   }
   choice.take("config_sentence_transformers.json");
+  choice.take("artifact.metadata");  // Stanford's ColBERT
   take_model(choice, folder);
   return {choice.chosen().begin(), choice.chosen().end()};
 }

@@ -250,11 +250,10 @@ Explanation explain_next(const std::filesystem::path& directory, const Inspected
   return result;
 }
 
-/// Whether the checkpoint has the head, BERT's or DistilBERT's.
+/// Whether the checkpoint has the head.
 bool has_head(const ModelInfo& model, const internal::HeadKind& wanted) {
-  return std::any_of(model.heads.begin(), model.heads.end(), [&](const HeadInfo& head) {
-    return head.architecture.ends_with(internal::architecture_of(wanted));
-  });
+  return std::any_of(model.heads.begin(), model.heads.end(),
+                     [&](const HeadInfo& head) { return head.pipeline == wanted.pipeline; });
 }
 
 /// The first kind of answer that model and text have; `automatic` where there is none.

@@ -157,7 +157,7 @@ Inspection inspect(const std::string& directory_or_name, std::string_view text,
   }
   const bool masked_lm =
       std::any_of(info.heads.begin(), info.heads.end(), [](const HeadInfo& head) {
-        return head.architecture.ends_with(internal::architecture_of(internal::heads::masked_lm));
+        return head.pipeline == internal::heads::masked_lm.pipeline;
       });
   const auto wants = [&](Wanted wanted, const char* part) {
     if (wanted == Wanted::if_possible && !masked_lm) {

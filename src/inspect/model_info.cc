@@ -47,7 +47,7 @@ void count_tensors(const Checkpoint& checkpoint, const ModelNames& names, ModelI
 
 void find_heads(const Checkpoint& checkpoint, const ModelNames& names,
                 std::span<const internal::HeadKind> heads, ModelInfo& info) {
-  info.pooler = names.contains(internal::pooler_shape(info.config).name + ".weight");
+  info.pooler = names.contains(std::string(internal::kBertPooler) + ".weight");
   for (const auto* head : internal::heads_in(names, info.config, heads)) {
     std::string name(head->about);
     if (head->by_label()) {
@@ -57,7 +57,7 @@ void find_heads(const Checkpoint& checkpoint, const ModelNames& names,
       name += fmt::format(", {} label{}", labels, labels == 1 ? "" : "s");
     }
     info.heads.push_back({std::move(name),
-                          internal::architecture_of(*head, info.config.model_type == "distilbert"),
+                          internal::architecture_of(*head, internal::family_of(info.config)),
                           std::string(head->pipeline)});
   }
 }

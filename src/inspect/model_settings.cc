@@ -12,6 +12,7 @@
 #include "pipelines/warnings.h"
 #include "sentence/model_settings.h"
 #include "sentence/ranking_settings.h"
+#include "sentence/search/search_settings.h"
 
 namespace cloze::internal {
 namespace {
@@ -59,7 +60,7 @@ std::string summary(const SentenceSettings& settings) {
   auto text = names_of(settings.poolings);
   const auto dense = std::count_if(
       settings.steps.begin(), settings.steps.end(),
-      [](const SentenceStep& step) { return step.kind == SentenceStep::Kind::dense; });
+      [](const SentenceStep& step) { return step.linear(); });
   if (dense > 0) text += fmt::format(", {} dense", dense);
   if (settings.normalizes()) text += ", normalized";
   if (settings.truncate_dim) text += fmt::format(", {} dimensions", *settings.truncate_dim);
@@ -75,12 +76,18 @@ void describe_sentences(const SentenceSettings& stated, ModelInfo& info) {
     settings.push_back({"lower case", "texts are lower-cased first", stated.transformer_file});
   }
   settings.push_back(limit(info, stated.max_seq_length, stated.transformer_file));
+  // Without modules it is one of DPR's encoders, whose configuration says all.
+  const bool modules = fs::exists(info.directory / "modules.json");
+  const std::string file_of_modules = modules ? "modules.json" : "config.json";
   settings.push_back(
       {"pooling",
        names_of(stated.poolings) + (stated.include_prompt ? "" : ", without the prompt's tokens"),
-       "modules.json"});
+       file_of_modules});
   for (const auto& step : stated.steps) {
-    if (step.kind == SentenceStep::Kind::dense) {
+    if (step.kind == SentenceStep::Kind::projection) {
+      settings.push_back(
+          {"projection", fmt::format("{} dimensions", info.config.projection_dim), "config.json"});
+    } else if (step.linear()) {
       settings.push_back({"dense", step.directory.filename().string(), "modules.json"});
     } else {
       settings.push_back({"normalization", "length 1", "modules.json"});
@@ -91,7 +98,37 @@ void describe_sentences(const SentenceSettings& stated, ModelInfo& info) {
     settings.push_back({"dimensions", fmt::format("the first {}", *stated.truncate_dim), file});
   }
   settings.push_back({"similarity", std::string(name_of(stated.similarity_fn)),
-                      fs::exists(info.directory / kModelSettingsFile) ? file : ""});
+                      fs::exists(info.directory / kModelSettingsFile) ? file
+                      : modules                                       ? ""
+                                                                      : file_of_modules});
+}
+
+void describe_sparse(const SparseSettings& stated, ModelInfo& info) {
+  info.sentence_pooling = fmt::format(
+      "weights of words: {} over the tokens of {}", stated.sum ? "sum" : "maximum",
+      stated.twice ? "log(1 + log(1 + relu))" : "log(1 + relu)");
+  if (stated.max_active_dims) {
+    info.sentence_pooling += fmt::format(", the {} greatest", *stated.max_active_dims);
+  }
+  add_prompts(stated.prompts, info);
+  info.settings.push_back(limit(info, stated.max_seq_length, stated.transformer_file));
+  info.settings.push_back({"pooling", stated.sum ? "splade sum" : "splade max", stated.pooling_file});
+  info.settings.push_back({"similarity", std::string(name_of(stated.similarity_fn)), ""});
+}
+
+void describe_multi_vector(const MultiVectorSettings& stated, ModelInfo& info) {
+  info.sentence_pooling = "a vector for each token, compared token by token";
+  add_prompts(stated.prompts, info);
+  if (stated.expansion) {
+    info.settings.push_back(
+        {"queries", fmt::format("filled up to {} tokens", stated.expansion->length), stated.file});
+  }
+  if (stated.document_length) {
+    info.settings.push_back(
+        {"documents", fmt::format("{} tokens", *stated.document_length), stated.file});
+  }
+  info.settings.push_back(limit(info, stated.max_seq_length, stated.transformer_file));
+  info.settings.push_back({"similarity", stated.mean ? "meanmaxsim" : "maxsim", ""});
 }
 
 /// A classifier with one output scores pairs.
@@ -121,8 +158,17 @@ bool ranks(const ModelInfo& info) {
 
 void describe_settings(const fs::path& transformer, ModelInfo& info) {
   try {
+    const auto kind = vector_kind(info.directory);
     if (ranks(info)) {
       describe_ranking(info);
+    } else if (kind == VectorKind::sparse) {
+      const auto stated = sparse_settings(info.directory);
+      info.warnings = stated.warnings;
+      describe_sparse(stated, info);
+    } else if (kind == VectorKind::multi_vector) {
+      const auto stated = multi_vector_settings(info.directory);
+      info.warnings = stated.warnings;
+      describe_multi_vector(stated, info);
     } else if (const auto stated = sentence_settings(info.directory)) {
       info.warnings = stated->warnings;
       describe_sentences(*stated, info);

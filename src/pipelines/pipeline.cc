@@ -54,5 +54,6 @@ template class Pipeline<BertForSequenceClassification>;
 template class Pipeline<BertForTokenClassification>;
 template class Pipeline<BertForQuestionAnswering>;
 template class Pipeline<BertForMultipleChoice>;
+template class Pipeline<ElectraForPreTraining>;
 
 }  // namespace cloze

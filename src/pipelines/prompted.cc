@@ -4,6 +4,7 @@
 
 #include "cloze/error.h"
 #include "core/strings.h"
+#include "pipelines/batches.h"
 
 namespace cloze::internal {
 
@@ -28,6 +29,16 @@ std::int64_t prompt_tokens(const Tokenizer& tokenizer, std::string_view prompt,
         in_quotes(prompt), whole, limit));
   }
   return whole - 1;
+}
+
+std::vector<TokenizedText> tokenize_prompted(const Tokenizer& tokenizer, const Texts& texts,
+                                             const std::string& prompt, const TextLimits& limits,
+                                             std::int64_t model_limit) {
+  if (prompt.empty()) return tokenize(tokenizer, texts, limits, model_limit);
+  static_cast<void>(
+      prompt_tokens(tokenizer, prompt, length_limit(limits.max_length, model_limit)));
+  const PromptedTexts prompted(texts, prompt);
+  return tokenize(tokenizer, prompted.view(), limits, model_limit);
 }
 
 }  // namespace cloze::internal

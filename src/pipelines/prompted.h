@@ -9,6 +9,7 @@
 
 #include "cloze/pipeline.h"
 #include "cloze/tokenizer.h"
+#include "datasets/batching.h"
 
 namespace cloze::internal {
 
@@ -28,5 +29,12 @@ class PromptedTexts {
 /// a token of a text among `limit`.
 [[nodiscard]] std::int64_t prompt_tokens(const Tokenizer& tokenizer, std::string_view prompt,
                                          std::int64_t limit);
+
+/// The texts with the prompt before them, which may be empty, as tokenize (batches.h) does it.
+[[nodiscard]] std::vector<TokenizedText> tokenize_prompted(const Tokenizer& tokenizer,
+                                                           const Texts& texts,
+                                                           const std::string& prompt,
+                                                           const TextLimits& limits,
+                                                           std::int64_t model_limit);
 
 }  // namespace cloze::internal

@@ -8,6 +8,7 @@
 #include "cloze/error.h"
 #include "cloze/hub.h"
 #include "cloze/sentence_settings.h"
+#include "core/io/files.h"
 #include "core/progress_counter.h"
 #include "pipelines/batches.h"
 #include "pipelines/prompted.h"
@@ -50,7 +51,7 @@ EmbedOptions embed_options(const SentenceTransformerOptions& options,
   }
   for (const auto& step : steps) {
     EmbedStep made;
-    if (step.kind == SentenceStep::Kind::dense) made.dense = Dense::from_pretrained(step.directory);
+    if (step.linear()) made.dense = Dense::of_step(step);
     embed.steps.push_back(std::move(made));
   }
   return embed;
@@ -84,7 +85,8 @@ SentenceTransformer SentenceTransformer::from_pretrained(
   const auto directory = transformer_directory(root);
   std::optional<SentenceSettings> stated;
   if (!options.pooling) stated = sentence_settings(root);
-  const bool truncates = stated.has_value();
+  // As sentence-transformers does; DPR's encoders have no such rule.
+  const bool truncates = stated.has_value() && files::exists(root / "modules.json");
   auto settings = stated ? *std::move(stated) : text_settings(root);
   auto embed = embed_options(options, settings);
   auto tokenizer = Tokenizer::from_pretrained(directory);

@@ -21,6 +21,7 @@ bool has_upper_case(std::string_view token) {
 
 /// [CLS], <s>, |||PERSON|||: what is not spelled as text is.
 bool is_special(std::string_view token) {
+  token = token.substr(0, token.find_last_not_of(' ') + 1);  // ColBERT's "[Q] "
   return token.empty() || (token.front() == '[' && token.back() == ']') ||
          (token.front() == '<' && token.back() == '>') || token.front() == '|';
 }

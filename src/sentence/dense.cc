@@ -9,7 +9,9 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/finite.h"
+#include "checkpoint/model_names.h"
 #include "cloze/checkpoint.h"
+#include "cloze/config.h"
 #include "cloze/error.h"
 #include "core/io/files.h"
 #include "core/json.h"
@@ -96,18 +98,51 @@ DenseParameters read_dense(const std::filesystem::path& directory) {
   return dense;
 }
 
-Dense Dense::from_pretrained(const std::filesystem::path& directory) {
-  const auto parameters = read_dense(directory);
-  Dense dense;
-  dense.weight_ =
-      ops::LinearWeight::pack({&parameters.weight, 1}, {&parameters.bias, 1}, DType::f32);
-  dense.activation_ = parameters.activation;
-  dense.use_residual_ = parameters.use_residual;
-  if (!parameters.residual.empty()) {
-    dense.residual_ = ops::LinearWeight::pack({&parameters.residual, 1}, {}, DType::f32);
+DenseParameters read_linear(const SentenceStep& step) {
+  if (step.kind == SentenceStep::Kind::dense) return read_dense(step.directory);
+  if (step.kind != SentenceStep::Kind::projection) {
+    throw ArgumentError("a step that scales vectors has no linear layer");
   }
+  const auto config = BertConfig::from_pretrained(step.directory);
+  const auto checkpoint = Checkpoint::open(step.directory);
+  const ModelNames names(checkpoint);
+  const auto stored = [&](const char* name) -> const std::string& {
+    if (const auto* found = names.stored(name)) return *found;
+    throw ModelError(fmt::format("{} has no tensor {}, the projection that its config.json says it "
+                                 "has",
+                                 checkpoint.path().string(), name));
+  };
+  DenseParameters dense;
+  if (config.model_type == "dpr") {
+    dense.weight = read_weight(checkpoint, stored("encode_proj.weight").c_str(),
+                               {config.projection_dim, config.hidden_size});
+    dense.bias = read_weight(checkpoint, stored("encode_proj.bias").c_str(),
+                             {config.projection_dim});
+  } else {  // Stanford's ColBERT, which states no size and has no bias
+    const auto& name = stored("linear.weight");
+    const auto& shape = checkpoint.info(name).shape;
+    const auto rows = shape.empty() ? 0 : shape.front();
+    dense.weight = read_weight(checkpoint, name.c_str(), {rows, config.hidden_size});
+    dense.bias = Tensor::zeros(DType::f32, {rows});
+  }
+  checkpoint.require_unchanged();
   return dense;
 }
+
+Dense::Dense(const DenseParameters& parameters)
+    : weight_(ops::LinearWeight::pack({&parameters.weight, 1}, {&parameters.bias, 1}, DType::f32)),
+      activation_(parameters.activation),
+      use_residual_(parameters.use_residual) {
+  if (!parameters.residual.empty()) {
+    residual_ = ops::LinearWeight::pack({&parameters.residual, 1}, {}, DType::f32);
+  }
+}
+
+Dense Dense::from_pretrained(const std::filesystem::path& directory) {
+  return Dense(read_dense(directory));
+}
+
+Dense Dense::of_step(const SentenceStep& step) { return Dense(read_linear(step)); }
 
 Tensor Dense::operator()(const Tensor& rows) const {
   auto result = Tensor::zeros(DType::f32, {rows.dim(0), out_features()});

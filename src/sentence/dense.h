@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "bert/context_pool.h"
+#include "cloze/sentence_settings.h"
 #include "cloze/tensor.h"
 #include "ops/device.h"
 #include "ops/linear.h"
@@ -30,10 +31,17 @@ struct DenseParameters {
 /// shape and for those that are not finite.
 [[nodiscard]] DenseParameters read_dense(const std::filesystem::path& directory);
 
+/// The same of a step of a model's settings: a Dense module, or DPR's projection, whose weights are
+/// among the model's own. Throws ArgumentError for a step that has no linear layer.
+[[nodiscard]] DenseParameters read_linear(const SentenceStep& step);
+
 class Dense {
  public:
   /// Throws as read_dense does.
   [[nodiscard]] static Dense from_pretrained(const std::filesystem::path& directory);
+  /// Throws as read_linear does.
+  [[nodiscard]] static Dense of_step(const SentenceStep& step);
+  explicit Dense(const DenseParameters& parameters);
 
   [[nodiscard]] std::int64_t in_features() const { return weight_.in_features(); }
   [[nodiscard]] std::int64_t out_features() const { return weight_.out_features(); }

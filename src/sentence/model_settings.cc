@@ -1,5 +1,6 @@
 #include "sentence/model_settings.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -27,9 +28,26 @@ constexpr std::array kFields{
     KnownField{"__version__", harmless},
     KnownField{"requirements", harmless},
     KnownField{"keep_in_fp32_modules", harmless},
-    // Of sparse models, which are refused by their type.
-    KnownField{"max_active_dims", harmless},
+    KnownField{"max_active_dims"},
 };
+
+/// What PyLate adds.
+constexpr std::array kMultiVectorFields{
+    KnownField{"query_prefix"},
+    KnownField{"document_prefix"},
+    KnownField{"query_length"},
+    KnownField{"document_length"},
+    KnownField{"query_expansion"},
+    KnownField{"do_query_expansion"},
+    KnownField{"attend_to_expansion_tokens"},
+    KnownField{"attend_to_mask_tokens"},
+    KnownField{"skiplist_words"},
+};
+
+/// Whether a model of this type compares token by token.
+bool is_multi_vector(const std::string& type) {
+  return type == "MultiVectorEncoder" || type == "ColBERT";
+}
 
 Prompts read_prompts(const Json& config, const std::string& origin) {
   Prompts prompts;
@@ -67,13 +85,24 @@ ModelSettings read_model_settings(const std::filesystem::path& directory,
   if (!files::exists(path)) return settings;
   const auto origin = path.string();
   const auto config = read_json_object(path);
-  check_fields(config, kFields, origin, warnings);
   if (const auto type = json_field<std::string>(config, "model_type", origin)) {
     settings.model_type = *type;
     settings.states_type = true;
   }
+  refuse_fields(config, kFields, origin);
+  auto unknown = unknown_fields(config, kFields);
+  const bool multi_vector = is_multi_vector(settings.model_type) || !settings.states_type;
+  std::erase_if(unknown, [&](const std::string& name) {
+    return multi_vector && std::any_of(kMultiVectorFields.begin(), kMultiVectorFields.end(),
+                       [&](const KnownField& field) { return field.name == name; });
+  });
+  if (!unknown.empty()) warnings.push_back(warning_of_unknown(unknown, origin));
   settings.prompts = read_prompts(config, origin);
-  if (const auto name = json_field<std::string>(config, "similarity_fn_name", origin)) {
+  const auto name = json_field<std::string>(config, "similarity_fn_name", origin);
+  if (is_multi_vector(settings.model_type)) {
+    settings.mean_max_similarity = name == "meanmaxsim";  // all others mean MaxSim there
+  } else if (name) {
+    settings.states_similarity = true;
     try {
       settings.similarity_fn = similarity_function_from(*name);
     } catch (const ArgumentError& error) {
@@ -83,6 +112,11 @@ ModelSettings read_model_settings(const std::filesystem::path& directory,
   }
   if (const auto value = config.find("truncate_dim"); value != config.end() && !value->is_null()) {
     settings.truncate_dim = required_json_whole<std::int64_t>(config, "truncate_dim", origin, 1);
+  }
+  if (const auto value = config.find("max_active_dims");
+      value != config.end() && !value->is_null()) {
+    settings.max_active_dims =
+        required_json_whole<std::int64_t>(config, "max_active_dims", origin, 1);
   }
   settings.activation_fn = json_field<std::string>(config, "activation_fn", origin);
   return settings;

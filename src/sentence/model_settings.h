@@ -21,6 +21,9 @@ struct ModelSettings {
   bool states_type = false;
   Prompts prompts{};
   SimilarityFunction similarity_fn = SimilarityFunction::cosine;
+  bool states_similarity = false;
+  bool mean_max_similarity = false;  ///< of models that compare token by token: "meanmaxsim"
+  std::optional<std::int64_t> max_active_dims{};  ///< of a SparseEncoder
   std::optional<std::int64_t> truncate_dim{};
   std::optional<std::string> activation_fn{};  ///< of a CrossEncoder: a path of Python
 };

@@ -22,6 +22,20 @@ using enum KnownField::Effect;
 
 constexpr std::string_view kSentenceOnly =
     "Cloze applies this module to the sentence's vector only (\"sentence_embedding\")";
+constexpr std::string_view kTokensOnly =
+    "in this model Cloze applies this module to the tokens' vectors only (\"token_embeddings\")";
+
+/// The fields that say what a module is applied to.
+void check_level(const Json& config, ModuleLevel level, const std::string& origin) {
+  using Table = std::array<KnownField, 2>;
+  constexpr Table kSentence{
+      {{"module_input_name", refused, R"(null|"sentence_embedding")", kSentenceOnly},
+       {"module_output_name", refused, R"(null|"sentence_embedding")", kSentenceOnly}}};
+  constexpr Table kTokens{
+      {{"module_input_name", refused, R"(null|"token_embeddings")", kTokensOnly},
+       {"module_output_name", refused, R"(null|"token_embeddings")", kTokensOnly}}};
+  refuse_fields(config, level == ModuleLevel::tokens ? kTokens : kSentence, origin);
+}
 
 constexpr std::array kPoolingFields{
     KnownField{"pooling_mode"},
@@ -38,8 +52,8 @@ constexpr std::array kPoolingFields{
 };
 
 constexpr std::array kNormalizeFields{
-    KnownField{"module_input_name", refused, R"(null|"sentence_embedding")", kSentenceOnly},
-    KnownField{"module_output_name", refused, R"(null|"sentence_embedding")", kSentenceOnly},
+    KnownField{"module_input_name"},
+    KnownField{"module_output_name"},
 };
 
 constexpr std::array kDenseFields{
@@ -48,8 +62,8 @@ constexpr std::array kDenseFields{
     KnownField{"bias"},
     KnownField{"activation_function"},
     KnownField{"use_residual"},
-    KnownField{"module_input_name", refused, R"(null|"sentence_embedding")", kSentenceOnly},
-    KnownField{"module_output_name", refused, R"(null|"sentence_embedding")", kSentenceOnly},
+    KnownField{"module_input_name"},
+    KnownField{"module_output_name"},
     // Only for a new module: a stored one has its weights.
     KnownField{"init_weight", harmless},
     KnownField{"init_bias", harmless},
@@ -125,16 +139,20 @@ PoolingSettings read_pooling_settings(const std::filesystem::path& directory,
 }
 
 void check_normalize_settings(const std::filesystem::path& directory,
-                              std::vector<std::string>& warnings) {
+                              std::vector<std::string>& warnings, ModuleLevel level) {
   const auto path = directory / "config.json";
   if (!files::exists(path)) return;
-  check_fields(read_json_object(path), kNormalizeFields, path.string(), warnings);
+  const auto config = read_json_object(path);
+  check_fields(config, kNormalizeFields, path.string(), warnings);
+  check_level(config, level, path.string());
 }
 
 void check_dense_settings(const std::filesystem::path& directory,
-                          std::vector<std::string>& warnings) {
+                          std::vector<std::string>& warnings, ModuleLevel level) {
   const auto path = directory / "config.json";
-  check_fields(read_json_object(path), kDenseFields, path.string(), warnings);
+  const auto config = read_json_object(path);
+  check_fields(config, kDenseFields, path.string(), warnings);
+  check_level(config, level, path.string());
 }
 
 }  // namespace cloze

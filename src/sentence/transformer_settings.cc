@@ -32,7 +32,7 @@ constexpr std::string_view kTokenizerElsewhere =
     "Cloze takes the tokenizer that lies beside the model: put its files there";
 constexpr std::string_view kAsPlain = "Cloze reads texts as the tokenizer's own files say";
 constexpr std::string_view kMultiVector =
-    "it belongs to models that compare token by token, which Cloze does not compute";
+    "it belongs to models that compare token by token (MultiVectorEncoder)";
 
 constexpr std::array kTransformerFields{
     KnownField{"max_seq_length"},
@@ -51,6 +51,13 @@ constexpr std::array kTransformerFields{
     KnownField{"cache_dir", harmless},
     KnownField{"processing_kwargs", refused, "null|{}", kAsPlain},
     KnownField{"tokenizer_name_or_path", refused, "null", kTokenizerElsewhere},
+    KnownField{"query_length"},
+    KnownField{"document_length"},
+    KnownField{"query_expansion"},
+};
+
+/// Refused where there is one vector a text.
+constexpr std::array kMultiVectorFields{
     KnownField{"query_length", refused, "null", kMultiVector},
     KnownField{"document_length", refused, "null", kMultiVector},
     KnownField{"query_expansion", refused, "null", kMultiVector},
@@ -133,10 +140,14 @@ Json arguments(const Json& config, const char* name, const std::string& origin) 
 
 /// How sentence-transformers 6 says what the module reads, calls and gives.
 void check_modality(const Json& config, TransformerTask task, const std::string& origin) {
-  const bool features = task == TransformerTask::features;
-  const std::string kind = features ? "feature-extraction" : "sequence-classification";
+  const bool features =
+      task == TransformerTask::features || task == TransformerTask::late_interaction;
+  const bool classifies = task == TransformerTask::classification;
+  const std::string kind = features     ? "feature-extraction"
+                           : classifies ? "sequence-classification"
+                                        : "fill-mask";
   const std::string method_output = features ? "last_hidden_state" : "logits";
-  const std::string output = features ? "token_embeddings" : "scores";
+  const std::string output = classifies ? "scores" : "token_embeddings";
   const auto require = [&](const Json& object, const char* name, const std::string& wanted) {
     const auto stated = json_field<std::string>(object, name, origin);
     if (!stated || *stated == wanted) return;
@@ -158,6 +169,29 @@ void check_modality(const Json& config, TransformerTask task, const std::string&
 
 }  // namespace
 
+std::optional<QueryExpansion> read_query_expansion(const Json& config,
+                                                   const std::string& origin) {
+  const auto stated = config.find("query_expansion");
+  if (stated == config.end() || stated->is_null()) return std::nullopt;
+  const auto place = origin + ": \"query_expansion\"";
+  constexpr std::array kFields{KnownField{"strategy"}, KnownField{"attend"}, KnownField{"token"},
+                               KnownField{"length"}};
+  for (const auto& name : unknown_fields(arguments(config, "query_expansion", origin), kFields)) {
+    throw ModelError(fmt::format("{} has {}, which Cloze does not know", place, in_quotes(name)));
+  }
+  const auto strategy = required_json_field<std::string>(*stated, "strategy", place);
+  if (strategy != "fixed" && strategy != "min") {
+    throw ModelError(fmt::format("{}: \"strategy\" is {}; it is \"fixed\" or \"min\"", place,
+                                 in_quotes(strategy)));
+  }
+  const auto length = length_field(*stated, "length", place);
+  if (!length) throw FormatError(fmt::format("{}: field \"length\" is missing", place));
+  return QueryExpansion{.fixed = strategy == "fixed",
+                        .attend = json_field<bool>(*stated, "attend", place).value_or(false),
+                        .token = json_field<std::string>(*stated, "token", place).value_or(""),
+                        .length = *length};
+}
+
 TransformerSettings read_transformer_settings(const std::filesystem::path& directory,
                                               TransformerTask task,
                                               std::vector<std::string>& warnings) {
@@ -173,6 +207,14 @@ TransformerSettings read_transformer_settings(const std::filesystem::path& direc
   const auto origin = (directory / settings.file).string();
   check_fields(config, kTransformerFields, origin, warnings);
   check_modality(config, task, origin);
+  if (task == TransformerTask::late_interaction) {
+    settings.query_length = length_field(config, "query_length", origin);
+    settings.document_length = length_field(config, "document_length", origin);
+    settings.states_expansion = config.contains("query_expansion");
+    settings.expansion = read_query_expansion(config, origin);
+  } else {
+    refuse_fields(config, kMultiVectorFields, origin);
+  }
   settings.max_seq_length = length_field(config, "max_seq_length", origin);
   settings.do_lower_case = json_field<bool>(config, "do_lower_case", origin).value_or(false);
   for (const auto* name : {"model_args", "model_kwargs"}) {

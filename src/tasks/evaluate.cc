@@ -36,7 +36,7 @@ SentenceSettings mean_settings(const std::filesystem::path& root) {
   };
   if (settings.poolings != std::vector{Pooling::mean}) refuse("another pooling");
   for (const auto& step : settings.steps) {
-    if (step.kind == SentenceStep::Kind::dense) refuse("a dense layer");
+    if (step.linear()) refuse("a dense layer");
   }
   if (settings.truncate_dim) refuse("fewer dimensions (truncate_dim)");
   if (!settings.include_prompt && !settings.prompts.resolve({}, {}).empty()) {

@@ -119,7 +119,7 @@ class MultipleChoice : public Task {
   void configure(BertConfig& config) const override {
     config.id2label.clear();
     config.problem_type = "";
-    config.architectures = {internal::architecture_of(head())};
+    config.architectures = {internal::architecture_of(head(), internal::trained_family(config))};
   }
 
  private:

@@ -266,7 +266,7 @@ class QuestionAnswering : public Task {
   void configure(BertConfig& config) const override {
     config.id2label.clear();
     config.problem_type = "";
-    config.architectures = {internal::architecture_of(head())};
+    config.architectures = {internal::architecture_of(head(), internal::trained_family(config))};
   }
 
  private:

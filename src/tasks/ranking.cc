@@ -107,7 +107,7 @@ class Ranking : public Task {
   void configure(BertConfig& config) const override {
     config.id2label = {"relevant"};
     config.problem_type = "multi_label_classification";  // a sigmoid, as transformers reads it
-    config.architectures = {internal::architecture_of(head())};
+    config.architectures = {internal::architecture_of(head(), internal::trained_family(config))};
   }
 
  private:

@@ -88,7 +88,7 @@ class Regression : public Task {
   void configure(BertConfig& config) const override {
     config.id2label = {"LABEL_0"};
     config.problem_type = "regression";
-    config.architectures = {internal::architecture_of(head())};
+    config.architectures = {internal::architecture_of(head(), internal::trained_family(config))};
   }
 
  private:

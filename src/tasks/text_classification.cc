@@ -305,7 +305,7 @@ class TextClassification : public Task {
     config.id2label = labels_.names();
     config.problem_type =
         multi_label_ ? "multi_label_classification" : "single_label_classification";
-    config.architectures = {internal::architecture_of(head())};
+    config.architectures = {internal::architecture_of(head(), internal::trained_family(config))};
   }
 
  private:

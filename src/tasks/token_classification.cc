@@ -245,7 +245,7 @@ class TokenClassification : public Task {
   void configure(BertConfig& config) const override {
     config.id2label = labels_.names();
     config.problem_type = "";
-    config.architectures = {internal::architecture_of(head())};
+    config.architectures = {internal::architecture_of(head(), internal::trained_family(config))};
   }
 
  private:

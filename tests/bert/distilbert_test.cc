@@ -68,13 +68,13 @@ TEST(DistilBert, ItsConfigHasBertsFields) {
 }
 
 TEST(DistilBert, ItsCousinsAreRefusedByName) {
-  for (const auto* type : {"roberta", "xlm-roberta", "albert", "electra", "mpnet", "deberta-v2"}) {
+  for (const auto* type : {"roberta", "xlm-roberta", "albert", "mpnet", "deberta-v2"}) {
     try {
       (void)BertConfig::from_json(std::string(R"({"model_type": ")") + type + "\"}", "config.json");
       ADD_FAILURE() << type;
     } catch (const ModelError& error) {
       EXPECT_THAT(error.what(), ::testing::AllOf(::testing::HasSubstr(type),
-                                                 ::testing::HasSubstr("BERT and DistilBERT"),
+                                                 ::testing::HasSubstr("BERT, DistilBERT, ELECTRA"),
                                                  ::testing::HasSubstr("its ")));
     }
   }

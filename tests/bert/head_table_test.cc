@@ -63,15 +63,16 @@ TEST(HeadTable, ParametersAreThoseOfTransformers) {
 TEST(HeadTable, EveryClassHasItsParametersAndNoOthers) {
   const BertConfig config;
   for (const auto& head : kHeads) {
+    const auto family = head.families.contains(Family::bert) ? Family::bert : Family::electra;
     for (const auto& parameter : model_parameters(config, head)) {
-      EXPECT_TRUE(has_tensor(head, parameter.name, false)) << parameter.name;
+      EXPECT_TRUE(has_tensor(head, parameter.name, family)) << parameter.name;
     }
-    EXPECT_FALSE(has_tensor(head, "classifiers.weight", false));
-    EXPECT_FALSE(has_tensor(head, "pre_classifier.weight", false));
-    EXPECT_FALSE(has_tensor(head, "bert.pooler.dense.weight", true));
+    EXPECT_FALSE(has_tensor(head, "classifiers.weight", Family::bert));
+    EXPECT_FALSE(has_tensor(head, "pre_classifier.weight", Family::bert));
+    EXPECT_FALSE(has_tensor(head, "bert.pooler.dense.weight", Family::distilbert));
   }
-  EXPECT_TRUE(has_tensor(heads::sequence_classification, "pre_classifier.weight", true));
-  EXPECT_FALSE(has_tensor(heads::token_classification, "bert.pooler.dense.weight", false));
+  EXPECT_TRUE(has_tensor(heads::sequence_classification, "pre_classifier.weight", Family::distilbert));
+  EXPECT_FALSE(has_tensor(heads::token_classification, "bert.pooler.dense.weight", Family::bert));
 }
 
 // What Google's programs call the tensors of heads is a name of the list.
@@ -116,6 +117,8 @@ TEST(HeadTable, TasksAreNamedOnce) {
 TEST(HeadTable, ClassesThatHaveTheHead) {
   EXPECT_THAT(architectures_with(heads::masked_lm),
               ElementsAre("BertForMaskedLM", "BertForPreTraining"));
+  EXPECT_THAT(architectures_with(heads::masked_lm, Family::electra),
+              ElementsAre("ElectraForMaskedLM"));
   EXPECT_THAT(architectures_with(heads::sequence_classification),
               ElementsAre("BertForSequenceClassification"));
 }

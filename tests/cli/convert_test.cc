@@ -81,7 +81,7 @@ TEST(Convert, MistakesAreToldApart) {
   std::filesystem::create_directory(folder / "roberta");
   write_file(folder / "roberta/config.json", R"({"model_type": "roberta"})");
   expect_failure(cloze_command({"convert", (folder / "roberta").string(), target}), 1,
-                 {"roberta", "BERT and DistilBERT"});
+                 {"roberta", "BERT, DistilBERT, ELECTRA"});
   write_file(folder / "file", "");
   expect_failure(cloze_command({"convert", model("bare_odd"), (folder / "file").string()}), 1,
                  {"file", "directory"});

@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "cli/run_command.h"
+#include "cloze/checkpoint.h"
 
 namespace cloze::testing {
 namespace {
@@ -206,6 +207,42 @@ TEST_F(FinetuneCommand, OptionsOfTrainingDoWhatTheySay) {
                            "warm-up 0.5", "\ncloze classify --model DIR ...\n"}) {
     EXPECT_THAT(card, HasSubstr(said));
   }
+}
+
+// From the discriminator on: projected embeddings, a head of ELECTRA's own, and its names when it is saved.
+TEST_F(FinetuneCommand, AnElectraStaysOne) {
+  const auto discriminator =
+      (fs::path(CLOZE_SOURCE_DIR) / "tests/goldens/electra/discriminator").string();
+  write_file(path("train.tsv"), "the dog\tgood\na poor dog\tpoor\nthe dogs\tgood\npoor .\tpoor\n");
+  const std::vector<std::string> begin{
+      "finetune", "--task",       "text-classification", "--model", discriminator, "--train",
+      path("train.tsv"), "--dev", path("train.tsv"), "--batch-size", "2", "--epochs", "30",
+      "--learning-rate", "5e-3", "--dropout", "0", "--threads", "1", "--output", path("electra")};
+  const auto done = cloze_command(begin);
+  ASSERT_EQ(done.code, 0) << done.err;
+  const auto config = nlohmann::json::parse(read_file(folder / "electra" / "config.json"));
+  EXPECT_EQ(config.at("model_type"), "electra");
+  EXPECT_EQ(config.at("embedding_size"), 16);
+  EXPECT_EQ(config.at("architectures"), nlohmann::json({"ElectraForSequenceClassification"}));
+  EXPECT_THAT(read_file(folder / "electra" / "README.md"), HasSubstr("An ELECTRA for"));
+  const auto names = Checkpoint::open(folder / "electra").names();
+  for (const auto* name : {"classifier.dense.weight", "classifier.out_proj.bias",
+                           "electra.embeddings_project.weight",
+                           "electra.encoder.layer.1.output.dense.bias"}) {
+    EXPECT_THAT(names, ::testing::Contains(name));
+  }
+  const auto answer = cloze_command(
+      {"classify", "--model", path("electra"), "--json", "the dogs .", "a poor dog ."});
+  ASSERT_EQ(answer.code, 0) << answer.err;
+  EXPECT_THAT(answer.out, ::testing::AllOf(HasSubstr("good"), HasSubstr("poor")));
+  // It goes on, as itself, with other labels or another task.
+  auto again = begin;
+  again[4] = path("electra");
+  again.back() = path("again");
+  again[12] = "1";
+  const auto more = cloze_command(again);
+  ASSERT_EQ(more.code, 0) << more.err;
+  EXPECT_EQ(Checkpoint::open(folder / "again").names(), names);
 }
 
 TEST_F(FinetuneCommand, MistakesAreToldBeforeAnythingIsMade) {

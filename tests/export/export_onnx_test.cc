@@ -145,7 +145,8 @@ TEST(ExportOnnx, TheEncoderWithAndWithoutPooler) {
 TEST(ExportOnnx, MaskedTokensWhateverTheDecoder) {
   for (const auto* name :
        {"masked_lm_untied", "masked_lm_untied_one_bias", "masked_lm_tied_but_different",
-        "masked_lm_tied_stored_bf16", "distilbert/masked_lm"}) {
+        "masked_lm_tied_stored_bf16", "distilbert/masked_lm", "electra/generator",
+        "electra/generator_untied", "electra/generator_bin"}) {
     SCOPED_TRACE(name);
     const TempDirectory folder;
     const auto golden = Golden::named(name);
@@ -191,7 +192,8 @@ TEST(ExportOnnx, BothPretrainingHeads) {
 
 TEST(ExportOnnx, EveryClassifier) {
   for (const auto* name : {"sequence_3_labels", "sequence_regression", "token_5_layers",
-                           "distilbert/sequence", "distilbert/token"}) {
+                           "distilbert/sequence", "distilbert/token", "electra/sequence",
+                           "electra/sequence_as_wide", "electra/token"}) {
     SCOPED_TRACE(name);
     const TempDirectory folder;
     const auto golden = Golden::named(name);
@@ -210,7 +212,7 @@ TEST(ExportOnnx, EveryClassifier) {
 }
 
 TEST(ExportOnnx, AnswersOldNamesAndAGoogleReleaseToo) {
-  for (const auto* name : {"question_legacy_names", "distilbert/question"}) {
+  for (const auto* name : {"question_legacy_names", "distilbert/question", "electra/question"}) {
     SCOPED_TRACE(name);
     const TempDirectory folder;
     const auto golden = Golden::named(name);
@@ -226,6 +228,15 @@ TEST(ExportOnnx, AnswersOldNamesAndAGoogleReleaseToo) {
   const auto outputs = run(exported(golden_directory("tensorflow") / "release", folder), golden);
   EXPECT_LE(max_abs_difference(whole(outputs.at("seq_relationship_logits")),
                                golden.tensor("seq_relationship_logits")),
+            kTolerance);
+}
+
+TEST(ExportOnnx, ReplacedTokensOfAnElectra) {
+  const TempDirectory folder;
+  const auto golden = Golden::named("electra/discriminator");
+  const auto outputs = run(exported(golden_directory("electra/discriminator"), folder), golden);
+  EXPECT_LE(max_abs_difference(packed(outputs.at("logits"), golden.batch()),
+                               golden.tensor("logits")),
             kTolerance);
 }
 

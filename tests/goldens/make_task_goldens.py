@@ -2,7 +2,7 @@
 """Makes the goldens of fine-tuning: small models with each head, a batch, and for each loss its
 gradients by PyTorch in float64.
 
-    python tests/goldens/make_task_goldens.py
+    python tests/goldens/make_task_goldens.py [NAME ...]
 
 Needs torch, transformers and safetensors (the committed files: torch 2.15, transformers 5.24). A
 directory is a transformers model with `batch.safetensors`, a packed batch with the labels of every
@@ -14,6 +14,7 @@ MultipleNegativesRankingLoss and CosineSimilarityLoss have them.
 """
 
 import pathlib
+import sys
 
 import numpy as np
 import torch
@@ -41,6 +42,11 @@ CASES = {
     "task_span": ("BertForQuestionAnswering", 2),
     "task_choice": ("BertForMultipleChoice", 1),
     "task_embedding": ("BertModel", 2),
+    "electra/task_sequence": ("ElectraForSequenceClassification", 3),
+    "electra/task_token": ("ElectraForTokenClassification", 4),
+    "electra/task_span": ("ElectraForQuestionAnswering", 2),
+    "electra/task_choice": ("ElectraForMultipleChoice", 1),
+    "electra/task_embedding": ("ElectraModel", 2),
 }
 LOSSES = {
     "task_sequence": ["cross_entropy", "weighted", "smoothed", "weighted_smoothed", "multi_label", "regression"],
@@ -49,6 +55,11 @@ LOSSES = {
     "task_span": ["cross_entropy", "smoothed"],
     "task_choice": ["cross_entropy", "smoothed"],
     "task_embedding": ["in_batch_negatives", "cosine"],
+    "electra/task_sequence": ["cross_entropy", "multi_label"],
+    "electra/task_token": ["cross_entropy"],
+    "electra/task_span": ["cross_entropy"],
+    "electra/task_choice": ["cross_entropy"],
+    "electra/task_embedding": ["in_batch_negatives"],
 }
 
 
@@ -71,19 +82,24 @@ def make_labels(labels, seed):
     }
 
 
+def is_a(model, kind):
+    """Whether a model is BERT's or ELECTRA's class of this kind."""
+    return type(model).__name__ in ("Bert" + kind, "Electra" + kind)
+
+
 def packed_logits(model, inputs):
     """Logits without padding: [sequences, labels] or [tokens, labels]."""
-    if isinstance(model, transformers.BertForMultipleChoice):
+    if is_a(model, "ForMultipleChoice"):
         # One group of one choice each: the groups are made from the logits.
         return model(**{name: value[:, None] for name, value in inputs.items()}).logits
     out = model(**inputs)
     inside = inputs["attention_mask"].bool()
-    if type(model) is transformers.BertModel:
+    if is_a(model, "Model"):
         mask = inputs["attention_mask"][:, :, None].double()
         return (out.last_hidden_state * mask).sum(1) / mask.sum(1)
-    if isinstance(model, transformers.BertForQuestionAnswering):
+    if is_a(model, "ForQuestionAnswering"):
         return torch.stack([out.start_logits[inside], out.end_logits[inside]], -1)
-    if isinstance(model, transformers.BertForTokenClassification):
+    if is_a(model, "ForTokenClassification"):
         return out.logits[inside]
     return out.logits
 
@@ -104,11 +120,11 @@ def mean_loss(model, name, logits, batch):
         return F.mse_loss(F.cosine_similarity(logits[::2], logits[1::2]), batch["cosine_targets"].double())
     if name == "regression":
         return F.mse_loss(logits, batch["regression_targets"].double())
-    if isinstance(model, transformers.BertForSequenceClassification):
+    if is_a(model, "ForSequenceClassification"):
         return F.cross_entropy(logits, batch["sequence_labels"].long(), **options)
-    if isinstance(model, transformers.BertForTokenClassification):
+    if is_a(model, "ForTokenClassification"):
         return F.cross_entropy(logits, batch["token_labels"].long(), **options)
-    if isinstance(model, transformers.BertForMultipleChoice):
+    if is_a(model, "ForMultipleChoice"):
         groups = torch.split(logits[:, 0], CHOICES)
         losses = [F.cross_entropy(g, t.long(), **options) for g, t in zip(groups, batch["choice_labels"])]
         return torch.stack(losses).mean()
@@ -120,8 +136,16 @@ def mean_loss(model, name, logits, batch):
 
 
 for case, (architecture, labels) in CASES.items():
+    if sys.argv[1:] and case not in sys.argv[1:]:
+        continue
+    electra = architecture.startswith("Electra")
     names = {i: f"label {i}" for i in range(labels)}
-    config = reference.make_config(**SIZES, id2label=names, label2id={n: i for i, n in names.items()})
+    labelled = dict(id2label=names, label2id={n: i for i, n in names.items()})
+    if electra:  # embeddings that are projected, and a classifier's dropout of its own
+        config = transformers.ElectraConfig(**SIZES, **labelled, embedding_size=16, classifier_dropout=0.2,
+                                            summary_first_dropout=0.1, attn_implementation="eager")
+    else:
+        config = reference.make_config(**SIZES, **labelled)
     kind = getattr(transformers, architecture)
     if kind is transformers.BertModel:
         kind = lambda config: transformers.BertModel(config, add_pooling_layer=False)  # noqa: E731

@@ -44,7 +44,21 @@ inline constexpr std::array task_goldens{
     TaskGolden{"task_choice", "smoothed", &internal::heads::multiple_choice},
     TaskGolden{"task_embedding", "in_batch_negatives", &internal::heads::sentence_embedding},
     TaskGolden{"task_embedding", "cosine", &internal::heads::sentence_embedding},
+    TaskGolden{"electra/task_sequence", "cross_entropy", &internal::heads::sequence_classification},
+    TaskGolden{"electra/task_sequence", "multi_label", &internal::heads::sequence_classification},
+    TaskGolden{"electra/task_token", "cross_entropy", &internal::heads::token_classification},
+    TaskGolden{"electra/task_span", "cross_entropy", &internal::heads::question_answering},
+    TaskGolden{"electra/task_choice", "cross_entropy", &internal::heads::multiple_choice},
+    TaskGolden{"electra/task_embedding", "in_batch_negatives",
+               &internal::heads::sentence_embedding},
 };
+
+/// What PyTorch calls a parameter of the golden's model.
+inline std::string pytorch_name(const TaskGolden& golden, const std::string& parameter) {
+  return golden.directory.starts_with("electra/")
+             ? internal::stored_name(parameter, *golden.head, internal::Family::electra)
+             : parameter;
+}
 
 inline std::filesystem::path file_of(const TaskGolden& golden) {
   return golden_directory(golden.directory) / (std::string(golden.loss) + ".safetensors");

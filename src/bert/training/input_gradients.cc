@@ -26,7 +26,7 @@ const HeadLayer& only_layer(const HeadKind& head) {
 }
 
 Pooler required_pooler(const WeightSource& weights, const BertConfig& config) {
-  return pooler_in(weights, config).value_or(Pooler{pooler_shape(config), ops::Epilogue::tanh});
+  return pooler_in(weights, config).value_or(own_pooler(config));
 }
 
 /// What stands between the hidden states and the last linear layer is loaded as parameters of the
@@ -35,6 +35,7 @@ std::vector<ParameterShape> parameters_of(const BertConfig& config, const HeadLa
                                           const Pooler& pooler) {
   auto list = encoder_parameters(config, false);
   if (layer.input == HeadInput::pooled) append(list, pooler.shape);
+  if (layer.input == HeadInput::transformed) append(list, transform_shape(layer, config));
   if (layer.input == HeadInput::masked) {
     const auto shapes = prediction_shapes(config);
     append(list, shapes.transform);
@@ -53,6 +54,7 @@ struct InputGradients::Parts {
   TrainableEncoder encoder;
   ops::Context context;
   nn::TrainableLinear dense;  ///< pooler or transform; without data for heads on the tokens
+  ops::Epilogue activation = ops::Epilogue::none;  ///< that follows it
   nn::TrainableNorm norm;     ///< of the transform
   Tensor outputs, biases;     ///< the last layer: [outputs, hidden], [outputs]
 
@@ -65,29 +67,38 @@ struct InputGradients::Parts {
         encoder(config, weights, false),
         context(device) {
     weights.parameters().load(source);
-    if (is_pooled()) dense = weights.linear_f32(pooler.shape);
+    if (is_pooled()) {
+      dense = weights.linear_f32(pooler.shape);
+      activation = pooler.activation;
+    }
+    if (layer.input == HeadInput::transformed) {
+      dense = weights.linear_f32(transform_shape(layer, config));
+      activation = epilogue_of(config.hidden_act);
+    }
     if (layer.input == HeadInput::masked) {
       const auto shapes = prediction_shapes(config);
       dense = weights.linear_f32(shapes.transform);
+      activation = epilogue_of(prediction_activation(config));
       norm = weights.norm(shapes.norm, config.layer_norm_eps);
       const auto decoder =
           decoder_tensors(source, config, weights.parameters().tensor(kWordEmbeddings));
       outputs = decoder.weight;
       biases = decoder.bias.to(DType::f32);
     } else {
-      const std::string name(layer.name);
+      const auto name = linear_shape(layer, config).name;
       outputs = source.take(name + ".weight", {-1, config.hidden_size});
       biases = source.take(name + ".bias", {outputs.dim(0)}).to(DType::f32);
     }
   }
 
   [[nodiscard]] bool is_pooled() const { return layer.input == HeadInput::pooled; }
+  [[nodiscard]] bool has_norm() const { return layer.input == HeadInput::masked; }
 
   void require(const Batch& batch, const Tensor& sums, std::span<const ScoredLogit> logits) const {
-    if (sums.shape() != Shape{batch.total_tokens(), config.hidden_size}) {
+    if (sums.shape() != Shape{batch.total_tokens(), config.embedding_width()}) {
       throw ArgumentError(fmt::format("embedding sums {} do not fit {} tokens of {}",
                                       to_string(sums.shape()), batch.total_tokens(),
-                                      config.hidden_size));
+                                      config.embedding_width()));
     }
     if (logits.empty()) throw ArgumentError("no logit was asked for");
     for (const auto& logit : logits) {
@@ -126,36 +137,36 @@ struct InputGradients::Parts {
     ops::gather_rows(context, hidden, saved.positions, own);
     saved.features = own;
     if (dense.weight.data == nullptr) return saved;
-    saved.inner = context.matrix(DType::f32, rows, width);
-    saved.features = context.matrix(DType::f32, rows, width);
+    const auto made = dense.weight.rows;
+    saved.inner = context.matrix(DType::f32, rows, made);
+    saved.features = context.matrix(DType::f32, rows, made);
     ops::multiply(context, {own}, {dense.weight, true}, saved.inner, dense.bias);
-    if (is_pooled()) {
-      ops::activate(context, saved.inner, pooler.activation, saved.features);
-      return saved;
-    }
-    saved.norm = {.normalized = context.matrix(DType::f32, rows, width),
+    ops::activate(context, saved.inner, activation, saved.features);
+    if (!has_norm()) return saved;
+    saved.norm = {.normalized = context.matrix(DType::f32, rows, made),
                   .inverse = context.floats(rows)};
-    ops::activate(context, saved.inner, epilogue_of(config.hidden_act), own);
+    const auto activated = saved.features;
+    saved.features = context.matrix(DType::f32, rows, made);
     ops::residual_norm(
         context,
-        {.x = own, .parameters = norm.parameters, .saved = saved.norm, .y = saved.features});
+        {.x = activated, .parameters = norm.parameters, .saved = saved.norm, .y = saved.features});
     return saved;
   }
 
-  /// d_features [rows, hidden], overwritten, becomes a part of d_hidden.
+  /// d_features, like the features, overwritten, becomes a part of d_hidden.
   void head_backward(const HeadForward& saved, ops::Matrix d_features, ops::Matrix d_hidden) {
     auto d_own = d_features;
     if (dense.weight.data != nullptr) {
-      if (!is_pooled()) {
+      if (has_norm()) {
         ops::residual_norm_backward(context, {.d_y = d_features,
                                               .saved = saved.norm,
                                               .gamma = norm.parameters.gamma,
                                               .d_z = d_features});
       }
-      const auto activation = is_pooled() ? pooler.activation : epilogue_of(config.hidden_act);
       ops::activate_backward(
           context,
           {.x = saved.inner, .activation = activation, .d_y = d_features, .d_x = saved.inner});
+      d_own = context.matrix(DType::f32, d_features.rows, d_hidden.cols);
       ops::multiply(context, {saved.inner}, {dense.weight}, d_own);
     }
     ops::scatter_add_rows(context, d_own, saved.positions, d_hidden);
@@ -170,7 +181,7 @@ struct InputGradients::Parts {
     const auto hidden = encoder.forward(context, batch, {.active = false}, gradients, {},
                                         ops::to_device(context, sums));
     const auto saved = head_forward(batch, hidden, logits);
-    const auto d_features = context.matrix(DType::f32, saved.features.rows, hidden.cols);
+    const auto d_features = context.matrix(DType::f32, saved.features.rows, saved.features.cols);
     // A row for each logit: the host takes the scores from them, and begins the backward.
     const ops::HostMatrix features(context, saved.features);
     ops::HostMatrix first(context, d_features);
@@ -180,7 +191,7 @@ struct InputGradients::Parts {
     for (std::size_t l = 0; l < logits.size(); ++l) {
       const auto output = logits[l].output;
       const auto weight = outputs.rows(output, output + 1).to(DType::f32);
-      std::vector<float> row(static_cast<std::size_t>(hidden.cols));
+      std::vector<float> row(static_cast<std::size_t>(saved.features.cols));
       std::memcpy(row.data(), weight.bytes().data(), weight.bytes().size());
       for (std::size_t s = 0; s < result.scores.size(); ++s) {
         const auto at = static_cast<std::int64_t>(s * logits.size() + l);
@@ -193,11 +204,12 @@ struct InputGradients::Parts {
     }
     if (!gradients) return result;
     first.store();
-    ops::Output d_hidden(context, sums.shape());
+    ops::Output d_hidden(context, {hidden.rows, hidden.cols});
     ops::fill_zero(context, d_hidden.matrix());
     head_backward(saved, d_features, d_hidden.matrix());
-    encoder.backward(context, batch, d_hidden.matrix());
-    result.gradients = d_hidden.take();
+    const auto d_sums = encoder.backward(context, batch, d_hidden.matrix());
+    const bool in_place = d_sums.data == d_hidden.matrix().data;
+    result.gradients = in_place ? d_hidden.take() : to_tensor(context, d_sums);
     return result;
   }
 };
@@ -215,7 +227,7 @@ Tensor InputGradients::embedding_sums(const Batch& batch) {
   auto& context = parts_->context;
   const Computation computation;
   context.begin();
-  ops::Output sums(context, {batch.total_tokens(), parts_->config.hidden_size});
+  ops::Output sums(context, {batch.total_tokens(), parts_->config.embedding_width()});
   if (batch.total_tokens() > 0) parts_->encoder.embedding_sums(context, batch, sums.matrix());
   return sums.take();
 }
@@ -224,7 +236,7 @@ Tensor InputGradients::word_embeddings(std::span<const std::int32_t> ids) {
   auto& context = parts_->context;
   const Computation computation;
   context.begin();
-  ops::Output rows(context, {static_cast<std::int64_t>(ids.size()), config().hidden_size});
+  ops::Output rows(context, {static_cast<std::int64_t>(ids.size()), config().embedding_width()});
   if (!ids.empty()) {
     const auto table = parts_->weights.matrix_f32(std::string(kWordEmbeddings));
     ops::gather_rows(context, table, ids, rows.matrix());

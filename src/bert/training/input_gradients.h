@@ -40,15 +40,15 @@ class InputGradients {
   [[nodiscard]] const BertConfig& config() const;
 
   /// Word + position + token type embeddings of the batch, before the layer norm: f32 [tokens,
-  /// hidden].
+  /// embedding].
   [[nodiscard]] Tensor embedding_sums(const Batch& batch);
 
-  /// Rows of the word embeddings: f32 [ids, hidden].
+  /// Rows of the word embeddings: f32 [ids, embedding].
   [[nodiscard]] Tensor word_embeddings(std::span<const std::int32_t> ids);
 
   struct Result {
     std::vector<double> scores;  ///< [sequences]: the sum of the logits asked for
-    Tensor gradients;  ///< [tokens, hidden]: of each sequence's score by its embedding sums
+    Tensor gradients;  ///< [tokens, embedding]: of each sequence's score by its embedding sums
   };
   /// The scores of a batch whose embedding sums are `sums` (those that `embedding_sums` gave, or
   /// any others of that shape), and with `gradients` their gradients. The gradient by a word's

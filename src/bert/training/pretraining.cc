@@ -257,6 +257,11 @@ struct PretrainingModel::Parts {
 PretrainingModel::PretrainingModel(BertConfig config, WeightSource& weights,
                                    const TrainingOptions& options) {
   config.validate();
+  if (family_of(config) == Family::electra) {
+    throw ModelError(
+        "this config.json is an ELECTRA's, and pre-training makes BERTs (masked language model and "
+        "next sentence): begin with a BERT, or fine-tune the ELECTRA for a task (cloze finetune)");
+  }
   if (!config.tie_word_embeddings) {
     throw ModelError(
         "this config.json unties the masked-LM decoder from the word embeddings "

@@ -13,6 +13,7 @@
 #include "bert/training/trainable_encoder.h"
 #include "bert/training/trainable_heads.h"
 #include "cloze/error.h"
+#include "core/json_fields.h"
 #include "core/parallel.h"
 #include "ops/dropout.h"
 #include "ops/loss.h"
@@ -32,6 +33,30 @@ const HeadLayer* layer_of(const HeadKind& head) {
 std::int64_t columns_of(const BertConfig& config, const HeadKind& head) {
   const auto* layer = layer_of(head);
   return layer == nullptr ? config.hidden_size : outputs_of(*layer, config);
+}
+
+/// Probabilities of dropout around a head's layers.
+struct HeadDropout {
+  double pooler = 0;      ///< of what the pooler reads
+  double classifier = 0;  ///< of what the last layer reads
+};
+
+/// BERT drops out the pooled output. ELECTRA's classifier of sequences drops out the first token's
+/// hidden state too, and its multiple choice goes by `summary_first_dropout` and
+/// `summary_last_dropout`.
+HeadDropout head_dropout(const BertConfig& config, const HeadKind& head) {
+  const double usual = config.classifier_dropout.value_or(config.hidden_dropout_prob);
+  if (family_of(config) != Family::electra) return {.pooler = 0, .classifier = usual};
+  if (head.unit != HeadUnit::choice) return {.pooler = usual, .classifier = usual};
+  const auto extra = parse_json_object(config.extra_json, "BertConfig::extra_json");
+  const auto rate = [&](const char* name, double otherwise) {
+    const auto stated = json_field<double>(extra, name, "BertConfig::extra_json");
+    const double value = stated.value_or(otherwise);
+    if (value >= 0 && value <= 1) return value;
+    throw ModelError(
+        fmt::format("config.json: \"{}\" is {}; a probability is 0 to 1", name, value));
+  };
+  return {.pooler = rate("summary_first_dropout", 0), .classifier = rate("summary_last_dropout", 0.1)};
 }
 
 /// Groups of choices as cumulative counts.
@@ -63,14 +88,17 @@ void require_options(const BertConfig& config, const TaskModelOptions& options) 
   const auto& head = *options.head;
   const bool classes = options.loss == TaskLoss::cross_entropy;
   const bool by_label = head.unit == HeadUnit::sequence || head.unit == HeadUnit::token;
+  const auto* layer = layer_of(head);
   if (head.unit == HeadUnit::position || head.layers().size() > 1 ||
+      (layer != nullptr && layer->input == HeadInput::transformed) ||
       (head.layers().empty() && head.unit != HeadUnit::pair)) {
     throw ArgumentError(fmt::format("{} ({}) does not learn from labelled examples",
-                                    architecture_of(head), head.about));
+                                    architecture_of(head, trained_family(config)), head.about));
   }
   if (!head.losses.contains(options.loss)) {
-    throw ArgumentError(fmt::format("{} ({}) is not trained with {}", architecture_of(head),
-                                    head.about, name_of(options.loss)));
+    throw ArgumentError(fmt::format("{} ({}) is not trained with {}",
+                                    architecture_of(head, trained_family(config)), head.about,
+                                    name_of(options.loss)));
   }
   if (!options.class_weights.empty() && (!classes || !by_label)) {
     throw ArgumentError(
@@ -248,13 +276,15 @@ struct TaskModel::Parts {
       ops::mean_rows(context, in_f32, batch.cu_seqlens, forward.logits);
       return forward;
     }
+    const auto rates = head_dropout(config, head);
     if (layer->dropout) {
-      forward.dropout = TrainableEncoder::dropout_at(
-          key, DropoutSite::head, config.classifier_dropout.value_or(config.hidden_dropout_prob));
+      forward.dropout = TrainableEncoder::dropout_at(key, DropoutSite::head, rates.classifier);
     }
     ops::ConstMatrix x = hidden;
     if (pooler) {
-      forward.pooled = pooler->forward(context, hidden, selected.rows_of_first(batch));
+      forward.pooled =
+          pooler->forward(context, hidden, selected.rows_of_first(batch),
+                          TrainableEncoder::dropout_at(key, DropoutSite::head_input, rates.pooler));
       x = forward.pooled.pooled;
     }
     forward.input = context.matrix(DType::f32, x.rows, x.cols);

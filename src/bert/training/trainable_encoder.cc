@@ -5,6 +5,7 @@
 #include "bert/encoder.h"
 #include "cloze/error.h"
 #include "core/numbers.h"
+#include "ops/rows.h"
 
 namespace cloze::internal {
 namespace {
@@ -27,7 +28,7 @@ ops::Dropout dropout_stream(const DropoutKey& key, std::uint64_t place, double p
 
 bool FrozenPart::contains(std::string_view parameter) const {
   if (!has_embeddings()) return false;
-  if (parameter.starts_with("bert.embeddings.")) return true;
+  if (parameter.starts_with("bert.embeddings")) return true;  // and bert.embeddings_project
   constexpr std::string_view kLayer = "bert.encoder.layer.";
   if (!parameter.starts_with(kLayer)) return false;
   const auto number = parameter.substr(kLayer.size());
@@ -51,6 +52,7 @@ TrainableEncoder::TrainableEncoder(const BertConfig& config, TrainingWeights& we
                       .token_type = weights.gradient(embeddings.token_type.name),
                       .padding = config.pad_token_id};
   embedding_norm_ = weights.norm(embeddings.norm, config.layer_norm_eps);
+  if (const auto shape = projection_shape(config)) projection_ = weights.linear({*shape});
   for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) {
     const auto shape = layer_shapes(config, i);
     layers_.push_back({.qkv = weights.linear({shape.query, shape.key, shape.value}),
@@ -89,13 +91,15 @@ ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
   key_ = dropout;
   last_ = last;
   const std::int64_t tokens = batch.total_tokens(), hidden = config_.hidden_size;
+  const std::int64_t width = config_.embedding_width();
   buffers_ = nn::make_training_buffers(context, layers_.front(), compute_, tokens, keep);
-  saved_embeddings_ = {.normalized = context.matrix(compute_, tokens, hidden),
+  saved_embeddings_ = {.normalized = context.matrix(compute_, tokens, width),
                        .inverse = context.floats(tokens)};
-  const auto input = context.matrix(compute_, tokens, hidden);
+  auto input = context.matrix(compute_, tokens, width);
   if (sums.data == nullptr) {
-    ops::embedding_sum(context, tables_, indices_of(batch), buffers_.product);
-    sums = buffers_.product;
+    const auto own = projects() ? context.matrix(DType::f32, tokens, width) : buffers_.product;
+    ops::embedding_sum(context, tables_, indices_of(batch), own);
+    sums = own;
   }
   ops::residual_norm(context, {.x = sums,
                                .parameters = embedding_norm_.parameters,
@@ -103,6 +107,11 @@ ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
                                .y = input});
   const auto site = dropout_at(key_, DropoutSite::embeddings, config_.hidden_dropout_prob);
   if (site.probability > 0) ops::apply_dropout(context, input, site, input);
+  if (projects()) {
+    embedded_ = input;
+    input = context.matrix(compute_, tokens, hidden);
+    ops::multiply(context, {embedded_}, {projection_.weight, true}, input, projection_.bias);
+  }
 
   // A layer that no backward comes to writes where the one before the last did; what the others
   // got and made is kept.
@@ -132,7 +141,27 @@ ops::Matrix TrainableEncoder::forward(ops::Context& context, const Batch& batch,
   return x;
 }
 
-void TrainableEncoder::backward(ops::Context& context, const Batch& batch, ops::Matrix d_hidden) {
+ops::Matrix TrainableEncoder::project_backward(ops::Context& context,
+                                               ops::ConstMatrix d_hidden) const {
+  if (!projection_.bias_gradient.empty()) {
+    ops::add_column_sums(context, d_hidden, projection_.bias_gradient);
+  }
+  auto d_output = d_hidden;
+  if (compute_ != DType::f32) {
+    const auto rounded = context.matrix(compute_, d_hidden.rows, d_hidden.cols);
+    ops::convert(context, d_hidden, rounded);
+    d_output = rounded;
+  }
+  if (projection_.weight_gradient.data != nullptr) {
+    ops::multiply_add(context, {d_output, true}, {embedded_}, projection_.weight_gradient);
+  }
+  const auto d_embedded = context.matrix(DType::f32, d_hidden.rows, embedded_.cols);
+  ops::multiply(context, {d_output}, {projection_.weight}, d_embedded);
+  return d_embedded;
+}
+
+ops::Matrix TrainableEncoder::backward(ops::Context& context, const Batch& batch,
+                                       ops::Matrix d_hidden) {
   const auto frozen = static_cast<std::size_t>(frozen_.layers);
   const std::int64_t tokens = batch.total_tokens();
   for (std::size_t i = layers_.size(); i-- > frozen;) {
@@ -151,7 +180,8 @@ void TrainableEncoder::backward(ops::Context& context, const Batch& batch, ops::
     nn::backward(context, layers_[i], pass, saved, {d_hidden, d_x});
     d_hidden = d_x;
   }
-  if (frozen_.has_embeddings()) return;
+  if (frozen_.has_embeddings()) return {};
+  if (projects()) d_hidden = project_backward(context, d_hidden);
   const auto site = dropout_at(key_, DropoutSite::embeddings, config_.hidden_dropout_prob);
   if (site.probability > 0) ops::apply_dropout(context, d_hidden, site, d_hidden);
   ops::residual_norm_backward(context, {.d_y = d_hidden,
@@ -164,6 +194,7 @@ void TrainableEncoder::backward(ops::Context& context, const Batch& batch, ops::
   if (table_gradients_.word.data != nullptr) {
     ops::embedding_sum_backward(context, d_hidden, indices_of(batch), table_gradients_);
   }
+  return d_hidden;
 }
 
 double TrainableEncoder::operations(const Batch& batch, const TokenSelection& last) const {
@@ -183,8 +214,11 @@ double TrainableEncoder::operations(const Batch& batch, const TokenSelection& la
   const auto layers = static_cast<double>(config_.num_hidden_layers);
   const auto frozen = static_cast<double>(frozen_.layers);
   const double whole = layer({}), top = layer(last);
-  return frozen < layers ? whole * (3 * (layers - 1) - 2 * frozen) + 3 * top
-                         : whole * (layers - 1) + top;
+  const double projection =
+      projects() ? 2 * tokens * hidden * static_cast<double>(config_.embedding_width()) : 0;
+  return frozen < layers ? whole * (3 * (layers - 1) - 2 * frozen) + 3 * top +
+                               projection * (frozen_.has_embeddings() ? 1 : 3)
+                         : whole * (layers - 1) + top + projection;
 }
 
 }  // namespace cloze::internal

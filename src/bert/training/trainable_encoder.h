@@ -24,7 +24,7 @@ struct DropoutKey {
 };
 
 /// Places where dropout acts outside of the layers.
-enum class DropoutSite : std::uint8_t { embeddings = 0, head = 1 };
+enum class DropoutSite : std::uint8_t { embeddings = 0, head = 1, head_input = 2 };
 
 /// The part of an encoder that keeps its values: its embeddings, or they and the first layers.
 struct FrozenPart {
@@ -47,19 +47,21 @@ class TrainableEncoder {
   /// The last hidden states [tokens, hidden] in compute, in the context's arena, or those of the
   /// tokens `last` alone, [rows, hidden]: heads that look at no others save most of the last layer.
   /// With `keep`, a backward may follow, before which the context and the batch
-  /// must not change. `sums` with data stand for the sums of the batch's three embeddings.
+  /// must not change. `sums` [tokens, embedding] with data stand for the sums of the batch's three
+  /// embeddings.
   [[nodiscard]] ops::Matrix forward(ops::Context& context, const Batch& batch,
                                     const DropoutKey& dropout, bool keep,
                                     const TokenSelection& last = {}, ops::ConstMatrix sums = {});
 
-  /// sums [tokens, hidden] f32 = word + position + token type embeddings of the batch, before the
+  /// sums [tokens, embedding] f32 = word + position + token type embeddings of the batch, before the
   /// layer norm.
   void embedding_sums(ops::Context& context, const Batch& batch, ops::Matrix sums) const;
 
   /// Adds the gradients of all parameters that have one, given that of the last hidden states, f32,
-  /// of the forward's shape. Where that is [tokens, hidden] it leaves the gradient of the
-  /// embeddings' sums in its place (where no part is frozen).
-  void backward(ops::Context& context, const Batch& batch, ops::Matrix d_hidden);
+  /// of the forward's shape. Gives the gradient of the embeddings' sums [tokens, embedding]: where
+  /// `d_hidden` has that shape in its place, else in the context's arena; no matrix where a part is
+  /// frozen.
+  ops::Matrix backward(ops::Context& context, const Batch& batch, ops::Matrix d_hidden);
 
   /// Dropout of a pass at a head.
   [[nodiscard]] static ops::Dropout dropout_at(const DropoutKey& key, DropoutSite site,
@@ -71,6 +73,9 @@ class TrainableEncoder {
 
  private:
   [[nodiscard]] nn::LayerDropout dropout_of(std::size_t layer) const;
+  [[nodiscard]] bool projects() const { return projection_.weight.data != nullptr; }
+  /// The gradient of the projection's input, from that of its output.
+  [[nodiscard]] ops::Matrix project_backward(ops::Context& context, ops::ConstMatrix d_hidden) const;
 
   BertConfig config_;
   DType compute_;
@@ -79,12 +84,14 @@ class TrainableEncoder {
   ops::EmbeddingTables tables_;
   ops::EmbeddingGradients table_gradients_;
   nn::TrainableNorm embedding_norm_;
+  nn::TrainableLinear projection_;  ///< of embeddings of another width than hidden states; or empty
   std::vector<nn::TrainableLayer> layers_;
 
   // Of the forward that a backward may follow.
   DropoutKey key_;
   TokenSelection last_;
   ops::SavedNorm saved_embeddings_;
+  ops::Matrix embedded_;  ///< what the projection got
   std::vector<nn::SavedLayer> saved_;
   nn::TrainingBuffers buffers_;
 };

@@ -5,27 +5,33 @@
 namespace cloze::internal {
 
 TrainablePooler::Forward TrainablePooler::forward(ops::Context& context, ops::ConstMatrix hidden,
-                                                  std::vector<std::int32_t> starts) const {
+                                                  std::vector<std::int32_t> starts,
+                                                  const ops::Dropout& dropout) const {
   const auto count = static_cast<std::int64_t>(starts.size()), width = hidden.cols;
   Forward forward{.starts = std::move(starts),
                   .first = context.matrix(DType::f32, count, width),
                   .inner = context.matrix(DType::f32, count, width),
-                  .pooled = context.matrix(DType::f32, count, width)};
+                  .pooled = context.matrix(DType::f32, count, width),
+                  .dropout = dropout};
   ops::gather_rows(context, hidden, forward.starts, forward.first);
+  if (dropout.probability > 0) ops::apply_dropout(context, forward.first, dropout, forward.first);
   ops::multiply(context, {forward.first}, {dense_.weight, true}, forward.inner, dense_.bias);
-  ops::activate(context, forward.inner, ops::Epilogue::tanh, forward.pooled);
+  ops::activate(context, forward.inner, activation_, forward.pooled);
   return forward;
 }
 
 void TrainablePooler::backward(ops::Context& context, const Forward& forward, ops::Matrix d_pooled,
                                ops::Matrix d_hidden) const {
   ops::activate_backward(context, {.x = forward.inner,
-                                   .activation = ops::Epilogue::tanh,
+                                   .activation = activation_,
                                    .d_y = d_pooled,
                                    .d_x = d_pooled,
                                    .bias_gradient = dense_.bias_gradient});
   ops::multiply_add(context, {d_pooled, true}, {forward.first}, dense_.weight_gradient);
   ops::multiply(context, {d_pooled}, {dense_.weight}, forward.inner);
+  if (forward.dropout.probability > 0) {
+    ops::apply_dropout(context, forward.inner, forward.dropout, forward.inner);
+  }
   ops::scatter_add_rows(context, forward.inner, forward.starts, d_hidden);
 }
 

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "bert/stored_model.h"
 #include "cloze/checkpoint.h"
 #include "cloze/error.h"
 #include "core/io/atomic_file.h"
@@ -65,7 +66,10 @@ class FinetuneObjective final : public internal::Objective {
   void save_model(const std::filesystem::path& to) const override {
     inputs_.model.config().save_pretrained(to);
     inputs_.tokenizer.save_pretrained(to);
-    save_checkpoint(to, inputs_.model.parameters().tensors(), inputs_.max_shard_bytes);
+    save_checkpoint(to,
+                    internal::named_for(inputs_.model.parameters().tensors(), inputs_.model.config(),
+                                        *inputs_.model.options().head),
+                    inputs_.max_shard_bytes);
     write_files(to);
     write_card(to);
   }
@@ -312,7 +316,7 @@ void set_layer_rates(internal::Parameters& parameters, std::int64_t layers, doub
   for (auto& parameter : parameters.all()) {
     if (parameter.rate == 0) continue;
     parameter.rate = 1;
-    if (parameter.name.starts_with("bert.embeddings.")) parameter.rate = rates.front();
+    if (parameter.name.starts_with("bert.embeddings")) parameter.rate = rates.front();
     for (std::int64_t i = 0; i < layers; ++i) {
       if (parameter.name.starts_with(fmt::format("bert.encoder.layer.{}.", i))) {
         parameter.rate = rates[static_cast<std::size_t>(i + 1)];

@@ -105,14 +105,18 @@ std::string model_card(const FinetuneInputs& inputs, const FinetuneSettings& set
                        const FinetuneState& state) {
   const auto& config = inputs.model.config();
   const auto& head = *inputs.model.options().head;
+  const auto family = internal::trained_family(config);
+  const bool electra = family == internal::Family::electra;
+  const auto architecture = internal::architecture_of(head, family);
   std::string text = fmt::format(
-      "---\nlibrary_name: {}\npipeline_tag: {}\ntags:\n- bert\n- cloze\n---\n\n"
-      "# A BERT for {}\n\n"
+      "---\nlibrary_name: {}\npipeline_tag: {}\ntags:\n- {}\n- cloze\n---\n\n"
+      "# {} for {}\n\n"
       "Fine-tuned by Cloze from `{}`: {} layers, hidden size {}, {} parameters, "
       "`{}`.\n\n",
       head.unit == internal::HeadUnit::pair ? "sentence-transformers" : "transformers",
-      head.pipeline, inputs.task.name(), inputs.base_model, config.num_hidden_layers,
-      config.hidden_size, inputs.model.parameters().count(), internal::architecture_of(head));
+      head.pipeline, electra ? "electra" : "bert", electra ? "An ELECTRA" : "A BERT",
+      inputs.task.name(), inputs.base_model, config.num_hidden_layers, config.hidden_size,
+      inputs.model.parameters().count(), architecture);
   if (!config.id2label.empty() && head.by_label()) {
     text += "Labels: ";
     for (std::size_t i = 0; i < config.id2label.size(); ++i) {
@@ -123,7 +127,7 @@ std::string model_card(const FinetuneInputs& inputs, const FinetuneSettings& set
   text += "## Use\n\n";
   if (!settings.usage.empty()) text += fmt::format("```\n{}\n```\n\n", settings.usage);
   text +=
-      fmt::format("transformers loads the directory as `{}`.\n\n", internal::architecture_of(head));
+      fmt::format("transformers loads the directory as `{}`.\n\n", architecture);
   text += fmt::format("## Data\n\nTraining: `{}`, {} examples.", inputs.train_name,
                       inputs.train.examples());
   if (inputs.dev != nullptr) {
