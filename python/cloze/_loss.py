@@ -62,11 +62,13 @@ def sequence_loss(logits: Array, labels: Array, problem_type: Optional[str]) -> 
     return cross_entropy(logits, labels)
 
 
-def span_loss(start_logits: Array, end_logits: Array, starts: Array, ends: Array) -> Any:
-    """Of question answering: positions past the end of the text are ignored."""
+def span_loss(start_logits: Array, end_logits: Array, starts: Array, ends: Array, mask: Array) -> Any:
+    """Of question answering: positions past the end of the text are ignored. Padding is no place of
+    an answer (transformers gives it a share of the probability, by numbers that mean nothing)."""
     length = start_logits.shape[1]
     losses = []
-    for logits, positions in ((start_logits, starts), (end_logits, ends)):
+    for scores, positions in ((start_logits, starts), (end_logits, ends)):
+        logits = np.where(mask, scores, -np.inf)
         clamped = np.clip(positions.reshape(-1), 0, length)
         losses.append(cross_entropy(logits, np.where(clamped == length, IGNORED, clamped)))
     return np.float32((losses[0] + losses[1]) / 2)

@@ -197,12 +197,12 @@ class PreTrainedModel:
         torch_in = is_torch(input_ids)
         hidden = self._outputs["output_hidden_states"] if output_hidden_states is None else output_hidden_states
         attentions = self._outputs["output_attentions"] if output_attentions is None else output_attentions
-        values = self._forward(
+        values, mask = self._forward(
             (input_ids, attention_mask, token_type_ids, position_ids), hidden, attentions, positions
         )
         given_labels = {name: to_numpy(value) for name, value in labels.items() if value is not None}
         if given_labels:
-            loss = self._loss(values, given_labels)
+            loss = self._loss(values, given_labels, mask)
             if loss is not None:
                 values["loss"] = loss
         if torch_in:
@@ -212,8 +212,9 @@ class PreTrainedModel:
 
     forward = __call__
 
-    def _forward(self, arrays: tuple[Any, ...], hidden: bool, attentions: bool, positions: Any) -> dict[str, Any]:
-        return self._compute(Grid(*arrays, self.config), hidden, attentions, positions, 1)
+    def _forward(self, arrays: tuple[Any, ...], hidden: bool, attentions: bool, positions: Any) -> tuple[dict[str, Any], Array]:
+        grid = Grid(*arrays, self.config)
+        return self._compute(grid, hidden, attentions, positions, 1), grid.mask
 
     def _compute(self, grid: Grid, hidden: bool, attentions: bool, positions: Any, choices: int) -> dict[str, Any]:
         """The outputs of a grid, part by part."""
@@ -266,7 +267,7 @@ class PreTrainedModel:
     def _empty(self, grid: Grid) -> dict[str, Any]:
         raise ValueError(f"input_ids is {list(grid.shape)}: there is no sequence in it")
 
-    def _loss(self, values: dict[str, Any], labels: dict[str, Array]) -> Any:
+    def _loss(self, values: dict[str, Any], labels: dict[str, Array], mask: Array) -> Any:
         raise NotImplementedError  # every class with labels has its own
 
     # What programs ask models for.
@@ -394,7 +395,7 @@ class BertForMaskedLM(PreTrainedModel):
     _output = MaskedLMOutput
     _per_token = ("logits",)
 
-    def _loss(self, values: dict[str, Any], labels: dict[str, Array]) -> Any:
+    def _loss(self, values: dict[str, Any], labels: dict[str, Array], mask: Array) -> Any:
         return _loss.cross_entropy(values["logits"], labels["labels"])
 
 
@@ -404,7 +405,7 @@ class BertForNextSentencePrediction(PreTrainedModel):
     _class = "BertForNextSentencePrediction"
     _output = NextSentencePredictorOutput
 
-    def _loss(self, values: dict[str, Any], labels: dict[str, Array]) -> Any:
+    def _loss(self, values: dict[str, Any], labels: dict[str, Array], mask: Array) -> Any:
         return _loss.cross_entropy(values["logits"], labels["labels"])
 
 
@@ -416,7 +417,7 @@ class BertForPreTraining(PreTrainedModel):
     _per_token = ("prediction_logits",)
     _labels = ("labels", "next_sentence_label")
 
-    def _loss(self, values: dict[str, Any], labels: dict[str, Array]) -> Any:
+    def _loss(self, values: dict[str, Any], labels: dict[str, Array], mask: Array) -> Any:
         if len(labels) < 2:
             return None  # as transformers
         words = _loss.cross_entropy(values["prediction_logits"], labels["labels"])
@@ -429,7 +430,7 @@ class BertForSequenceClassification(PreTrainedModel):
     _class = "BertForSequenceClassification"
     _output = SequenceClassifierOutput
 
-    def _loss(self, values: dict[str, Any], labels: dict[str, Array]) -> Any:
+    def _loss(self, values: dict[str, Any], labels: dict[str, Array], mask: Array) -> Any:
         return _loss.sequence_loss(values["logits"], labels["labels"], self.config.problem_type)
 
 
@@ -440,7 +441,7 @@ class BertForTokenClassification(PreTrainedModel):
     _output = TokenClassifierOutput
     _per_token = ("logits",)
 
-    def _loss(self, values: dict[str, Any], labels: dict[str, Array]) -> Any:
+    def _loss(self, values: dict[str, Any], labels: dict[str, Array], mask: Array) -> Any:
         return _loss.cross_entropy(values["logits"], labels["labels"])
 
 
@@ -452,11 +453,11 @@ class BertForQuestionAnswering(PreTrainedModel):
     _per_token = ("start_logits", "end_logits")
     _labels = ("start_positions", "end_positions")
 
-    def _loss(self, values: dict[str, Any], labels: dict[str, Array]) -> Any:
+    def _loss(self, values: dict[str, Any], labels: dict[str, Array], mask: Array) -> Any:
         if len(labels) < 2:
             return None  # as transformers
         return _loss.span_loss(
-            values["start_logits"], values["end_logits"], labels["start_positions"], labels["end_positions"]
+            values["start_logits"], values["end_logits"], labels["start_positions"], labels["end_positions"], mask
         )
 
 
@@ -466,7 +467,7 @@ class BertForMultipleChoice(PreTrainedModel):
     _class = "BertForMultipleChoice"
     _output = MultipleChoiceModelOutput
 
-    def _forward(self, arrays: tuple[Any, ...], hidden: bool, attentions: bool, positions: Any) -> dict[str, Any]:
+    def _forward(self, arrays: tuple[Any, ...], hidden: bool, attentions: bool, positions: Any) -> tuple[dict[str, Any], Array]:
         names = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
         ids = integers(arrays[0], "input_ids")
         if ids.ndim != 3:
@@ -475,9 +476,10 @@ class BertForMultipleChoice(PreTrainedModel):
             None if value is None else integers(value, name).reshape(-1, integers(value, name).shape[-1])
             for name, value in zip(names, arrays)
         ]
-        return self._compute(Grid(*flat, self.config), hidden, attentions, positions, ids.shape[1])
+        grid = Grid(*flat, self.config)
+        return self._compute(grid, hidden, attentions, positions, ids.shape[1]), grid.mask
 
-    def _loss(self, values: dict[str, Any], labels: dict[str, Array]) -> Any:
+    def _loss(self, values: dict[str, Any], labels: dict[str, Array], mask: Array) -> Any:
         return _loss.cross_entropy(values["logits"], labels["labels"])
 
 
