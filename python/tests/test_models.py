@@ -94,11 +94,11 @@ def test_many_tokens_are_computed_in_parts(models: dict[str, str]) -> None:
     ids = rng.integers(5, 60, size=(400, 40))
     whole = model(ids, output_hidden_states=True)
     part = model(ids[300:310], output_hidden_states=True)
-    assert (whole.logits[300:310] == part.logits).all()
-    assert (whole.hidden_states[1][300:310] == part.hidden_states[1]).all()
+    assert np.abs(whole.logits[300:310] - part.logits).max() < 1e-5
+    assert np.abs(whole.hidden_states[1][300:310] - part.hidden_states[1]).max() < 1e-5
     places = rng.permutation(ids.size)[:50]
     chosen = model(ids, positions=places).logits
-    assert (chosen == whole.logits.reshape(-1, whole.logits.shape[-1])[places]).all()
+    assert np.abs(chosen - whole.logits.reshape(-1, whole.logits.shape[-1])[places]).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,9 @@ def test_heads(models: dict[str, str], name: str, shapes: dict[str, Any]) -> Non
     assert list(got) == [*shapes, "hidden_states", "attentions"]
     for field, shape in shapes.items():
         wanted = tuple(model.config.vocab_size if size is None else size for size in shape)
-        assert got[field].shape == wanted and got[field].dtype == np.float32 and (got[field] == again[field]).all()
+        assert got[field].shape == wanted and got[field].dtype == np.float32
+        # Without hidden states the last layer runs for the tokens that the head reads alone.
+        assert np.abs(got[field] - again[field]).max() < 1e-5
     assert len(got.hidden_states) == 3 and got.hidden_states[0].shape == (2, 6, 32)
     assert len(got.attentions) == 2 and got.attentions[0].shape == (2, 2, 6, 6)
     assert np.allclose(got.attentions[0].sum(axis=-1), 1, atol=1e-5)
@@ -206,7 +208,11 @@ def test_dtypes(models: dict[str, str]) -> None:
     ids = [[2, 9, 10, 3]]
     exact = cloze.BertModel.from_pretrained(models["BertModel"])(ids)[0]
     for dtype in ("bfloat16", "int8", "best", "auto", np.float32):
-        model = cloze.BertModel.from_pretrained(models["BertModel"], dtype=dtype)
+        try:
+            model = cloze.BertModel.from_pretrained(models["BertModel"], dtype=dtype)
+        except cloze.ModelError as error:
+            assert dtype == "bfloat16" and "this machine cannot" in str(error)
+            continue
         got = model(ids)[0]
         assert got.dtype == np.float32 and np.abs(got - exact).max() < 0.35
     with pytest.raises(ValueError, match="dtype is 'float16'"):
