@@ -24,17 +24,27 @@ nb::object array_of(Tensor tensor, bool writable) {
   const nb::capsule owner(
       held, [](void* kept) noexcept { delete static_cast<Tensor*>(kept); });  // NOLINT
   switch (held->dtype()) {
-    case DType::f32: return numpy_view<float>(held, owner, writable);
-    case DType::f64: return numpy_view<double>(held, owner, writable);
-    case DType::i8: return numpy_view<std::int8_t>(held, owner, writable);
-    case DType::u8: return numpy_view<std::uint8_t>(held, owner, writable);
-    case DType::i16: return numpy_view<std::int16_t>(held, owner, writable);
-    case DType::i32: return numpy_view<std::int32_t>(held, owner, writable);
-    case DType::i64: return numpy_view<std::int64_t>(held, owner, writable);
-    case DType::boolean: return numpy_view<bool>(held, owner, writable);
+    case DType::f32:
+      return numpy_view<float>(held, owner, writable);
+    case DType::f64:
+      return numpy_view<double>(held, owner, writable);
+    case DType::i8:
+      return numpy_view<std::int8_t>(held, owner, writable);
+    case DType::u8:
+      return numpy_view<std::uint8_t>(held, owner, writable);
+    case DType::i16:
+      return numpy_view<std::int16_t>(held, owner, writable);
+    case DType::i32:
+      return numpy_view<std::int32_t>(held, owner, writable);
+    case DType::i64:
+      return numpy_view<std::int64_t>(held, owner, writable);
+    case DType::boolean:
+      return numpy_view<bool>(held, owner, writable);
     // nanobind has no half: NumPy sees the same bytes as one.
-    case DType::f16: return numpy_view<std::uint16_t>(held, owner, writable).attr("view")("float16");
-    case DType::bf16: break;
+    case DType::f16:
+      return numpy_view<std::uint16_t>(held, owner, writable).attr("view")("float16");
+    case DType::bf16:
+      break;
   }
   return nb::none();
 }

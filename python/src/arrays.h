@@ -35,8 +35,7 @@ template <class T>
     delete static_cast<std::vector<T>*>(vector);  // NOLINT
   });
   if (shape.empty()) shape.push_back(held->size());
-  return nb::cast(
-      nb::ndarray<nb::numpy, T>(held->data(), shape.size(), shape.data(), owner));
+  return nb::cast(nb::ndarray<nb::numpy, T>(held->data(), shape.size(), shape.data(), owner));
 }
 
 /// A tensor that looks into the array's memory, which must outlive it.

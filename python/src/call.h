@@ -4,12 +4,11 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <exception>
 #include <thread>
 #include <type_traits>
 #include <utility>
-
-#include <csignal>
 
 #include "cloze/progress.h"
 #include "python/src/bind.h"

@@ -33,7 +33,8 @@ class Row {
     try {
       return nb::cast<std::int64_t>(item(at));
     } catch (const nb::cast_error&) {
-      throw nb::type_error((name_ + ": " + what + " is " + kind_of(item(at)) + ", not int").c_str());
+      throw nb::type_error(
+          (name_ + ": " + what + " is " + kind_of(item(at)) + ", not int").c_str());
     }
   }
   [[nodiscard]] nb::object item(std::size_t at) const { return nb::object(row_[at]); }
@@ -69,15 +70,13 @@ ExampleSet examples_of(std::string_view kind, const nb::list& rows) {
     });
   } else if (kind == "tagged") {
     fill(std::vector<TaggedExample>(), [](const Row& row) {
-      return TaggedExample{row.texts(0, "tokens"), row.texts(1, "tags"),
-                           row.number(2, "document")};
+      return TaggedExample{row.texts(0, "tokens"), row.texts(1, "tags"), row.number(2, "document")};
     });
   } else if (kind == "question") {
     fill(std::vector<QuestionExample>(), question_of);
   } else if (kind == "choice") {
     fill(std::vector<ChoiceExample>(), [](const Row& row) {
-      return ChoiceExample{row.text(0, "context"), row.text(1, "question"),
-                           row.texts(2, "choices"),
+      return ChoiceExample{row.text(0, "context"), row.text(1, "question"), row.texts(2, "choices"),
                            static_cast<std::int32_t>(row.number(3, "label"))};
     });
   } else {

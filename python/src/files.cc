@@ -128,8 +128,7 @@ HubSettings hub_settings(std::optional<std::filesystem::path> cache,
 }
 
 std::filesystem::path locate(const std::string& name, std::optional<std::filesystem::path> cache,
-                             std::optional<std::string> token, bool offline,
-                             nb::object progress) {
+                             std::optional<std::string> token, bool offline, nb::object progress) {
   Call call(std::move(progress));
   if (!cache && !token && !offline) {
     return call.run([&] { return find_model(name, call.callback()); });
@@ -178,11 +177,12 @@ void bind_process(nb::module_& module) {
              nb::call_guard<nb::gil_scoped_release>());
   module.def("get_num_threads", &num_threads);
   module.def("version", [] { return std::string(version()); });
-  module.def("config_from_json",
-             [](std::string_view json, const std::string& origin) {
-               return BertConfig::from_json(json, origin).to_json();
-             },
-             nb::arg("json"), nb::arg("origin"));
+  module.def(
+      "config_from_json",
+      [](std::string_view json, const std::string& origin) {
+        return BertConfig::from_json(json, origin).to_json();
+      },
+      nb::arg("json"), nb::arg("origin"));
 }
 
 }  // namespace

@@ -1,5 +1,3 @@
-#include "cloze/inspect.h"
-
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -15,6 +13,7 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include "cloze/inspect.h"
 #include "python/src/arrays.h"
 #include "python/src/bind.h"
 #include "python/src/call.h"
@@ -117,7 +116,7 @@ void bind_inspection(nb::module_& module) {
         const nb::gil_scoped_release release;
         save_inspection(found, path);
       });
-  module.def("inspect", &run_inspect, nb::arg("model"), nb::arg("text"),
+  module.def("inspect", &run_inspect, nb::arg("model"), nb::arg("text").none(),
              nb::arg("pair").none() = nb::none(), nb::arg("keywords"),
              nb::arg("progress").none() = nb::none());
 }

@@ -134,9 +134,9 @@ Precision precision_of(std::string_view name) {
   if (name == "bfloat16") return Precision::bf16;
   if (name == "int8") return Precision::int8;
   if (name == "best") return Precision::best;
-  throw nb::value_error(("there is no dtype '" + std::string(name) +
-                         "': there are float32, bfloat16, int8 and best")
-                            .c_str());
+  throw nb::value_error(
+      ("there is no dtype '" + std::string(name) + "': there are float32, bfloat16, int8 and best")
+          .c_str());
 }
 
 LoadOptions load_options(std::string_view precision, std::vector<std::string> keep) {
@@ -147,9 +147,9 @@ template <class Model>
 const Model& model_of(const LoadedModel& loaded) {
   const auto* model = std::get_if<Model>(&loaded.model);
   if (model == nullptr) {
-    throw nb::type_error(("the model is a " + loaded.name +
-                          ", and this task needs a head that it does not have")
-                             .c_str());
+    throw nb::type_error(
+        ("the model is a " + loaded.name + ", and this task needs a head that it does not have")
+            .c_str());
   }
   return *model;
 }
@@ -211,9 +211,12 @@ void bind_models(nb::module_& module) {
       .def_prop_ro("precision",
                    [](const LoadedModel& model) {
                      switch (base_of(model).precision()) {
-                       case Precision::bf16: return "bfloat16";
-                       case Precision::int8: return "int8";
-                       default: return "float32";
+                       case Precision::bf16:
+                         return "bfloat16";
+                       case Precision::int8:
+                         return "int8";
+                       default:
+                         return "float32";
                      }
                    })
       .def_prop_ro("has_pooler", [](const LoadedModel& model) {

@@ -1,5 +1,3 @@
-#include "cloze/pipeline.h"
-
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -20,6 +18,7 @@
 #include "cloze/fill_mask.h"
 #include "cloze/multiple_choice.h"
 #include "cloze/next_sentence.h"
+#include "cloze/pipeline.h"
 #include "cloze/question_answering.h"
 #include "cloze/text_classification.h"
 #include "cloze/text_ranking.h"
@@ -129,7 +128,7 @@ void bind_classification(nb::module_& module) {
             return labels_of(
                 call.run([&] { return classify(input.view(), options, call.callback()); }));
           },
-          nb::arg("texts"), nb::arg("pairs").none() = nb::none(), nb::arg("top_k") = 1,
+          nb::arg("texts").none(), nb::arg("pairs").none() = nb::none(), nb::arg("top_k") = 1,
           nb::arg("function_to_apply") = "default", nb::arg("max_length") = 0,
           nb::arg("truncate") = false, nb::arg("progress").none() = nb::none())
       .def(
@@ -154,7 +153,7 @@ void bind_classification(nb::module_& module) {
             });
             return array_of(std::move(logits), {input.size(), columns});
           },
-          nb::arg("texts"), nb::arg("pairs").none() = nb::none(), nb::arg("max_length") = 0,
+          nb::arg("texts").none(), nb::arg("pairs").none() = nb::none(), nb::arg("max_length") = 0,
           nb::arg("progress").none() = nb::none());
   bind_pipeline<ZeroShotClassificationPipeline, BertForSequenceClassification>(
       module, "ZeroShotClassification")
@@ -172,7 +171,7 @@ void bind_classification(nb::module_& module) {
             return labels_of(call.run(
                 [&] { return classify(input.views(), labels, options, call.callback()); }));
           },
-          nb::arg("texts"), nb::arg("labels"),
+          nb::arg("texts").none(), nb::arg("labels"),
           nb::arg("hypothesis_template") = "This example is {}.", nb::arg("multi_label") = false,
           nb::arg("truncate") = true, nb::arg("progress").none() = nb::none());
 }
@@ -210,7 +209,7 @@ void bind_tokens(nb::module_& module) {
             }
             return result;
           },
-          nb::arg("texts"), nb::arg("aggregation_strategy") = "none",
+          nb::arg("texts").none(), nb::arg("aggregation_strategy") = "none",
           nb::arg("ignore_labels") = std::vector<std::string>{"O"}, nb::arg("stride") = 128,
           nb::arg("progress").none() = nb::none());
   bind_pipeline<FillMaskPipeline, BertForMaskedLM>(module, "FillMask")
@@ -219,9 +218,8 @@ void bind_tokens(nb::module_& module) {
           [](const FillMaskPipeline& fill, nb::handle texts, std::int64_t top_k,
              std::vector<std::string> targets, bool truncate, nb::object progress) {
             const TextList input(texts, "texts");
-            const FillMaskOptions options{.top_k = top_k,
-                                          .targets = std::move(targets),
-                                          .limits = limits_of(0, truncate)};
+            const FillMaskOptions options{
+                .top_k = top_k, .targets = std::move(targets), .limits = limits_of(0, truncate)};
             Call call(std::move(progress));
             const auto filled =
                 call.run([&] { return fill(input.views(), options, call.callback()); });
@@ -245,7 +243,7 @@ void bind_tokens(nb::module_& module) {
             }
             return result;
           },
-          nb::arg("texts"), nb::arg("top_k") = 5,
+          nb::arg("texts").none(), nb::arg("top_k") = 5,
           nb::arg("targets") = std::vector<std::string>(), nb::arg("truncate") = false,
           nb::arg("progress").none() = nb::none())
       .def("resolve", [](const FillMaskPipeline& fill, const std::vector<std::string>& targets) {
@@ -274,7 +272,7 @@ void bind_tokens(nb::module_& module) {
             }
             return result;
           },
-          nb::arg("texts"), nb::arg("pairs").none() = nb::none(), nb::arg("max_length") = 0,
+          nb::arg("texts").none(), nb::arg("pairs").none() = nb::none(), nb::arg("max_length") = 0,
           nb::arg("truncate") = false, nb::arg("progress").none() = nb::none());
 }
 
@@ -317,16 +315,15 @@ void bind_answers(nb::module_& module) {
             }
             return result;
           },
-          nb::arg("questions"), nb::arg("contexts"), nb::arg("top_k") = 1,
+          nb::arg("questions").none(), nb::arg("contexts"), nb::arg("top_k") = 1,
           nb::arg("max_answer_len") = 15, nb::arg("handle_impossible_answer") = false,
-          nb::arg("align_to_words") = true, nb::arg("max_seq_len") = 0,
-          nb::arg("doc_stride") = 128, nb::arg("max_question_len") = 64,
-          nb::arg("progress").none() = nb::none());
+          nb::arg("align_to_words") = true, nb::arg("max_seq_len") = 0, nb::arg("doc_stride") = 128,
+          nb::arg("max_question_len") = 64, nb::arg("progress").none() = nb::none());
   bind_pipeline<NextSentencePipeline, BertForNextSentencePrediction>(module, "NextSentence")
       .def(
           "__call__",
-          [](const NextSentencePipeline& predict, nb::handle texts, nb::handle pairs,
-             bool truncate, nb::object progress) {
+          [](const NextSentencePipeline& predict, nb::handle texts, nb::handle pairs, bool truncate,
+             nb::object progress) {
             const TextsOrPairs input(texts, pairs);
             const NextSentenceOptions options{.limits = limits_of(0, truncate)};
             Call call(std::move(progress));
@@ -340,7 +337,7 @@ void bind_answers(nb::module_& module) {
             }
             return result;
           },
-          nb::arg("texts"), nb::arg("pairs"), nb::arg("truncate") = false,
+          nb::arg("texts").none(), nb::arg("pairs"), nb::arg("truncate") = false,
           nb::arg("progress").none() = nb::none());
   bind_pipeline<MultipleChoicePipeline, BertForMultipleChoice>(module, "MultipleChoice")
       .def(
@@ -359,8 +356,7 @@ void bind_answers(nb::module_& module) {
             }
             const MultipleChoiceOptions options{.limits = limits_of(0, truncate)};
             Call call(std::move(progress));
-            const auto chosen =
-                call.run([&] { return choose(input, options, call.callback()); });
+            const auto chosen = call.run([&] { return choose(input, options, call.callback()); });
             nb::list result;
             for (const auto& choice : chosen) {
               nb::dict entry;
@@ -370,7 +366,7 @@ void bind_answers(nb::module_& module) {
             }
             return result;
           },
-          nb::arg("prompts"), nb::arg("choices"), nb::arg("truncate") = false,
+          nb::arg("prompts").none(), nb::arg("choices"), nb::arg("truncate") = false,
           nb::arg("progress").none() = nb::none());
 }
 
@@ -380,8 +376,7 @@ void bind_ranking(nb::module_& module) {
                    [](const CrossEncoder& encoder) { return std::string(encoder.activation()); })
       .def_prop_ro("max_seq_length",
                    [](const CrossEncoder& encoder) { return encoder.max_length(); })
-      .def_prop_ro("prompts",
-                   [](const CrossEncoder& encoder) { return encoder.prompts().prompts; })
+      .def_prop_ro("prompts", [](const CrossEncoder& encoder) { return encoder.prompts().prompts; })
       .def_prop_ro("default_prompt_name", [](const CrossEncoder& encoder) {
         return encoder.prompts().default_prompt_name;
       });

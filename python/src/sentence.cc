@@ -1,5 +1,3 @@
-#include "cloze/sentence_transformer.h"
-
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -16,6 +14,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "cloze/sentence_settings.h"
+#include "cloze/sentence_transformer.h"
 #include "cloze/similarity.h"
 #include "cloze/text_ranking.h"
 #include "python/src/arrays.h"
@@ -40,8 +39,7 @@ SentenceTransformer load_sentence(const std::filesystem::path& directory,
 }
 
 nb::object encode(const SentenceTransformer& model, nb::handle texts, nb::handle pairs,
-                  std::optional<std::string> prompt, std::int64_t max_length,
-                  nb::object progress) {
+                  std::optional<std::string> prompt, std::int64_t max_length, nb::object progress) {
   const TextsOrPairs input(texts, pairs);
   SentenceEncodeOptions options;
   options.max_length = max_length;
@@ -49,8 +47,7 @@ nb::object encode(const SentenceTransformer& model, nb::handle texts, nb::handle
   options.name = python_name();
   options.prompt = prompt ? std::move(prompt) : std::optional<std::string>("");
   Call call(std::move(progress));
-  return array_of(
-      call.run([&] { return model.encode(input.view(), options, call.callback()); }));
+  return array_of(call.run([&] { return model.encode(input.view(), options, call.callback()); }));
 }
 
 /// What a directory of sentence-transformers says, as far as Python must know.
@@ -70,8 +67,8 @@ nb::list search(const Floats& queries, const Floats& corpus, std::size_t top_k,
                 std::string_view function) {
   const auto kind = similarity_function_from(function);
   Call call;
-  const auto found = call.run(
-      [&] { return semantic_search(view_of(queries), view_of(corpus), top_k, kind); });
+  const auto found =
+      call.run([&] { return semantic_search(view_of(queries), view_of(corpus), top_k, kind); });
   nb::list result;
   for (const auto& hits : found) {
     nb::list of_query;
@@ -94,7 +91,7 @@ void bind_sentence(nb::module_& module) {
       .def_static("from_pretrained", &load_sentence, nb::arg("directory"),
                   nb::arg("precision") = "float32", nb::arg("keep") = std::vector<std::string>(),
                   nb::arg("batch_tokens") = 8192, nb::arg("pooling").none() = nb::none())
-      .def("encode", &encode, nb::arg("texts"), nb::arg("pairs").none() = nb::none(),
+      .def("encode", &encode, nb::arg("texts").none(), nb::arg("pairs").none() = nb::none(),
            nb::arg("prompt").none() = nb::none(), nb::arg("max_length") = 0,
            nb::arg("progress").none() = nb::none())
       .def_prop_ro("dimension", &SentenceTransformer::dimension)

@@ -41,7 +41,8 @@ class Keywords {
     const auto value = take(name);
     if (!value.is_valid()) return;
     try {
-      if constexpr (std::is_same_v<Member, double> || std::is_same_v<Member, std::optional<double>>) {
+      if constexpr (std::is_same_v<Member, double> ||
+                    std::is_same_v<Member, std::optional<double>>) {
         member = PyFloat_AsDouble(value.ptr());
         if (PyErr_Occurred() != nullptr) throw nb::python_error();
       } else {

@@ -48,15 +48,13 @@ TextList::TextList(nb::handle texts, std::string_view name) {
     PyObject* item = PyTuple_GetItem(snapshot.ptr(), i);
     Py_ssize_t size = 0;
     // The usual case, without a name for messages that nobody reads.
-    const char* bytes =
-        PyUnicode_Check(item) ? PyUnicode_AsUTF8AndSize(item, &size) : nullptr;
+    const char* bytes = PyUnicode_Check(item) ? PyUnicode_AsUTF8AndSize(item, &size) : nullptr;
     if (bytes != nullptr) {
       views_.emplace_back(bytes, static_cast<std::size_t>(size));
       continue;
     }
     PyErr_Clear();
-    views_.push_back(
-        text_of(item, std::string(name) + "[" + std::to_string(i) + "]", keep_));
+    views_.push_back(text_of(item, std::string(name) + "[" + std::to_string(i) + "]", keep_));
   }
   keep_.append(snapshot);
 }

@@ -32,10 +32,9 @@ Truncation truncation_from(std::string_view name) {
   if (name == "longest_first") return Truncation::longest_first;
   if (name == "only_first") return Truncation::only_first;
   if (name == "only_second") return Truncation::only_second;
-  throw nb::value_error(
-      ("there is no truncation '" + std::string(name) +
-       "': there are longest_first, only_first, only_second and do_not_truncate")
-          .c_str());
+  throw nb::value_error(("there is no truncation '" + std::string(name) +
+                         "': there are longest_first, only_first, only_second and do_not_truncate")
+                            .c_str());
 }
 
 std::int32_t small(std::int64_t value, const char* name) {
@@ -305,13 +304,15 @@ void bind_tokenizer(nb::module_& module) {
   nb::class_<Tokenizer> tokenizer(module, "Tokenizer", "Text to ids; see cloze.BertTokenizer.");
   bind_making(tokenizer);
   tokenizer
-      .def("encode_batch", &encode_batch, nb::arg("texts"), nb::arg("pairs").none() = nb::none(),
-           nb::arg("add_special_tokens") = true, nb::arg("truncation") = "do_not_truncate",
-           nb::arg("max_length") = 512, nb::arg("stride") = 0, nb::arg("overflowing") = false)
-      .def("encode_words", &encode_words, nb::arg("words"), nb::arg("pair").none() = nb::none(),
-           nb::arg("add_special_tokens") = true, nb::arg("truncation") = "do_not_truncate",
-           nb::arg("max_length") = 512, nb::arg("stride") = 0, nb::arg("overflowing") = false)
-      .def("pack", &pack, nb::arg("texts"), nb::arg("pairs").none() = nb::none(),
+      .def("encode_batch", &encode_batch, nb::arg("texts").none(),
+           nb::arg("pairs").none() = nb::none(), nb::arg("add_special_tokens") = true,
+           nb::arg("truncation") = "do_not_truncate", nb::arg("max_length") = 512,
+           nb::arg("stride") = 0, nb::arg("overflowing") = false)
+      .def("encode_words", &encode_words, nb::arg("words").none(),
+           nb::arg("pair").none() = nb::none(), nb::arg("add_special_tokens") = true,
+           nb::arg("truncation") = "do_not_truncate", nb::arg("max_length") = 512,
+           nb::arg("stride") = 0, nb::arg("overflowing") = false)
+      .def("pack", &pack, nb::arg("texts").none(), nb::arg("pairs").none() = nb::none(),
            nb::arg("add_special_tokens") = true, nb::arg("truncation") = "do_not_truncate",
            nb::arg("max_length") = 512, nb::arg("alignment") = false)
       .def("decode", &decode, nb::arg("ids"), nb::arg("skip_special_tokens") = true,

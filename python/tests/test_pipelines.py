@@ -17,6 +17,15 @@ def plain(value: Any) -> Any:
     return value
 
 
+def same(a: Any, b: Any) -> bool:
+    """Equal, but for the last bits of scores."""
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    return a == pytest.approx(b, abs=1e-5) if isinstance(a, float) else bool(a == b)
+
+
 @pytest.fixture(scope="module")
 def classify(models: dict[str, str]) -> Any:
     return cloze.pipeline("sentiment-analysis", models["BertForSequenceClassification"])
@@ -26,13 +35,14 @@ def test_text_classification(classify: Any) -> None:
     one = plain(classify("good film"))
     assert isinstance(one, list) and list(one[0]) == ["label", "score"] and isinstance(one[0]["score"], float)
     many = plain(classify(["good film", "bad film"]))
-    assert len(many) == 2 and many[0] == one[0]
+    # A batch of another size is multiplied in another order: the last bits differ.
+    assert len(many) == 2 and same(many[0], one[0])
     best = classify("good film", top_k=2)
-    assert len(best) == 2 and best[0] == one[0] and best[0]["score"] >= best[1]["score"]
+    assert len(best) == 2 and same(best[0], one[0]) and best[0]["score"] >= best[1]["score"]
     every = classify(["good film"], top_k=None)
     assert len(every[0]) == 3 and sum(entry["score"] for entry in every[0]) == pytest.approx(1)
     assert set(classify({"text": "good", "text_pair": "film"})) == {"label", "score"}
-    assert classify([("good", "film")])[0] == classify({"text": "good", "text_pair": "film"})
+    assert same(classify([("good", "film")])[0], classify({"text": "good", "text_pair": "film"}))
     logits = classify("good film", top_k=None, function_to_apply="none")
     model = cloze.BertForSequenceClassification.from_pretrained(classify.model.name_or_path)
     wanted = model(classify.tokenizer("good film", return_tensors="np")).logits[0]
@@ -61,8 +71,8 @@ def test_token_classification(models: dict[str, str]) -> None:
     for strategy in ("simple", "first", "max", "average"):
         groups = plain(tag(text, aggregation_strategy=strategy))
         assert list(groups[0]) == ["entity_group", "score", "word", "start", "end"]
-    assert tag([text, text])[1] == tokens
-    assert tag(text.split(), is_split_into_words=True) == tag(" ".join(text.split()))
+    assert same(tag([text, text])[1], tokens)
+    assert same(tag(text.split(), is_split_into_words=True), tag(" ".join(text.split())))
     with pytest.raises(ValueError, match="`stride` was provided"):
         tag(text, stride=8)
     with pytest.raises(ValueError, match="aggregation"):
@@ -145,7 +155,7 @@ def test_models_and_tokenizers_given(models: dict[str, str], tokenizer: cloze.Be
     model = cloze.BertForSequenceClassification.from_pretrained(path)
     of_model = cloze.pipeline("text-classification", model, tokenizer)
     of_path = cloze.pipeline("text-classification", path)
-    assert of_model("good film") == of_path("good film")
+    assert same(of_model("good film"), of_path("good film"))
     assert type(cloze.pipeline(model=path)) is type(of_path)
     assert cloze.pipeline(model=models["BertForTokenClassification"]).task == "token-classification"
     with pytest.raises(TypeError, match="needs a head that it does not have"):

@@ -142,8 +142,8 @@ def test_interrupted_encode(slow: cloze.SentenceTransformer, lines: list[str]) -
     timer = interrupt_after(0.3)
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        slow.encode(lines * 500)
-    assert time.monotonic() - start < 3
+        slow.encode(lines * 100)
+    assert time.monotonic() - start < 5  # a batch, on a machine that others use
     timer.join()
     assert slow.encode(lines[:2]).shape == (2, 256)
 
