@@ -34,6 +34,7 @@ demo:
 
 test: $(BUILD)/build.ninja
 	@cmake --build --preset release
+	@[ ! -d build/python/venv ] || scripts/build-python
 	@ctest --preset release
 
 build: $(BUILD)/build.ninja
