@@ -94,7 +94,8 @@ class Grid:
         if name == "attention_mask":
             array = to_numpy(value)
             if array.dtype.kind == "f" and np.isin(array, (0.0, 1.0)).all():
-                return array.astype(np.int64)
+                floats: Array = array.astype(np.int64)
+                return floats
         return integers(value, name)
 
     def _require(self, values: Array, name: str, limit: int, why: str) -> None:
@@ -123,14 +124,16 @@ class Grid:
         tail = parts[0].shape[1:]
         if self.full:
             whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
-            return whole.reshape(*self.shape, *tail)
+            full: Array = whole.reshape(*self.shape, *tail)
+            return full
         result = np.zeros((self.shape[0] * self.shape[1], *tail), dtype=parts[0].dtype)
         places = np.flatnonzero(self.mask)
         begin = 0
         for part in parts:
             result[places[begin : begin + len(part)]] = part
             begin += len(part)
-        return result.reshape(*self.shape, *tail)
+        shaped: Array = result.reshape(*self.shape, *tail)
+        return shaped
 
     def attention(self, part: Part, flat: Array, result: Array) -> None:
         """Probabilities of a part, one sequence after another, into [B, heads, L, L]."""
@@ -140,7 +143,7 @@ class Grid:
             length = len(columns)
             block = flat[begin : begin + heads * length * length].reshape(heads, length, length)
             begin += heads * length * length
-            result[row][np.ix_(range(heads), columns, columns)] = block
+            result[row][np.ix_(np.arange(heads), columns, columns)] = block
 
     def packed_positions(self, positions: Any) -> Array:
         """Flat places b·L + l as places among the packed tokens."""
@@ -153,7 +156,8 @@ class Grid:
         if not mask[flat].all():
             at = int(np.flatnonzero(~mask[flat])[0])
             raise ValueError(f"positions[{at}] is {flat[at]}, which is padding")
-        return (np.cumsum(mask) - 1)[flat]
+        places: Array = (np.cumsum(mask) - 1)[flat]
+        return places
 
 
 def _shape(array: Optional[Array]) -> str:

@@ -12,6 +12,10 @@ class SpecialTokens:
 
     _native: Any
 
+    @property
+    def _added(self) -> list[dict[str, Any]]:
+        raise NotImplementedError
+
     def _id(self, name: str) -> Optional[int]:
         try:
             found = getattr(self._native, f"{name}_id")
@@ -121,5 +125,3 @@ class SpecialTokens:
     def added_tokens_encoder(self) -> dict[str, int]:
         """The ids of added tokens."""
         return {entry["content"]: entry["id"] for entry in self._added}
-
-    _added: list[dict[str, Any]]

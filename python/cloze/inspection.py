@@ -138,5 +138,5 @@ def inspect(
         "dtype": None if dtype is None else precision_of(dtype),
     }
     with Bar(show_progress_bar, "Inspecting") as bar:
-        found = _cloze.inspect(os.fspath(model), text, pair, keywords, bar.report)
+        found = _cloze.inspect(os.fspath(model), text, keywords, pair, bar.report)
     return Inspection(found)

@@ -49,7 +49,6 @@ class Device(str):
     """Where a model computes: "cpu", with the attributes that programs ask a torch.device for."""
 
     type = "cpu"
-    index = None
 
 
 def precision_of(dtype: Any, config: Optional[Mapping[str, Any]] = None) -> str:
@@ -213,7 +212,8 @@ class PreTrainedModel:
     forward = __call__
 
     def _forward(self, arrays: tuple[Any, ...], hidden: bool, attentions: bool, positions: Any) -> tuple[dict[str, Any], Array]:
-        grid = Grid(*arrays, self.config)
+        ids, mask, types, places = arrays
+        grid = Grid(ids, mask, types, places, self.config)
         return self._compute(grid, hidden, attentions, positions, 1), grid.mask
 
     def _compute(self, grid: Grid, hidden: bool, attentions: bool, positions: Any, choices: int) -> dict[str, Any]:
@@ -289,7 +289,7 @@ class PreTrainedModel:
         """Elements of all tensors."""
         del only_trainable
         if exclude_embeddings:
-            return int(self._native.num_parameters) - self.config.vocab_size * self.config.hidden_size
+            return int(self._native.num_parameters - self.config.vocab_size * self.config.hidden_size)
         return int(self._native.num_parameters)
 
     def eval(self) -> Any:
@@ -476,7 +476,7 @@ class BertForMultipleChoice(PreTrainedModel):
             None if value is None else integers(value, name).reshape(-1, integers(value, name).shape[-1])
             for name, value in zip(names, arrays)
         ]
-        grid = Grid(*flat, self.config)
+        grid = Grid(flat[0], flat[1], flat[2], flat[3], self.config)
         return self._compute(grid, hidden, attentions, positions, ids.shape[1]), grid.mask
 
     def _loss(self, values: dict[str, Any], labels: dict[str, Array], mask: Array) -> Any:

@@ -103,7 +103,8 @@ def _pairs(inputs: list[Any]) -> tuple[list[Any], Optional[list[Any]]]:
         pair = None
         if isinstance(item, Mapping):
             refuse({k: v for k, v in item.items() if k not in ("text", "text_pair")}, f"inputs[{i}]")
-            item, pair = item.get("text"), item.get("text_pair")
+            pair = item.get("text_pair")
+            item = item.get("text")
         elif isinstance(item, (list, tuple)) and len(item) == 2 and all(map(is_text, item)):
             item, pair = item
         firsts.append(item)
@@ -317,7 +318,9 @@ class ZeroShotClassificationPipeline(Pipeline):
         "multi_label": False,
     }
 
-    def __call__(self, sequences: Any = None, candidate_labels: Any = None, **options: Any) -> Any:
+    def __call__(  # type: ignore[override]  # transformers' names
+        self, sequences: Any = None, candidate_labels: Any = None, **options: Any
+    ) -> Any:
         """`pipe(text, ["sport", "politics"])`; labels may be one str with commas."""
         if candidate_labels is not None:
             options["candidate_labels"] = candidate_labels
@@ -392,7 +395,7 @@ class TextRankingPipeline(Pipeline):
     _native_class = "CrossEncoder"
     _defaults = {"top_k": None, "return_documents": False}
 
-    def __call__(self, query: Any, documents: Any = None, **options: Any) -> Any:
+    def __call__(self, query: Any, documents: Any = None, **options: Any) -> Any:  # type: ignore[override]
         """`pipe(query, documents)`."""
         if documents is None:
             raise ValueError("text ranking needs a query and its documents")

@@ -145,7 +145,7 @@ class SentenceTransformer(_Prompted):
         config = BertConfig.from_pretrained(self._inner)
         self._precision = precision_of(_dtype(dtype, model_kwargs), config.to_dict())
         self._batch_tokens = batch_tokens
-        settings = _cloze.sentence_settings(directory)
+        settings: Any = _cloze.sentence_settings(directory)
         if settings is None:
             note_once(
                 f"No sentence-transformers model found with name {os.fspath(model_name_or_path)}. "
@@ -221,7 +221,7 @@ class SentenceTransformer(_Prompted):
         if output_value != "sentence_embedding":
             return self._token_outputs(texts, pairs, before, output_value, single, normalize_embeddings)
         with Bar(show_progress_bar, "Encoding") as bar:
-            vectors = self._native.encode(texts, pairs, before, self._max_seq_length, bar.report)
+            vectors: Any = self._native.encode(texts, pairs, before, self._max_seq_length, bar.report)
         vectors = self._shaped(vectors, normalize_embeddings, truncate_dim)
         if precision != "float32":
             vectors = util.quantize_embeddings(vectors, precision)
@@ -258,7 +258,8 @@ class SentenceTransformer(_Prompted):
         if value == "token_embeddings":
             rows = [vectors for _, vectors in features]
             return rows[0] if single else rows
-        vectors = self._shaped(self._native.encode(texts, pairs, before, self._max_seq_length), normalize, None)
+        whole: Any = self._native.encode(texts, pairs, before, self._max_seq_length)
+        vectors = self._shaped(whole, normalize, None)
         encoded = self.tokenizer(prompted, seconds, truncation=True, max_length=self._max_seq_length)
         result = []
         for i, (_, token_vectors) in enumerate(features):
@@ -637,7 +638,7 @@ class CrossEncoder(_Prompted):
         if not items:
             return require_torch("a tensor").Tensor() if convert_to_tensor else np.array([])
         with Bar(show_progress_bar, "Scoring") as bar:
-            logits = self._native.logits(firsts, seconds, self.max_length, bar.report)
+            logits: Any = self._native.logits(firsts, seconds, self.max_length, bar.report)
         apply = self.activation_fn if activation_fn is None else _activation(activation_fn)
         scores = np.asarray(apply(logits), dtype=np.float32)
         if apply_softmax and scores.ndim > 1 and scores.shape[1] > 1:

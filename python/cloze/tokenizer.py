@@ -233,6 +233,7 @@ class BertTokenizer(SpecialTokens):
         kind_of_tensor = tensor_kind(return_tensors)
         side = _side(padding_side or self.padding_side, "padding_side")
         windows = _Windows(self, texts, pairs, is_split_into_words, add_special_tokens, cut, limit, stride)
+        rows: Union[_FullRows, _PackedRows]
         if return_overflowing_tokens or is_split_into_words:
             rows = windows.full(return_overflowing_tokens)
         else:
@@ -341,12 +342,12 @@ class BertTokenizer(SpecialTokens):
                     "'longest_first' truncation strategy."
                 )
             truncation = "longest_first"
-        how = {True: "longest", False: "do_not_pad", None: "do_not_pad"}.get(padding, padding)  # type: ignore[call-overload]
-        how = getattr(how, "value", how)
+        how: Any = getattr(padding, "value", padding)
+        how = {True: "longest", False: "do_not_pad", None: "do_not_pad"}.get(how, how)
         if how not in ("longest", "max_length", "do_not_pad"):
             raise ValueError(f"padding is {padding!r}: there are True, False, 'longest', 'max_length' and 'do_not_pad'")
-        cut = {True: "longest_first", False: "do_not_truncate", None: "do_not_truncate"}.get(truncation, truncation)  # type: ignore[arg-type]
-        cut = getattr(cut, "value", cut)
+        cut: Any = getattr(truncation, "value", truncation)
+        cut = {True: "longest_first", False: "do_not_truncate", None: "do_not_truncate"}.get(cut, cut)
         if cut not in _TRUNCATIONS:
             raise ValueError(f"truncation is {truncation!r}: there are True, False, {', '.join(map(repr, _TRUNCATIONS))}")
         if max_length is None:
@@ -526,10 +527,10 @@ class BertTokenizer(SpecialTokens):
 
     def _replace(self, native: Any) -> None:
         self._native = native
-        for name in ("_vocabulary", "_tokenizer_json", "vocab_size", "_added"):
+        for name in ("_vocabulary", "_tokenizer_json", "vocab_size"):
             self.__dict__.pop(name, None)
 
-    @cached_property
+    @property
     def _added(self) -> list[dict[str, Any]]:
         return added_tokens(self._tokenizer_json)
 
@@ -549,8 +550,9 @@ class BertTokenizer(SpecialTokens):
 
     def build_inputs_with_special_tokens(self, token_ids_0: list[int], token_ids_1: Optional[list[int]] = None) -> list[int]:
         """[CLS] A [SEP], or [CLS] A [SEP] B [SEP]."""
-        ids = [self.cls_token_id, *token_ids_0, self.sep_token_id]
-        return ids if token_ids_1 is None else [*ids, *token_ids_1, self.sep_token_id]
+        cls, sep = int(self._native.cls_token_id), int(self._native.sep_token_id)
+        ids = [cls, *token_ids_0, sep]
+        return ids if token_ids_1 is None else [*ids, *token_ids_1, sep]
 
     def create_token_type_ids_from_sequences(self, token_ids_0: list[int], token_ids_1: Optional[list[int]] = None) -> list[int]:
         """0 for the first text and its special tokens, 1 for the second."""

@@ -59,11 +59,13 @@ def _matrix(value: Any) -> Array:
         array = array.astype(np.float32)
     elif array.dtype == np.float16:
         array = array.astype(np.float32)
-    return array[None] if array.ndim == 1 else array
+    rows: Array = array[None] if array.ndim == 1 else array
+    return rows
 
 
 def _unit(rows: Array) -> Array:
-    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+    unit: Array = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+    return unit
 
 
 def normalize_embeddings(embeddings: Any) -> Any:
@@ -308,8 +310,10 @@ def quantize_embeddings(
         steps = np.where(high > low, (high - low) / 255, 1)
         scaled = (array - low) / steps
         if precision == "uint8":
-            return np.clip(scaled, 0, 255).astype(np.uint8)
-        return np.clip(scaled - 128, -128, 127).astype(np.int8)
+            unsigned: Array = np.clip(scaled, 0, 255).astype(np.uint8)
+            return unsigned
+        signed: Array = np.clip(scaled - 128, -128, 127).astype(np.int8)
+        return signed
     if precision in ("binary", "ubinary"):
         bits = np.packbits(array > 0, axis=-1)
         return bits if precision == "ubinary" else (bits.astype(np.int16) - 128).astype(np.int8)

@@ -31,8 +31,8 @@ Wanted wanted(Keywords& keywords, const char* name) {
   return !value ? Wanted::if_possible : *value ? Wanted::yes : Wanted::no;
 }
 
-Inspection run_inspect(const std::string& model, nb::handle text, nb::handle pair,
-                       nb::dict keywords, nb::object progress) {
+Inspection run_inspect(const std::string& model, nb::handle text, nb::dict keywords,
+                       nb::handle pair, nb::object progress) {
   nb::list keep;
   const auto first = text_of(text, "text", keep);
   std::optional<std::string_view> second;
@@ -117,7 +117,7 @@ void bind_inspection(nb::module_& module) {
         save_inspection(found, path);
       });
   module.def("inspect", &run_inspect, nb::arg("model"), nb::arg("text").none(),
-             nb::arg("pair").none() = nb::none(), nb::arg("keywords"),
+             nb::arg("keywords"), nb::arg("pair").none() = nb::none(),
              nb::arg("progress").none() = nb::none());
 }
 
