@@ -177,7 +177,7 @@ class SentenceTransformer(_Prompted):
         batch_size: int = 32,
         show_progress_bar: Optional[bool] = None,
         output_value: Optional[str] = "sentence_embedding",
-        precision: str = "float32",
+        precision: Optional[str] = "float32",
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
         device: Any = None,
@@ -203,6 +203,7 @@ class SentenceTransformer(_Prompted):
         _require_cpu(device)
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(f"batch_size is {batch_size!r}, and must be 1 or more")
+        precision = "float32" if precision is None else precision
         if precision not in _PRECISIONS:
             raise ValueError(f"Precision {precision!r} is not supported: there are {', '.join(_PRECISIONS)}")
         if output_value not in ("sentence_embedding", "token_embeddings", None):
@@ -219,7 +220,7 @@ class SentenceTransformer(_Prompted):
         if not texts:
             return self._nothing(convert_to_tensor, convert_to_numpy)
         if output_value != "sentence_embedding":
-            return self._token_outputs(texts, pairs, before, output_value, single, normalize_embeddings)
+            return self._token_outputs(texts, pairs, before, output_value, single)
         with Bar(show_progress_bar, "Encoding") as bar:
             vectors: Any = self._native.encode(texts, pairs, before, self._max_seq_length, bar.report)
         vectors = self._shaped(vectors, normalize_embeddings, truncate_dim)
@@ -247,9 +248,10 @@ class SentenceTransformer(_Prompted):
         return np.array([]) if numpy else []
 
     def _token_outputs(
-        self, texts: list[Any], pairs: Optional[list[Any]], before: str, value: Optional[str], single: bool, normalize: bool
+        self, texts: list[Any], pairs: Optional[list[Any]], before: str, value: Optional[str], single: bool
     ) -> Any:
-        """The vectors of tokens, or all that there is to know of each text."""
+        """The vectors of tokens, or all that there is to know of each text: in tensors where torch is
+        loaded, as in sentence-transformers, which does not normalize these."""
         if self._tokens is None:
             self._tokens = _cloze.FeatureExtraction.from_pretrained(self._inner, self._precision, [], self._batch_tokens)
         prompted = [self._lowered(before + _as_str(text, f"texts[{i}]")) for i, text in enumerate(texts)]
@@ -259,13 +261,15 @@ class SentenceTransformer(_Prompted):
             rows = [vectors for _, vectors in features]
             return rows[0] if single else rows
         whole: Any = self._native.encode(texts, pairs, before, self._max_seq_length)
-        vectors = self._shaped(whole, normalize, None)
+        vectors = self._shaped(whole, False, None)
         encoded = self.tokenizer(prompted, seconds, truncation=True, max_length=self._max_seq_length)
         result = []
         for i, (_, token_vectors) in enumerate(features):
-            entry = {key: np.asarray(values[i], dtype=np.int64) for key, values in encoded.items()}
+            entry: dict[str, Any] = {key: np.asarray(values[i], dtype=np.int64) for key, values in encoded.items()}
             entry["token_embeddings"] = token_vectors
             entry["sentence_embedding"] = vectors[i]
+            if torch_if_loaded() is not None:
+                entry = {key: to_torch(array) for key, array in entry.items()}
             result.append(entry)
         return result[0] if single else result
 
