@@ -5,9 +5,9 @@ PREFIX ?= /usr/local
 BUILD := build/release
 FUZZ_SECONDS ?= 20
 TORTURE_SECONDS ?= 3600
-CXX_FILES = $(shell find include src tests bench examples -name '*.h' -o -name '*.cc' -o -name '*.cpp')
+CXX_FILES = $(shell find include src tests bench examples python -name '*.h' -o -name '*.cc' -o -name '*.cpp')
 
-.PHONY: help demo test build model asan tsan debug fuzz format check-format tidy tidy-changed analyze package torture check-all docs install clean dependencies checks
+.PHONY: help demo test build model asan tsan debug fuzz format check-format tidy tidy-changed analyze package python test-python wheel torture check-all docs install clean dependencies checks
 
 help:
 	@echo 'make demo       fetch a real BERT (87 MiB, once), and see it read, rank and learn'
@@ -22,6 +22,8 @@ help:
 	@echo 'make tidy       clang-tidy on the sources; make tidy-changed: on those of the last day;'
 	@echo '                make analyze: the static analyzer, slower'
 	@echo 'make package    shared and small builds, installed and used as a stranger does'
+	@echo 'make python     the Python package, in a virtual environment of its own (build/python/venv);'
+	@echo '                make test-python: its tests; make wheel: a wheel that needs no packages of Debian'
 	@echo 'make torture    breaks runs and files at random for TORTURE_SECONDS=3600, and counts what was lost'
 	@echo 'make check-all  what is too slow for every push: robustness, tidy, tsan, analyze, package'
 	@echo 'make docs       the API reference in build/docs/html'
@@ -32,6 +34,7 @@ demo:
 
 test: $(BUILD)/build.ninja
 	@cmake --build --preset release
+	@[ ! -d build/python/venv ] || scripts/build-python
 	@ctest --preset release
 
 build: $(BUILD)/build.ninja
@@ -73,6 +76,15 @@ analyze: checks
 
 package: $(BUILD)/build.ninja
 	@scripts/check-package
+
+python: $(BUILD)/build.ninja
+	@scripts/build-python
+
+test-python:
+	@scripts/test-python
+
+wheel: $(BUILD)/build.ninja
+	@scripts/build-wheel
 
 torture: $(BUILD)/build.ninja
 	@cmake --build --preset release --target cloze_cli cloze_faults

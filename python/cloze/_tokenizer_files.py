@@ -1,0 +1,67 @@
+"""Native tokenizers that are made anew: of a vocabulary, or of another one's files with a change."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Optional
+
+from . import _cloze
+
+
+def made_of_vocabulary(vocab: Any, **options: Any) -> Any:
+    """The tokenizer of a list of tokens, a dict of ids, or a vocab.txt."""
+    if isinstance(vocab, (str, os.PathLike)):
+        with open(vocab, encoding="utf-8", newline="\n") as file:
+            tokens = [line.rstrip("\r\n") for line in file]
+    elif isinstance(vocab, dict):
+        ids = sorted(vocab.values())
+        if ids != list(range(len(ids))):
+            raise ValueError("the ids of a vocabulary are 0, 1, 2, ..., each once")
+        tokens = [""] * len(ids)
+        for token, index in vocab.items():
+            tokens[index] = token
+    else:
+        tokens = list(vocab)
+    for i, token in enumerate(tokens):
+        if not isinstance(token, str):
+            raise TypeError(f"vocab[{i}] is {type(token).__name__}, not str")
+    return _cloze.Tokenizer.from_vocabulary(tokens, **options)
+
+
+def added_tokens(tokenizer_json: dict[str, Any]) -> list[dict[str, Any]]:
+    """`added_tokens` of a tokenizer.json, by their ids."""
+    return sorted(tokenizer_json.get("added_tokens", []), key=lambda entry: int(entry["id"]))
+
+
+def changed(
+    native: Any,
+    mode: str,
+    *,
+    config: Optional[dict[str, Any]] = None,
+    tokens: Optional[list[tuple[str, bool]]] = None,
+    first_id: int = 0,
+) -> Any:
+    """The tokenizer with other switches in its tokenizer_config.json, or with `tokens` (and whether
+    each is special) added, whose ids begin at `first_id`."""
+    text = native.to_json()
+    stated = json.loads(native.config_to_json())
+    if config:
+        stated.update(config)
+        stated["tokenizer_class"] = "BertTokenizer"
+    if tokens:
+        whole = json.loads(text)
+        decoder = stated.setdefault("added_tokens_decoder", {})
+        for index, (token, special) in enumerate(tokens, first_id):
+            entry = {
+                "content": token,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": not special,
+                "special": special,
+            }
+            whole.setdefault("added_tokens", []).append({"id": index, **entry})
+            decoder[str(index)] = entry
+        text = json.dumps(whole, ensure_ascii=False)
+    return _cloze.Tokenizer.from_json(text, json.dumps(stated, ensure_ascii=False), mode)
