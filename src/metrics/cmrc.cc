@@ -52,7 +52,21 @@ std::size_t clitic_of(const std::u32string& word) {
   return 0;
 }
 
+/// Whether a word begins with a quotation mark, and not with a clitic.
+bool is_quoted(const std::u32string& word) {
+  if (word.size() < 2 || word[0] != '\'' || !is_python_word(word[1])) return false;
+  std::size_t end = 1;
+  while (end < word.size() && is_python_word(word[end])) ++end;
+  const auto first = std::u32string_view(word).substr(1, end - 1);
+  return first != U"re" && first != U"ve" && first != U"ll" && first != U"m" && first != U"t" &&
+         first != U"s" && first != U"d" && first != U"n";
+}
+
 void append_word(std::u32string word, std::vector<std::u32string>& words) {
+  if (is_quoted(word)) {
+    words.emplace_back(U"'");
+    word.erase(0, 1);
+  }
   if (word.empty()) return;
   const auto clitic = clitic_of(word);
   if (clitic == 0) {
