@@ -81,6 +81,8 @@ void append_word(std::u32string word, std::vector<std::u32string>& words) {
 void append_words(const std::u32string& text, std::vector<std::u32string>& words) {
   const auto period = final_period(text);
   std::u32string word;
+  std::size_t passed_over =
+      text.size();  // NLTK's rule for a comma takes the character after it along
   const auto flush = [&] { append_word(std::exchange(word, {}), words); };
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char32_t c = text[i];
@@ -94,7 +96,8 @@ void append_words(const std::u32string& text, std::vector<std::u32string>& words
       words.push_back(text.substr(i, end - i));
       i = end - 1;
     } else if (i == period || is_one_of(c, kAlone) ||
-               (c == ',' && (last || !is_python_digit(text[i + 1])))) {
+               (c == ',' && (last || (i != passed_over && !is_python_digit(text[i + 1]))))) {
+      if (c == ',') passed_over = i + 1;
       flush();
       words.emplace_back(1, c);
     } else {
