@@ -89,10 +89,11 @@ Json character_map(const GgufFile& file) {
 
 TokenizerTexts gguf_unigram(const GgufFile& file, std::int64_t model_max_length) {
   auto pieces = read_pieces(file);
-  const auto count = pieces.tokens.size();
-  if (const auto mask = special_id(file, "mask", count); mask && pieces.types[*mask] == kUnused) {
-    pieces.tokens[*mask] = "<mask>";
-  }
+  auto count = pieces.tokens.size();
+  const auto mask = special_id(file, "mask", count);
+  if (mask && pieces.types[*mask] == kUnused) pieces.tokens[*mask] = "<mask>";
+  // The last rows of a model often have no piece, and no text may become one.
+  while (count > 1 && pieces.types[count - 1] == kUnused && mask != count - 1) --count;
   Json config{
       {"tokenizer_class", "XLMRobertaTokenizer"},
       {"model_max_length", model_max_length},

@@ -52,7 +52,21 @@ std::size_t clitic_of(const std::u32string& word) {
   return 0;
 }
 
+/// Whether a word begins with a quotation mark, and not with a clitic.
+bool is_quoted(const std::u32string& word) {
+  if (word.size() < 2 || word[0] != '\'' || !is_python_word(word[1])) return false;
+  std::size_t end = 1;
+  while (end < word.size() && is_python_word(word[end])) ++end;
+  const auto first = std::u32string_view(word).substr(1, end - 1);
+  return first != U"re" && first != U"ve" && first != U"ll" && first != U"m" && first != U"t" &&
+         first != U"s" && first != U"d" && first != U"n";
+}
+
 void append_word(std::u32string word, std::vector<std::u32string>& words) {
+  if (is_quoted(word)) {
+    words.emplace_back(U"'");
+    word.erase(0, 1);
+  }
   if (word.empty()) return;
   const auto clitic = clitic_of(word);
   if (clitic == 0) {
@@ -67,6 +81,8 @@ void append_word(std::u32string word, std::vector<std::u32string>& words) {
 void append_words(const std::u32string& text, std::vector<std::u32string>& words) {
   const auto period = final_period(text);
   std::u32string word;
+  std::size_t passed_over =
+      text.size();  // NLTK's rule for a comma takes the character after it along
   const auto flush = [&] { append_word(std::exchange(word, {}), words); };
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char32_t c = text[i];
@@ -80,7 +96,8 @@ void append_words(const std::u32string& text, std::vector<std::u32string>& words
       words.push_back(text.substr(i, end - i));
       i = end - 1;
     } else if (i == period || is_one_of(c, kAlone) ||
-               (c == ',' && (last || !is_python_digit(text[i + 1])))) {
+               (c == ',' && (last || (i != passed_over && !is_python_digit(text[i + 1]))))) {
+      if (c == ',') passed_over = i + 1;
       flush();
       words.emplace_back(1, c);
     } else {

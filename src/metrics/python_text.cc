@@ -3,6 +3,7 @@
 #include <utf8proc.h>
 
 #include "core/utf8.h"
+#include "text/japanese/chars.h"
 
 namespace cloze {
 namespace {
@@ -14,19 +15,11 @@ utf8proc_category_t category_of(char32_t c) {
 }  // namespace
 
 std::u32string python_lower(std::string_view text) {
-  constexpr char32_t dotted_capital_i = 0x130, combining_dot = 0x307;
   const utf8::ValidText valid(text);
+  text::Chars chars;
+  text::append_chars(valid.text(), 0, OffsetUnit::code_points, chars);
   std::u32string result;
-  const auto* p = valid.text().data();
-  const auto* const end = p + valid.text().size();
-  while (p < end) {
-    const auto c = utf8::decode(p);
-    if (c == dotted_capital_i) {  // the one letter that becomes two
-      result += {U'i', combining_dot};
-      continue;
-    }
-    result += static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
-  }
+  for (const auto& c : text::lower_case(chars)) result += c.cp;
   return result;
 }
 

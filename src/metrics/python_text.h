@@ -9,7 +9,7 @@
 
 namespace cloze {
 
-/// `str.lower()`, but that a capital sigma is never a final one; of text that is not UTF-8, U+FFFD.
+/// `str.lower()`; of text that is not UTF-8, U+FFFD.
 [[nodiscard]] std::u32string python_lower(std::string_view text);
 /// `\w` of its regular expressions.
 [[nodiscard]] bool is_python_word(char32_t c);

@@ -140,7 +140,7 @@ class QuestionAnsweringData : public TaskData {
 
   [[nodiscard]] std::vector<std::string> notes() const override {
     std::vector<std::string> notes;
-    if (by_characters_) {
+    if (by_characters_ && keep_offsets_) {
       notes.emplace_back(
           "answers are compared by characters, as CMRC 2018 compares them; --answer-metrics squad "
           "compares words");
@@ -160,13 +160,9 @@ class QuestionAnsweringData : public TaskData {
   }
 
  private:
-  /// Whether the right answers are mostly in Chinese.
+  /// Whether the texts are mostly in Chinese. (Answers alone may be so in Japanese.)
   [[nodiscard]] bool is_chinese() const {
-    std::vector<std::string_view> answers;
-    for (const auto& question : squad_.questions) {
-      for (const auto& answer : question.answers) answers.emplace_back(answer.text);
-    }
-    return mostly_chinese(answers);
+    return mostly_chinese({squad_.contexts.begin(), squad_.contexts.end()});
   }
 
   /// How much surer the model is of no answer than of its best one.

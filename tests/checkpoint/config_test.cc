@@ -206,7 +206,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"a numbered architecture", R"("architectures":[1])", "must be a string, found 1"},
         Refused{"a pad token by name", R"("pad_token_id":"[PAD]")", "must be an integer"},
         Refused{"labels as a string", R"("id2label":"NO")", "must be an object of labels"},
-        Refused{"a label that is null", R"("id2label":{"0":null})", "must be labels, found null"},
+        Refused{"a label that is an array", R"("id2label":{"0":[1]})", "must be labels, found an array"},
         Refused{"a label's number by name", R"("id2label":{"zero":"NO"})",
                 "has the key \"zero\", which is no number"},
         Refused{"an id by name", R"("label2id":{"NO":"0"})", "must be an integer, found \"0\""},

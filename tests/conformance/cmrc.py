@@ -6,8 +6,8 @@
 
 Build the target answer_scores first. Answers are made of Chinese and Latin parts, digits, and punctuation of both; the pairs are
 related, or not. NLTK cuts each text as one sentence (the script also guesses where sentences end, by a model of English
-that is data of its own), and its contractions ("cannot") and quotation marks at the begin of words, which Cloze does not
-have, are left out of the texts.
+that is data of its own), and its contractions ("cannot") and double quotation marks, which it writes anew, are left out of the
+texts: Cloze does not have them.
 """
 import argparse
 import json

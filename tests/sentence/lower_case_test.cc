@@ -36,7 +36,9 @@ TEST(LowerCase, BeforeAUnigramTokenizersRules) {
       EXPECT_EQ(lower.encode(text).ids, tokenizer.encode(lowered).ids) << text;
       EXPECT_EQ(lower.encode(text).offsets, tokenizer.encode(lowered).offsets) << text;
     }
-    EXPECT_NE(lower.encode("The Dogs").ids, tokenizer.encode("The Dogs").ids);
+    if (std::string_view(name) != "first") {  // which folds case itself
+      EXPECT_NE(lower.encode("The Dogs").ids, tokenizer.encode("The Dogs").ids);
+    }
   }
 }
 

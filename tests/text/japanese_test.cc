@@ -395,8 +395,8 @@ TEST(JapaneseChars, NormalFormsKeepTheirPlaces) {
     text::append_chars(text, 0, OffsetUnit::code_points, result);
     return result;
   };
-  const auto nfkc = text::normal_form(chars("ｶﾞ㍻"), text::NormalForm::nfkc);
-  EXPECT_EQ(text::utf8_of(nfkc), "ガ平成");
+  const auto nfkc = text::normal_form(chars("ｶﾞ㋿"), text::NormalForm::nfkc);
+  EXPECT_EQ(text::utf8_of(nfkc), "ガ令和");
   EXPECT_EQ(nfkc[0].end, 2);
   EXPECT_EQ(nfkc[1].begin, 2);
   EXPECT_EQ(nfkc[2].end, 3);

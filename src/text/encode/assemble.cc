@@ -187,18 +187,20 @@ void trim_offsets(const Vocabulary& vocabulary, bool add_prefix_space, OffsetUni
     if (text != texts.end() && text->first == first + i) token = (text++)->second;
     auto& [begin, end] = offsets[i];
     std::int32_t leading = 0, trailing = 0;
-    // Before the first there is a space that the tokenizer has put there.
-    bool prefix = add_prefix_space && (i == 0 || begin == 0);
+    int leading_characters = 0;
     for (const char *p = token.data(), *const last = p + token.size(); p < last;) {
       const char* const from = p;
       if (!is_trimmed(utf8::decode(p))) break;
-      leading += std::exchange(prefix, false) ? 0 : size(from, p);
+      leading += size(from, p);
+      ++leading_characters;
     }
     for (const char* p = token.data() + token.size(); p > token.data();) {
       const char* const to = p;
       if (!is_trimmed(utf8::decode_before(p))) break;
       trailing += size(p, to);
     }
+    // A single one before the first may be what the tokenizer has put there.
+    if (leading_characters == 1 && add_prefix_space && (i == 0 || begin == 0)) leading = 0;
     begin = std::min(begin + leading, end);
     if (trailing > 0 && end >= trailing) end = std::max(end - trailing, begin);
   }

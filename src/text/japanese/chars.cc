@@ -1,7 +1,9 @@
 #include "text/japanese/chars.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <span>
 
 #include <utf8proc.h>
 
@@ -13,6 +15,37 @@ namespace cloze::text {
 namespace {
 
 constexpr char32_t kCapitalSigma = 0x3A3, kSigma = 0x3C3, kFinalSigma = 0x3C2;
+
+utf8proc_int32_t as_code(char32_t cp) { return static_cast<utf8proc_int32_t>(cp); }
+
+std::uint8_t combining_class(char32_t cp) {
+  return static_cast<std::uint8_t>(utf8proc_get_property(as_code(cp))->combining_class);
+}
+
+// The full decomposition of a character. The tables of `tokenizers` are of a version of Unicode that
+// lacks characters of Japan's present era.
+class Decomposition {
+ public:
+  Decomposition(char32_t cp, bool compatibility) {
+    const auto options = static_cast<utf8proc_option_t>(
+        UTF8PROC_DECOMPOSE | (compatibility ? UTF8PROC_COMPAT : UTF8PROC_DECOMPOSE));
+    int boundary = UTF8PROC_BOUNDCLASS_START;
+    size_ =
+        utf8proc_decompose_char(as_code(cp), parts_.data(),
+                                static_cast<utf8proc_ssize_t>(parts_.size()), options, &boundary);
+    if (size_ < 1 || size_ > static_cast<utf8proc_ssize_t>(parts_.size())) {
+      parts_[0] = as_code(cp);
+      size_ = 1;
+    }
+  }
+  [[nodiscard]] std::span<const utf8proc_int32_t> parts() const {
+    return std::span(parts_).first(static_cast<std::size_t>(size_));
+  }
+
+ private:
+  std::array<utf8proc_int32_t, 32> parts_{};  // the longest has 18
+  utf8proc_ssize_t size_ = 0;
+};
 
 struct PlacedPart {
   char32_t cp;
@@ -55,14 +88,13 @@ std::string utf8_of(const Chars& chars) {
 }
 
 Chars normal_form(const Chars& chars, NormalForm form) {
-  const auto& table = unicode_table_hf();
   const auto plain = [](const NormalizedChar& c) { return c.cp < 0x80; };
   if (std::all_of(chars.begin(), chars.end(), plain)) return chars;
   CanonicalOrder<PlacedPart> order;
-  char32_t jamo[3], itself = 0;
   for (const auto& c : chars) {
-    for (const char32_t cp : decomposition(c.cp, form == NormalForm::nfkc, jamo, itself)) {
-      order.add({cp, table[cp].combining_class, c.begin, c.end});
+    for (const auto part : Decomposition(c.cp, form == NormalForm::nfkc).parts()) {
+      const auto cp = static_cast<char32_t>(part);
+      order.add({cp, combining_class(cp), c.begin, c.end});
     }
   }
   Chars result;
@@ -104,7 +136,7 @@ Chars lower_case(const Chars& chars) {
 bool is_dropped(char32_t cp) {
   if (cp == '\t' || cp == '\n' || cp == '\r') return false;
   if (cp == 0xFFFD) return true;
-  switch (utf8proc_category(static_cast<utf8proc_int32_t>(cp))) {
+  switch (utf8proc_category(as_code(cp))) {
     case UTF8PROC_CATEGORY_CC:
     case UTF8PROC_CATEGORY_CF:
     case UTF8PROC_CATEGORY_CS:

@@ -25,7 +25,7 @@ void append_chars(std::string_view text, std::int32_t begin, OffsetUnit unit, Ch
 enum class NormalForm : std::uint8_t { nfc, nfd, nfkc };
 
 /// `unicodedata.normalize`. A character that was made of several has the place from the first of
-/// them to the last. Characters that Unicode has added since are as the newer version has them.
+/// them to the last. By Unicode 15.0, where Python's version is another.
 [[nodiscard]] Chars normal_form(const Chars& chars, NormalForm form);
 
 /// `str.lower()`: a capital sigma at the end of a word becomes ς.
