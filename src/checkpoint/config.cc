@@ -215,11 +215,11 @@ void set_electra_sizes(BertConfig& config) {
 void refuse_reader(const BertConfig& config, const std::string& origin) {
   for (const auto& name : config.architectures) {
     if (!name.ends_with("DPRReader")) continue;
-    throw ModelError(
-        fmt::format("{}: this is a {}, which looks for answers in passages; Cloze computes DPR's "
-                    "encoders (DPRQuestionEncoder, DPRContextEncoder): for answers use a checkpoint "
-                    "of BertForQuestionAnswering (cloze answer)",
-                    origin, in_quotes(name)));
+    throw ModelError(fmt::format(
+        "{}: this is a {}, which looks for answers in passages; Cloze computes DPR's "
+        "encoders (DPRQuestionEncoder, DPRContextEncoder): for answers use a checkpoint "
+        "of BertForQuestionAnswering (cloze answer)",
+        origin, in_quotes(name)));
   }
 }
 
@@ -232,11 +232,10 @@ void check_summary(const BertConfig& config, const std::string& origin) {
   });
   if (!choice) return;
   const auto extra = parse_json_object(config.extra_json, "BertConfig::extra_json");
-  const std::array<std::pair<const char*, json>, 4> wanted{
-      {{"summary_type", "first"},
-       {"summary_use_proj", true},
-       {"summary_activation", "gelu"},
-       {"summary_proj_to_labels", false}}};
+  const std::array<std::pair<const char*, json>, 4> wanted{{{"summary_type", "first"},
+                                                            {"summary_use_proj", true},
+                                                            {"summary_activation", "gelu"},
+                                                            {"summary_proj_to_labels", false}}};
   for (const auto& [name, value] : wanted) {
     const auto stated = extra.find(name);
     if (stated == extra.end() || *stated == value) continue;
