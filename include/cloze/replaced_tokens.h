@@ -22,13 +22,13 @@ namespace cloze {
 
 /// A token of a text, and what the model thinks of it.
 struct CheckedToken {
-  std::string token{};     ///< as the vocabulary has it, "##ing"
+  std::string token{};  ///< as the vocabulary has it, "##ing"
   std::int32_t id = 0;
-  double score = 0;        ///< probability that it was put in place of another token
-  double logit = 0;        ///< what the score is the sigmoid of
-  bool in_pair = false;    ///< it is of the pair
-  Span offsets{};          ///< in code points of its text
-  Span byte_offsets{};     ///< in bytes of its text
+  double score = 0;      ///< probability that it was put in place of another token
+  double logit = 0;      ///< what the score is the sigmoid of
+  bool in_pair = false;  ///< it is of the pair
+  Span offsets{};        ///< in code points of its text
+  Span byte_offsets{};   ///< in bytes of its text
 
   [[nodiscard]] bool replaced() const { return logit > 0; }
 };

@@ -19,8 +19,8 @@ namespace cloze {
 /// A module after the pooling.
 struct SentenceStep {
   enum class Kind : std::uint8_t {
-    dense,       ///< a linear layer
-    normalize,   ///< vectors are scaled to length 1
+    dense,      ///< a linear layer
+    normalize,  ///< vectors are scaled to length 1
     /// DPR's `encode_proj` or Stanford ColBERT's `linear`, which lie in the model's own checkpoint.
     projection,
   };
@@ -56,7 +56,7 @@ struct SentenceSettings {
 /// hidden state, projected where `projection_dim` is not 0, compared by dot product; of any other
 /// model nothing is returned. Throws FormatError for what cannot be read, and ModelError for what Cloze does not have: other
 /// modules, a directory without a Pooling (it makes vectors of tokens alone), a model of another
-/// kind (CrossEncoder, SparseEncoder, ...), and any setting that it cannot honour.
+/// kind (CrossEncoder, SparseEncoder, HF_ColBERT, ...), and any setting that it cannot honour.
 [[nodiscard]] std::optional<SentenceSettings> sentence_settings(
     const std::filesystem::path& directory);
 

@@ -97,8 +97,8 @@ struct Seen {
     for (std::size_t s = 0; s < attended.size(); ++s) {
       const auto length = batch.length(static_cast<std::int64_t>(s));
       if (attended[s] < 1 || attended[s] > length) {
-        throw ArgumentError(fmt::format("{} attended tokens of sequence {}, which has {}",
-                                        attended[s], s, length));
+        throw ArgumentError(
+            fmt::format("{} attended tokens of sequence {}, which has {}", attended[s], s, length));
       }
       for (std::int32_t i = 0; i < attended[s]; ++i) rows.push_back(batch.cu_seqlens[s] + i);
       cu_seqlens.push_back(static_cast<std::int32_t>(rows.size()));
@@ -227,10 +227,9 @@ void BertEncoder::run(const Batch& batch, const ForwardOptions& options, BertOut
         hidden = nn::forward_rows(context, layer, buffers,
                                   {batch.cu_seqlens, hidden, {}, seen_tokens}, last.tokens());
       } else {
-        nn::forward(
-            context, layer, buffers,
-            {batch.cu_seqlens, hidden, attentions ? attentions->values() : std::span<float>(),
-             seen_tokens});
+        nn::forward(context, layer, buffers,
+                    {batch.cu_seqlens, hidden,
+                     attentions ? attentions->values() : std::span<float>(), seen_tokens});
       }
       if (attentions) output->attentions.push_back(attentions->take());
     }

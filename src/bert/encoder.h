@@ -64,8 +64,8 @@ class BertEncoder {
   Precision precision_;
   DType compute_;
   Tensor word_embeddings_;
-  std::function<void()> watch_;  ///< throws once the file that the tables lie in has changed
-  nn::Embeddings embeddings_;    ///< in the device's memory
+  std::function<void()> watch_;   ///< throws once the file that the tables lie in has changed
+  nn::Embeddings embeddings_;     ///< in the device's memory
   ops::LinearWeight projection_;  ///< of embeddings that are not as wide as hidden states; or empty
   std::vector<nn::EncoderLayer> layers_;
   ops::LinearWeight pooler_;  ///< f32, whatever the encoder computes in

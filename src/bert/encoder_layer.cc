@@ -24,9 +24,8 @@ namespace {
 void attend(ops::Context& context, const EncoderLayer& layer, const EncoderBuffers& buffers,
             const LayerInputs& inputs) {
   const std::int64_t hidden = inputs.hidden_states.cols;
-  ops::AttentionShape shape{.heads = layer.heads,
-                            .head_dim = hidden / layer.heads,
-                            .cu_seqlens = inputs.cu_seqlens};
+  ops::AttentionShape shape{
+      .heads = layer.heads, .head_dim = hidden / layer.heads, .cu_seqlens = inputs.cu_seqlens};
   ops::linear(context, inputs.hidden_states, layer.qkv, ops::Epilogue::none, buffers.qkv);
   if (inputs.seen.cu_seqlens.empty()) {
     ops::attention(context, ops::attention_inputs(buffers.qkv), shape, buffers.attended,

@@ -125,8 +125,8 @@ HeadModel::Layer HeadModel::load(WeightSource& weights, const HeadLayer& descrip
   if (description.input != HeadInput::masked) {
     const bool pooled = description.input == HeadInput::pooled;
     if (description.input == HeadInput::transformed) {
-      layer.transform = weights.linear(device, {transform_shape(description, config())},
-                                       encoder_.compute());
+      layer.transform =
+          weights.linear(device, {transform_shape(description, config())}, encoder_.compute());
     }
     layer.dense = weights.linear(device, {linear_shape(description, config())},
                                  pooled ? DType::f32 : encoder_.compute());

@@ -104,8 +104,8 @@ struct HeadKind {
   std::string_view pipeline{};
   std::string_view task{};  ///< `cloze finetune --task` for it; empty: another command trains it
   HeadUnit unit = HeadUnit::sequence;
-  LossSet losses{};                  ///< that training may make small
-  bool pooler = false;               ///< the class has BERT's pooler
+  LossSet losses{};     ///< that training may make small
+  bool pooler = false;  ///< the class has BERT's pooler
   /// The families of models that have the class.
   FamilySet families{Family::bert, Family::distilbert, Family::electra};
   std::array<HeadLayer, 2> slots{};  ///< see layers()

@@ -48,9 +48,10 @@ void append_words(std::span<const float> pool, const VocabularyPooling& pooling,
       if (pooling.twice) weight = std::log1p(weight);
     }
     if (!std::isfinite(weight)) {
-      throw ModelError(fmt::format("the weight of the word {} is {}: what the model computes is out "
-                                   "of the range of numbers",
-                                   first + static_cast<std::int64_t>(i), weight));
+      throw ModelError(
+          fmt::format("the weight of the word {} is {}: what the model computes is out "
+                      "of the range of numbers",
+                      first + static_cast<std::int64_t>(i), weight));
     }
     words.ids.push_back(static_cast<std::int32_t>(first + static_cast<std::int64_t>(i)));
     words.weights.push_back(weight);
@@ -102,7 +103,8 @@ VocabularyModel::VocabularyModel(BertConfig config, Checkpoint checkpoint, Weigh
               throw ModelError(fmt::format(
                   "{} has no {} head ({} is not among its tensors), of which the weights of words "
                   "are made; use a checkpoint saved as {}",
-                  excerpt_of_path(checkpoint_.path()), head.about, stored_name(tensor, head, family),
+                  excerpt_of_path(checkpoint_.path()), head.about,
+                  stored_name(tensor, head, family),
                   fmt::join(architectures_with(head, family), " or ")));
             }
             return std::move(config);
@@ -128,8 +130,7 @@ VocabularyModel::VocabularyModel(BertConfig config, Checkpoint checkpoint, Weigh
 }
 
 ops::Matrix VocabularyModel::transform(ops::Context& context, ops::ConstMatrix hidden) const {
-  const auto features =
-      context.matrix(encoder_.compute(), hidden.rows, transform_.out_features());
+  const auto features = context.matrix(encoder_.compute(), hidden.rows, transform_.out_features());
   ops::linear(context, hidden, transform_, epilogue_of(prediction_activation(config())), features);
   ops::layer_norm(context, features, norm_, features);
   return features;
@@ -144,13 +145,13 @@ void VocabularyModel::require_finite(ops::ConstMatrix features) const {
     require_finite_weight(checkpoint_.tensor(name), excerpt_of_path(checkpoint_.path()),
                           excerpt(name));
   }
-  throw ModelError(fmt::format("{} gives results that are infinite or NaN, although its weights are "
-                               "not: what it computes is out of the range of numbers",
-                               excerpt_of_path(checkpoint_.path())));
+  throw ModelError(
+      fmt::format("{} gives results that are infinite or NaN, although its weights are "
+                  "not: what it computes is out of the range of numbers",
+                  excerpt_of_path(checkpoint_.path())));
 }
 
-std::vector<WordWeights> VocabularyModel::words_of(ops::Context& context,
-                                                   ops::ConstMatrix features,
+std::vector<WordWeights> VocabularyModel::words_of(ops::Context& context, ops::ConstMatrix features,
                                                    const Batch& batch) const {
   const auto sequences = batch.sequences();
   const auto tile = std::min(kTile, features.rows);

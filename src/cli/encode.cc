@@ -159,7 +159,8 @@ void run_encode(Arguments arguments) {
       ->type_name("NAME")
       ->check(CLI::IsMember({"ids", "tokens"}))
       ->capture_default_str();
-  app.add_option("--role", options.role, "of texts that are compared token by token: document or query")
+  app.add_option("--role", options.role,
+                 "of texts that are compared token by token: document or query")
       ->type_name("NAME")
       ->check(CLI::IsMember({"document", "query"}))
       ->capture_default_str();

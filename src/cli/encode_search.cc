@@ -90,7 +90,8 @@ class SparseSink {
     constexpr std::int64_t shown = 8;
     const auto width = terminal_width();
     auto text = shortened(item.pair ? item.text + " / " + *item.pair : item.text, width) + '\n';
-    text += fmt::format("  embedding [{}], {} words", vectors.columns, vectors.indices_of(row).size());
+    text +=
+        fmt::format("  embedding [{}], {} words", vectors.columns, vectors.indices_of(row).size());
     for (const auto& word : model_.decode(vectors, row, shown)) {
       text += fmt::format("  {} {:.3f}", printable(word.token), word.weight);
     }
@@ -169,8 +170,8 @@ void encode_sparse(const TextCommand& command, const EncodeSettings& settings, T
 
 void encode_multi_vector(const TextCommand& command, const EncodeSettings& settings,
                          TextReader& reader) {
-  const auto model = MultiVectorEncoder::from_pretrained(command.model.root(),
-                                                         command.model.pipeline_options());
+  const auto model =
+      MultiVectorEncoder::from_pretrained(command.model.root(), command.model.pipeline_options());
   tell_warnings(model.warnings());
   const auto limits = command.text.limits(model.config().max_position_embeddings);
   const auto sink = encode_sink({.pooled = false,

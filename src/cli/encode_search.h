@@ -20,9 +20,9 @@ struct EncodeSettings {
   std::int64_t dimensions = 0;
   PromptOptions prompt;
   std::string output;
-  std::int64_t top_k = 0;                ///< of sparse vectors; 0: all
-  std::string sparse_format = "ids";     ///< of sparse vectors as JSON
-  std::string role = "document";         ///< of texts that are compared token by token
+  std::int64_t top_k = 0;             ///< of sparse vectors; 0: all
+  std::string sparse_format = "ids";  ///< of sparse vectors as JSON
+  std::string role = "document";      ///< of texts that are compared token by token
 
   /// Bytes of text and the rest of a run over the input, in pieces of so many batches.
   [[nodiscard]] PieceOptions pieces(const TextCommand& command, TextLimits limits,

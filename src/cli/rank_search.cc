@@ -22,17 +22,16 @@ void rank(const TextCommand& command, const RankSettings& settings, std::int64_t
   TopList best(settings.top_k > 0 ? static_cast<std::size_t>(settings.top_k)
                                   : std::numeric_limits<std::size_t>::max());
   std::int64_t index = 0;
-  for_each_piece(reader,
-                 {.label = "ranking",
-                  .bytes = command.piece_bytes(),
-                  .limits = command.text.limits(reads)},
-                 [&](const Piece& piece) {
-                   const auto scores = score(piece);
-                   std::size_t i = 0;
-                   for (const float each : scores.values<float>()) {
-                     best.add(each, index++, piece.items[i++].text);
-                   }
-                 });
+  for_each_piece(
+      reader,
+      {.label = "ranking", .bytes = command.piece_bytes(), .limits = command.text.limits(reads)},
+      [&](const Piece& piece) {
+        const auto scores = score(piece);
+        std::size_t i = 0;
+        for (const float each : scores.values<float>()) {
+          best.add(each, index++, piece.items[i++].text);
+        }
+      });
   auto out = Output::standard_output();
   std::int64_t place = 0;
   for (const auto& found : best.sorted()) {
@@ -67,10 +66,9 @@ void rank_sparse(const TextCommand& command, const RankSettings& settings, TextR
   const std::vector<std::string> one{settings.query};
   const auto query = as_usage([&] { return model.encode(one, of_query); });
   rank(command, settings, model.config().max_position_embeddings, reader, [&](const Piece& piece) {
-    SparseEncodeOptions options{
-        .max_length = piece.limits.max_length,
-        .name = piece.limits.name,
-        .prompt = prompt_of(model.prompts(), "document")};
+    SparseEncodeOptions options{.max_length = piece.limits.max_length,
+                                .name = piece.limits.name,
+                                .prompt = prompt_of(model.prompts(), "document")};
     if (piece.limits.truncate) options.truncate = true;
     return model.similarity(query, model.encode(piece.items, options, piece.progress));
   });
@@ -78,18 +76,18 @@ void rank_sparse(const TextCommand& command, const RankSettings& settings, TextR
 
 void rank_multi_vector(const TextCommand& command, const RankSettings& settings,
                        TextReader& reader) {
-  const auto model = MultiVectorEncoder::from_pretrained(command.model.root(),
-                                                         command.model.pipeline_options());
+  const auto model =
+      MultiVectorEncoder::from_pretrained(command.model.root(), command.model.pipeline_options());
   tell_warnings(model.warnings());
   MultiVectorEncodeOptions of_query{.role = TextRole::query};
   settings.prompt.apply_to(of_query);
   const std::vector<std::string> one{settings.query};
   const auto query = as_usage([&] { return model.encode(one, of_query); });
   rank(command, settings, model.config().max_position_embeddings, reader, [&](const Piece& piece) {
-    return model.similarity(query, model.encode(piece.items,
-                                                {.max_length = piece.limits.max_length,
-                                                 .name = piece.limits.name},
-                                                piece.progress));
+    return model.similarity(
+        query, model.encode(piece.items,
+                            {.max_length = piece.limits.max_length, .name = piece.limits.name},
+                            piece.progress));
   });
 }
 

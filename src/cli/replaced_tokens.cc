@@ -41,14 +41,13 @@ std::string json_line(const std::vector<CheckedToken>& tokens) {
 }
 
 std::string readable(const TextItem& item, const std::vector<CheckedToken>& tokens, bool all) {
-  auto lines = shortened(item.pair ? item.text + " / " + *item.pair : item.text,
-                         terminal_width()) +
-               '\n';
+  auto lines =
+      shortened(item.pair ? item.text + " / " + *item.pair : item.text, terminal_width()) + '\n';
   for (const auto& token : tokens) {
     if (!all && !token.replaced()) continue;
-    lines += fmt::format("  {:7.4f}  {} {:>5}-{}\n", token.score,
-                         padded(printable(token.token), 16), token.offsets.begin,
-                         token.offsets.end);
+    lines +=
+        fmt::format("  {:7.4f}  {} {:>5}-{}\n", token.score, padded(printable(token.token), 16),
+                    token.offsets.begin, token.offsets.end);
   }
   return lines;
 }

@@ -55,8 +55,7 @@ std::string_view tokenizer_class_of(const StoredModel& model) {
 }
 
 /// The tokenizer's files; false where the source has none.
-bool write_tokenizer(const fs::path& source, const StoredModel& model,
-                     const fs::path& directory) {
+bool write_tokenizer(const fs::path& source, const StoredModel& model, const fs::path& directory) {
   const auto has = [&source](const char* name) { return files::exists(source / name); };
   if (!has("tokenizer.json") && !has("vocab.txt") && !has("sentencepiece.bpe.model") &&
       !has("spiece.model")) {

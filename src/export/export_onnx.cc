@@ -66,12 +66,11 @@ void require_layer(const Building& model, const HeadKind& head, const HeadLayer&
   if (layer.input == HeadInput::pooled && !model.bert.can_pool()) {
     std::string task(head.pipeline);
     std::replace(task.begin(), task.end(), '-', ' ');
-    throw ModelError(
-        fmt::format("{} has no pooler ({} is not among its tensors), which {} needs",
-                    model.directory.string(),
-                    internal::stored_name(internal::pooler_shape(model.bert.config()).name, head,
-                                          internal::family_of(model.bert.config())),
-                    task));
+    throw ModelError(fmt::format(
+        "{} has no pooler ({} is not among its tensors), which {} needs", model.directory.string(),
+        internal::stored_name(internal::pooler_shape(model.bert.config()).name, head,
+                              internal::family_of(model.bert.config())),
+        task));
   }
 }
 

@@ -209,8 +209,8 @@ OnnxValue OnnxBert::predict_tokens(const OnnxValue& hidden_states) {
   const auto shapes = internal::prediction_shapes(config_);
   const auto width = shapes.decoder.columns, vocab = config_.vocab_size;
   const auto dense = linear(hidden_states, shapes.transform);
-  const auto active = onnx_activation(
-      *graph_, dense, internal::prediction_activation(config_), shapes.transform.name);
+  const auto active = onnx_activation(*graph_, dense, internal::prediction_activation(config_),
+                                      shapes.transform.name);
   const auto transformed = layer_norm(active, shapes.norm);
   const auto decoder = internal::decoder_names(*weights_, config_);
   const std::string place = "cls.predictions.decoder";

@@ -116,8 +116,8 @@ OnnxValue activate(OnnxGraph& graph, const OnnxValue& x, ops::Epilogue activatio
 OnnxSentence dense(OnnxGraph& graph, const OnnxSentence& input, const SentenceStep& step) {
   const auto& directory = step.directory;
   const auto parameters = read_linear(step);
-  const auto place = step.kind == SentenceStep::Kind::projection ? "encode_proj"
-                                                                 : directory.filename().string();
+  const auto place =
+      step.kind == SentenceStep::Kind::projection ? "encode_proj" : directory.filename().string();
   const auto outputs = parameters.weight.dim(0), inputs = parameters.weight.dim(1);
   if (inputs != input.width) {
     throw ModelError(

@@ -155,10 +155,9 @@ Inspection inspect(const std::string& directory_or_name, std::string_view text,
     throw ModelError(
         fmt::format("{} reads no pairs: it has a single token type", inspection.model));
   }
-  const bool masked_lm =
-      std::any_of(info.heads.begin(), info.heads.end(), [](const HeadInfo& head) {
-        return head.pipeline == internal::heads::masked_lm.pipeline;
-      });
+  const bool masked_lm = std::any_of(
+      info.heads.begin(), info.heads.end(),
+      [](const HeadInfo& head) { return head.pipeline == internal::heads::masked_lm.pipeline; });
   const auto wants = [&](Wanted wanted, const char* part) {
     if (wanted == Wanted::if_possible && !masked_lm) {
       inspection.notes[part] = "this checkpoint has no masked language model head";

@@ -58,9 +58,8 @@ std::string names_of(const std::vector<Pooling>& poolings) {
 /// "mean, normalized, at most 256 tokens".
 std::string summary(const SentenceSettings& settings) {
   auto text = names_of(settings.poolings);
-  const auto dense = std::count_if(
-      settings.steps.begin(), settings.steps.end(),
-      [](const SentenceStep& step) { return step.linear(); });
+  const auto dense = std::count_if(settings.steps.begin(), settings.steps.end(),
+                                   [](const SentenceStep& step) { return step.linear(); });
   if (dense > 0) text += fmt::format(", {} dense", dense);
   if (settings.normalizes()) text += ", normalized";
   if (settings.truncate_dim) text += fmt::format(", {} dimensions", *settings.truncate_dim);
@@ -104,15 +103,16 @@ void describe_sentences(const SentenceSettings& stated, ModelInfo& info) {
 }
 
 void describe_sparse(const SparseSettings& stated, ModelInfo& info) {
-  info.sentence_pooling = fmt::format(
-      "weights of words: {} over the tokens of {}", stated.sum ? "sum" : "maximum",
-      stated.twice ? "log(1 + log(1 + relu))" : "log(1 + relu)");
+  info.sentence_pooling =
+      fmt::format("weights of words: {} over the tokens of {}", stated.sum ? "sum" : "maximum",
+                  stated.twice ? "log(1 + log(1 + relu))" : "log(1 + relu)");
   if (stated.max_active_dims) {
     info.sentence_pooling += fmt::format(", the {} greatest", *stated.max_active_dims);
   }
   add_prompts(stated.prompts, info);
   info.settings.push_back(limit(info, stated.max_seq_length, stated.transformer_file));
-  info.settings.push_back({"pooling", stated.sum ? "splade sum" : "splade max", stated.pooling_file});
+  info.settings.push_back(
+      {"pooling", stated.sum ? "splade sum" : "splade max", stated.pooling_file});
   info.settings.push_back({"similarity", std::string(name_of(stated.similarity_fn)), ""});
 }
 

@@ -63,8 +63,7 @@ struct MultiVectorEncoder::Impl {
   std::shared_ptr<internal::ContextPool> contexts =
       std::make_shared<internal::ContextPool>(ops::cpu());
 
-  [[nodiscard]] Tensor vectors_of(const Batch& batch,
-                                  std::span<const std::int32_t> attended) const;
+  [[nodiscard]] Tensor vectors_of(const Batch& batch, std::span<const std::int32_t> attended) const;
   /// The rows of a text's tokens that count; `real` of them were not added.
   [[nodiscard]] std::vector<std::size_t> counted(const TokenizedText& text, std::size_t real,
                                                  TextRole role) const;
@@ -93,8 +92,9 @@ std::int32_t expansion_token(const Tokenizer& tokenizer, const QueryExpansion& e
         "{}: queries are filled up with [MASK], which the tokenizer does not have", origin));
   }
   if (const auto id = tokenizer.token_to_id(expansion.token)) return *id;
-  throw ModelError(fmt::format("{}: queries are filled up with {}, which the tokenizer does not have",
-                               origin, in_quotes(expansion.token)));
+  throw ModelError(
+      fmt::format("{}: queries are filled up with {}, which the tokenizer does not have", origin,
+                  in_quotes(expansion.token)));
 }
 
 /// The ids of a skiplist's words; those that are no tokens go to `warnings`.
@@ -127,9 +127,9 @@ std::vector<EmbedStep> steps_of(const MultiVectorSettings& settings, std::int64_
     if (step.linear()) {
       made.dense = Dense::of_step(step);
       if (made.dense->in_features() != columns) {
-        throw ModelError(fmt::format(
-            "{}: a dense layer reads vectors of {} values, and those before it have {}",
-            step.directory.string(), made.dense->in_features(), columns));
+        throw ModelError(
+            fmt::format("{}: a dense layer reads vectors of {} values, and those before it have {}",
+                        step.directory.string(), made.dense->in_features(), columns));
       }
       columns = made.dense->out_features();
     }
@@ -193,19 +193,19 @@ MultiVectorEncoder MultiVectorEncoder::from_pretrained(
   if (settings.skips_in_queries) query.skiplist = skipped;
   if (settings.skips_in_documents) document.skiplist = skipped;
   document.keep_only.insert(settings.keep_only.begin(), settings.keep_only.end());
-  return MultiVectorEncoder(std::make_shared<const Impl>(
-      Impl{.tokenizer = std::move(tokenizer),
-           .model = std::move(model),
-           .steps = std::move(steps),
-           .batch_tokens = options.batch_tokens,
-           .columns = columns,
-           .readings = std::move(readings),
-           .expansion = settings.expansion,
-           .expansion_id = expansion_id,
-           .scores_expansion = settings.scores_expansion,
-           .mean = settings.mean,
-           .prompts = std::move(settings.prompts),
-           .warnings = std::move(warnings)}));
+  return MultiVectorEncoder(
+      std::make_shared<const Impl>(Impl{.tokenizer = std::move(tokenizer),
+                                        .model = std::move(model),
+                                        .steps = std::move(steps),
+                                        .batch_tokens = options.batch_tokens,
+                                        .columns = columns,
+                                        .readings = std::move(readings),
+                                        .expansion = settings.expansion,
+                                        .expansion_id = expansion_id,
+                                        .scores_expansion = settings.scores_expansion,
+                                        .mean = settings.mean,
+                                        .prompts = std::move(settings.prompts),
+                                        .warnings = std::move(warnings)}));
 }
 
 Tensor MultiVectorEncoder::Impl::vectors_of(const Batch& batch,
@@ -220,7 +220,8 @@ Tensor MultiVectorEncoder::Impl::vectors_of(const Batch& batch,
   }
   if (all_finite(rows)) return rows;
   throw ModelError(
-      "the modules after the encoder give results that are infinite or NaN: what they compute is out "
+      "the modules after the encoder give results that are infinite or NaN: what they compute is "
+      "out "
       "of the range of numbers");
 }
 
@@ -298,8 +299,8 @@ Tensor MultiVectorEncoder::similarity(std::span<const TokenVectors> queries,
     }
   }
   const auto width = documents.size();
-  auto scores = Tensor::zeros(DType::f32, {static_cast<std::int64_t>(queries.size()),
-                                           static_cast<std::int64_t>(width)});
+  auto scores = Tensor::zeros(
+      DType::f32, {static_cast<std::int64_t>(queries.size()), static_cast<std::int64_t>(width)});
   const auto to = scores.mutable_values<float>();
   for (std::size_t q = 0; q < queries.size(); ++q) {
     const auto& query = queries[q].vectors;

@@ -35,8 +35,7 @@ std::vector<TokenizedText> tokenize_prompted(const Tokenizer& tokenizer, const T
                                              const std::string& prompt, const TextLimits& limits,
                                              std::int64_t model_limit) {
   if (prompt.empty()) return tokenize(tokenizer, texts, limits, model_limit);
-  static_cast<void>(
-      prompt_tokens(tokenizer, prompt, length_limit(limits.max_length, model_limit)));
+  static_cast<void>(prompt_tokens(tokenizer, prompt, length_limit(limits.max_length, model_limit)));
   const PromptedTexts prompted(texts, prompt);
   return tokenize(tokenizer, prompted.view(), limits, model_limit);
 }

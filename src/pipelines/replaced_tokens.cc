@@ -56,8 +56,9 @@ std::vector<std::vector<CheckedToken>> ReplacedTokensPipeline::operator()(
   const auto limit = internal::length_limit(limits.max_length, max_length());
   const auto sequences = internal::tokenize(tokenizer(), texts, limits, max_length());
   const auto logits = internal::token_rows(
-      sequences, {"checking", "texts", batch_tokens(), progress},
-      [&](const Batch& batch) { return model()(batch).reshaped({batch.total_tokens(), 1}); });
+      sequences, {"checking", "texts", batch_tokens(), progress}, [&](const Batch& batch) {
+        return model()(batch).reshaped({batch.total_tokens(), 1});
+      });
   std::vector<std::vector<CheckedToken>> results;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     results.push_back(checked(tokenizer(), texts[i], logits[i].values<float>(), limit));

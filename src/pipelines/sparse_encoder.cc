@@ -58,8 +58,7 @@ double length_of(std::span<const float> values) {
 
 void require_row(const SparseVectors& vectors, std::size_t row) {
   if (row < vectors.rows()) return;
-  throw ArgumentError(
-      fmt::format("there is no row {}: the vectors are {}", row, vectors.rows()));
+  throw ArgumentError(fmt::format("there is no row {}: the vectors are {}", row, vectors.rows()));
 }
 
 std::size_t end_of(const SparseVectors& vectors, std::size_t row) {
@@ -70,7 +69,8 @@ std::size_t end_of(const SparseVectors& vectors, std::size_t row) {
 
 std::span<const std::int32_t> SparseVectors::indices_of(std::size_t row) const {
   require_row(*this, row);
-  return std::span(indices).subspan(end_of(*this, row), end_of(*this, row + 1) - end_of(*this, row));
+  return std::span(indices).subspan(end_of(*this, row),
+                                    end_of(*this, row + 1) - end_of(*this, row));
 }
 
 std::span<const float> SparseVectors::values_of(std::size_t row) const {
@@ -101,8 +101,10 @@ double sparse_similarity(std::span<const std::int32_t> a_indices, std::span<cons
   const bool shared_alone =
       function == SimilarityFunction::dot || function == SimilarityFunction::cosine;
   while (i < a_indices.size() || j < b_indices.size()) {
-    const bool has_a = i < a_indices.size() && (j == b_indices.size() || a_indices[i] <= b_indices[j]);
-    const bool has_b = j < b_indices.size() && (i == a_indices.size() || b_indices[j] <= a_indices[i]);
+    const bool has_a =
+        i < a_indices.size() && (j == b_indices.size() || a_indices[i] <= b_indices[j]);
+    const bool has_b =
+        j < b_indices.size() && (i == a_indices.size() || b_indices[j] <= a_indices[i]);
     if (has_a && has_b) {
       sum += term(a_values[i], b_values[j], function);
     } else if (!shared_alone) {
@@ -131,8 +133,8 @@ SparseEncoder::SparseEncoder(std::shared_ptr<const Impl> impl) : impl_(std::move
 SparseEncoder SparseEncoder::from_pretrained(const std::filesystem::path& directory_or_name,
                                              const SparseEncoderOptions& options) {
   if (options.pipeline.batch_tokens < 1) {
-    throw ArgumentError(fmt::format("batch_tokens is {}: it must be at least 1",
-                                    options.pipeline.batch_tokens));
+    throw ArgumentError(
+        fmt::format("batch_tokens is {}: it must be at least 1", options.pipeline.batch_tokens));
   }
   if (options.max_active_dims.value_or(1) < 1) {
     throw ArgumentError(fmt::format("the {} greatest weights were asked for: keep at least 1",
@@ -161,8 +163,8 @@ SparseEncoder SparseEncoder::from_pretrained(const std::filesystem::path& direct
            .max_length = std::min(limit, reads),
            .truncates = follows && files::exists(root / "modules.json"),
            .splade = splade,
-           .max_active_dims = options.max_active_dims ? options.max_active_dims
-                                                      : settings.max_active_dims,
+           .max_active_dims =
+               options.max_active_dims ? options.max_active_dims : settings.max_active_dims,
            .similarity_fn = options.similarity_fn.value_or(settings.similarity_fn),
            .prompts = std::move(settings.prompts),
            .warnings = std::move(warnings)}));
@@ -178,12 +180,13 @@ SparseVectors SparseEncoder::encode(const Texts& texts, const SparseEncodeOption
   const auto sequences = internal::tokenize_prompted(impl_->tokenizer, texts, prompt, limits,
                                                      config().max_position_embeddings);
   std::vector<internal::WordWeights> words(texts.size());
-  internal::for_each_batch(
-      sequences, {"encoding", "texts", impl_->batch_tokens, progress},
-      [&](const Batch& batch, std::span<const std::size_t> indices) {
-        auto found = impl_->model->run(batch, impl_->max_active_dims.value_or(0));
-        for (std::size_t i = 0; i < indices.size(); ++i) words[indices[i]] = std::move(found[i]);
-      });
+  internal::for_each_batch(sequences, {"encoding", "texts", impl_->batch_tokens, progress},
+                           [&](const Batch& batch, std::span<const std::size_t> indices) {
+                             auto found =
+                                 impl_->model->run(batch, impl_->max_active_dims.value_or(0));
+                             for (std::size_t i = 0; i < indices.size(); ++i)
+                               words[indices[i]] = std::move(found[i]);
+                           });
   SparseVectors vectors{.columns = dimension()};
   for (const auto& each : words) {
     vectors.indices.insert(vectors.indices.end(), each.ids.begin(), each.ids.end());
@@ -215,12 +218,12 @@ std::vector<WeightedToken> SparseEncoder::decode(const SparseVectors& vectors, s
 
 Tensor SparseEncoder::similarity(const SparseVectors& a, const SparseVectors& b) const {
   if (a.columns != b.columns) {
-    throw ArgumentError(fmt::format("vectors of {} and {} columns cannot be compared", a.columns,
-                                    b.columns));
+    throw ArgumentError(
+        fmt::format("vectors of {} and {} columns cannot be compared", a.columns, b.columns));
   }
   const auto width = b.rows();
-  auto scores = Tensor::zeros(DType::f32, {static_cast<std::int64_t>(a.rows()),
-                                           static_cast<std::int64_t>(width)});
+  auto scores = Tensor::zeros(
+      DType::f32, {static_cast<std::int64_t>(a.rows()), static_cast<std::int64_t>(width)});
   const auto to = scores.mutable_values<float>();
   parallel_for(static_cast<std::int64_t>(a.rows() * width), 64, [&](std::int64_t index) {
     const auto at = static_cast<std::size_t>(index), i = at / width, j = at % width;

@@ -108,16 +108,17 @@ DenseParameters read_linear(const SentenceStep& step) {
   const ModelNames names(checkpoint);
   const auto stored = [&](const char* name) -> const std::string& {
     if (const auto* found = names.stored(name)) return *found;
-    throw ModelError(fmt::format("{} has no tensor {}, the projection that its config.json says it "
-                                 "has",
-                                 checkpoint.path().string(), name));
+    throw ModelError(
+        fmt::format("{} has no tensor {}, the projection that its config.json says it "
+                    "has",
+                    checkpoint.path().string(), name));
   };
   DenseParameters dense;
   if (config.model_type == "dpr") {
     dense.weight = read_weight(checkpoint, stored("encode_proj.weight").c_str(),
                                {config.projection_dim, config.hidden_size});
-    dense.bias = read_weight(checkpoint, stored("encode_proj.bias").c_str(),
-                             {config.projection_dim});
+    dense.bias =
+        read_weight(checkpoint, stored("encode_proj.bias").c_str(), {config.projection_dim});
   } else {  // Stanford's ColBERT, which states no size and has no bias
     const auto& name = stored("linear.weight");
     const auto& shape = checkpoint.info(name).shape;

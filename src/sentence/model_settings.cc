@@ -94,7 +94,7 @@ ModelSettings read_model_settings(const std::filesystem::path& directory,
   const bool multi_vector = is_multi_vector(settings.model_type) || !settings.states_type;
   std::erase_if(unknown, [&](const std::string& name) {
     return multi_vector && std::any_of(kMultiVectorFields.begin(), kMultiVectorFields.end(),
-                       [&](const KnownField& field) { return field.name == name; });
+                                       [&](const KnownField& field) { return field.name == name; });
   });
   if (!unknown.empty()) warnings.push_back(warning_of_unknown(unknown, origin));
   settings.prompts = read_prompts(config, origin);

@@ -19,7 +19,7 @@ namespace cloze {
 
 /// How ColBERT fills a query up: sentence-transformers' `query_expansion`.
 struct QueryExpansion {
-  bool fixed = true;   ///< longer queries are cut to `length`; otherwise they stay as they are
+  bool fixed = true;    ///< longer queries are cut to `length`; otherwise they stay as they are
   bool attend = false;  ///< other tokens attend to what was added
   std::string token{};  ///< what is added; empty: [MASK]
   std::int64_t length = 32;  ///< tokens of a query, special ones included
@@ -38,7 +38,12 @@ struct TransformerSettings {
 
 /// What a Transformer module is asked for: the vectors of tokens (for one vector a text, or to be
 /// compared one by one), a classifier's logits, or those of the vocabulary at each token.
-enum class TransformerTask : std::uint8_t { features, late_interaction, classification, predictions };
+enum class TransformerTask : std::uint8_t {
+  features,
+  late_interaction,
+  classification,
+  predictions
+};
 
 /// The field `query_expansion` of an object; nothing where it is null. Throws FormatError, and
 /// ModelError for one that Cloze does not have.

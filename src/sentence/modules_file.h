@@ -36,7 +36,8 @@ struct ModuleEntry {
 /// computes: "`directory`/modules.json has a module TYPE`why`: `remedy`".
 [[noreturn]] void refuse_module(const std::filesystem::path& directory, const std::string& type,
                                 std::string_view why,
-                                std::string_view remedy = "a pooling of your choice gives the "
-                                                          "vectors before it");
+                                std::string_view remedy =
+                                    "a pooling of your choice gives the "
+                                    "vectors before it");
 
 }  // namespace cloze

@@ -27,8 +27,7 @@ using Json = nlohmann::json;
 class ModuleReader {
  public:
   ModuleReader(const std::filesystem::path& directory, SentenceSettings settings)
-      : directory_(&directory),
-        settings_(std::move(settings)) {}
+      : directory_(&directory), settings_(std::move(settings)) {}
 
   void read(const ModuleEntry& module) {
     const auto& [type, path] = module;
@@ -104,10 +103,10 @@ std::string_view remedy_for(const std::string& type) {
 void read_whole_model(const std::filesystem::path& directory, SentenceSettings& settings) {
   auto model = read_model_settings(directory, settings.warnings);
   if (model.model_type != "SentenceTransformer") {
-    throw ModelError(fmt::format(
-        "{}: \"model_type\" is {}, and this needs a SentenceTransformer: {}",
-        (directory / kModelSettingsFile).string(), in_quotes(model.model_type),
-        remedy_for(model.model_type)));
+    throw ModelError(
+        fmt::format("{}: \"model_type\" is {}, and this needs a SentenceTransformer: {}",
+                    (directory / kModelSettingsFile).string(), in_quotes(model.model_type),
+                    remedy_for(model.model_type)));
   }
   settings.prompts = std::move(model.prompts);
   settings.similarity_fn = model.similarity_fn;
@@ -139,8 +138,7 @@ std::optional<SentenceSettings> dpr_settings(const std::filesystem::path& direct
   const auto type = object.find("model_type");
   if (type == object.end() || *type != "dpr") return std::nullopt;
   const auto config = BertConfig::from_json(text, path.string());
-  SentenceSettings settings{.poolings = {Pooling::cls},
-                            .similarity_fn = SimilarityFunction::dot};
+  SentenceSettings settings{.poolings = {Pooling::cls}, .similarity_fn = SimilarityFunction::dot};
   if (config.projection_dim > 0) {
     settings.steps.push_back({.kind = SentenceStep::Kind::projection, .directory = directory});
   }
@@ -159,7 +157,11 @@ std::filesystem::path transformer_directory(const std::filesystem::path& directo
 std::optional<SentenceSettings> sentence_settings(const std::filesystem::path& directory) {
   SentenceSettings settings;
   const auto modules = read_modules(directory, &settings.warnings);
-  if (!modules) return dpr_settings(directory);
+  if (!modules) {
+    if (!is_stanford_colbert(directory)) return dpr_settings(directory);
+    throw ModelError(fmt::format("{}: this is an HF_ColBERT, which makes no vector of a text: {}",
+                                 (directory / "config.json").string(), remedy_for("ColBERT")));
+  }
   try {
     read_whole_model(directory, settings);
     ModuleReader reader(directory, std::move(settings));

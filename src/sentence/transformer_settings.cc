@@ -169,8 +169,7 @@ void check_modality(const Json& config, TransformerTask task, const std::string&
 
 }  // namespace
 
-std::optional<QueryExpansion> read_query_expansion(const Json& config,
-                                                   const std::string& origin) {
+std::optional<QueryExpansion> read_query_expansion(const Json& config, const std::string& origin) {
   const auto stated = config.find("query_expansion");
   if (stated == config.end() || stated->is_null()) return std::nullopt;
   const auto place = origin + ": \"query_expansion\"";

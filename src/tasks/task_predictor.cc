@@ -58,11 +58,11 @@ void require_made_for(const BertConfig& config, const std::filesystem::path& dir
   const auto family = internal::family_of(config);
   for (const auto& other : internal::kHeads) {
     if (!other.by_architecture() || !internal::states(config, other)) continue;
-    throw WrongPipeline(fmt::format("{} is a {}, which answers by {}; this needs a {}",
-                                    directory.string(), internal::architecture_of(other, family),
-                                    pipeline_class(other),
-                                    internal::architecture_of(wanted, family)),
-                        std::string(other.pipeline));
+    throw WrongPipeline(
+        fmt::format("{} is a {}, which answers by {}; this needs a {}", directory.string(),
+                    internal::architecture_of(other, family), pipeline_class(other),
+                    internal::architecture_of(wanted, family)),
+        std::string(other.pipeline));
   }
 }
 

@@ -21,9 +21,9 @@
 namespace cloze {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::Golden;
 using testing::golden_directory;
+using ::testing::HasSubstr;
 using testing::max_abs_difference;
 
 constexpr double tolerance = 2e-5;
@@ -135,9 +135,8 @@ TEST(Electra, ARandomOneIsSavedAndLoadedAgain) {
   const auto generator = BertForMaskedLM::random(config, 7);
   generator.save_pretrained(saved.path());
   EXPECT_EQ(names_in(saved.path()), names_in(directory("generator")));
-  EXPECT_EQ(max_abs_difference(
-                BertForMaskedLM::from_pretrained(saved.path())(batch, positions),
-                generator(batch, positions)),
+  EXPECT_EQ(max_abs_difference(BertForMaskedLM::from_pretrained(saved.path())(batch, positions),
+                               generator(batch, positions)),
             0);
   const testing::TempDirectory other;
   const auto discriminator = ElectraForPreTraining::random(config, 7);
@@ -253,9 +252,9 @@ TEST(Encoder, TokensThatAreNotAttendedToChangeNoOthers) {
   const auto alone = model(seen).last_hidden_state;
   for (std::size_t s = 0; s < attended.size(); ++s) {
     const auto at = batch.cu_seqlens[s], from = seen.cu_seqlens[s];
-    EXPECT_LE(max_abs_difference(masked.rows(at, at + attended[s]),
-                                 alone.rows(from, from + attended[s])),
-              1e-6);
+    EXPECT_LE(
+        max_abs_difference(masked.rows(at, at + attended[s]), alone.rows(from, from + attended[s])),
+        1e-6);
   }
   // Of a token that is not attended to the neighbours of its kind tell nothing: it sees the others alone.
   auto other = batch;
@@ -271,9 +270,9 @@ TEST(Encoder, TokensThatAreNotAttendedToChangeNoOthers) {
     EXPECT_LE(max_abs_difference(changed.rows(at, at + 1), masked.rows(at, at + 1)), 1e-6);
   }
   const auto refused = [&](std::vector<std::int32_t> counts, bool attentions = false) {
-    EXPECT_THROW(static_cast<void>(model(
-                     batch, {.output_attentions = attentions, .attended = counts})),
-                 ArgumentError);
+    EXPECT_THROW(
+        static_cast<void>(model(batch, {.output_attentions = attentions, .attended = counts})),
+        ArgumentError);
   };
   refused(attended, true);
   refused({1});
@@ -289,15 +288,14 @@ TEST(Electra, WhatIsNotThereIsNamedAsElectraNamesIt) {
               }),
               ::testing::AllOf(HasSubstr("generator_predictions.dense.weight"),
                                HasSubstr("ElectraForMaskedLM")));
+  EXPECT_THAT(
+      refusal([] {
+        static_cast<void>(ElectraForPreTraining::from_pretrained(golden_directory("pretraining")));
+      }),
+      ::testing::AllOf(HasSubstr("replaced token detection"), HasSubstr("ElectraForPreTraining")));
   EXPECT_THAT(refusal([] {
                 static_cast<void>(
-                    ElectraForPreTraining::from_pretrained(golden_directory("pretraining")));
-              }),
-              ::testing::AllOf(HasSubstr("replaced token detection"),
-                               HasSubstr("ElectraForPreTraining")));
-  EXPECT_THAT(refusal([] {
-                static_cast<void>(BertForNextSentencePrediction::from_pretrained(
-                    directory("discriminator")));
+                    BertForNextSentencePrediction::from_pretrained(directory("discriminator")));
               }),
               HasSubstr("BertForNextSentencePrediction"));
 }

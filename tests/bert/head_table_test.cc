@@ -71,7 +71,8 @@ TEST(HeadTable, EveryClassHasItsParametersAndNoOthers) {
     EXPECT_FALSE(has_tensor(head, "pre_classifier.weight", Family::bert));
     EXPECT_FALSE(has_tensor(head, "bert.pooler.dense.weight", Family::distilbert));
   }
-  EXPECT_TRUE(has_tensor(heads::sequence_classification, "pre_classifier.weight", Family::distilbert));
+  EXPECT_TRUE(
+      has_tensor(heads::sequence_classification, "pre_classifier.weight", Family::distilbert));
   EXPECT_FALSE(has_tensor(heads::token_classification, "bert.pooler.dense.weight", Family::bert));
 }
 

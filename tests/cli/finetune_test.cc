@@ -214,10 +214,27 @@ TEST_F(FinetuneCommand, AnElectraStaysOne) {
   const auto discriminator =
       (fs::path(CLOZE_SOURCE_DIR) / "tests/goldens/electra/discriminator").string();
   write_file(path("train.tsv"), "the dog\tgood\na poor dog\tpoor\nthe dogs\tgood\npoor .\tpoor\n");
-  const std::vector<std::string> begin{
-      "finetune", "--task",       "text-classification", "--model", discriminator, "--train",
-      path("train.tsv"), "--dev", path("train.tsv"), "--batch-size", "2", "--epochs", "30",
-      "--learning-rate", "5e-3", "--dropout", "0", "--threads", "1", "--output", path("electra")};
+  const std::vector<std::string> begin{"finetune",
+                                       "--task",
+                                       "text-classification",
+                                       "--model",
+                                       discriminator,
+                                       "--train",
+                                       path("train.tsv"),
+                                       "--dev",
+                                       path("train.tsv"),
+                                       "--batch-size",
+                                       "2",
+                                       "--epochs",
+                                       "30",
+                                       "--learning-rate",
+                                       "5e-3",
+                                       "--dropout",
+                                       "0",
+                                       "--threads",
+                                       "1",
+                                       "--output",
+                                       path("electra")};
   const auto done = cloze_command(begin);
   ASSERT_EQ(done.code, 0) << done.err;
   const auto config = nlohmann::json::parse(read_file(folder / "electra" / "config.json"));
@@ -226,9 +243,9 @@ TEST_F(FinetuneCommand, AnElectraStaysOne) {
   EXPECT_EQ(config.at("architectures"), nlohmann::json({"ElectraForSequenceClassification"}));
   EXPECT_THAT(read_file(folder / "electra" / "README.md"), HasSubstr("An ELECTRA for"));
   const auto names = Checkpoint::open(folder / "electra").names();
-  for (const auto* name : {"classifier.dense.weight", "classifier.out_proj.bias",
-                           "electra.embeddings_project.weight",
-                           "electra.encoder.layer.1.output.dense.bias"}) {
+  for (const auto* name :
+       {"classifier.dense.weight", "classifier.out_proj.bias", "electra.embeddings_project.weight",
+        "electra.encoder.layer.1.output.dense.bias"}) {
     EXPECT_THAT(names, ::testing::Contains(name));
   }
   const auto answer = cloze_command(

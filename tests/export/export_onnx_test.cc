@@ -191,9 +191,9 @@ TEST(ExportOnnx, BothPretrainingHeads) {
 }
 
 TEST(ExportOnnx, EveryClassifier) {
-  for (const auto* name : {"sequence_3_labels", "sequence_regression", "token_5_layers",
-                           "distilbert/sequence", "distilbert/token", "electra/sequence",
-                           "electra/sequence_as_wide", "electra/token"}) {
+  for (const auto* name :
+       {"sequence_3_labels", "sequence_regression", "token_5_layers", "distilbert/sequence",
+        "distilbert/token", "electra/sequence", "electra/sequence_as_wide", "electra/token"}) {
     SCOPED_TRACE(name);
     const TempDirectory folder;
     const auto golden = Golden::named(name);
@@ -235,9 +235,9 @@ TEST(ExportOnnx, ReplacedTokensOfAnElectra) {
   const TempDirectory folder;
   const auto golden = Golden::named("electra/discriminator");
   const auto outputs = run(exported(golden_directory("electra/discriminator"), folder), golden);
-  EXPECT_LE(max_abs_difference(packed(outputs.at("logits"), golden.batch()),
-                               golden.tensor("logits")),
-            kTolerance);
+  EXPECT_LE(
+      max_abs_difference(packed(outputs.at("logits"), golden.batch()), golden.tensor("logits")),
+      kTolerance);
 }
 
 TEST(ExportOnnx, QuestionsWithTheirChoices) {

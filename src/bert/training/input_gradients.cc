@@ -55,8 +55,8 @@ struct InputGradients::Parts {
   ops::Context context;
   nn::TrainableLinear dense;  ///< pooler or transform; without data for heads on the tokens
   ops::Epilogue activation = ops::Epilogue::none;  ///< that follows it
-  nn::TrainableNorm norm;     ///< of the transform
-  Tensor outputs, biases;     ///< the last layer: [outputs, hidden], [outputs]
+  nn::TrainableNorm norm;                          ///< of the transform
+  Tensor outputs, biases;                          ///< the last layer: [outputs, hidden], [outputs]
 
   Parts(BertConfig configuration, WeightSource& source, const HeadKind& head,
         const ops::Device& device)

@@ -56,7 +56,8 @@ HeadDropout head_dropout(const BertConfig& config, const HeadKind& head) {
     throw ModelError(
         fmt::format("config.json: \"{}\" is {}; a probability is 0 to 1", name, value));
   };
-  return {.pooler = rate("summary_first_dropout", 0), .classifier = rate("summary_last_dropout", 0.1)};
+  return {.pooler = rate("summary_first_dropout", 0),
+          .classifier = rate("summary_last_dropout", 0.1)};
 }
 
 /// Groups of choices as cumulative counts.

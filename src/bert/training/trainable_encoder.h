@@ -75,7 +75,8 @@ class TrainableEncoder {
   [[nodiscard]] nn::LayerDropout dropout_of(std::size_t layer) const;
   [[nodiscard]] bool projects() const { return projection_.weight.data != nullptr; }
   /// The gradient of the projection's input, from that of its output.
-  [[nodiscard]] ops::Matrix project_backward(ops::Context& context, ops::ConstMatrix d_hidden) const;
+  [[nodiscard]] ops::Matrix project_backward(ops::Context& context,
+                                             ops::ConstMatrix d_hidden) const;
 
   BertConfig config_;
   DType compute_;

@@ -89,8 +89,8 @@ class Reader {
       finish(skiplist_.value_or(prefixes_ ? punctuation() : std::vector<std::string>()));
     }
     if (!transforms_) {
-      throw ModelError(fmt::format("{} names no Transformer",
-                                   (directory_ / "modules.json").string()));
+      throw ModelError(
+          fmt::format("{} names no Transformer", (directory_ / "modules.json").string()));
     }
     return std::move(settings_);
   }
@@ -102,8 +102,8 @@ class Reader {
     const auto origin = (directory_ / kModelSettingsFile).string();
     const auto config = read_json_object(directory_ / kModelSettingsFile);
     const auto has = [&](const char* name) { return config.contains(name); };
-    for (const auto& [field, name] : {std::pair{"query_prefix", "query"},
-                                      std::pair{"document_prefix", "document"}}) {
+    for (const auto& [field, name] :
+         {std::pair{"query_prefix", "query"}, std::pair{"document_prefix", "document"}}) {
       if (!has(field)) continue;
       const auto prefix = json_field<std::string>(config, field, origin).value_or("");
       auto& prompt = settings_.prompts.prompts[name];
@@ -120,10 +120,10 @@ class Reader {
       settings_.expansion = read_query_expansion(config, origin);
       return;
     }
-    constexpr std::array kMarks{"query_length",       "document_length",
-                                "do_query_expansion", "attend_to_expansion_tokens",
+    constexpr std::array kMarks{"query_length",          "document_length",
+                                "do_query_expansion",    "attend_to_expansion_tokens",
                                 "attend_to_mask_tokens", "query_prefix",
-                                "document_prefix",    "skiplist_words"};
+                                "document_prefix",       "skiplist_words"};
     if (std::none_of(kMarks.begin(), kMarks.end(), has)) return;
     if (json_field<bool>(config, "do_query_expansion", origin) == false) return;
     const auto attend = json_field<bool>(config, "attend_to_expansion_tokens", origin);
@@ -158,8 +158,8 @@ class Reader {
   }
 
   void add_transformer(const ModuleEntry& module) {
-    const auto read = read_transformer_settings(
-        module.directory, TransformerTask::late_interaction, settings_.warnings);
+    const auto read = read_transformer_settings(module.directory, TransformerTask::late_interaction,
+                                                settings_.warnings);
     settings_.max_seq_length = read.max_seq_length;
     settings_.do_lower_case = read.do_lower_case;
     settings_.transformer_file = read.file;
@@ -263,10 +263,11 @@ MultiVectorSettings stanford_settings(const std::filesystem::path& directory) {
 
 MultiVectorSettings multi_vector_settings(const std::filesystem::path& directory) {
   if (vector_kind(directory) != VectorKind::multi_vector) {
-    throw ModelError(fmt::format(
-        "{} does not say that it compares texts token by token: choose a ColBERT (HF_ColBERT), or a "
-        "MultiVectorEncoder of sentence-transformers or PyLate",
-        excerpt_of_path(directory)));
+    throw ModelError(
+        fmt::format("{} does not say that it compares texts token by token: choose a ColBERT "
+                    "(HF_ColBERT), or a "
+                    "MultiVectorEncoder of sentence-transformers or PyLate",
+                    excerpt_of_path(directory)));
   }
   std::vector<std::string> warnings;
   const auto modules = read_modules(directory, &warnings);

@@ -21,7 +21,8 @@ namespace cloze {
 struct SparseSettings {
   bool sum = false;    ///< SpladePooling's "pooling_strategy": "sum", else "max"
   bool twice = false;  ///< its "activation_function": "log1p_relu", else "relu"
-  std::string pooling_file{};  ///< which states both, relative to the directory; empty: nothing does
+  std::string
+      pooling_file{};  ///< which states both, relative to the directory; empty: nothing does
   std::optional<std::int64_t> max_active_dims{};
   std::optional<std::int64_t> max_seq_length{};
   std::string transformer_file{};

@@ -92,8 +92,7 @@ Start start_of(const FinetuneSettings& settings, const ProgressCallback& progres
 bool has_head(const Start& start, const Task& task, const FinetuneSettings& settings) {
   if (start.resumed) return true;
   const auto& names = start.config.architectures;
-  const auto head =
-      internal::architecture_of(task.head(), internal::trained_family(start.config));
+  const auto head = internal::architecture_of(task.head(), internal::trained_family(start.config));
   return !settings.new_head && std::find(names.begin(), names.end(), head) != names.end();
 }
 

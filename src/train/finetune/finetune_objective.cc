@@ -67,8 +67,8 @@ class FinetuneObjective final : public internal::Objective {
     inputs_.model.config().save_pretrained(to);
     inputs_.tokenizer.save_pretrained(to);
     save_checkpoint(to,
-                    internal::named_for(inputs_.model.parameters().tensors(), inputs_.model.config(),
-                                        *inputs_.model.options().head),
+                    internal::named_for(inputs_.model.parameters().tensors(),
+                                        inputs_.model.config(), *inputs_.model.options().head),
                     inputs_.max_shard_bytes);
     write_files(to);
     write_card(to);

@@ -126,8 +126,7 @@ std::string model_card(const FinetuneInputs& inputs, const FinetuneSettings& set
   }
   text += "## Use\n\n";
   if (!settings.usage.empty()) text += fmt::format("```\n{}\n```\n\n", settings.usage);
-  text +=
-      fmt::format("transformers loads the directory as `{}`.\n\n", architecture);
+  text += fmt::format("transformers loads the directory as `{}`.\n\n", architecture);
   text += fmt::format("## Data\n\nTraining: `{}`, {} examples.", inputs.train_name,
                       inputs.train.examples());
   if (inputs.dev != nullptr) {
