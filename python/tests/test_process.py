@@ -150,13 +150,12 @@ def test_interrupted_encode(slow: cloze.SentenceTransformer, lines: list[str]) -
 
 
 def test_interrupted_tokenizer(tokenizer: cloze.BertTokenizer, lines: list[str]) -> None:
-    many = [" ".join(lines)] * 40000
+    many = [" ".join(lines)] * 20000  # over 200 MB, in one call
     timer = interrupt_after(0.3)
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        for _ in range(100):
-            tokenizer._native.pack(many)
-    assert time.monotonic() - start < 5
+        tokenizer._native.pack(many)
+    assert time.monotonic() - start < 3
     timer.join()
 
 
