@@ -105,6 +105,16 @@ class SpecialTokens:
         return [entry["content"] for entry in self._added if entry["special"] and entry["content"] not in known]
 
     @property
+    def extra_special_tokens(self) -> list[str]:
+        """`additional_special_tokens` by the name that it has in transformers 5."""
+        return self.additional_special_tokens
+
+    @property
+    def extra_special_tokens_ids(self) -> list[int]:
+        """The ids of `extra_special_tokens`."""
+        return [self._native.token_to_id(token) for token in self.additional_special_tokens]
+
+    @property
     def all_special_tokens(self) -> list[str]:
         """All special tokens, once each."""
         return list(dict.fromkeys([*self.special_tokens_map.values(), *self.additional_special_tokens]))

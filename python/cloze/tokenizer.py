@@ -14,7 +14,7 @@ import numpy as np
 from . import _cloze
 from ._arrays import is_torch, tensor_kind, to_numpy, to_torch
 from ._locate import Name, locate, refuse, take_locate
-from ._log import warn_once
+from ._log import logger, warn_once
 from ._pad import pad_batch
 from ._special_tokens import SpecialTokens
 from ._texts import is_text, kind, split_pairs
@@ -26,6 +26,7 @@ __all__ = ["AutoTokenizer", "BertTokenizer", "BertTokenizerFast", "DistilBertTok
 
 VERY_LARGE_INTEGER = int(1e30)
 _LARGE_INTEGER = int(1e20)
+_TOO_LONG = "sequence-length-is-longer-than-the-specified-maximum"
 _TRUNCATIONS = ("longest_first", "only_first", "only_second", "do_not_truncate")
 
 
@@ -111,6 +112,7 @@ class BertTokenizer(SpecialTokens):
         self._native = native
         self._mode = mode
         self._clean_up = clean_up
+        self.deprecation_warnings: dict[str, bool] = {}  # what was said already, as in transformers
         self.name_or_path = name_or_path
         self.padding_side = _side(padding_side, "padding_side")
         if truncation_side != "right":
@@ -240,8 +242,9 @@ class BertTokenizer(SpecialTokens):
             rows = windows.packed(return_offsets_mapping or return_special_tokens_mask)
         lengths = rows.lengths
         longest = int(max(lengths, default=0))
-        if max_length is None and verbose and longest > self.model_max_length:
-            warn_once(
+        if max_length is None and verbose and longest > self.model_max_length and not self.deprecation_warnings.get(_TOO_LONG):
+            self.deprecation_warnings[_TOO_LONG] = True
+            logger.warning(
                 f"Token indices sequence length is longer than the specified maximum sequence length for this "
                 f"model ({longest} > {self.model_max_length}). Running this sequence through the model will "
                 "result in indexing errors"
@@ -321,6 +324,9 @@ class BertTokenizer(SpecialTokens):
                 )
             return True, texts, list(pair)
         if words:
+            first = texts[0][0] if texts and texts[0] else None
+            if texts and len(texts[0]) == 2 and isinstance(first, (list, tuple)):  # pairs of lists of words
+                return True, [item[0] for item in texts], [item[1] for item in texts]
             return True, texts, None
         firsts, seconds = split_pairs(texts, "texts")
         return True, firsts, seconds
@@ -525,6 +531,40 @@ class BertTokenizer(SpecialTokens):
             self._replace(changed(self._native, self._mode, tokens=missing, first_id=len(self._vocabulary)))
         return len(missing)
 
+    def add_special_tokens(self, special_tokens_dict: Mapping[str, Any], replace_extra_special_tokens: bool = True) -> int:
+        """Makes tokens special, such as {"pad_token": "<pad>", "extra_special_tokens": ["<brand>"]},
+        and adds those that are not there; returns how many were added."""
+        del replace_extra_special_tokens  # a token that is special once stays so
+        roles = {}
+        tokens: list[Any] = []
+        for name, value in special_tokens_dict.items():
+            if name in ("extra_special_tokens", "additional_special_tokens"):
+                tokens.extend(value)
+            elif name in ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token"):
+                tokens.append(value)
+                roles[name] = str(value)
+            else:
+                raise ValueError(f"{name} is no special token of a BERT")
+        added = self.add_tokens(tokens, special_tokens=True)
+        if any(roles[name] != self._token(name) for name in roles):
+            self._replace(changed(self._native, self._mode, config=roles))
+        return added
+
+    @property
+    def init_inputs(self) -> tuple[Any, ...]:
+        """None: a tokenizer is made of its files."""
+        return ()
+
+    @property
+    def init_kwargs(self) -> dict[str, Any]:
+        """What its tokenizer_config.json says."""
+        return dict(json.loads(self._native.config_to_json()))
+
+    @property
+    def backend(self) -> str:
+        """ "tokenizers": words, offsets and alignments are there, as with the fast tokenizers."""
+        return "tokenizers"
+
     def _replace(self, native: Any) -> None:
         self._native = native
         for name in ("_vocabulary", "_tokenizer_json", "vocab_size"):
@@ -678,6 +718,7 @@ class BertTokenizer(SpecialTokens):
 _KEPT = (
     "_mode",
     "_clean_up",
+    "deprecation_warnings",
     "name_or_path",
     "padding_side",
     "truncation_side",

@@ -116,9 +116,8 @@ void bind_inspection(nb::module_& module) {
         const nb::gil_scoped_release release;
         save_inspection(found, path);
       });
-  module.def("inspect", &run_inspect, nb::arg("model"), nb::arg("text").none(),
-             nb::arg("keywords"), nb::arg("pair").none() = nb::none(),
-             nb::arg("progress").none() = nb::none());
+  module.def("inspect", &run_inspect, nb::arg("model"), nb::arg("text").none(), nb::arg("keywords"),
+             nb::arg("pair").none() = nb::none(), nb::arg("progress").none() = nb::none());
 }
 
 }  // namespace cloze::python

@@ -342,7 +342,7 @@ void bind_answers(nb::module_& module) {
   bind_pipeline<MultipleChoicePipeline, BertForMultipleChoice>(module, "MultipleChoice")
       .def(
           "__call__",
-          [](const MultipleChoicePipeline& choose, nb::handle prompts, nb::sequence choices,
+          [](const MultipleChoicePipeline& choose, nb::handle prompts, const nb::sequence& choices,
              bool truncate, nb::object progress) {
             const TextList texts(prompts, "prompts");
             std::vector<TextList> lists;

@@ -35,7 +35,7 @@ void read_training_settings(Keywords& keywords, TrainingSettings& settings) {
 }  // namespace
 
 void Keywords::finish() const {
-  if (values_.size() == 0) return;
+  if (values_.empty()) return;
   const auto name = nb::cast<std::string>(nb::str(nb::list(values_.keys())[0]));
   throw nb::type_error(
       (function_ + "() got an unexpected keyword argument '" + name + "'").c_str());

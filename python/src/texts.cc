@@ -8,7 +8,7 @@ namespace cloze::python {
 
 std::string kind_of(nb::handle object) {
   if (object.is_none()) return "None";
-  std::string kind = nb::cast<std::string>(nb::handle(object.type()).attr("__name__"));
+  auto kind = nb::cast<std::string>(nb::handle(object.type()).attr("__name__"));
   if (PyFloat_Check(object.ptr()) && std::isnan(PyFloat_AsDouble(object.ptr()))) kind += " (nan)";
   return kind;
 }

@@ -24,8 +24,20 @@
 namespace cloze::python {
 namespace {
 
-/// Between two slices of this many texts there is a look at signals.
+// Between two slices there is a look at signals.
 constexpr std::size_t slice_texts = 16384;
+constexpr std::size_t slice_bytes = std::size_t{8} << 20;
+
+/// How many of the texts from `from` on are a slice.
+std::size_t slice_of(const TextsOrPairs& input, std::size_t from) {
+  std::size_t count = 0;
+  for (std::size_t bytes = 0; from + count < input.size(); ++count) {
+    bytes += input.texts()[from + count].size();
+    if (input.paired()) bytes += input.pairs()[from + count].second.size();
+    if (count > 0 && (count == slice_texts || bytes > slice_bytes)) break;
+  }
+  return count;
+}
 
 Truncation truncation_from(std::string_view name) {
   if (name == "do_not_truncate") return Truncation::none;
@@ -91,8 +103,8 @@ Packed pack(const Tokenizer& tokenizer, nb::handle texts, nb::handle pairs, bool
   Call call;
   return call.run([&] {
     Packed all;
-    for (std::size_t from = 0; from < input.size(); from += slice_texts) {
-      const auto count = std::min(slice_texts, input.size() - from);
+    for (std::size_t from = 0, count = 0; from < input.size(); from += count) {
+      count = slice_of(input, from);
       Packed part;
       auto* aligned = alignment ? &part.alignment : nullptr;
       part.batch = input.paired()
@@ -115,8 +127,8 @@ std::vector<Encoding> encode_batch(const Tokenizer& tokenizer, nb::handle texts,
   return call.run([&] {
     std::vector<Encoding> all;
     all.reserve(input.size());
-    for (std::size_t from = 0; from < input.size(); from += slice_texts) {
-      const auto count = std::min(slice_texts, input.size() - from);
+    for (std::size_t from = 0, count = 0; from < input.size(); from += count) {
+      count = slice_of(input, from);
       auto part = input.paired()
                       ? tokenizer.encode_batch(input.pairs().subspan(from, count), options)
                       : tokenizer.encode_batch(input.texts().subspan(from, count), options);

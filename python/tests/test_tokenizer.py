@@ -83,6 +83,8 @@ def test_words(tokenizer: cloze.BertTokenizer) -> None:
     assert batch.word_ids() == [None, 0, 1, 1, None]
     many = tokenizer([["Hello", "cats"], ["a"]], is_split_into_words=True, padding=True, return_tensors="np")
     assert many["input_ids"].shape == (2, 5)
+    pairs = tokenizer([(["Hello", "cats"], ["a"])], is_split_into_words=True)
+    assert pairs["token_type_ids"] == [[0, 0, 0, 0, 0, 1, 1]]
     with pytest.raises(ValueError, match="is_split_into_words wants a list of words"):
         tokenizer("Hello", is_split_into_words=True)
 
@@ -127,6 +129,19 @@ def test_added_tokens(tokenizer: cloze.BertTokenizer) -> None:
     assert mine.tokenize("the <brand> cat") == ["the", "<brand>", "cat"]
     assert mine.get_added_vocab()["<brand>"] == len(tokenizer)
     assert "<brand>" not in tokenizer.get_vocab()
+
+
+def test_added_special_tokens(tokenizer: cloze.BertTokenizer, tmp_path: Any) -> None:
+    mine = pickle.loads(pickle.dumps(tokenizer))
+    assert mine.add_special_tokens({"pad_token": "<pad>", "extra_special_tokens": ["<ent>"]}) == 2
+    assert mine.pad_token == "<pad>" and mine.pad_token_id == len(tokenizer)
+    assert "<ent>" in mine.extra_special_tokens and mine.tokenize("a <ent> cat") == ["a", "<ent>", "cat"]
+    assert mine(["a", "the cat"], padding=True)["input_ids"][0][-1] == mine.pad_token_id
+    mine.save_pretrained(tmp_path)
+    again = cloze.BertTokenizer.from_pretrained(tmp_path)
+    assert again.pad_token == "<pad>" and again.tokenize("a <ent> cat") == ["a", "<ent>", "cat"]
+    with pytest.raises(ValueError, match="bos_token is no special token of a BERT"):
+        mine.add_special_tokens({"bos_token": "<s>"})
 
 
 def test_pad(tokenizer: cloze.BertTokenizer) -> None:

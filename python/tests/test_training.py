@@ -116,7 +116,7 @@ def test_interrupt_saves_and_resume_goes_on(models: dict[str, str], tmp_path: Pa
 
     with pytest.raises(KeyboardInterrupt, match="resume=True"):
         tune(models, tmp_path / "run", callbacks=interrupt, **settings)
-    assert time.monotonic() - sent[0] < 1
+    assert time.monotonic() - sent[0] < 3  # a second, and a machine that others use
     resumed = cloze.finetune(output=tmp_path / "run", train=ROWS, dev=ROWS, resume=True)
     assert resumed.finished and resumed.steps == whole.steps
     one, two = (cloze.load_safetensors(run.model_path / "model.safetensors") for run in (whole, resumed))
