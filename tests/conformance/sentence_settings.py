@@ -243,7 +243,7 @@ REFUSED = [
     ("sentence_bert_config.json", {"query_length": 8}, "query_length"),
     ("sentence_bert_config.json", {"config_args": {"hidden_act": "relu"}}, "hidden_act"),
     ("sentence_bert_config.json", {"tokenizer_args": {"truncation_side": "left"}}, "truncation_side"),
-    ("config_sentence_transformers.json", {"model_type": "SparseEncoder"}, "SparseEncoder"),
+    ("config_sentence_transformers.json", {"model_type": "SparseEncoder"}, "Pooling"),
     ("config_sentence_transformers.json", {"model_type": "CrossEncoder"}, "CrossEncoder"),
     ("config_sentence_transformers.json", {"default_prompt_name": "absent"}, "absent"),
     ("modules.json", [{"path": "", "type": "sentence_transformers.models.Transformer"}], "Pooling"),

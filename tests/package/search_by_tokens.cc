@@ -12,8 +12,7 @@ void search_by_tokens(const Folders& folders) {
     std::cout << hit.score << "  " << passages[hit.index] << '\n';
   }
 
-  const auto kept =
-      encoder.encode(passages);  // for later queries: kept[0].vectors [tokens, dimension]
+  const auto kept = encoder.encode(passages);  // kept[0].vectors: [tokens, dimension]
   const std::vector<std::string> queries{"a cat"};
   const auto query = encoder.encode(queries, {.role = cloze::TextRole::query});
   const auto scores = encoder.similarity(query, kept);  // [1, 3]
