@@ -19,6 +19,22 @@ constexpr std::size_t kMostSpaces = 65000;
 
 constexpr bool is_mecab_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+/// Hands on the words of the bytes [begin, end) of a text.
+void split_part(MecabTagger& tagger, std::string_view text, std::size_t begin, std::size_t end,
+                FunctionRef<void(std::size_t, std::size_t)> use) {
+  const char* const from = text.data() + begin;
+  const auto* node = mecab_library().sparse_tonode2(&tagger, from, end - begin);
+  if (node == nullptr) {
+    const char* const why = mecab_library().strerror(&tagger);
+    throw Error(fmt::format("MeCab cannot read a text of {} bytes: {}", end - begin,
+                            why == nullptr ? "" : excerpt(why)));
+  }
+  for (node = node->next; node != nullptr && node->stat != kMecabEnd; node = node->next) {
+    const auto at = begin + static_cast<std::size_t>(node->surface - from);
+    if (node->length > 0) use(at, at + node->length);
+  }
+}
+
 }  // namespace
 
 Mecab::Mecab(const MecabSettings& settings, const std::string& origin)
@@ -27,6 +43,7 @@ Mecab::Mecab(const MecabSettings& settings, const std::string& origin)
   std::vector<std::string> arguments{"mecab"};
   arguments.insert(arguments.end(), start_.arguments.begin(), start_.arguments.end());
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size());
   for (auto& argument : arguments) pointers.push_back(argument.data());
   model_.reset(mecab.model_new(static_cast<int>(pointers.size()), pointers.data()));
   if (!model_) {
@@ -58,21 +75,6 @@ void Mecab::give_back(Tagger tagger) const {
   const ForkPass pass;
   const std::lock_guard lock(guard_);
   idle_.push_back(std::move(tagger));
-}
-
-void Mecab::split_part(MecabTagger& tagger, std::string_view text, std::size_t begin,
-                       std::size_t end, FunctionRef<void(std::size_t, std::size_t)> use) const {
-  const char* const from = text.data() + begin;
-  const auto* node = mecab_library().sparse_tonode2(&tagger, from, end - begin);
-  if (node == nullptr) {
-    const char* const why = mecab_library().strerror(&tagger);
-    throw Error(fmt::format("MeCab cannot read a text of {} bytes: {}", end - begin,
-                            why == nullptr ? "" : excerpt(why)));
-  }
-  for (node = node->next; node != nullptr && node->stat != kMecabEnd; node = node->next) {
-    const auto at = begin + static_cast<std::size_t>(node->surface - from);
-    if (node->length > 0) use(at, at + node->length);
-  }
 }
 
 void Mecab::split(std::string_view text,

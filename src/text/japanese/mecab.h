@@ -44,8 +44,6 @@ class Mecab {
 
   [[nodiscard]] Tagger take() const;
   void give_back(Tagger tagger) const;
-  void split_part(MecabTagger& tagger, std::string_view text, std::size_t begin, std::size_t end,
-                  FunctionRef<void(std::size_t, std::size_t)> use) const;
 
   MecabStart start_;
   std::unique_ptr<MecabModel, Destroy> model_;
