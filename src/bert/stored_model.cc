@@ -82,7 +82,8 @@ void store_as_dpr(StoredModel& model, bool context_encoder) {
   TensorMap tensors;
   for (auto& [name, tensor] : model.tensors) {
     const bool projection = name.starts_with(kDprProjection);
-    tensors.emplace(module + (projection ? "" : "bert_model.") + name, std::move(tensor));
+    tensors.emplace(fmt::format("{}{}{}", module, projection ? "" : "bert_model.", name),
+                    std::move(tensor));
   }
   model.tensors = std::move(tensors);
 }

@@ -79,7 +79,7 @@ Prompts read_prompts(const Json& config, const std::string& origin) {
 }  // namespace
 
 ModelSettings read_model_settings(const std::filesystem::path& directory,
-                                  std::vector<std::string>& warnings) {
+                                  std::vector<std::string>& warnings, bool multi_vector) {
   ModelSettings settings;
   const auto path = directory / kModelSettingsFile;
   if (!files::exists(path)) return settings;
@@ -91,15 +91,15 @@ ModelSettings read_model_settings(const std::filesystem::path& directory,
   }
   refuse_fields(config, kFields, origin);
   auto unknown = unknown_fields(config, kFields);
-  const bool multi_vector = is_multi_vector(settings.model_type) || !settings.states_type;
+  const bool known = is_multi_vector(settings.model_type) || !settings.states_type;
   std::erase_if(unknown, [&](const std::string& name) {
-    return multi_vector && std::any_of(kMultiVectorFields.begin(), kMultiVectorFields.end(),
-                                       [&](const KnownField& field) { return field.name == name; });
+    return known && std::any_of(kMultiVectorFields.begin(), kMultiVectorFields.end(),
+                                [&](const KnownField& field) { return field.name == name; });
   });
   if (!unknown.empty()) warnings.push_back(warning_of_unknown(unknown, origin));
   settings.prompts = read_prompts(config, origin);
   const auto name = json_field<std::string>(config, "similarity_fn_name", origin);
-  if (is_multi_vector(settings.model_type)) {
+  if (multi_vector || is_multi_vector(settings.model_type)) {
     settings.mean_max_similarity = name == "meanmaxsim";  // all others mean MaxSim there
   } else if (name) {
     settings.states_similarity = true;

@@ -29,8 +29,10 @@ struct ModelSettings {
 };
 
 /// Reads the file; the defaults where there is none. Adds what it does not know to `warnings`.
+/// `multi_vector`: the model compares token by token, though the file may not say so.
 /// Throws FormatError, and ModelError for a default prompt that is not there.
 [[nodiscard]] ModelSettings read_model_settings(const std::filesystem::path& directory,
-                                                std::vector<std::string>& warnings);
+                                                std::vector<std::string>& warnings,
+                                                bool multi_vector = false);
 
 }  // namespace cloze

@@ -212,11 +212,11 @@ def late_interaction(cloze, folder, rng):
         transformer = {}
         if rng.random() < 0.7:
             transformer["query_expansion"] = {"strategy": rng.choice(["fixed", "min"]), "attend": rng.random() < 0.4,
-                                              "length": rng.choice([5, 12, 40]), "token": rng.choice([None, "[PAD]", "cat"])}
+                                              "length": rng.choice([9, 12, 40]), "token": rng.choice([None, "[PAD]", "cat"])}
         elif rng.random() < 0.5:
-            transformer["query_length"] = rng.choice([6, 20])
+            transformer["query_length"] = rng.choice([9, 20])
         if rng.random() < 0.5:
-            transformer["document_length"] = rng.choice([6, 20, 40])
+            transformer["document_length"] = rng.choice([9, 20, 40])
         mask = {"skiplist_words": rng.choice([[], list(string.punctuation), ["cat", "the", "absent"]]),
                 "skiplist_tasks": rng.choice([["document"], ["query"], ["query", "document"], "query"])}
         if rng.random() < 0.2:

@@ -319,6 +319,23 @@ TEST(MultiVectorEncoder, ReadsWhatItsFilesSay) {
   EXPECT_THROW(static_cast<void>(text_role_from("passage")), ArgumentError);
 }
 
+// PyLate's first directories do not state their type: no Pooling, but a Dense, tells.
+TEST(MultiVectorEncoder, PyLatesDirectoryNeedsNoType) {
+  const Copy copy("colbert_pylate");
+  auto settings =
+      nlohmann::json::parse(files::read_text(copy.root() / "config_sentence_transformers.json"));
+  settings.erase("model_type");
+  copy.write("config_sentence_transformers.json", settings);
+  const auto model = MultiVectorEncoder::from_pretrained(copy.root());
+  const auto documents = model.encode(texts("documents"));
+  const auto wanted = golden("colbert_pylate");
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    EXPECT_LE(
+        max_abs_difference(documents[i].vectors, wanted.tensor("document." + std::to_string(i))),
+        tolerance);
+  }
+}
+
 TEST(MultiVectorEncoder, WhatItCannotHonourIsRefusedByItsName) {
   const auto load = [](const Copy& copy) {
     return refusal([&] { static_cast<void>(MultiVectorEncoder::from_pretrained(copy.root())); });

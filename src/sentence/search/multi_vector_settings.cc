@@ -76,7 +76,7 @@ class Reader {
   explicit Reader(const std::filesystem::path& directory) : directory_(directory) {}
 
   [[nodiscard]] MultiVectorSettings read(const std::vector<ModuleEntry>& modules) {
-    auto model = read_model_settings(directory_, settings_.warnings);
+    auto model = read_model_settings(directory_, settings_.warnings, true);
     settings_.file = kModelSettingsFile;
     settings_.prompts = std::move(model.prompts);
     settings_.mean = model.mean_max_similarity;
