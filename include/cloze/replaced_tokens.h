@@ -5,7 +5,8 @@
 ///     const auto name = "google/electra-small-discriminator";
 ///     const auto check = cloze::ReplacedTokensPipeline::from_pretrained(name);
 ///     const std::vector<std::string> texts{"the quick brown fox fakes over the lazy dog"};
-///     for (const auto& token : check(texts)[0]) {
+///     const auto results = check(texts);
+///     for (const auto& token : results[0]) {
 ///       if (token.replaced()) use(token.token, token.score);  // "fakes"
 ///     }
 #pragma once

@@ -16,6 +16,7 @@
 #include "cloze/tensor.h"
 #include "core/parallel.h"
 #include "ops/linear.h"
+#include "ops/machine.h"
 #include "ops/norm.h"
 #include "ops/operands.h"
 #include "reference/encoder_layer.h"
@@ -74,6 +75,10 @@ struct Layers {
 
 class EncoderLayer : public ::testing::TestWithParam<DType> {
  protected:
+  void SetUp() override {
+    if (!testing::computes(GetParam())) GTEST_SKIP() << "this machine does not multiply in it";
+  }
+
   static double tolerance() { return GetParam() == DType::f32 ? 1e-5 : 0.08; }
 
   ops::Context context_;
@@ -131,6 +136,7 @@ TEST_P(EncoderLayer, EveryActivation) {
 }
 
 TEST_P(EncoderLayer, ThreadsDoNotChangeTheBits) {
+  if (!testing::rows_have_bits_of_their_own()) GTEST_SKIP() << testing::kSharedRows;
   const Layers layers({64, 4, 256}, GetParam(), ops::Epilogue::gelu, reference::gelu, random_);
   const std::vector<std::int32_t> cu_seqlens = {0, 3, 4, 90, 200};
   const auto input = Operand::random(GetParam(), 200, 64, random_);

@@ -11,6 +11,7 @@
 #include "cloze/error.h"
 #include "cloze/tensor.h"
 #include "goldens/golden.h"
+#include "ops/machine.h"
 
 namespace cloze::testing {
 namespace {
@@ -42,6 +43,7 @@ TEST_P(MaskedLmGolden, MatchesTransformers) {
   EXPECT_LE(
       max_abs_difference(load<BertForMaskedLM>(GetParam())(golden.batch(), positions), expected),
       tolerance);
+  if (!computes(Precision::bf16)) return;
   EXPECT_GE(
       mean_cosine(load<BertForMaskedLM>(GetParam(), Precision::bf16)(golden.batch(), positions),
                   expected),
@@ -59,9 +61,9 @@ TEST_P(MaskedLmGolden, PositionsMayComeInAnyOrderAndTwice) {
   const std::vector<std::int32_t> chosen = {last, 0, last};
   const auto some = model(golden.batch(), chosen);
   ASSERT_EQ(some.dim(0), 3);
-  EXPECT_LE(max_abs_difference(some.rows(0, 1), all.rows(last, last + 1)), 1e-6);
-  EXPECT_LE(max_abs_difference(some.rows(1, 2), all.rows(0, 1)), 1e-6);
-  EXPECT_LE(max_abs_difference(some.rows(2, 3), all.rows(last, last + 1)), 1e-6);
+  EXPECT_LE(max_abs_difference(some.rows(0, 1), all.rows(last, last + 1)), same_rows());
+  EXPECT_LE(max_abs_difference(some.rows(1, 2), all.rows(0, 1)), same_rows());
+  EXPECT_LE(max_abs_difference(some.rows(2, 3), all.rows(last, last + 1)), same_rows());
 }
 
 TEST_P(MaskedLmGolden, RefusesPositionsOutsideTheBatch) {
@@ -90,6 +92,7 @@ TEST(PreTraining, MatchesTransformers) {
   EXPECT_LE(
       max_abs_difference(out.seq_relationship_logits, golden.tensor("seq_relationship_logits")),
       tolerance);
+  if (!computes(Precision::bf16)) return;
   const auto bf16 =
       load<BertForPreTraining>("pretraining", Precision::bf16)(golden.batch(), positions);
   EXPECT_GE(mean_cosine(bf16.prediction_logits, golden.tensor("prediction_logits")), bf16_cosine);
@@ -105,6 +108,7 @@ TEST(NextSentence, MatchesTransformers) {
     EXPECT_LE(
         max_abs_difference(load<BertForNextSentencePrediction>(name)(golden.batch()), expected),
         tolerance);
+    if (!computes(Precision::bf16)) continue;
     EXPECT_GE(
         mean_cosine(load<BertForNextSentencePrediction>(name, Precision::bf16)(golden.batch()),
                     expected),
@@ -120,6 +124,7 @@ TEST(SequenceClassification, MatchesTransformers) {
     EXPECT_LE(
         max_abs_difference(load<BertForSequenceClassification>(name)(golden.batch()), expected),
         tolerance);
+    if (!computes(Precision::bf16)) continue;
     EXPECT_LE(
         max_abs_difference(
             load<BertForSequenceClassification>(name, Precision::bf16)(golden.batch()), expected),
@@ -133,6 +138,7 @@ TEST(TokenClassification, MatchesTransformers) {
   EXPECT_LE(max_abs_difference(load<BertForTokenClassification>("token_5_layers")(golden.batch()),
                                expected),
             tolerance);
+  if (!computes(Precision::bf16)) return;
   EXPECT_GE(mean_cosine(
                 load<BertForTokenClassification>("token_5_layers", Precision::bf16)(golden.batch()),
                 expected),
@@ -144,6 +150,7 @@ TEST(QuestionAnswering, MatchesTransformers) {
   const auto out = load<BertForQuestionAnswering>("question_legacy_names")(golden.batch());
   EXPECT_LE(max_abs_difference(out.start_logits, golden.tensor("start_logits")), tolerance);
   EXPECT_LE(max_abs_difference(out.end_logits, golden.tensor("end_logits")), tolerance);
+  if (!computes(Precision::bf16)) return;
   const auto bf16 =
       load<BertForQuestionAnswering>("question_legacy_names", Precision::bf16)(golden.batch());
   EXPECT_LE(max_abs_difference(bf16.start_logits, golden.tensor("start_logits")), 0.1);
@@ -157,6 +164,7 @@ TEST(MultipleChoice, MatchesTransformers) {
   EXPECT_LE(
       max_abs_difference(load<BertForMultipleChoice>("choice")(golden.batch(), choices), expected),
       tolerance);
+  if (!computes(Precision::bf16)) return;
   EXPECT_LE(max_abs_difference(
                 load<BertForMultipleChoice>("choice", Precision::bf16)(golden.batch(), choices),
                 expected),

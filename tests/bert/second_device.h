@@ -23,7 +23,7 @@ namespace cloze::internal {
 
 /// What a value may differ by, as a share of its tensor's greatest: f32 sums in another order, of
 /// which a model makes many one after another.
-inline constexpr double kTolerance = 2e-5;
+inline constexpr double kTolerance = 4e-5;
 
 /// The device that stands beside the processor.
 inline const reference::Device& second() {

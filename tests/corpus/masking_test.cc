@@ -178,7 +178,7 @@ TEST_F(MaskingTest, Errors) {
   EXPECT_THROW(Masker(vocabulary_, {.max_predictions = 0}), ArgumentError);
   const testing::MadeUpVocabulary maskless(10, 0, false);
   EXPECT_THAT([&] { MaskableVocabulary(maskless.tokenizer()); },
-              ThrowsMessage<ModelError>(HasSubstr("has no [MASK]")));
+              ThrowsMessage<ModelError>(HasSubstr("has no mask token")));
 }
 
 }  // namespace

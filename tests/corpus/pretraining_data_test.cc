@@ -462,7 +462,7 @@ TEST_F(PretrainingDataTest, Errors) {
               ThrowsMessage<ArgumentError>(HasSubstr("of other data")));
 
   tokenizer_ = testing::MadeUpVocabulary(20000, 0, false).tokenizer();
-  EXPECT_THAT([&] { data(small()); }, ThrowsMessage<ModelError>(HasSubstr("no [MASK]")));
+  EXPECT_THAT([&] { data(small()); }, ThrowsMessage<ModelError>(HasSubstr("no mask token")));
 }
 
 TEST_F(PretrainingDataTest, TextsThatDoNotDo) {

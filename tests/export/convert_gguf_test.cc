@@ -209,7 +209,8 @@ TEST(ConvertGguf, WhatIsNoBertIsRefusedByName) {
   };
   EXPECT_THAT(says("bare_no_pooler", {.architecture = "nomic-bert"}),
               AllOf(HasSubstr("m.gguf"), HasSubstr("\"nomic-bert\"")));
-  EXPECT_THAT(says("bare_no_pooler", {.tokenizer = "t5"}), HasSubstr("\"t5\""));
+  EXPECT_THAT(says("bare_no_pooler", {.tokenizer = "gpt2"}), HasSubstr("\"gpt2\""));
+  EXPECT_THAT(says("bare_no_pooler", {.tokenizer = "t5"}), HasSubstr("\"tokenizer.ggml.scores\""));
   EXPECT_THAT(says("bare_no_pooler", {.causal = true}), HasSubstr("bert.attention.causal"));
   EXPECT_THAT(says("bare_no_pooler", {.pooling = 9}), HasSubstr("pooling_type"));
   EXPECT_THAT(says("sequence_3_labels",

@@ -12,6 +12,7 @@
 #include "cloze/error.h"
 #include "cloze/tensor.h"
 #include "core/parallel.h"
+#include "ops/machine.h"
 #include "ops/operands.h"
 #include "ops/row_tiles.h"
 #include "reference/ops.h"
@@ -247,6 +248,7 @@ TEST_P(Linear, WeightsStoredInAnyDtypeAtAnyAddress) {
 
 // A row's result has the same bits alone, in any batch, and at any number of threads.
 TEST_P(Linear, ARowHasTheSameBitsInEveryBatch) {
+  if (!testing::rows_have_bits_of_their_own()) GTEST_SKIP() << testing::kSharedRows;
   struct Size {
     std::int64_t in, out;
   };

@@ -25,4 +25,10 @@ inline bool rows_have_bits_of_their_own() {
   return (bits & avx512) == avx512;
 }
 
+/// What the same rows of f32 may differ by, computed in other company.
+inline double same_rows() { return rows_have_bits_of_their_own() ? 1e-6 : 1e-5; }
+
+constexpr const char* kSharedRows =
+    "without AVX-512 the last bits of a row depend on how many rows are multiplied at once";
+
 }  // namespace cloze::testing
