@@ -206,7 +206,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"a numbered architecture", R"("architectures":[1])", "must be a string, found 1"},
         Refused{"a pad token by name", R"("pad_token_id":"[PAD]")", "must be an integer"},
         Refused{"labels as a string", R"("id2label":"NO")", "must be an object of labels"},
-        Refused{"a label that is an array", R"("id2label":{"0":[1]})", "must be labels, found an array"},
+        Refused{"a label that is an array", R"("id2label":{"0":[1]})",
+                "must be labels, found an array"},
         Refused{"a label's number by name", R"("id2label":{"zero":"NO"})",
                 "has the key \"zero\", which is no number"},
         Refused{"an id by name", R"("label2id":{"NO":"0"})", "must be an integer, found \"0\""},
@@ -283,8 +284,10 @@ INSTANTIATE_TEST_SUITE_P(
 
 // As transformers 5.24 has them.
 TEST(BertConfig, LabelsThatAreNoTextsAreNamedAsInPython) {
-  EXPECT_THAT(parse(R"({"model_type":"bert","id2label":{"0":true,"1":false,"2":null,"3":7,"4":0.5}})").id2label,
-              ElementsAre("True", "False", "None", "7", "0.5"));
+  EXPECT_THAT(
+      parse(R"({"model_type":"bert","id2label":{"0":true,"1":false,"2":null,"3":7,"4":0.5}})")
+          .id2label,
+      ElementsAre("True", "False", "None", "7", "0.5"));
   EXPECT_THROW((void)parse(R"({"model_type":"bert","id2label":{"0":[1]}})"), FormatError);
 }
 
