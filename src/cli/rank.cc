@@ -40,7 +40,10 @@ void run_rank(Arguments arguments) {
   TextCommand command("Ranks candidates (responses, passages) for a query.", "cloze rank");
   std::string activation;
   RankSettings settings;
-  auto& [query, top_k, prompt] = settings;
+  // Not a structured binding: clang's lambdas do not capture its names.
+  auto& query = settings.query;
+  auto& top_k = settings.top_k;
+  auto& prompt = settings.prompt;
   command.text.add_texts(command.app, "the candidates");
   command.app.add_option("--query,-q", query, "what they are ranked for")
       ->type_name("TEXT")
