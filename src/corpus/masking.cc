@@ -14,7 +14,6 @@ MaskableVocabulary::MaskableVocabulary(const Tokenizer& tokenizer)
     : kinds_(static_cast<std::size_t>(tokenizer.vocab_size()), Kind::start),
       cls_(tokenizer.cls_token_id()),
       sep_(tokenizer.sep_token_id()),
-      mask_(0),
       shows_words_(tokenizer.model() != TokenizerModel::characters) {
   const auto mask = tokenizer.mask_token_id();
   if (!mask) {

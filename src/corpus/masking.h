@@ -40,7 +40,8 @@ class MaskableVocabulary {
   [[nodiscard]] Kind kind(std::int32_t id) const { return kinds_[static_cast<std::size_t>(id)]; }
 
   std::vector<Kind> kinds_;
-  std::int32_t cls_, sep_, mask_;
+  std::int32_t cls_, sep_;
+  std::int32_t mask_ = 0;
   bool shows_words_;
 };
 

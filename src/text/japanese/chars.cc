@@ -92,7 +92,8 @@ Chars normal_form(const Chars& chars, NormalForm form) {
   if (std::all_of(chars.begin(), chars.end(), plain)) return chars;
   CanonicalOrder<PlacedPart> order;
   for (const auto& c : chars) {
-    for (const auto part : Decomposition(c.cp, form == NormalForm::nfkc).parts()) {
+    const Decomposition decomposition(c.cp, form == NormalForm::nfkc);
+    for (const auto part : decomposition.parts()) {
       const auto cp = static_cast<char32_t>(part);
       order.add({cp, combining_class(cp), c.begin, c.end});
     }
