@@ -18,7 +18,7 @@ enum class AnswerMetrics : std::uint8_t {
 };
 /// "auto", "squad" or "cmrc". Throws ArgumentError for another name.
 [[nodiscard]] AnswerMetrics answer_metrics_from(std::string_view name);
-[[nodiscard]] std::string_view name_of(AnswerMetrics metrics);
+[[nodiscard]] std::string_view name_of(AnswerMetrics metrics);  ///< the other way round
 
 /// How a task reads its files and texts; members that mean nothing to a task are ignored by it,
 /// and setting those that would change nothing is an ArgumentError.
