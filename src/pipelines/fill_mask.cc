@@ -9,6 +9,7 @@
 
 #include "cloze/error.h"
 #include "pipelines/batches.h"
+#include "pipelines/token_places.h"
 #include "tasks/top_tokens.h"
 
 namespace cloze {
@@ -35,21 +36,12 @@ std::vector<FilledMask> masks_of(const Tokenizer& tokenizer, const Texts::Text& 
                                  std::span<const std::int32_t> positions, std::int64_t limit) {
   std::vector<FilledMask> masks;
   if (positions.empty()) return masks;
-  const EncodeOptions options{.truncation = Truncation::longest_first,
-                              .max_length = static_cast<std::int32_t>(limit),
-                              .overflowing = false};
-  const auto encoding = text.second ? tokenizer.encode(text.first, *text.second, options)
-                                    : tokenizer.encode(text.first, options);
-  std::int32_t last = 0;  // of the code points that are asked for
-  for (const auto& place : encoding.offsets) last = std::max(last, place.end);
-  const auto most = static_cast<std::size_t>(last) + 1;
-  const auto first = internal::code_point_bounds(text.first, most);
-  const auto second = internal::code_point_bounds(text.second.value_or(""), most);
+  const internal::TokenPlaces places(tokenizer, text, limit);
   for (const auto position : positions) {
     const auto token = static_cast<std::size_t>(position);
-    FilledMask mask{.position = position, .in_pair = encoding.sequence_ids[token] == 1};
-    mask.offsets = encoding.offsets[token];
-    mask.byte_offsets = internal::bytes_of(mask.offsets, mask.in_pair ? second : first);
+    FilledMask mask{.position = position, .in_pair = places.in_pair(token)};
+    mask.offsets = places.offsets(token);
+    mask.byte_offsets = places.byte_offsets(token);
     masks.push_back(std::move(mask));
   }
   return masks;

@@ -1,37 +1,28 @@
 #include "cloze/replaced_tokens.h"
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "pipelines/batches.h"
+#include "pipelines/token_places.h"
 
 namespace cloze {
 namespace {
 
 std::vector<CheckedToken> checked(const Tokenizer& tokenizer, const Texts::Text& text,
                                   std::span<const float> logits, std::int64_t limit) {
-  const EncodeOptions options{.truncation = Truncation::longest_first,
-                              .max_length = static_cast<std::int32_t>(limit),
-                              .overflowing = false};
-  const auto encoding = text.second ? tokenizer.encode(text.first, *text.second, options)
-                                    : tokenizer.encode(text.first, options);
-  std::int32_t last = 0;  // of the code points that are asked for
-  for (const auto& place : encoding.offsets) last = std::max(last, place.end);
-  const auto most = static_cast<std::size_t>(last) + 1;
-  const auto first = internal::code_point_bounds(text.first, most);
-  const auto second = internal::code_point_bounds(text.second.value_or(""), most);
+  const internal::TokenPlaces places(tokenizer, text, limit);
+  const auto& encoding = places.encoding();
   std::vector<CheckedToken> tokens;
   for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
     if (encoding.sequence_ids[i] < 0) continue;  // [CLS], [SEP]
-    CheckedToken token{.token = std::string(tokenizer.id_to_token(encoding.ids[i])),
-                       .id = encoding.ids[i],
-                       .score = 1 / (1 + std::exp(-double{logits[i]})),
-                       .logit = logits[i],
-                       .in_pair = encoding.sequence_ids[i] == 1,
-                       .offsets = encoding.offsets[i]};
-    token.byte_offsets = internal::bytes_of(token.offsets, token.in_pair ? second : first);
-    tokens.push_back(std::move(token));
+    tokens.push_back({.token = std::string(tokenizer.id_to_token(encoding.ids[i])),
+                      .id = encoding.ids[i],
+                      .score = 1 / (1 + std::exp(-double{logits[i]})),
+                      .logit = logits[i],
+                      .in_pair = places.in_pair(i),
+                      .offsets = places.offsets(i),
+                      .byte_offsets = places.byte_offsets(i)});
   }
   return tokens;
 }
