@@ -40,7 +40,7 @@ def locate(
                     text,
                     cache=None if cache_dir is None else os.fspath(cache_dir),
                     token=token if isinstance(token, str) else ("" if token is False else None),
-                    offline=local_files_only,
+                    offline=bool(local_files_only),
                     progress=bar.report,
                 )
             )

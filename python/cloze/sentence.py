@@ -55,7 +55,7 @@ def _find(name: Name, **place: Any) -> str:
     text = os.fspath(name)
     if not os.path.isdir(text) and "/" not in text and not text.startswith(("bert-", "distilbert-")):
         text = f"sentence-transformers/{text}"
-    return locate(text, **{key: value for key, value in place.items() if value is not None})
+    return locate(text, **place)
 
 
 class _Prompted:
@@ -549,14 +549,14 @@ class CrossEncoder(_Prompted):
         if model_name_or_path is None:
             raise TypeError("CrossEncoder() needs a directory or the name of a model")
         _require_cpu(device)
-        place = {
-            "revision": revision,
-            "cache_dir": cache_folder,
-            "local_files_only": local_files_only,
-            "token": token,
-            "trust_remote_code": trust_remote_code,
-        }
-        directory = locate(model_name_or_path, **{k: v for k, v in place.items() if v is not None})
+        directory = locate(
+            model_name_or_path,
+            revision=revision,
+            cache_dir=cache_folder,
+            local_files_only=local_files_only,
+            token=token,
+            trust_remote_code=trust_remote_code,
+        )
         self._directory = directory
         self._inner = str(_cloze.transformer_directory(directory))
         self.config = BertConfig.from_pretrained(self._inner)

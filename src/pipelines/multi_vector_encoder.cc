@@ -211,13 +211,7 @@ MultiVectorEncoder MultiVectorEncoder::from_pretrained(
 Tensor MultiVectorEncoder::Impl::vectors_of(const Batch& batch,
                                             std::span<const std::int32_t> attended) const {
   auto rows = model(batch, {.attended = attended}).last_hidden_state;
-  for (const auto& step : steps) {
-    if (step.dense) {
-      rows = (*step.dense)(rows);
-    } else {
-      normalize_rows(rows);
-    }
-  }
+  apply_steps(steps, rows);
   if (all_finite(rows)) return rows;
   throw ModelError(
       "the modules after the encoder give results that are infinite or NaN: what they compute is "

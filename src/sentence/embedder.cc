@@ -27,6 +27,16 @@ Tensor first_columns(const Tensor& rows, std::int64_t count) {
 
 }  // namespace
 
+void apply_steps(const std::vector<EmbedStep>& steps, Tensor& vectors) {
+  for (const auto& step : steps) {
+    if (step.dense) {
+      vectors = (*step.dense)(vectors);
+    } else {
+      normalize_rows(vectors);
+    }
+  }
+}
+
 Embedder::Embedder(BertModel model, EmbedOptions options)
     : model_(std::move(model)), options_(std::move(options)) {
   const auto states = model_.config().num_hidden_layers + 1;
@@ -122,13 +132,7 @@ Tensor Embedder::run(const Batch& batch, std::int64_t skipped) const {
     const auto hidden = selected(output);
     result = pools() ? pool(hidden, batch, options_.poolings, skipped) : hidden;
   }
-  for (const auto& step : options_.steps) {
-    if (step.dense) {
-      result = (*step.dense)(result);
-    } else {
-      normalize_rows(result);
-    }
-  }
+  apply_steps(options_.steps, result);
   if (!options_.steps.empty() && !all_finite(result)) {
     throw ModelError(
         "the modules after the pooling give results that are infinite or NaN: what they compute is "

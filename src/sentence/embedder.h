@@ -22,6 +22,9 @@ struct EmbedStep {
   std::optional<Dense> dense{};
 };
 
+/// Does the steps one after another to the rows of `vectors`.
+void apply_steps(const std::vector<EmbedStep>& steps, Tensor& vectors);
+
 struct EmbedOptions {
   std::vector<Pooling> poolings{Pooling::none};  ///< side by side; `none` and `pooler` stand alone
   std::vector<EmbedStep> steps{};                ///< on the pooled vectors, first to last
