@@ -17,7 +17,7 @@ model = sys.argv[1]
 
 def run(*command: str) -> None:
     print("$", " ".join(command), flush=True)
-    subprocess.run([sys.executable, *command], check=True, cwd=here)
+    subprocess.run([sys.executable, *command], check=True, cwd=here, timeout=300)  # a minute at most on two cores
 
 
 def has(*modules: str) -> bool:
