@@ -15,10 +15,10 @@
 #include "bench/train_benchmark.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cloze/bert.h"
 #include "cloze/config.h"
 #include "cloze/model_sizes.h"
 #include "cloze/threads.h"
-#include "ops/linear.h"
 
 namespace cloze::cli {
 namespace {
@@ -76,8 +76,8 @@ std::vector<std::int64_t> lengths_of(const Options& options) {
 }
 
 DType compute_of(const Options& options) {
-  const bool bf16 =
-      options.dtype == "bf16" || (options.dtype == "auto" && ops::accelerates(DType::bf16));
+  const bool bf16 = options.dtype == "bf16" ||
+                    (options.dtype == "auto" && resolve(Precision::best) == Precision::bf16);
   return bf16 ? DType::bf16 : DType::f32;
 }
 

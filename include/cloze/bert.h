@@ -34,7 +34,8 @@ enum class Precision : std::uint8_t {
   bf16,  ///< weights and activations bf16, accumulation, softmax and layer norm f32
   int8,  ///< the encoder's linear layers in 8 bits: weights by output channel, activations by
          ///< token; the rest as in bf16 (f32 where the machine has no bf16)
-  best,  ///< bf16 where the machine multiplies it in hardware, else f32
+  best,  ///< f32 or bf16: the one whose products are faster on this machine, by measurement
+         ///< (`machine_info` of machine.h says which, and why)
 };
 
 /// "f32", "bf16", "int8" or "auto". Throws ArgumentError for another name.

@@ -18,6 +18,7 @@
 #include "cloze/finetune.h"                  // IWYU pragma: export
 #include "cloze/hub.h"                       // IWYU pragma: export
 #include "cloze/inspect.h"                   // IWYU pragma: export
+#include "cloze/machine.h"                   // IWYU pragma: export
 #include "cloze/memory_faults.h"             // IWYU pragma: export
 #include "cloze/model_info.h"                // IWYU pragma: export
 #include "cloze/model_sizes.h"               // IWYU pragma: export

@@ -110,7 +110,7 @@ struct Seen {
 
 Precision resolve_on(const ops::Device& device, Precision wanted) {
   if (wanted != Precision::best) return wanted;
-  return device.accelerates(DType::bf16) ? Precision::bf16 : Precision::f32;
+  return device.fastest_dtype() == DType::bf16 ? Precision::bf16 : Precision::f32;
 }
 
 namespace {

@@ -86,7 +86,7 @@ struct Pooler {
 [[nodiscard]] std::optional<Pooler> pooler_in(const WeightSource& weights,
                                               const BertConfig& config);
 
-/// `wanted`, or what Precision::best is on the device: bf16 where it multiplies it in hardware.
+/// `wanted`, or what Precision::best is on the device: the faster of f32 and bf16.
 [[nodiscard]] Precision resolve_on(const ops::Device& device, Precision wanted);
 
 /// Throws ArgumentError for a batch that a model of this configuration cannot read: which token,

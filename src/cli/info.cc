@@ -10,7 +10,9 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/machine_text.h"
 #include "cli/options.h"
+#include "cloze/machine.h"
 #include "cloze/model_info.h"
 
 namespace cloze::cli {
@@ -20,6 +22,7 @@ constexpr const char* examples = R"(
 Examples:
   cloze info --model all-MiniLM-L6-v2
   cloze info --model ./my-bert --json | jq .parameters
+  cloze info --machine
 )";
 
 std::string dtypes(const ModelInfo& info) {
@@ -163,15 +166,28 @@ std::string json(const ModelInfo& info) {
 }  // namespace
 
 void run_info(Arguments arguments) {
-  CLI::App app("Tells what a model directory holds: architecture, parameters, heads, tokenizer.",
-               "cloze info");
+  CLI::App app(
+      "Tells what a model directory holds: architecture, parameters, heads, tokenizer. Or what this "
+      "machine computes with, and how fast.",
+      "cloze info");
   ModelOptions model;
-  bool as_json = false;
+  bool as_json = false, machine = false;
   model.add_model(app);
+  app.get_option("--model")->required(false);
+  app.add_flag("--machine", machine,
+               "instead of a model: the processor, its instructions, its measured rates, and what "
+               "--dtype auto means here")
+      ->excludes("--model");
   app.add_flag("--json", as_json, "one JSON object");
   app.footer(examples);
   if (!parse(app, arguments)) return;
 
+  if (machine) {
+    const auto info = machine_info();
+    print(as_json ? machine_json(info) : machine_text(info));
+    return;
+  }
+  if (model.model.empty()) throw UsageError("--model is required, or --machine");
   const auto info = model_info(model.root());
   print(as_json ? json(info) : readable(info));
 }

@@ -6,29 +6,13 @@
 
 #include "cloze/error.h"
 #include "cloze/hub.h"
-#include "core/environment.h"
+#include "core/cache_folder.h"
 #include "core/io/files.h"
 #include "core/strings.h"
 
 namespace cloze {
-namespace {
-
-/// Nothing where no variable says where it is.
-std::optional<std::filesystem::path> known_cache() {
-  if (const auto cache = environment_variable("CLOZE_CACHE")) return *cache;
-  if (const auto cache = environment_variable("XDG_CACHE_HOME")) {
-    return std::filesystem::path(*cache) / "cloze";
-  }
-  if (const auto home = environment_variable("HOME")) {
-    return std::filesystem::path(*home) / ".cache" / "cloze";
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
 std::filesystem::path model_cache() {
-  if (auto cache = known_cache()) return *std::move(cache);
+  if (auto cache = cache_folder()) return *std::move(cache);
   throw IoError("HOME is not set: set CLOZE_CACHE to the directory that models are kept in");
 }
 
@@ -45,7 +29,7 @@ std::filesystem::path find_model(const std::string& directory_or_name,
                     "and weights",
                     excerpt_of_path(given)));
   }
-  const auto cache = known_cache();
+  const auto cache = cache_folder();
   if (cache && given.is_relative()) {
     for (const auto& candidate : {*cache / given, *cache / given.filename()}) {
       if (files::is_directory(candidate)) return candidate;

@@ -45,6 +45,8 @@ class Device {
   [[nodiscard]] virtual std::string_view name() const = 0;
   /// Whether products in `compute` run in hardware here.
   [[nodiscard]] virtual bool accelerates(DType compute) const = 0;
+  /// f32 or bf16: the one in which a model's products take less time here.
+  [[nodiscard]] virtual DType fastest_dtype() const = 0;
   [[nodiscard]] virtual double gemm_rate(std::span<const GemmShape> shapes, DType compute,
                                          int repeats) const = 0;
 

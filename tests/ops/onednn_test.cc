@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "cloze/error.h"
-#include "ops/cpu/cpu_features.h"
+#include "ops/cpu/machine/cpu_features.h"
 #include "ops/device.h"
 #include "ops/linear.h"
 #include "ops/operands.h"

@@ -24,6 +24,7 @@ class Device final : public ops::Device {
 
   [[nodiscard]] std::string_view name() const override { return "reference"; }
   [[nodiscard]] bool accelerates(DType compute) const override { return compute == DType::f32; }
+  [[nodiscard]] DType fastest_dtype() const override { return DType::f32; }
   /// Of plain loops.
   [[nodiscard]] double gemm_rate(std::span<const ops::GemmShape> shapes, DType compute,
                                  int repeats) const override;

@@ -74,9 +74,8 @@ void StoreProbabilities(const ForwardTask& task, std::size_t begin, std::size_t 
 /// [queries, head_dim] outputs instead of [queries, length] probabilities.
 template <class Layout>
 void Attend(const ForwardTask& task, Arena& scratch) {
-  using Steps = typename Layout::Steps;
-  using Element = typename Steps::Element;
-  constexpr std::size_t kTile = kQueryTile, kDepth = Layout::kDepth;
+  using Element = typename Layout::Element;
+  constexpr std::size_t kTile = kQueryTile, kDepth = Layout::kDepth, kUnit = Layout::kStepUnit;
   constexpr bool kRounds = kDepth > 1;  // the left side of the second product is not the scores
   const bool drops = Drops(task.head.dropout), wanted = task.probabilities != nullptr;
   const auto length = static_cast<std::size_t>(task.head.k.rows);
@@ -84,10 +83,11 @@ void Attend(const ForwardTask& task, Arena& scratch) {
   // Dropout counts columns the same way for every instruction set.
   const std::size_t keys = drops ? RoundUp(padded(length), kKeyColumns) : padded(length);
   const std::size_t width = padded(head_dim);
-  const std::size_t depth = head_dim / kDepth;                     // of queries times keys
-  const std::size_t value_depth = (length + kDepth - 1) / kDepth;  // of probabilities times values
+  // Steps of queries times keys, and of probabilities times values.
+  const std::size_t depth = RoundUp(head_dim / kDepth, kUnit);
+  const std::size_t value_depth = RoundUp((length + kDepth - 1) / kDepth, kUnit);
   const std::size_t query_stride = kRounds ? depth : width;
-  const std::size_t left_stride = RoundUp(keys, kDepth) / kDepth;
+  const std::size_t left_stride = Layout::TileStride(keys);
 
   auto* key = Take<Element>(scratch, depth * keys);  // transposed
   auto* value = Take<Element>(scratch, value_depth * width);
@@ -103,13 +103,14 @@ void Attend(const ForwardTask& task, Arena& scratch) {
   }
   Layout::Transposed(task.head.k, key, keys, value);
   Layout::Across(task.head.v, value, width);
+  [[maybe_unused]] const typename Layout::Scope scope{};
 
   const auto end = static_cast<std::size_t>(task.query_end);
   for (auto begin = static_cast<std::size_t>(task.query_begin); begin < end; begin += kTile) {
-    const std::size_t count = std::min(kTile, end - begin), rows = RoundUp(count, kRows);
+    const std::size_t count = std::min(kTile, end - begin), rows = RoundUp(count, Layout::kRowUnit);
     const auto first = static_cast<std::int64_t>(begin), some = static_cast<std::int64_t>(count);
     Layout::Rows(task.head.q.rows_from(first, some), rows, query, query_stride);
-    Multiply<Steps>({query, query_stride}, {key, keys}, {rows, depth, keys}, {score, keys});
+    Layout::Product({query, query_stride}, {key, keys}, {rows, depth, keys}, {score, keys});
     float sums[kTile];
     if (drops) {
       for (std::size_t r = 0; r < rows; ++r) {
@@ -127,7 +128,7 @@ void Attend(const ForwardTask& task, Arena& scratch) {
         if (kRounds && r < count) FetchAhead(task, begin + r);
       }
     }
-    Multiply<Steps>({left, left_stride}, {value, width}, {rows, value_depth, width},
+    Layout::Product({left, left_stride}, {value, width}, {rows, value_depth, width},
                     {output, width});
     StoreOutputs(task, begin, count, sums, output, width);
     if (!wanted || drops) continue;
@@ -142,7 +143,8 @@ void Attend(const ForwardTask& task, Arena& scratch) {
 
 void AttendHead(const ForwardTask& task, Arena& scratch) {
 #if CLOZE_MAY_HAVE_BF16
-  if (task.head.in_pairs) return Attend<PairLayout>(task, scratch);
+  if (task.head.products == HeadProducts::tiles) return Attend<TileLayout>(task, scratch);
+  if (task.head.products == HeadProducts::pairs) return Attend<PairLayout>(task, scratch);
 #endif
   Attend<SingleLayout>(task, scratch);
 }
@@ -158,6 +160,8 @@ HWY_AFTER_NAMESPACE();
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "ops/cpu/cpu_device.h"
+#include "ops/cpu/machine/cpu_features.h"
+#include "ops/cpu/machine/fastest_dtype.h"
 #include "ops/cpu/state.h"
 
 namespace cloze::ops {
@@ -196,16 +200,29 @@ HeadPlace place_of(const AttentionInputs& in, const AttentionShape& shape, std::
           .head_dim = shape.head_dim};
 }
 
+namespace {
+
+/// The fastest products of bf16 that this machine has.
+HeadProducts products_of_bf16() {
+  if (has_tiles()) return HeadProducts::tiles;
+  // Some processors multiply pairs of bf16 at half the rate of f32 values.
+  return fastest_dtype() == DType::bf16 ? HeadProducts::pairs : HeadProducts::singles;
+}
+
+}  // namespace
+
 HeadTask head_task(const AttentionInputs& in, const AttentionShape& shape, const Dropout& dropout,
                    std::int64_t head, const HeadPlace& place) {
-  return {.q = place.queries_of(in.q),
-          .k = place.keys_of(in.k),
-          .v = place.keys_of(in.v),
-          .scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim)),
-          .dropout = dropout,
-          .dropout_row = head * in.k.rows + place.token,
-          .in_pairs = shape.head_dim % 2 == 0 && pairs_fit(in.q) && pairs_fit(in.k) &&
-                      pairs_fit(in.v) && accelerates(DType::bf16)};
+  return {
+      .q = place.queries_of(in.q),
+      .k = place.keys_of(in.k),
+      .v = place.keys_of(in.v),
+      .scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim)),
+      .dropout = dropout,
+      .dropout_row = head * in.k.rows + place.token,
+      .products = shape.head_dim % 2 == 0 && pairs_fit(in.q) && pairs_fit(in.k) && pairs_fit(in.v)
+                      ? products_of_bf16()
+                      : HeadProducts::singles};
 }
 
 void CpuDevice::attention(Context& context, const AttentionInputs& in, const AttentionShape& shape,

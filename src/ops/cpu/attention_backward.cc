@@ -25,7 +25,7 @@ constexpr std::size_t kTile = 64;  // queries whose scores are held at once
 /// The operands of a head, laid out, and the buffers of a tile of its queries.
 template <class Layout>
 struct Head {
-  using Element = typename Layout::Steps::Element;
+  using Element = typename Layout::Element;
   const HeadTask& task;
   std::size_t queries, length, head_dim;
   std::size_t keys;    ///< columns of a row of scores: the same for every instruction set
@@ -46,19 +46,21 @@ struct Head {
         head_dim(static_cast<std::size_t>(head.k.cols)),
         keys(RoundUp(padded(length), kKeyColumns)),
         width(padded(head_dim)),
-        depth(head_dim / Layout::kDepth),
+        depth(RoundUp(head_dim / Layout::kDepth, Layout::kStepUnit)),
         key(Take<Element>(scratch, depth * keys)),
         query(Take<Element>(scratch, kTile * width)),
         probability(Take<float>(scratch, kTile * keys)),
         factors(Drops(head.dropout) ? Take<float>(scratch, kTile * keys) : nullptr),
-        dropped(Take<Element>(scratch, kTile * keys / Layout::kDepth)),
+        dropped(Take<Element>(scratch, kTile * Layout::TileStride(keys))),
         output(Take<float>(scratch, kTile * width)),
         plain(Layout::kDepth == 1 ? Take<Element>(scratch, length * width) : nullptr) {
     Layout::Transposed(task.k, key, keys, plain);
   }
 
-  /// Rows of a tile's products: whole register tiles.
-  [[nodiscard]] static std::size_t RowsOf(std::size_t count) { return RoundUp(count, kRows); }
+  /// Rows of a tile's products: whole units.
+  [[nodiscard]] static std::size_t RowsOf(std::size_t count) {
+    return RoundUp(count, Layout::kRowUnit);
+  }
 
   /// The probabilities of the queries [begin, begin + count), and their dropped form in `sum`.
   void MakeProbabilities(std::size_t begin, std::size_t count, float* sum) {
@@ -67,8 +69,7 @@ struct Head {
     Layout::Rows(
         task.q.rows_from(static_cast<std::int64_t>(begin), static_cast<std::int64_t>(count)), rows,
         query, width);
-    Multiply<typename Layout::Steps>({query, width}, {key, keys}, {rows, depth, keys},
-                                     {probability, keys});
+    Layout::Product({query, width}, {key, keys}, {rows, depth, keys}, {probability, keys});
     for (std::size_t r = 0; r < count; ++r) {
       float* row = probability + r * keys;
       const float total = Layout::Exponentiate(row, length, task.scale);
@@ -115,18 +116,17 @@ inline void ScoreGradientRow(const float* HWY_RESTRICT probability,
 
 template <class Layout>
 void AttendBackward(const BackwardTask& task, Arena& scratch) {
-  using Steps = typename Layout::Steps;
-  using Element = typename Steps::Element;
-  constexpr std::size_t kDepth = Layout::kDepth;
+  using Element = typename Layout::Element;
+  constexpr std::size_t kDepth = Layout::kDepth, kUnit = Layout::kStepUnit;
   Head<Layout> head(task.head, scratch);
   const std::size_t keys = head.keys, width = head.width, depth = head.depth;
-  const std::size_t steps = RoundUp(head.length, kDepth) / kDepth;
-  const std::size_t key_rows = RoundUp(head.length, kRows);
+  const std::size_t steps = RoundUp((head.length + kDepth - 1) / kDepth, kUnit);
+  const std::size_t key_rows = RoundUp(head.length, Layout::kRowUnit);
   auto* value = Take<Element>(scratch, depth * keys);  // transposed, as the keys are
   auto* key_across = Take<Element>(scratch, steps * width);
   auto* d_rows = Take<Element>(scratch, kTile * width);
   auto* right = Take<Element>(scratch, kTile / kDepth * width);
-  auto* across = Take<Element>(scratch, kTile * keys / kDepth);
+  auto* across = Take<Element>(scratch, Layout::kAcrossSize * kTile / kDepth * keys);
   auto* gradient = Take<float>(scratch, kTile * keys);
   // Keys' and values' gradients are sums over the tiles, rounded once.
   auto* d_key = Take<float>(scratch, key_rows * width);
@@ -135,31 +135,35 @@ void AttendBackward(const BackwardTask& task, Arena& scratch) {
   std::fill_n(d_value, key_rows * width, 0.0F);
   Layout::Transposed(task.head.v, value, keys, head.plain);
   Layout::Across(task.head.k, key_across, width);
+  [[maybe_unused]] const typename Layout::Scope scope{};
   for (std::size_t begin = 0; begin < head.queries; begin += kTile) {
     const std::size_t count = std::min(kTile, head.queries - begin);
-    const std::size_t rows = head.RowsOf(count), tile_steps = (count + kDepth - 1) / kDepth;
+    const std::size_t rows = head.RowsOf(count);
+    const std::size_t tile_steps = RoundUp((count + kDepth - 1) / kDepth, kUnit);
     const auto first = static_cast<std::int64_t>(begin), some = static_cast<std::int64_t>(count);
     const auto d_y = task.d_y.rows_from(first, some);
     head.MakeProbabilities(begin, count, gradient);
-    const LeftSide<Element> dropped{Layout::TileAcross(head.dropped, rows, keys, across), 1, keys};
+    const auto dropped = Layout::TileAcross(head.dropped, rows, keys, across);
     Layout::Across(d_y, right, width);
-    Multiply<Steps, true>(dropped, {right, width}, {key_rows, tile_steps, width}, {d_value, width});
+    Layout::template Product<true>(dropped, {right, width}, {key_rows, tile_steps, width},
+                                   {d_value, width});
 
     Layout::Rows(d_y, rows, d_rows, width);
-    Multiply<Steps>({d_rows, width}, {value, keys}, {rows, depth, keys}, {gradient, keys});
+    Layout::Product({d_rows, width}, {value, keys}, {rows, depth, keys}, {gradient, keys});
     for (std::size_t r = 0; r < rows; ++r) {
       ScoreGradientRow(head.probability + r * keys,
                        head.factors == nullptr ? nullptr : head.factors + r * keys, keys,
                        task.head.scale, gradient + r * keys);
     }
     Layout::Tile(gradient, rows, keys, head.dropped);
-    Multiply<Steps>({head.dropped, keys / kDepth}, {key_across, width}, {rows, steps, width},
-                    {head.output, width});
+    Layout::Product({head.dropped, Layout::TileStride(keys)}, {key_across, width},
+                    {rows, steps, width}, {head.output, width});
     head.Store(head.output, begin, count, task.d_q);
 
-    const LeftSide<Element> d_score{Layout::TileAcross(head.dropped, rows, keys, across), 1, keys};
+    const auto d_score = Layout::TileAcross(head.dropped, rows, keys, across);
     Layout::Across(task.head.q.rows_from(first, some), right, width);
-    Multiply<Steps, true>(d_score, {right, width}, {key_rows, tile_steps, width}, {d_key, width});
+    Layout::template Product<true>(d_score, {right, width}, {key_rows, tile_steps, width},
+                                   {d_key, width});
   }
   head.Store(d_key, 0, head.length, task.d_k);
   head.Store(d_value, 0, head.length, task.d_v);
@@ -167,7 +171,8 @@ void AttendBackward(const BackwardTask& task, Arena& scratch) {
 
 void AttendBackwardHead(const BackwardTask& task, Arena& scratch) {
 #if CLOZE_MAY_HAVE_BF16
-  if (task.head.in_pairs) return AttendBackward<PairLayout>(task, scratch);
+  if (task.head.products == HeadProducts::tiles) return AttendBackward<TileLayout>(task, scratch);
+  if (task.head.products == HeadProducts::pairs) return AttendBackward<PairLayout>(task, scratch);
 #endif
   AttendBackward<SingleLayout>(task, scratch);
 }
@@ -196,7 +201,7 @@ void CpuDevice::attention_backward(Context& context, const AttentionBackward& ar
     if (place.length == 0) return;
     BackwardTask task;
     task.head = head_task(in, shape, args.dropout, head, place);
-    task.head.in_pairs = task.head.in_pairs && pairs_fit(args.d_y);
+    if (!pairs_fit(args.d_y)) task.head.products = HeadProducts::singles;
     task.d_y = place.queries_of(args.d_y);
     task.d_q = place.queries_of(out.q);
     task.d_k = place.keys_of(out.k);

@@ -8,6 +8,7 @@
 
 #include "core/arena.h"
 #include "core/parallel.h"
+#include "ops/cpu/machine/fastest_dtype.h"
 #include "ops/cpu/state.h"
 
 namespace cloze::ops {
@@ -18,6 +19,7 @@ const Device& cpu() {
 }
 
 bool CpuDevice::accelerates(DType compute) const { return ops::accelerates(compute); }
+DType CpuDevice::fastest_dtype() const { return ops::fastest_dtype(); }
 
 std::shared_ptr<std::byte> CpuDevice::allocate(std::size_t size) const {
   // Small arrays, such as a layer norm's, would begin a page each and then share the same sets of the

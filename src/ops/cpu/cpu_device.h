@@ -14,6 +14,7 @@ class CpuDevice final : public Device {
  public:
   [[nodiscard]] std::string_view name() const override { return "cpu"; }
   [[nodiscard]] bool accelerates(DType compute) const override;
+  [[nodiscard]] DType fastest_dtype() const override;
   [[nodiscard]] double gemm_rate(std::span<const GemmShape> shapes, DType compute,
                                  int repeats) const override;
 

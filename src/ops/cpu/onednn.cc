@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <new>
 #include <string>
 #include <unordered_map>
@@ -230,11 +231,36 @@ CpuFeatures features_of_isa(unsigned isa) {
     return (isa & bits) == bits;
   };
   return {.bf16 = has(dnnl::cpu_isa::avx512_core_bf16),
-          .int8 = has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni)};
+          .int8 = has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni),
+          .tiles = has(dnnl::cpu_isa::avx512_core_amx)};
 }
 
 CpuFeatures library_features() {
   return features_of_isa(static_cast<unsigned>(dnnl::get_effective_cpu_isa()));
+}
+
+std::string library_name() {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto* version = dnnl_version();
+  struct Set {
+    dnnl::cpu_isa isa;
+    const char* name;
+  };
+  // The newest first. A number that is not known here counts as the newest that it extends.
+  constexpr Set kSets[] = {{dnnl::cpu_isa::avx512_core_amx, "AMX"},
+                           {dnnl::cpu_isa::avx512_core_bf16, "AVX512-BF16"},
+                           {dnnl::cpu_isa::avx512_core_vnni, "AVX512-VNNI"},
+                           {dnnl::cpu_isa::avx512_core, "AVX-512"},
+                           {dnnl::cpu_isa::avx2_vnni, "AVX-VNNI"},
+                           {dnnl::cpu_isa::avx2, "AVX2"},
+                           {dnnl::cpu_isa::avx, "AVX"},
+                           {dnnl::cpu_isa::sse41, "SSE4.1"}};
+  const auto* const found = std::find_if(std::begin(kSets), std::end(kSets), [isa](const Set& set) {
+    const auto bits = static_cast<unsigned>(set.isa);
+    return (isa & bits) == bits;
+  });
+  return fmt::format("oneDNN {}.{}.{} with {}", version->major, version->minor, version->patch,
+                     found == std::end(kSets) ? "no vectors of its own" : found->name);
 }
 
 OneDnnThreads::OneDnnThreads(int count) : saved_(omp_get_max_threads()) {

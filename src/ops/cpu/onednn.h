@@ -9,10 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "cloze/tensor.h"
 #include "ops/activation.h"
-#include "ops/cpu/cpu_features.h"
+#include "ops/cpu/machine/cpu_features.h"
 #include "ops/matrix.h"
 
 namespace cloze::ops {
@@ -20,6 +21,9 @@ namespace cloze::ops {
 /// The instructions that oneDNN may use: fewer than the processor has where ONEDNN_MAX_CPU_ISA says
 /// so.
 [[nodiscard]] CpuFeatures library_features();
+
+/// "oneDNN 2.6.3 with AMX": its version, and the last of the instruction sets that it may use.
+[[nodiscard]] std::string library_name();
 
 /// What an instruction set of oneDNN's contains, by its number (dnnl_cpu_isa_t). The numbers are
 /// sets of bits, and a newer instruction set has the bits of those that it extends, so that one

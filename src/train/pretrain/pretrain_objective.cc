@@ -9,7 +9,7 @@
 
 #include "cloze/error.h"
 #include "core/fingerprint.h"
-#include "train/pretrain/matrix_rate.h"
+#include "ops/product_rates.h"
 #include "train/pretrain/pretrain_log.h"
 #include "train/run/run_setup.h"
 
@@ -107,7 +107,7 @@ class PretrainObjective final : public internal::Objective {
       sequences += static_cast<std::int64_t>(batch.next_sentence_labels.size());
     }
     internal::StepPass done;
-    if (gemm_rate_ <= 0) done.aside = measure(batches.front());
+    if (gemm_rate_ <= 0) done.aside = measure();
     const auto one_over = [](std::int64_t count) {
       return count > 0 ? 1.0 / static_cast<double>(count) : 0.0;
     };
@@ -235,23 +235,14 @@ class PretrainObjective final : public internal::Objective {
                    fmt::format("from step {} on sequences have up to {} tokens", state_.step,
                                inputs_.phases[state_.phase].data.max_length));
     open_data();
-    gemm_rate_ = 0;
   }
 
-  /// The machine's own rate on such a batch, when a phase begins: the best of a few tries, because
-  /// whatever else the machine does can only lower it. Not a part of the training's time: returns
-  /// what it took.
-  Clock::duration measure(const internal::PretrainingBatch& batch) {
-    constexpr int kTries = 3;
-    constexpr double kEnough = 100e9;  // operations of a try: a fraction of a second
-    const int repeats =
-        static_cast<int>(std::clamp(kEnough / inputs_.model.operations(batch), 1.0, 100.0));
+  /// The machine's own rate, before the first step. Not a part of the training's time: returns what
+  /// it took.
+  Clock::duration measure() {
     const auto start = Clock::now();
-    for (int i = 0; i < kTries; ++i) {
-      gemm_rate_ = std::max(
-          gemm_rate_,
-          training_gemm_rate(inputs_.model.config(), inputs_.model.options(), batch, repeats));
-    }
+    const auto& options = inputs_.model.options();
+    gemm_rate_ = ops::measure_product_rates(*options.device).of(options.compute);
     return Clock::now() - start;
   }
 

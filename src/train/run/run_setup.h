@@ -16,6 +16,7 @@
 #include "cloze/tokenizer.h"
 #include "cloze/training.h"
 #include "core/parallel.h"
+#include "ops/linear.h"
 #include "train/run/run_directory.h"
 
 namespace cloze::internal {
@@ -65,8 +66,7 @@ template <class Settings>
     settings.precision =
         resumes ? settings_of(settings.output).precision : resolve(settings.precision);
   }
-  if (resumes && settings.precision == Precision::bf16 &&
-      resolve(Precision::best) != Precision::bf16) {
+  if (resumes && settings.precision == Precision::bf16 && !ops::accelerates(DType::bf16)) {
     throw ModelError(
         "the run computes in bf16 since it began, for which this machine has no instructions: "
         "resume "

@@ -9,6 +9,13 @@
 
 namespace cloze::ops {
 
+/// What the products of attention are made of.
+enum class HeadProducts : std::uint8_t {
+  singles,  ///< f32 values, whatever the operands are stored in
+  pairs,    ///< pairs of bf16 in a vector's lanes, summed in f32
+  tiles,    ///< the same on AMX's tiles
+};
+
 /// One head of one sequence.
 struct HeadTask {
   ConstMatrix q;     ///< [queries, head_dim]: of all tokens of the sequence, or of some
@@ -16,7 +23,7 @@ struct HeadTask {
   float scale = 1;   ///< of the scores
   Dropout dropout;
   std::int64_t dropout_row = 0;  ///< all probabilities of the head are one row for dropout
-  bool in_pairs = false;         ///< bf16 is multiplied in hardware, and lies so that it can be
+  HeadProducts products = HeadProducts::singles;  ///< of operands that lie so that it can be
 };
 
 constexpr std::int64_t kQueryTile = 32;  ///< queries whose scores the forward holds at once

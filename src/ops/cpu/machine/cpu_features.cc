@@ -1,4 +1,4 @@
-#include "ops/cpu/cpu_features.h"
+#include "ops/cpu/machine/cpu_features.h"
 
 #include <atomic>
 
@@ -7,6 +7,7 @@
 #endif
 
 #include "core/threads/fork_gate.h"
+#include "ops/cpu/simd/amx.h"
 #include "ops/cpu/onednn.h"
 #include "ops/linear.h"
 
@@ -23,6 +24,9 @@ CpuFeatures cpu_features() {
   if (__builtin_cpu_supports("avx2") != 0 && __get_cpuid_count(kLeaf, kSubleaf, &a, &b, &c, &d)) {
     features.int8 = features.int8 || (a & kAvxVnni) != 0;
   }
+  constexpr unsigned kAmxBf16 = 1U << 22U, kAmxTile = 1U << 24U, kAmx = kAmxBf16 | kAmxTile;
+  features.tiles =
+      __get_cpuid_count(kLeaf, 0, &a, &b, &c, &d) && (d & kAmx) == kAmx && amx::permitted();
 #endif
   return features;
 }
@@ -38,16 +42,26 @@ const Features& features() {
   return both;
 }
 
-}  // namespace
-
-bool accelerates(DType compute) {
+const Features& asked_features() {
   static constinit std::atomic<bool> asked = false;
   if (!asked.load()) {
     const ForkPass pass;  // the first caller holds the compiler's lock of a static
     static_cast<void>(features());
     asked = true;
   }
-  return accelerates(compute, features().processor, features().library);
+  return features();
+}
+
+}  // namespace
+
+bool accelerates(DType compute) {
+  const auto& known = asked_features();
+  return accelerates(compute, known.processor, known.library);
+}
+
+bool has_tiles() {
+  const auto& known = asked_features();
+  return known.processor.tiles && known.library.tiles;
 }
 
 }  // namespace cloze::ops

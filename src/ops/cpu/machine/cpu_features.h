@@ -8,8 +8,9 @@ namespace cloze::ops {
 
 /// Whether instructions exist, and the system saves their registers.
 struct CpuFeatures {
-  bool bf16 = false;  ///< AVX512-BF16: bf16 products summed in f32 (machines with AMX have it too)
-  bool int8 = false;  ///< VNNI: u8·s8 products summed in 32 bits, without saturating at 16
+  bool bf16 = false;   ///< AVX512-BF16: bf16 products summed in f32 (machines with AMX have it too)
+  bool int8 = false;   ///< VNNI: u8·s8 products summed in 32 bits, without saturating at 16
+  bool tiles = false;  ///< AMX: the same of tiles of matrices, of bf16 (AMX-BF16)
 };
 
 /// This processor's. None outside of x86-64, for which Cloze has no such kernels.
@@ -30,5 +31,8 @@ struct CpuFeatures {
       return false;
   }
 }
+
+/// Whether products of bf16 run on tiles: as above.
+[[nodiscard]] bool has_tiles();
 
 }  // namespace cloze::ops
