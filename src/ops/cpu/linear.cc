@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
@@ -16,16 +17,28 @@
 #include "ops/cpu/row_work.h"
 #include "ops/cpu/rows.h"
 #include "ops/cpu/state.h"
+#include "ops/cpu/tile_linear.h"
 
 namespace cloze::ops {
 
 namespace {
 
 struct PackedWeight final : LinearWeight::Packed {
-  PackedWeight(const ConstMatrix& from, DType compute) : matrix(from, compute) {}
-  PackedMatrix matrix;
-  std::vector<float> bias;     ///< padded to whole granules
-  QuantizedChannels channels;  ///< of int8 weights, padded likewise
+  PackedWeight(const ConstMatrix& from, DType compute) {
+    if (multiplies_on_tiles(compute)) {
+      tiles.emplace(from);
+    } else {
+      matrix.emplace(from, compute);
+    }
+  }
+
+  /// Whether whole granules of columns are weights of their own.
+  [[nodiscard]] bool divisible() const { return tiles || matrix->divisible(); }
+
+  std::optional<TileMatrix> tiles;     ///< either this,
+  std::optional<PackedMatrix> matrix;  ///< or this
+  std::vector<float> bias;             ///< padded to whole granules
+  QuantizedChannels channels;          ///< of int8 weights, padded likewise
 };
 
 /// ops::linear has seen that this device packed the weight.
@@ -89,6 +102,21 @@ std::shared_ptr<const LinearWeight::Packed> CpuDevice::pack(std::span<const Tens
 
 namespace {
 
+/// Rows of x against columns of a weight in tiles.
+void multiply_on_tiles(Context& context, const ConstMatrix& x, const LinearWeight& weight,
+                       Epilogue epilogue, const Matrix& y, std::int64_t begin,
+                       const QuantizedFactors& factors = {}) {
+  const auto& packed = packed_of(weight);
+  multiply_tiles({.x = x,
+                  .w = *packed.tiles,
+                  .begin = begin,
+                  .bias = packed.bias.data() + begin,
+                  .epilogue = epilogue,
+                  .y = y,
+                  .factors = factors},
+                 worker_of(context).scratch);
+}
+
 /// Rows of x (in the weight's compute dtype; u8 for int8) against the weight's columns
 /// [begin, begin + y.cols), on the calling thread. Where y ends inside the weight, its columns are
 /// whole granules.
@@ -107,16 +135,16 @@ void multiply_packed(Context& context, ConstMatrix x, const LinearWeight& weight
                                    .packed = true,
                                    .biased = biased},
                                   {.x = x.data,
-                                   .w = packed.matrix.columns_from(begin),
+                                   .w = packed.matrix->columns_from(begin),
                                    .bias = biased ? packed.bias.data() + begin : nullptr,
                                    .y = y.data},
-                                  &packed.matrix);
+                                  &*packed.matrix);
 }
 
 /// A dense block of scratch for `columns` of y, as wide as the product that fills it must be.
 Matrix block_for(Arena& scratch, const LinearWeight& weight, DType dtype, std::int64_t rows,
                  std::int64_t columns) {
-  const bool divided = packed_of(weight).matrix.divisible() && columns < weight.out_features();
+  const bool divided = packed_of(weight).divisible() && columns < weight.out_features();
   const std::int64_t wide = divided ? granules_of(columns) * kColumnGranule : columns;
   auto* bytes = scratch.take_bytes(static_cast<std::size_t>(rows * wide) * size_of(dtype));
   return {bytes, dtype, rows, wide, wide};
@@ -132,6 +160,7 @@ bool finishes_gelu(const LinearWeight& weight, Epilogue epilogue, const Matrix& 
 /// cache when it is finished and copied.
 void multiply_columns(Context& context, ConstMatrix x, const LinearWeight& weight,
                       Epilogue epilogue, Matrix y, std::int64_t begin) {
+  if (packed_of(weight).tiles) return multiply_on_tiles(context, x, weight, epilogue, y, begin);
   const bool add = epilogue == Epilogue::add, gelu = finishes_gelu(weight, epilogue, y);
   const DType dtype = add || gelu ? DType::f32 : y.dtype;
   const auto block = block_for(worker_of(context).scratch, weight, dtype, y.rows, y.cols);
@@ -152,7 +181,7 @@ void multiply_columns(Context& context, ConstMatrix x, const LinearWeight& weigh
 void multiply_blocks(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
                      Matrix y) {
   constexpr std::int64_t kBlock = 384;
-  const std::int64_t step = packed_of(weight).matrix.divisible() ? kBlock : y.cols;
+  const std::int64_t step = packed_of(weight).divisible() ? kBlock : y.cols;
   for (std::int64_t at = 0; at < y.cols; at += step) {
     worker_of(context).scratch.reset();
     multiply_columns(context, x, weight, epilogue, y.cols_from(at, std::min(step, y.cols - at)),
@@ -173,7 +202,13 @@ void multiply_quantized(Context& context, ConstMatrix x, const LinearWeight& wei
   const ConstMatrix values{reinterpret_cast<const std::byte*>(rows.values), DType::u8, x.rows,
                            x.cols, x.cols};
   const auto& packed = packed_of(weight);
-  const std::int64_t step = packed.matrix.divisible() ? kBlock : y.cols;
+  if (packed.tiles) {
+    return multiply_on_tiles(context, values, weight, epilogue, y, begin,
+                             {.x = rows,
+                              .channel_scales = packed.channels.scales.data() + begin,
+                              .channel_sums = packed.channels.sums.data() + begin});
+  }
+  const std::int64_t step = packed.divisible() ? kBlock : y.cols;
   auto block = block_for(scratch, weight, DType::i32, y.rows, std::min(step, y.cols));
   for (std::int64_t at = 0; at < y.cols; at += step) {
     const std::int64_t columns = std::min(step, y.cols - at);
@@ -223,6 +258,8 @@ void CpuDevice::linear(Context& context, ConstMatrix x, const LinearWeight& weig
     worker_of(context).scratch.reset();
     if (quantized) {
       multiply_quantized(context, rows, weight, epilogue, to, 0);
+    } else if (packed_of(weight).tiles) {
+      multiply_on_tiles(context, rows, weight, epilogue, to, 0);
     } else if (finishes_gelu(weight, epilogue, to)) {
       multiply_blocks(context, rows, weight, epilogue, to);
     } else {
@@ -243,7 +280,7 @@ void CpuDevice::linear(Context& context, ConstMatrix x, const LinearWeight& weig
   }
   const std::int64_t granules = granules_of(y.cols);
   const std::int64_t parts =
-      !packed_of(weight).matrix.divisible() ? 1 : std::min<std::int64_t>(num_threads(), granules);
+      !packed_of(weight).divisible() ? 1 : std::min<std::int64_t>(num_threads(), granules);
   if (parts == 1) {
     all_columns(x, y);
     return;

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "hwy/highway.h"
+#include "ops/cpu/machine/cpu_features.h"
 #include "ops/cpu/simd/activation-inl.h"
 #include "ops/cpu/simd/amx.h"
 #include "ops/cpu/simd/attention_tile-inl.h"
@@ -19,9 +20,9 @@ namespace cloze::ops::HWY_NAMESPACE {
 
 constexpr std::size_t kElements = amx::kRowBytes / sizeof(std::uint32_t);  // of a tile's row
 
-/// One tile of a weight: `count` of its rows, 64 bytes of each from `values`, become columns.
-void PackTile(const std::uint32_t* values, std::uint32_t* to) {
-  Transpose(values, kElements, amx::kColumns, kElements, to, amx::kColumns);
+/// One tile of a weight: `columns` of its rows, 64 bytes of each from `values`, become columns.
+void PackTile(const std::uint32_t* values, std::size_t columns, std::uint32_t* to) {
+  Transpose(values, kElements, columns, kElements, to, columns);
 }
 
 /// `count` values of a row of the weight as a tile has them: bf16, or 8 bits as they are.
@@ -136,6 +137,10 @@ class LeftRows {
 
 }  // namespace
 
+bool multiplies_on_tiles(DType compute) {
+  return (compute == DType::bf16 || compute == DType::i8) && has_tiles();
+}
+
 TileMatrix::TileMatrix(const ConstMatrix& from)
     : compute_(from.dtype == DType::i8 ? DType::i8 : DType::bf16), k_(from.cols) {
   const auto values = static_cast<std::int64_t>(amx::kRowBytes / size_of(compute_));  // of a step
@@ -156,7 +161,8 @@ TileMatrix::TileMatrix(const ConstMatrix& from)
           if (row >= from.rows) break;
           HWY_DYNAMIC_DISPATCH(LoadWeights)(from, row, begin, count, rows + r * amx::kRowBytes);
         }
-        HWY_DYNAMIC_DISPATCH(PackTile)(reinterpret_cast<const std::uint32_t*>(rows), to);
+        HWY_DYNAMIC_DISPATCH(PackTile)
+        (reinterpret_cast<const std::uint32_t*>(rows), amx::kColumns, to);
         to += amx::kTileBytes / sizeof(std::uint32_t);
       }
     }
@@ -170,7 +176,7 @@ const std::byte* TileMatrix::panel(std::int64_t column) const {
 }
 
 void multiply_tiles(const TileProduct& product, Arena& scratch) {
-  const auto& [x, w, begin, bias, epilogue, y, channels] = product;
+  const auto& [x, w, begin, bias, epilogue, y, factors] = product;
   if (x.rows == 0 || y.cols == 0) return;
   const LeftRows left(x, w.steps(), scratch);
   const bool quantized = w.compute() == DType::i8;
@@ -199,10 +205,10 @@ void multiply_tiles(const TileProduct& product, Arena& scratch) {
       dequantize_rows({.sums = reinterpret_cast<const std::int32_t*>(sums),
                        .stride = kPanel,
                        .x = {.values = nullptr,
-                             .scales = channels.x.scales + row,
-                             .zeros = channels.x.zeros + row},
-                       .channel_scales = channels.channel_scales + col,
-                       .channel_sums = channels.channel_sums + col,
+                             .scales = factors.x.scales + row,
+                             .zeros = factors.x.zeros + row},
+                       .channel_scales = factors.channel_scales + col,
+                       .channel_sums = factors.channel_sums + col,
                        .bias = bias + col,
                        .epilogue = epilogue,
                        .y = to});

@@ -15,6 +15,9 @@
 
 namespace cloze::ops {
 
+/// Whether weights for products of `compute` are packed in tiles on this machine.
+[[nodiscard]] bool multiplies_on_tiles(DType compute);
+
 /// A weight in tiles. Immutable; copies share.
 class TileMatrix {
  public:
@@ -38,16 +41,22 @@ class TileMatrix {
   std::shared_ptr<std::byte> bytes_;
 };
 
+/// What turns the integer sums of an int8 product into numbers (ops/cpu/quantize.h).
+struct QuantizedFactors {
+  QuantizedRows x = {};
+  const float* channel_scales = nullptr;  ///< [y.cols], as the next
+  const std::int32_t* channel_sums = nullptr;
+};
+
 /// What multiply_tiles computes, on the calling thread.
 struct TileProduct {
   ConstMatrix x;  ///< [rows, k] of the weight's dtype (u8 for int8)
   const TileMatrix& w;
-  std::int64_t begin = 0;         ///< the first column of the weight: a multiple of 32
-  const float* bias = nullptr;    ///< [y.cols]
+  std::int64_t begin = 0;       ///< the first column of the weight: a multiple of 32
+  const float* bias = nullptr;  ///< [y.cols]
   Epilogue epilogue = Epilogue::none;
   Matrix y;                       ///< [rows, columns from `begin` on] f32 or bf16
-  /// int8: what the sums become numbers with; its sums, bias, epilogue and y are not looked at.
-  Dequantization channels = {};
+  QuantizedFactors factors = {};  ///< of int8
 };
 
 /// y = epilogue(x·w + bias). A row's bits do not depend on the other rows.

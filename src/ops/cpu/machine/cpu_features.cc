@@ -7,8 +7,8 @@
 #endif
 
 #include "core/threads/fork_gate.h"
-#include "ops/cpu/simd/amx.h"
 #include "ops/cpu/onednn.h"
+#include "ops/cpu/simd/amx.h"
 #include "ops/linear.h"
 
 namespace cloze::ops {
@@ -24,7 +24,7 @@ CpuFeatures cpu_features() {
   if (__builtin_cpu_supports("avx2") != 0 && __get_cpuid_count(kLeaf, kSubleaf, &a, &b, &c, &d)) {
     features.int8 = features.int8 || (a & kAvxVnni) != 0;
   }
-  constexpr unsigned kAmxBf16 = 1U << 22U, kAmxTile = 1U << 24U, kAmx = kAmxBf16 | kAmxTile;
+  constexpr unsigned kAmx = 1U << 22U | 1U << 24U | 1U << 25U;  // AMX-BF16, AMX-TILE, AMX-INT8
   features.tiles =
       __get_cpuid_count(kLeaf, 0, &a, &b, &c, &d) && (d & kAmx) == kAmx && amx::permitted();
 #endif

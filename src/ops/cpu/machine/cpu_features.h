@@ -10,7 +10,7 @@ namespace cloze::ops {
 struct CpuFeatures {
   bool bf16 = false;   ///< AVX512-BF16: bf16 products summed in f32 (machines with AMX have it too)
   bool int8 = false;   ///< VNNI: u8·s8 products summed in 32 bits, without saturating at 16
-  bool tiles = false;  ///< AMX: the same of tiles of matrices, of bf16 (AMX-BF16)
+  bool tiles = false;  ///< AMX: both, of tiles of matrices
 };
 
 /// This processor's. None outside of x86-64, for which Cloze has no such kernels.

@@ -19,7 +19,6 @@ namespace {
 
 // Tiles 0 to 3 are sums, 4 and 5 of the left side, 6 and 7 of the right.
 constexpr int kTiles = 8;
-constexpr std::uint16_t kTileBytes = 64;  // of a row: 16 sums, or 16 pairs
 
 /// What LDTILECFG reads (Intel's manual, volume 1, section 18).
 struct Configuration {
@@ -33,7 +32,7 @@ static_assert(sizeof(Configuration) == 64);
 constexpr Configuration configuration() {
   Configuration made;
   for (std::size_t tile = 0; tile < kTiles; ++tile) {
-    made.bytes_of_row[tile] = kTileBytes;
+    made.bytes_of_row[tile] = kRowBytes;
     made.rows[tile] = kRows;
   }
   return made;

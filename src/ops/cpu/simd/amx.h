@@ -50,7 +50,8 @@ enum class Values : std::uint8_t {
   int8,  ///< u8 by s8, summed in 32 bits
 };
 
-constexpr std::size_t kRowBytes = 64;  ///< of a tile's row: a step of 32 bf16, or of 64 values of 8 bits
+constexpr std::size_t kRowBytes =
+    64;  ///< of a tile's row: a step of 32 bf16, or of 64 values of 8 bits
 constexpr std::size_t kTileBytes = kRows * kRowBytes;
 constexpr std::size_t kPanelColumns = 2 * kColumns;  ///< columns of the weight in one panel
 constexpr std::size_t kBlockRows = 2 * kRows;        ///< rows that are multiplied at once
