@@ -71,8 +71,8 @@ void QuantizeRows(const ConstMatrix& x, float* row, const QuantizedRows& to) {
   }
 }
 
-template <Epilogue kEpilogue>
-void DequantizeRow(const Dequantization& task, std::int64_t row) {
+template <Epilogue kEpilogue, class Round>
+HWY_INLINE void DequantizeRow(const Dequantization& task, std::int64_t row, const Round& round) {
   const auto cols = static_cast<std::size_t>(task.y.cols);
   const std::int32_t* HWY_RESTRICT sums = task.sums + row * task.stride;
   const float* HWY_RESTRICT channel_scales = task.channel_scales;
@@ -92,7 +92,7 @@ void DequantizeRow(const Dequantization& task, std::int64_t row) {
   constexpr bool kAdds = kEpilogue == Epilogue::add;
   if (task.y.dtype == DType::bf16) {
     auto* out = reinterpret_cast<BFloat16*>(task.y.row(row));
-    StoreRounded(cols, out, [&](auto d, std::size_t i) {
+    StoreRounded(round, cols, out, [&](auto d, std::size_t i) {
       const auto value = values_at(d, i);
       return kAdds ? hn::Add(value, FromBFloat16(d, out + i)) : value;
     });
@@ -107,7 +107,11 @@ void DequantizeRow(const Dequantization& task, std::int64_t row) {
 
 template <Epilogue kEpilogue>
 void DequantizeAll(const Dequantization& task) {
-  for (std::int64_t row = 0; row < task.y.rows; ++row) DequantizeRow<kEpilogue>(task, row);
+  WithRounding([&](auto round) {  // asked once, for rows may be short
+    for (std::int64_t row = 0; row < task.y.rows; ++row) {
+      DequantizeRow<kEpilogue>(task, row, round);
+    }
+  });
 }
 
 void DequantizeRows(const Dequantization& task) {

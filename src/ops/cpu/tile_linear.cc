@@ -37,8 +37,9 @@ void LoadWeights(const ConstMatrix& from, std::int64_t row, std::int64_t begin, 
 }
 
 /// The sums of a block, [rows, kPanelColumns], finished into y.
-template <Epilogue kEpilogue>
-void FinishBlock(const float* sums, const float* bias, const Matrix& y) {
+template <Epilogue kEpilogue, class Round>
+HWY_INLINE void FinishRows(const float* sums, const float* bias, const Matrix& y,
+                           const Round& round) {
   constexpr bool kAdds = kEpilogue == Epilogue::add;
   const auto cols = static_cast<std::size_t>(y.cols);
   for (std::int64_t row = 0; row < y.rows; ++row) {
@@ -48,7 +49,7 @@ void FinishBlock(const float* sums, const float* bias, const Matrix& y) {
     };
     if (y.dtype == DType::bf16) {
       auto* const to = reinterpret_cast<BFloat16*>(y.row(row));
-      StoreRounded(cols, to, [&](auto d, std::size_t i) {
+      StoreRounded(round, cols, to, [&](auto d, std::size_t i) {
         return kAdds ? hn::Add(values(d, i), FromBFloat16(d, to + i)) : values(d, i);
       });
     } else {
@@ -58,6 +59,11 @@ void FinishBlock(const float* sums, const float* bias, const Matrix& y) {
       });
     }
   }
+}
+
+template <Epilogue kEpilogue>
+void FinishBlock(const float* sums, const float* bias, const Matrix& y) {
+  WithRounding([&](auto round) { FinishRows<kEpilogue>(sums, bias, y, round); });
 }
 
 void Finish(const float* sums, const float* bias, Epilogue epilogue, const Matrix& y) {
@@ -175,17 +181,46 @@ const std::byte* TileMatrix::panel(std::int64_t column) const {
   return bytes_.get() + static_cast<std::size_t>(column / kPanel) * panel_bytes();
 }
 
+namespace {
+
+/// A block whose sums are made.
+struct Block {
+  const float* sums = nullptr;  ///< [y.rows, kPanelColumns]; the bits of i32 for int8
+  std::int64_t row = 0, col = 0;
+  Matrix y;  ///< its part of the result
+};
+
+void finish(const TileProduct& product, const Block& block) {
+  const float* const bias = product.bias + block.col;
+  if (product.w.compute() == DType::bf16) {
+    HWY_DYNAMIC_DISPATCH(Finish)(block.sums, bias, product.epilogue, block.y);
+    return;
+  }
+  const auto& factors = product.factors;
+  dequantize_rows(
+      {.sums = reinterpret_cast<const std::int32_t*>(block.sums),
+       .stride = kPanel,
+       .x = {.scales = factors.x.scales + block.row, .zeros = factors.x.zeros + block.row},
+       .channel_scales = factors.channel_scales + block.col,
+       .channel_sums = factors.channel_sums + block.col,
+       .bias = bias,
+       .epilogue = product.epilogue,
+       .y = block.y});
+}
+
+}  // namespace
+
 void multiply_tiles(const TileProduct& product, Arena& scratch) {
   const auto& [x, w, begin, bias, epilogue, y, factors] = product;
   if (x.rows == 0 || y.cols == 0) return;
   const LeftRows left(x, w.steps(), scratch);
-  const bool quantized = w.compute() == DType::i8;
+  const auto values = w.compute() == DType::i8 ? amx::Values::int8 : amx::Values::bf16;
   alignas(amx::kRowBytes) float sums[amx::kBlockRows * amx::kPanelColumns];
   const auto blocks = static_cast<std::size_t>((x.rows + kBlock - 1) / kBlock);
   amx::PanelProduct panel{.steps = w.steps()};
   // The next panel is fetched in equal parts by all blocks of this one.
-  const std::size_t lines = 2 * amx::kTileBytes / amx::kRowBytes;  // of a step
-  panel.fetched_lines = (lines + blocks - 1) / blocks;
+  constexpr std::size_t kLines = 2 * amx::kTileBytes / amx::kRowBytes;  // of a step
+  panel.fetched_lines = (kLines + blocks - 1) / blocks;
   const amx::Tiles tiles;
   for (std::int64_t col = 0; col < y.cols; col += kPanel) {
     const bool last = col + kPanel >= y.cols;
@@ -195,23 +230,12 @@ void multiply_tiles(const TileProduct& product, Arena& scratch) {
       const auto part = static_cast<std::size_t>(row / kBlock);
       panel.next = panel.panel + (last ? 0 : w.panel_bytes()) +
                    part * panel.fetched_lines * amx::kRowBytes * w.steps();
-      amx::multiply_panel(quantized ? amx::Values::int8 : amx::Values::bf16, panel, sums);
-      const auto to = y.rows_from(row, std::min(kBlock, x.rows - row))
-                          .cols_from(col, std::min(kPanel, y.cols - col));
-      if (!quantized) {
-        HWY_DYNAMIC_DISPATCH(Finish)(sums, bias + col, epilogue, to);
-        continue;
-      }
-      dequantize_rows({.sums = reinterpret_cast<const std::int32_t*>(sums),
-                       .stride = kPanel,
-                       .x = {.values = nullptr,
-                             .scales = factors.x.scales + row,
-                             .zeros = factors.x.zeros + row},
-                       .channel_scales = factors.channel_scales + col,
-                       .channel_sums = factors.channel_sums + col,
-                       .bias = bias + col,
-                       .epilogue = epilogue,
-                       .y = to});
+      amx::multiply_panel(values, panel, sums);
+      finish(product, {.sums = sums,
+                       .row = row,
+                       .col = col,
+                       .y = y.rows_from(row, std::min(kBlock, x.rows - row))
+                                .cols_from(col, std::min(kPanel, y.cols - col))});
     }
   }
 }

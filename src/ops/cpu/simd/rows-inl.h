@@ -96,11 +96,14 @@ HWY_INLINE void StoreNearest(const Round& round, [[maybe_unused]] D d, hn::Vec<D
 }
 
 /// to[0, cols) = what is nearest to `values(d, i)`, as OverVectors counts.
+template <class Round, class Values>
+HWY_INLINE void StoreRounded(const Round& round, std::size_t cols, BFloat16* to,
+                             const Values& values) {
+  OverVectors(cols, [&](auto d, std::size_t i) { StoreNearest(round, d, values(d, i), to + i); });
+}
 template <class Values>
 HWY_INLINE void StoreRounded(std::size_t cols, BFloat16* to, const Values& values) {
-  WithRounding([&](auto round) {
-    OverVectors(cols, [&](auto d, std::size_t i) { StoreNearest(round, d, values(d, i), to + i); });
-  });
+  WithRounding([&](auto round) { StoreRounded(round, cols, to, values); });
 }
 
 /// to[0, cols) = from, rounded.
