@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/format.h"
-#include "cloze/error.h"
 
 namespace cloze::cli {
 
@@ -16,9 +15,10 @@ std::string machine_text(const MachineInfo& info) {
   const auto line = [&](std::string_view name, const std::string& value) {
     text += fmt::format("{:<14}{}\n", printable(name) + ' ', printable(value));
   };
-  const auto rate = [&](std::string_view name, double giga, std::string_view unit) {
-    line(name, giga > 0 ? fmt::format("{:.0f} {} on {} thread{}", giga, unit, info.threads.wanted,
-                                      info.threads.wanted == 1 ? "" : "s")
+  const auto rate = [&](std::string_view name, double giga, std::string_view unit,
+                        std::string_view more = "") {
+    line(name, giga > 0 ? fmt::format("{:.0f} {} on {} thread{}{}", giga, unit, info.threads.wanted,
+                                      info.threads.wanted == 1 ? "" : "s", more)
                         : "no instructions for it");
   };
   line("processor", info.processor);
@@ -30,7 +30,7 @@ std::string machine_text(const MachineInfo& info) {
                               info.threads.problem));
   rate("f32", info.f32_gflops, "GFLOP/s");
   rate("bf16", info.bf16_gflops, "GFLOP/s");
-  rate("int8", info.int8_gops, "GOP/s, with quantizing the rows");
+  rate("int8", info.int8_gops, "GOP/s", ", with quantizing the rows");
   line("--dtype auto", fmt::format("{}: {}", name_of(info.best), info.reason));
   line("kept in", info.kept_in.empty() ? "no file: measured anew by each process"
                                        : info.kept_in.string());

@@ -136,7 +136,6 @@ TEST_P(EncoderLayer, EveryActivation) {
 }
 
 TEST_P(EncoderLayer, ThreadsDoNotChangeTheBits) {
-  if (!testing::rows_have_bits_of_their_own()) GTEST_SKIP() << testing::kSharedRows;
   const Layers layers({64, 4, 256}, GetParam(), ops::Epilogue::gelu, reference::gelu, random_);
   const std::vector<std::int32_t> cu_seqlens = {0, 3, 4, 90, 200};
   const auto input = Operand::random(GetParam(), 200, 64, random_);

@@ -63,6 +63,45 @@ TEST(Info, ReadableNamesHeadsAndPooler) {
   EXPECT_THAT(finished.out, HasSubstr("1 layers, hidden 33"));
 }
 
+TEST(Info, SaysWhatTheMachineIs) {
+  const TempDirectory cache;
+  const RunOptions options{.environment = {"CLOZE_CACHE=" + cache.path().string()}};
+  const auto finished = cloze_command({"info", "--machine", "--json"}, options);
+  expect_success(finished);
+  const auto info = json::parse(finished.out);
+  EXPECT_FALSE(info["processor"].get<std::string>().empty());
+  EXPECT_GT(info["f32_gflops"].get<double>(), 0);
+  EXPECT_GE(info["threads"].get<int>(), 1);
+  const auto best = info["auto"].get<std::string>();
+  EXPECT_EQ(best == "bf16", !info["bf16_gflops"].is_null() &&
+                                info["bf16_gflops"].get<double>() >= info["f32_gflops"].get<double>());
+  EXPECT_TRUE(std::filesystem::exists(info["kept_in"].get<std::string>()));
+  const auto readable = cloze_command({"info", "--machine"}, options);
+  expect_success(readable);
+  EXPECT_THAT(readable.out, HasSubstr("--dtype auto  " + best + ": "));
+  EXPECT_THAT(readable.out, HasSubstr("kept in       " + cache.path().string()));
+
+  // Kept up to AVX2 apart: there is no bf16.
+  auto capped = options;
+  capped.environment.emplace_back("ONEDNN_MAX_CPU_ISA=AVX2");
+  const auto old = cloze_command({"info", "--machine", "--json"}, capped);
+  expect_success(old);
+  EXPECT_EQ(json::parse(old.out)["auto"], "f32");
+  EXPECT_TRUE(json::parse(old.out)["bf16_gflops"].is_null());
+  EXPECT_NE(json::parse(old.out)["kept_in"], info["kept_in"]);
+
+  auto nowhere = options;
+  nowhere.environment = {"CLOZE_CACHE=/dev/null/cache"};
+  const auto unkept = cloze_command({"info", "--machine"}, nowhere);
+  expect_success(unkept);
+  EXPECT_THAT(unkept.out, HasSubstr("measured anew by each process"));
+  EXPECT_EQ(unkept.err, "");
+
+  expect_failure(cloze_command({"info"}), 2, {"--model", "--machine"});
+  expect_failure(cloze_command({"info", "--machine", "--model", golden_model("pretraining")}), 2,
+                 {"--machine", "--model"});
+}
+
 TEST(Tokenize, Pairs) {
   const auto lines =
       run_json({"tokenize", "--model", golden_model("pretraining")}, {"the dogs\ta b", "Dog"});

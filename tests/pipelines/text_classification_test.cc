@@ -82,7 +82,6 @@ TEST(TextClassification, TheConfigSaysWhatLogitsMean) {
 }
 
 TEST(TextClassification, PairsAndSingleTextsTogether) {
-  if (!testing::rows_have_bits_of_their_own()) GTEST_SKIP() << testing::kSharedRows;
   const auto classify = pipeline();
   const std::vector<TextItem> items{{"a", "dog", 1}, {"a", std::nullopt, 2}};
   const auto both = classify(items, {.top_k = 0});

@@ -120,8 +120,8 @@ void multiply_on_tiles(Context& context, const ConstMatrix& x, const LinearWeigh
 /// Rows of x (in the weight's compute dtype; u8 for int8) against the weight's columns
 /// [begin, begin + y.cols), on the calling thread. Where y ends inside the weight, its columns are
 /// whole granules.
-void multiply_packed(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
-                     Matrix y, std::int64_t begin) {
+void multiply_alike(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
+                    Matrix y, std::int64_t begin) {
   const auto& packed = packed_of(weight);
   const bool biased = weight.compute() != DType::i8;
   worker_of(context).products.run({.m = x.rows,
@@ -139,6 +139,37 @@ void multiply_packed(Context& context, ConstMatrix x, const LinearWeight& weight
                                    .bias = biased ? packed.bias.data() + begin : nullptr,
                                    .y = y.data},
                                   &*packed.matrix);
+}
+
+/// The same, in such a way that a row's bits do not depend on how many rows there are: where oneDNN
+/// multiplies some rows together, rows that are no whole number of those are copied, with zeros below.
+void multiply_packed(Context& context, ConstMatrix x, const LinearWeight& weight, Epilogue epilogue,
+                     Matrix y, std::int64_t begin) {
+  const auto granules = row_granules(weight.compute());
+  const std::int64_t whole = x.rows / granules.block * granules.block, rest = x.rows - whole;
+  const std::int64_t filled = (rest + granules.tile - 1) / granules.tile * granules.tile;
+  if (rest == 0) return multiply_alike(context, x, weight, epilogue, y, begin);
+  auto& scratch = worker_of(context).scratch;
+  const auto copy_of = [&](const ConstMatrix& from) {
+    const auto row_bytes = static_cast<std::size_t>(from.cols) * size_of(from.dtype);
+    auto* const bytes = scratch.take_bytes(static_cast<std::size_t>(filled) * row_bytes);
+    for (std::int64_t row = 0; row < rest; ++row) {
+      std::memcpy(bytes + static_cast<std::size_t>(row) * row_bytes, from.row(whole + row),
+                  row_bytes);
+    }
+    std::memset(bytes + static_cast<std::size_t>(rest) * row_bytes, 0,
+                static_cast<std::size_t>(filled - rest) * row_bytes);
+    return Matrix{bytes, from.dtype, filled, from.cols, from.cols};
+  };
+  const Matrix last = copy_of(x), result = copy_of(y);  // epilogues may add to y
+  if (whole > 0) {
+    multiply_alike(context, x.rows_from(0, whole), weight, epilogue, y.rows_from(0, whole), begin);
+  }
+  multiply_alike(context, last, weight, epilogue, result, begin);
+  for (std::int64_t row = 0; row < rest; ++row) {
+    std::memcpy(y.row(whole + row), result.row(row),
+                static_cast<std::size_t>(y.cols) * size_of(y.dtype));
+  }
 }
 
 /// A dense block of scratch for `columns` of y, as wide as the product that fills it must be.

@@ -263,6 +263,15 @@ std::string library_name() {
                      found == std::end(kSets) ? "no vectors of its own" : found->name);
 }
 
+RowGranules row_granules(DType compute) {
+  static const bool wide = (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) &
+                            static_cast<unsigned>(dnnl::cpu_isa::avx512_core)) ==
+                           static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
+  if (wide || compute != DType::f32) return {};
+  // The kernels before AVX-512 multiply 6 rows at once, and what is left of a block in another way.
+  return {.block = 24, .tile = 6};
+}
+
 OneDnnThreads::OneDnnThreads(int count) : saved_(omp_get_max_threads()) {
   set_openmp_threads(count);
 }

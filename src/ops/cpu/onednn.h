@@ -49,6 +49,13 @@ constexpr std::int64_t kColumnGranule = 64;  ///< oneDNN's widest block of outpu
   return (columns + kColumnGranule - 1) / kColumnGranule;
 }
 
+/// How many rows oneDNN must be given for each row's sum to be made in the same order: a multiple of
+/// `block`, or fewer than a block in a multiple of `tile`. 1 where any number is right.
+struct RowGranules {
+  std::int64_t block = 1, tile = 1;
+};
+[[nodiscard]] RowGranules row_granules(DType compute);
+
 /// A weight [k, n] in the layout that oneDNN picks for it, which is the same for every number of
 /// rows. Immutable.
 class PackedMatrix {
