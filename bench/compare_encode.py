@@ -25,6 +25,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from machine import print_machine
+
 # The design's uneven case: 32 sentences, 887 tokens, the longest 128.
 UNEVEN = [128, 64, 58, 50, 44, 40, 37, 34, 32, 30, 28, 26, 25, 24, 22, 21,
           20, 19, 18, 17, 16, 15, 15, 14, 13, 13, 12, 11, 10, 9, 9, 13]
@@ -186,6 +188,7 @@ def rectangle(lengths: list[int], vocabulary: int):
 
 def main() -> None:
     options = arguments()
+    print_machine(options.cloze, options.threads)
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(options.model) if options.model else Path(scratch) / "model"

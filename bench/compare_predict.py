@@ -21,6 +21,8 @@ import subprocess
 import tempfile
 import time
 
+from machine import print_machine
+
 EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples" / "data"
 TASKS = {
     "classify": ("text-classification", "sentiment", "tsv"),
@@ -51,6 +53,7 @@ def main():
     parser.add_argument("--threads", default="2")
     parser.add_argument("--seed", type=int, default=1)
     o = parser.parse_args()
+    print_machine(o.cloze, o.threads)
 
     sentences = [line.rsplit("\t", 1)[0] for line in (o.data / "sst2.train.tsv").read_text().splitlines()]
     chosen = random.Random(o.seed).choices(sentences, k=max(o.lines))

@@ -28,6 +28,8 @@ import sys
 import tempfile
 import time
 
+from machine import print_machine
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests/goldens"))
 
@@ -249,6 +251,7 @@ def main():
     parser.add_argument("--max-length", default=128, type=int)
     parser.add_argument("--learning-rate", default=5e-4, type=float)
     options = parser.parse_args()
+    print_machine(options.build / "cloze", options.threads)
     {"speed": speed, "losses": losses, "recipe": recipe}[options.what](options)
 
 

@@ -88,6 +88,7 @@ TEST(OneDnn, AnInstructionSetHasWhatItExtends) {
     const auto features = features_of_isa(isa);
     EXPECT_EQ(features.bf16, bf16) << std::hex << isa;
     EXPECT_EQ(features.int8, int8) << std::hex << isa;
+    EXPECT_EQ(features.tiles, (isa & 0x3E7U) == 0x3E7U) << std::hex << isa;
   }
 }
 

@@ -24,9 +24,10 @@ CpuFeatures cpu_features() {
   if (__builtin_cpu_supports("avx2") != 0 && __get_cpuid_count(kLeaf, kSubleaf, &a, &b, &c, &d)) {
     features.int8 = features.int8 || (a & kAvxVnni) != 0;
   }
+  // What is multiplied on tiles is rounded to bf16 by AVX512-BF16's instruction.
   constexpr unsigned kAmx = 1U << 22U | 1U << 24U | 1U << 25U;  // AMX-BF16, AMX-TILE, AMX-INT8
-  features.tiles =
-      __get_cpuid_count(kLeaf, 0, &a, &b, &c, &d) && (d & kAmx) == kAmx && amx::permitted();
+  features.tiles = features.bf16 && __get_cpuid_count(kLeaf, 0, &a, &b, &c, &d) &&
+                   (d & kAmx) == kAmx && amx::permitted();
 #endif
   return features;
 }
