@@ -29,11 +29,13 @@ void PackTile(const std::uint32_t* values, std::size_t columns, std::uint32_t* t
 void LoadWeights(const ConstMatrix& from, std::int64_t row, std::int64_t begin, std::size_t count,
                  std::byte* to) {
   const std::byte* source = from.row(row) + begin * static_cast<std::int64_t>(size_of(from.dtype));
-  if (from.dtype == DType::f32) {
-    StoreRounded(reinterpret_cast<const float*>(source), count, reinterpret_cast<BFloat16*>(to));
-  } else {
+  if (from.dtype != DType::f32) {
     std::memcpy(to, source, count * size_of(from.dtype));
+    return;
   }
+  float values[amx::kRowBytes / sizeof(BFloat16)];  // a mapped file may have them at any address
+  std::memcpy(values, source, count * sizeof(float));
+  StoreRounded(values, count, reinterpret_cast<BFloat16*>(to));
 }
 
 /// The sums of a block, [rows, kPanelColumns], finished into y.
