@@ -45,9 +45,12 @@ def with_processes(options: argparse.Namespace, threads: int) -> int:
 
 
 def with_ray(options: argparse.Namespace, threads: int) -> int:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no word to anybody
     import ray
 
-    ray.init(num_cpus=max(2, options.workers), include_dashboard=False, log_to_driver=False)
+    # One more than the workers take: reading and writing are tasks of their own, and without a free CPU for them
+    # nothing would ever begin.
+    ray.init(num_cpus=options.workers + 1, include_dashboard=False, log_to_driver=False)
 
     class Embedder:
         def __init__(self) -> None:
