@@ -4,6 +4,7 @@ programs ask them for."""
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any, Optional, TypeVar
@@ -92,6 +93,7 @@ class Encoder(Prompted):
     _precision: str
     _max_seq_length: int
     _tokenizer: Optional[BertTokenizer] = None
+    _told_of_cuts = False
 
     @property
     def max_seq_length(self) -> int:
@@ -108,6 +110,19 @@ class Encoder(Prompted):
     def get_max_seq_length(self) -> int:
         """`max_seq_length`."""
         return self._max_seq_length
+
+    def _tell_cut(self, cut: int, texts: int, limit: int) -> None:
+        """Logs how many texts of a call were cut: a warning the first time, for one may not know."""
+        if cut:
+            logger.log(
+                logging.INFO if self._told_of_cuts else logging.WARNING,
+                "%d of %d texts %s longer than %d tokens and cut there: what comes after is in no vector",
+                cut,
+                texts,
+                "was" if cut == 1 else "were",
+                limit,
+            )
+            self._told_of_cuts = True
 
     @property
     def tokenizer(self) -> BertTokenizer:

@@ -24,6 +24,7 @@ class Windows:
         add_special_tokens: bool,
         limits: Limits,
         stride: int,
+        side: str,
     ) -> None:
         self._native = native
         self._texts = texts
@@ -33,6 +34,7 @@ class Windows:
             "add_special_tokens": add_special_tokens,
             "truncation": limits.truncation,
             "max_length": limits.length,
+            "truncation_side": side,
         }
         self._stride = 0 if limits.truncation == "do_not_truncate" else stride
 

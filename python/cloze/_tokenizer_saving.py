@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from typing import Any, Optional
 
 from . import _cloze
@@ -29,6 +28,7 @@ class SavedTokenizer(Vocabulary):
     """The part of `BertTokenizer` that writes it."""
 
     padding_side: str
+    truncation_side: str
     model_input_names: list[str]
 
     def save_pretrained(self, save_directory: Name, **unused: Any) -> tuple[str, ...]:
@@ -43,6 +43,8 @@ class SavedTokenizer(Vocabulary):
         if self.model_max_length < LARGE_INTEGER:
             config["model_max_length"] = self.model_max_length
         config["padding_side"] = self.padding_side
+        if self.truncation_side != "right":
+            config["truncation_side"] = self.truncation_side
         if self.model_input_names != ["input_ids", "token_type_ids", "attention_mask"]:
             config["model_input_names"] = self.model_input_names
         with open(path, "w", encoding="utf-8") as file:
@@ -56,6 +58,8 @@ class SavedTokenizer(Vocabulary):
 
     def save_vocabulary(self, save_directory: Name, filename_prefix: Optional[str] = None) -> tuple[str]:
         """Writes `vocab.txt` alone; returns its name."""
+        import tempfile  # here: with all that it imports it would be a tenth of the package's import
+
         os.makedirs(save_directory, exist_ok=True)
         name = (f"{filename_prefix}-" if filename_prefix else "") + "vocab.txt"
         path = os.path.join(os.fspath(save_directory), name)

@@ -127,7 +127,8 @@ class MultiVectorEncoder(Encoder):
             before = self.prompts[role]
         limit = self._max_seq_length if role == "document" else 0
         with Bar(show_progress_bar, "Encoding") as bar:
-            found: Any = self._native.encode(texts, role, before, limit, bar.report) if texts else []
+            found, cut = self._native.encode(texts, role, before, limit, bar.report) if texts else ([], 0)
+        self._tell_cut(cut, len(texts), limit or int(self._native.max_length(role)))
         rows = [normalized(vectors) if normalize_embeddings else vectors for _, vectors in found]
         if not convert_to_numpy and torch_if_loaded() is not None:
             rows = [to_torch(vectors) for vectors in rows]

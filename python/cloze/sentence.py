@@ -161,7 +161,8 @@ class SentenceTransformer(Encoder):
         if output_value != "sentence_embedding":
             return self._token_outputs(texts, pairs, before, output_value, single)
         with Bar(show_progress_bar, "Encoding") as bar:
-            vectors: Any = self._native.encode(texts, pairs, before, self._max_seq_length, bar.report)
+            vectors, cut = self._native.encode(texts, pairs, before, self._max_seq_length, bar.report)
+        self._tell_cut(cut, len(texts), self._max_seq_length)
         vectors = self._shaped(vectors, normalize_embeddings, truncate_dim)
         if precision != "float32":
             vectors = util.quantize_embeddings(vectors, precision)
@@ -199,7 +200,7 @@ class SentenceTransformer(Encoder):
         if value == "token_embeddings":
             rows = [vectors for _, vectors in features]
             return rows[0] if single else rows
-        whole: Any = self._native.encode(texts, pairs, before, self._max_seq_length)
+        whole, _ = self._native.encode(texts, pairs, before, self._max_seq_length)
         vectors = self._shaped(whole, False, None)
         encoded = self.tokenizer(prompted, seconds, truncation=True, max_length=self._max_seq_length)
         result = []

@@ -122,7 +122,8 @@ class SparseEncoder(Encoder):
             require_torch("convert_to_tensor=True")
         if texts:
             with Bar(show_progress_bar, "Encoding") as bar:
-                native: Any = self._native.encode(texts, pairs, before, self._max_seq_length, bar.report)
+                native, cut = self._native.encode(texts, pairs, before, self._max_seq_length, bar.report)
+            self._tell_cut(cut, len(texts), self._max_seq_length)
             vectors = SparseEmbeddings._of(native)
         else:
             vectors = SparseEmbeddings([0], [], [], (0, int(self._native.dimension)))

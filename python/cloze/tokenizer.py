@@ -113,11 +113,7 @@ class BertTokenizer(SavedTokenizer):
         self.deprecation_warnings: dict[str, bool] = {}  # what was said already, as in transformers
         self.name_or_path = name_or_path
         self.padding_side = _side(padding_side, "padding_side")
-        if truncation_side != "right":
-            raise ValueError(
-                f"truncation_side is {truncation_side!r}: Cloze cuts texts at their end, 'right', alone"
-            )
-        self.truncation_side = truncation_side
+        self.truncation_side = _side(truncation_side, "truncation_side")
         stated = native.model_max_length
         self.model_max_length = (
             model_max_length if model_max_length is not None else VERY_LARGE_INTEGER if stated is None else stated
@@ -231,7 +227,7 @@ class BertTokenizer(SavedTokenizer):
         how = limits.padding
         kind_of_tensor = tensor_kind(return_tensors)
         side = _side(padding_side or self.padding_side, "padding_side")
-        windows = Windows(self._native, texts, pairs, is_split_into_words, add_special_tokens, limits, stride)
+        windows = Windows(self._native, texts, pairs, is_split_into_words, add_special_tokens, limits, stride, self.truncation_side)
         rows: Rows
         if return_overflowing_tokens or is_split_into_words:
             rows = windows.full(return_overflowing_tokens)
@@ -381,6 +377,7 @@ class BertTokenizer(SavedTokenizer):
             tokenize_chinese_chars=config.get("tokenize_chinese_chars", True),
             model_max_length=self.model_max_length,
             padding_side=self.padding_side,
+            truncation_side=self.truncation_side,
             mode=self._mode,
         )
 

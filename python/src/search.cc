@@ -121,9 +121,13 @@ void bind_sparse(nb::module_& module) {
             options.max_length = max_length;
             options.truncate = true;  // as sentence-transformers always does
             options.name = python_name();
+            std::size_t cut = 0;
+            options.on_cut = [&cut](std::size_t count) { cut = count; };
             options.prompt = prompt;
             Call call(std::move(progress));
-            return call.run([&] { return model.encode(input.view(), options, call.callback()); });
+            auto vectors =
+                call.run([&] { return model.encode(input.view(), options, call.callback()); });
+            return nb::make_tuple(std::move(vectors), cut);
           },
           nb::arg("texts").none(), nb::arg("pairs").none() = nb::none(), nb::arg("prompt") = "",
           nb::arg("max_length") = 0, nb::arg("progress").none() = nb::none())
@@ -169,15 +173,18 @@ std::vector<TokenVectors> token_vectors_of(const nb::list& arrays, const char* n
   return texts;
 }
 
-nb::list encode_tokens(const MultiVectorEncoder& model, nb::handle texts, std::string_view role,
-                       std::optional<std::string> prompt, std::int64_t max_length,
-                       nb::object progress) {
+/// The ids and vectors of each text's tokens, and how many texts were cut.
+nb::tuple encode_tokens(const MultiVectorEncoder& model, nb::handle texts, std::string_view role,
+                        std::optional<std::string> prompt, std::int64_t max_length,
+                        nb::object progress) {
   const TextList input(texts, "texts");
   MultiVectorEncodeOptions options;
   options.role = text_role_from(role);
   options.max_length = max_length;
   options.truncate = true;
   options.name = python_name();
+  std::size_t cut = 0;
+  options.on_cut = [&cut](std::size_t count) { cut = count; };
   options.prompt = std::move(prompt);
   Call call(std::move(progress));
   auto found = call.run([&] { return model.encode(input.views(), options, call.callback()); });
@@ -185,7 +192,7 @@ nb::list encode_tokens(const MultiVectorEncoder& model, nb::handle texts, std::s
   for (auto& text : found) {
     result.append(nb::make_tuple(array_of(std::move(text.ids)), array_of(std::move(text.vectors))));
   }
-  return result;
+  return nb::make_tuple(result, cut);
 }
 
 void bind_multi_vector(nb::module_& module) {
