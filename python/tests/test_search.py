@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,13 @@ from cloze import SparseEmbeddings
 ROOT = GOLDENS / "search"
 TEXTS: dict[str, list[str]] = json.loads((ROOT / "texts.json").read_text(encoding="utf-8"))
 DOCUMENTS, QUERIES = TEXTS["documents"], TEXTS["queries"]
+
+
+@pytest.fixture(autouse=True)
+def without_torch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another test has imported torch, vectors would be tensors: only one test here wants them."""
+    if request.function is not test_tensors:
+        monkeypatch.delitem(sys.modules, "torch", raising=False)
 
 
 def golden(name: str) -> dict[str, Any]:
