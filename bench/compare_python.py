@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The Python module against transformers and sentence-transformers, in one run.
 
-    bench/compare_python.py --model DIRECTORY [--lines 10000] [--only tokenizer,models,...] [--json]
+    bench/compare_python.py --model DIRECTORY [--lines 10000] [--only tokenizer,models,...] [--peers PYTHON] [--json]
 
 DIRECTORY is all-MiniLM-L6-v2 (scripts/fetch-model prints it). Needs torch, transformers and
 sentence-transformers beside cloze, numpy and safetensors. Correctness first: every output of both is
@@ -346,6 +346,7 @@ def fresh(code: str, python: str = sys.executable) -> tuple[float, float, str]:
 WITH_ONNX = """
 import numpy as np, onnxruntime, tokenizers
 tokenizer = tokenizers.Tokenizer.from_file({place!r} + "/tokenizer.json")
+tokenizer.no_padding()
 tokenizer.enable_truncation(256)
 session = onnxruntime.InferenceSession({place!r} + "/model.onnx", providers=["CPUExecutionProvider"])
 one = tokenizer.encode("a happy dog")

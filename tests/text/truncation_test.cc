@@ -173,8 +173,9 @@ TEST(Truncation, AtTheLeftKeepsTheEnd) {
       const auto pairs = tokenizer.encode(text, pair, options);
       EXPECT_EQ(pairs.ids.size(),
                 std::min<std::size_t>(static_cast<std::size_t>(limit), both.ids.size()));
-      if (limit >= 17)
+      if (limit >= 17) {
         EXPECT_EQ(pairs.offsets[pairs.offsets.size() - 2], both.offsets[both.offsets.size() - 2]);
+      }
       Batch of_pair;
       Alignment aligned;
       tokenizer.append_to(of_pair, aligned, text, pair, options);
