@@ -138,7 +138,8 @@ def test_signals_change_no_bit(slow: cloze.SentenceTransformer, lines: list[str]
 @pytest.mark.skipif("CLOZE_SIGNAL_CONTROL" not in os.environ, reason="set CLOZE_SIGNAL_CONTROL=1 to see the test before fail")
 def test_signals_do_change_bits_that_nothing_guards(tmp_path: Path) -> None:
     """The control of the test before: the same where no thread can hold signals back. How soon a bit changes is chance,
-    and so is whether a processor's kernels keep anything there: no test for every day."""
+    and whether one does is a matter of the processor, for which oneDNN chooses the kernels: no test for every day. On a
+    Xeon with AMX (model 207) none has changed."""
     source = tmp_path / "let_through.c"
     source.write_text("int pthread_sigmask(int how, const void *set, void *old) { return 0; }\n")
     shim = tmp_path / "let_through.so"
