@@ -45,6 +45,7 @@ def with_processes(options: argparse.Namespace, threads: int) -> int:
 
 
 def with_ray(options: argparse.Namespace, threads: int) -> int:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no word to anybody
     import ray
 
     # One more than the workers take: reading and writing are tasks of their own, and without a free CPU for them
@@ -58,7 +59,8 @@ def with_ray(options: argparse.Namespace, threads: int) -> int:
         def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
             return {**batch, "embedding": embed(list(batch[options.column]))}
 
-    data = ray.data.read_parquet(options.source)
+    # A small file is one block, which one worker would do alone.
+    data = ray.data.read_parquet(options.source, override_num_blocks=2 * options.workers)
     data = data.map_batches(Embedder, batch_size=1024, concurrency=options.workers, num_cpus=1)
     data.write_parquet(options.output)
     return int(pq.read_table(options.source).num_rows)

@@ -49,7 +49,8 @@ struct MultiVectorEncodeOptions {
   std::int64_t max_length = 0;  ///< tokens, special ones included; 0: `max_length(role)`
   /// Cut a longer text instead of throwing. Absent: cut it, as sentence-transformers does.
   std::optional<bool> truncate{};
-  TextName name{};  ///< of a text in messages; empty: "text 3", counted from 1
+  TextName name{};    ///< of a text in messages; empty: "text 3", counted from 1
+  TextsCut on_cut{};  ///< told how many texts were cut
   /// What goes before each text, here or by its name among `prompts()`. Absent: the role's prompt, if
   /// there is one.
   std::optional<std::string> prompt{};

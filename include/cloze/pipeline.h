@@ -47,12 +47,17 @@ struct PipelineOptions {
 /// What messages call text `index` (from 0) of a call.
 using TextName = std::function<std::string(std::size_t index)>;
 
+/// Told how many texts of a call were cut, where any were: on the thread that calls, before the model
+/// computes. To know it, texts that fill the limit are tokenized twice.
+using TextsCut = std::function<void(std::size_t texts)>;
+
 /// How long the texts of a call may be.
 struct TextLimits {
   /// Tokens of a text or pair, special ones included; 0: what the model reads.
   std::int64_t max_length = 0;
   bool truncate = false;  ///< cut a longer text (of a pair the longer one) instead of throwing
   TextName name{};        ///< empty: "text 3", counted from 1
+  TextsCut on_cut{};      ///< of `truncate`; empty: nobody asks
 };
 
 /// A text is longer than the limit of the call, and was not to be cut.

@@ -51,7 +51,8 @@ struct SentenceEncodeOptions {
   /// Cut a longer text instead of throwing. Absent: cut it where the directory states a maximal
   /// length, as sentence-transformers does.
   std::optional<bool> truncate{};
-  TextName name{};  ///< of a text in messages; empty: "text 3", counted from 1
+  TextName name{};    ///< of a text in messages; empty: "text 3", counted from 1
+  TextsCut on_cut{};  ///< told how many texts were cut
   /// What goes before each text (of a pair: before the first), here or by its name among
   /// `prompts()`. Absent: the directory's default prompt, if it has one.
   std::optional<std::string> prompt{};

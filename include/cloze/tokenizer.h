@@ -90,6 +90,9 @@ enum class Truncation : std::uint8_t { none, longest_first, only_first, only_sec
 /// What `Encoding::offsets` count.
 enum class OffsetUnit : std::uint8_t { code_points, bytes };
 
+/// An end of a text.
+enum class Side : std::uint8_t { left, right };
+
 /// How a text or pair is encoded.
 struct EncodeOptions {
   bool add_special_tokens = true;
@@ -100,10 +103,10 @@ struct EncodeOptions {
   /// Whether an Encoding keeps what is cut off, as its `overflowing` windows. Without them a long
   /// text is read only as far as it is kept.
   bool overflowing = true;
+  /// The end at which a text that is too long loses tokens. At the left, the last tokens stay, and the
+  /// `overflowing` windows go from the end to the begin; the whole text is read.
+  Side truncation_side = Side::right;
 };
-
-/// An end of a text.
-enum class Side : std::uint8_t { left, right };
 
 /// How a batch is made rectangular.
 struct PaddingOptions {

@@ -14,8 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 _MODULES = {
     "_cloze": ("get_num_threads", "set_num_threads"),
+    "auto": (
+        "AutoModel",
+        "AutoModelForMaskedLM",
+        "AutoModelForMultipleChoice",
+        "AutoModelForNextSentencePrediction",
+        "AutoModelForPreTraining",
+        "AutoModelForQuestionAnswering",
+        "AutoModelForSequenceClassification",
+        "AutoModelForTokenClassification",
+    ),
     "batch_encoding": ("BatchEncoding", "CharSpan", "TokenSpan"),
     "config": ("AutoConfig", "BertConfig"),
+    "cross_encoder": ("CrossEncoder",),
     "encoding": ("Encoding",),
     "errors": (
         "ArgumentError",
@@ -41,14 +52,6 @@ _MODULES = {
     "inspection": ("Inspection", "inspect"),
     "low_level": ("Tokenizer",),
     "models": (
-        "AutoModel",
-        "AutoModelForMaskedLM",
-        "AutoModelForMultipleChoice",
-        "AutoModelForNextSentencePrediction",
-        "AutoModelForPreTraining",
-        "AutoModelForQuestionAnswering",
-        "AutoModelForSequenceClassification",
-        "AutoModelForTokenClassification",
         "BertForMaskedLM",
         "BertForMultipleChoice",
         "BertForNextSentencePrediction",
@@ -64,9 +67,12 @@ _MODULES = {
         "DistilBertForTokenClassification",
         "DistilBertModel",
     ),
+    "multi_vector_encoder": ("MultiVectorEncoder",),
     "outputs": ("ModelOutput",),
     "pipelines": ("pipeline",),
-    "sentence": ("CrossEncoder", "SentenceTransformer"),
+    "sentence": ("SentenceTransformer",),
+    "sparse_embeddings": ("SparseEmbeddings",),
+    "sparse_encoder": ("SparseEncoder",),
     "tokenizer": (
         "AutoTokenizer",
         "BertTokenizer",
@@ -114,12 +120,20 @@ if TYPE_CHECKING:
     from . import util as util
     from ._cloze import get_num_threads as get_num_threads
     from ._cloze import set_num_threads as set_num_threads
-
+    from .auto import AutoModel as AutoModel
+    from .auto import AutoModelForMaskedLM as AutoModelForMaskedLM
+    from .auto import AutoModelForMultipleChoice as AutoModelForMultipleChoice
+    from .auto import AutoModelForNextSentencePrediction as AutoModelForNextSentencePrediction
+    from .auto import AutoModelForPreTraining as AutoModelForPreTraining
+    from .auto import AutoModelForQuestionAnswering as AutoModelForQuestionAnswering
+    from .auto import AutoModelForSequenceClassification as AutoModelForSequenceClassification
+    from .auto import AutoModelForTokenClassification as AutoModelForTokenClassification
     from .batch_encoding import BatchEncoding as BatchEncoding
     from .batch_encoding import CharSpan as CharSpan
     from .batch_encoding import TokenSpan as TokenSpan
     from .config import AutoConfig as AutoConfig
     from .config import BertConfig as BertConfig
+    from .cross_encoder import CrossEncoder as CrossEncoder
     from .encoding import Encoding as Encoding
     from .errors import ArgumentError as ArgumentError
     from .errors import Cancelled as Cancelled
@@ -141,14 +155,6 @@ if TYPE_CHECKING:
     from .inspection import Inspection as Inspection
     from .inspection import inspect as inspect
     from .low_level import Tokenizer as Tokenizer
-    from .models import AutoModel as AutoModel
-    from .models import AutoModelForMaskedLM as AutoModelForMaskedLM
-    from .models import AutoModelForMultipleChoice as AutoModelForMultipleChoice
-    from .models import AutoModelForNextSentencePrediction as AutoModelForNextSentencePrediction
-    from .models import AutoModelForPreTraining as AutoModelForPreTraining
-    from .models import AutoModelForQuestionAnswering as AutoModelForQuestionAnswering
-    from .models import AutoModelForSequenceClassification as AutoModelForSequenceClassification
-    from .models import AutoModelForTokenClassification as AutoModelForTokenClassification
     from .models import BertForMaskedLM as BertForMaskedLM
     from .models import BertForMultipleChoice as BertForMultipleChoice
     from .models import BertForNextSentencePrediction as BertForNextSentencePrediction
@@ -163,10 +169,12 @@ if TYPE_CHECKING:
     from .models import DistilBertForSequenceClassification as DistilBertForSequenceClassification
     from .models import DistilBertForTokenClassification as DistilBertForTokenClassification
     from .models import DistilBertModel as DistilBertModel
+    from .multi_vector_encoder import MultiVectorEncoder as MultiVectorEncoder
     from .outputs import ModelOutput as ModelOutput
     from .pipelines import pipeline as pipeline
-    from .sentence import CrossEncoder as CrossEncoder
     from .sentence import SentenceTransformer as SentenceTransformer
+    from .sparse_embeddings import SparseEmbeddings as SparseEmbeddings
+    from .sparse_encoder import SparseEncoder as SparseEncoder
     from .tokenizer import AutoTokenizer as AutoTokenizer
     from .tokenizer import BertTokenizer as BertTokenizer
     from .tokenizer import BertTokenizerFast as BertTokenizerFast
@@ -179,4 +187,5 @@ if TYPE_CHECKING:
     from .training import finetune as finetune
     from .training import pretrain as pretrain
     from .training import train_vocabulary as train_vocabulary
+
     __version__: str

@@ -9,9 +9,8 @@ from typing import Any, Optional
 import numpy as np
 
 from . import _cloze
-from ._texts import kind
+from ._texts import TEXT_COLUMNS, kind
 
-_TEXTS = ("text", "sentence", "sentence1", "premise", "question", "query", "anchor", "sentence_A", "sentence_a")
 _PAIRS = (
     "pair",
     "text_pair",
@@ -74,7 +73,11 @@ def _rows(data: Any, name: str) -> tuple[list[Mapping[str, Any]], Mapping[str, S
         names = getattr(inner, "names", None)
         if names:
             classes[column] = list(names)
-    if hasattr(data, "to_dict") and hasattr(data, "columns"):  # pandas
+    if hasattr(data, "to_dicts"):  # polars
+        data = data.to_dicts()
+    elif hasattr(data, "to_pylist"):  # Arrow
+        data = data.to_pylist()
+    elif hasattr(data, "to_dict") and hasattr(data, "columns"):  # pandas
         data = data.to_dict("records")
     elif isinstance(data, Mapping):
         lengths = {column: len(values) for column, values in data.items()}
@@ -122,7 +125,7 @@ def _label(value: Any, names: Optional[Sequence[str]], place: str) -> str:
 def _text_rows(
     rows: Sequence[Mapping[str, Any]], classes: Mapping[str, Sequence[str]], columns: Mapping[str, Optional[str]], name: str
 ) -> list[tuple[Any, ...]]:
-    text = _column(rows, columns.get("text"), _TEXTS, "text", name)
+    text = _column(rows, columns.get("text"), TEXT_COLUMNS, "text", name)
     if text is None:
         raise ValueError(f"{name} has no column of texts that Cloze knows ({', '.join(rows[0])}): say which with text_column")
     others = [column for column in _PAIRS if column != text]

@@ -1,7 +1,8 @@
-"""Texts as callers give them: lists, tuples, arrays and columns of strings."""
+"""Texts as callers give them: lists, tuples, arrays, columns of strings, and tables with such a column."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -17,20 +18,43 @@ def is_text(value: Any) -> bool:
     return isinstance(value, (str, bytes))
 
 
+# What a column of texts is called, the likelier first.
+TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question", "query", "anchor", "sentence_A", "sentence_a")
+
+
+def columns_of(value: Any) -> list[str] | None:
+    """The names of the columns of a table (a data frame, a `datasets.Dataset`, a table of Arrow); None for others."""
+    names = getattr(value, "column_names", None)
+    if names is None:
+        names = getattr(value, "columns", None)
+    if names is None or callable(names) or is_text(names) or not hasattr(value, "__getitem__"):
+        return None
+    return [str(column) for column in names]
+
+
 def as_list(value: Any, name: str) -> list[Any]:
-    """A list of any column of values: a list, a tuple, an array, a Series, a generator. Raises
-    TypeError for a string, and for what cannot be gone through."""
+    """A list of any column of values: a list, a tuple, an array, a Series, a generator; of a table, its column of
+    texts. Raises TypeError for a string, for what cannot be gone through, and for a table or dict that does not say
+    which column is meant."""
     if isinstance(value, list):
         return value
     if is_text(value):
         raise TypeError(f"{name} is one {kind(value)}, not a list of them: write [{name}]")
     if isinstance(value, tuple):
         return list(value)
-    tolist = getattr(value, "tolist", None)
-    if callable(tolist):
-        listed = tolist()
-        if isinstance(listed, list):
-            return listed
+    if isinstance(value, Mapping):
+        raise TypeError(f"{name} is {kind(value)}, not a list of str: give one of its columns")
+    columns = columns_of(value)
+    if columns is not None:
+        known = columns if len(columns) == 1 else [column for column in TEXT_COLUMNS if column in columns]
+        if not known:
+            raise TypeError(f"{name} is {kind(value)} with the columns {', '.join(columns)}: give the one that has texts")
+        value = value[known[0]]
+    for method in ("tolist", "to_list", "to_pylist"):  # NumPy and pandas, polars, Arrow
+        if callable(getattr(value, method, None)):
+            listed = getattr(value, method)()
+            if isinstance(listed, list):
+                return listed
     try:
         return list(value)
     except TypeError:

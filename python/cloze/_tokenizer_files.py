@@ -1,4 +1,5 @@
-"""Native tokenizers that are made anew: of a vocabulary, or of another one's files with a change."""
+"""Native tokenizers that are made anew, of a vocabulary or of another one's files with a change; and what files say
+besides."""
 
 from __future__ import annotations
 
@@ -65,3 +66,26 @@ def changed(
             decoder[str(index)] = entry
         text = json.dumps(whole, ensure_ascii=False)
     return _cloze.Tokenizer.from_json(text, json.dumps(stated, ensure_ascii=False), mode)
+
+
+def json_of(path: str) -> dict[str, Any]:
+    """The object of a JSON file; empty where there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def input_names(directory: str, stated: dict[str, Any]) -> list[str]:
+    """What a model reads, by what its directory says; `stated` is its tokenizer_config.json."""
+    names = stated.get("model_input_names")
+    if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+        return list(names)
+    without_types = ("DistilBert", "XLMRoberta")
+    if str(stated.get("tokenizer_class", "")).startswith(without_types) or (
+        json_of(os.path.join(directory, "config.json")).get("model_type") == "distilbert"
+    ):
+        return ["input_ids", "attention_mask"]
+    return ["input_ids", "token_type_ids", "attention_mask"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import UserDict
 from collections.abc import Callable
 from typing import Any, NamedTuple, Optional, Union
@@ -256,6 +255,8 @@ class BatchEncoding(UserDict):  # type: ignore[type-arg]
         return str(self.data)
 
     def _repr_html_(self) -> str:
+        import html  # here: only a notebook needs it
+
         if self._encodings is None:
             return f"<pre>{html.escape(repr(self))}</pre>"
         rows = []

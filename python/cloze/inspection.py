@@ -11,8 +11,9 @@ import numpy as np
 
 from . import _cloze
 from ._locate import Name
+from ._precision import precision_of
+from ._pretrained import PreTrainedModel
 from ._progress import Bar
-from .models import PreTrainedModel, precision_of
 
 __all__ = ["Inspection", "inspect"]
 

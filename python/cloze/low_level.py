@@ -126,6 +126,7 @@ class Tokenizer:
             "truncation": cut["strategy"],
             "max_length": cut["max_length"],
             "stride": cut["stride"],
+            "truncation_side": cut["direction"],
             "overflowing": True,
         }
 
@@ -198,9 +199,9 @@ class Tokenizer:
     def enable_truncation(
         self, max_length: int, stride: int = 0, strategy: str = "longest_first", direction: str = "right"
     ) -> None:
-        """From now on, texts are cut to `max_length` tokens."""
-        if direction != "right":
-            raise ValueError(f"direction is {direction!r}: Cloze cuts texts at their end, 'right', alone")
+        """From now on, texts are cut to `max_length` tokens, at the end or (direction="left") at the begin."""
+        if direction not in ("left", "right"):
+            raise ValueError(f"direction is {direction!r}: there are left and right")
         if strategy not in ("longest_first", "only_first", "only_second"):
             raise ValueError(f"strategy is {strategy!r}: there are longest_first, only_first and only_second")
         self._truncation = {

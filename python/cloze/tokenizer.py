@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Iterable
 from typing import Any, Optional, Union
 
 import numpy as np
 
 from . import _cloze
-from ._arrays import is_torch, tensor_kind, to_numpy, to_torch
+from ._arrays import tensor_kind, to_torch
 from ._locate import Name, locate, refuse, take_locate
-from ._log import logger, warn_once
+from ._log import logger
 from ._pad import pad_batch
-from ._special_tokens import SpecialTokens
-from ._texts import is_text, kind, split_pairs
-from ._tokenizer_files import added_tokens, changed, made_of_vocabulary
+from ._texts import is_text
+from ._tokenizer_files import changed, input_names, json_of, made_of_vocabulary
+from ._tokenizer_inputs import inputs_of
+from ._tokenizer_limits import LARGE_INTEGER, VERY_LARGE_INTEGER, Limits, limits_of
+from ._tokenizer_rows import Rows, Windows
+from ._tokenizer_saving import SavedTokenizer
 from .batch_encoding import BatchEncoding, LazyEncodings
 from .encoding import Encoding
 
 __all__ = ["AutoTokenizer", "BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast"]
 
-VERY_LARGE_INTEGER = int(1e30)
-_LARGE_INTEGER = int(1e20)
 _TOO_LONG = "sequence-length-is-longer-than-the-specified-maximum"
-_TRUNCATIONS = ("longest_first", "only_first", "only_second", "do_not_truncate")
 
 
-class BertTokenizer(SpecialTokens):
+class BertTokenizer(SavedTokenizer):
     """Text to ids and back, as transformers' `BertTokenizer` (fast or not: there is one kind here).
 
     `BertTokenizer(vocabulary)` is that of a list of tokens, a dict of their ids or a `vocab.txt`;
@@ -115,11 +113,7 @@ class BertTokenizer(SpecialTokens):
         self.deprecation_warnings: dict[str, bool] = {}  # what was said already, as in transformers
         self.name_or_path = name_or_path
         self.padding_side = _side(padding_side, "padding_side")
-        if truncation_side != "right":
-            raise ValueError(
-                f"truncation_side is {truncation_side!r}: Cloze cuts texts at their end, 'right', alone"
-            )
-        self.truncation_side = truncation_side
+        self.truncation_side = _side(truncation_side, "truncation_side")
         stated = native.model_max_length
         self.model_max_length = (
             model_max_length if model_max_length is not None else VERY_LARGE_INTEGER if stated is None else stated
@@ -172,7 +166,7 @@ class BertTokenizer(SpecialTokens):
         native = _cloze.Tokenizer.from_pretrained(directory, mode)
         if any(value is not None for value in switches.values()):
             native = changed(native, mode, config={k: v for k, v in switches.items() if v is not None})
-        stated = _json(os.path.join(directory, "tokenizer_config.json"))
+        stated = json_of(os.path.join(directory, "tokenizer_config.json"))
         tokenizer = cls.__new__(cls)
         tokenizer._set_up(
             native,
@@ -181,7 +175,7 @@ class BertTokenizer(SpecialTokens):
             truncation_side=truncation_side or stated.get("truncation_side", "right"),
             mode=mode,
             name_or_path=name,
-            model_input_names=_input_names(directory, stated),
+            model_input_names=input_names(directory, stated),
             clean_up=clean_up,
         )
         return tokenizer
@@ -228,14 +222,13 @@ class BertTokenizer(SpecialTokens):
         if text_target is not None:
             raise ValueError("text_target is for models that write text, which a BERT is not")
         del text_pair_target
-        batched, texts, pairs = self._inputs(text, text_pair, is_split_into_words)
-        how, width, cut, limit = self._strategies(padding, truncation, max_length, pad_to_multiple_of, verbose)
-        if stride and cut == "do_not_truncate":
-            stride = 0
+        batched, texts, pairs = inputs_of(text, text_pair, is_split_into_words)
+        limits = self._limits(padding, truncation, max_length, pad_to_multiple_of, verbose)
+        how = limits.padding
         kind_of_tensor = tensor_kind(return_tensors)
         side = _side(padding_side or self.padding_side, "padding_side")
-        windows = _Windows(self, texts, pairs, is_split_into_words, add_special_tokens, cut, limit, stride)
-        rows: Union[_FullRows, _PackedRows]
+        windows = Windows(self._native, texts, pairs, is_split_into_words, add_special_tokens, limits, stride, self.truncation_side)
+        rows: Rows
         if return_overflowing_tokens or is_split_into_words:
             rows = windows.full(return_overflowing_tokens)
         else:
@@ -253,7 +246,7 @@ class BertTokenizer(SpecialTokens):
         if how == "longest":
             target = longest
         elif how == "max_length":
-            target = width or 0
+            target = limits.length
         if how != "do_not_pad" and pad_to_multiple_of and target % pad_to_multiple_of:
             target += pad_to_multiple_of - target % pad_to_multiple_of
         pad_id = self.pad_token_id if how != "do_not_pad" else 0
@@ -297,98 +290,23 @@ class BertTokenizer(SpecialTokens):
             n_sequences=1 if pairs is None else 2,
         )
 
-    def _inputs(self, text: Any, pair: Any, words: bool) -> tuple[bool, list[Any], Optional[list[Any]]]:
-        """Whether the call has many texts; the texts and their pairs as lists."""
-        text, pair = _plain(text, "texts"), _plain(pair, "pairs")
-        if words:
-            if not isinstance(text, (list, tuple)):
-                raise ValueError(f"is_split_into_words wants a list of words, and text is {kind(text)}")
-            batched = bool(text) and isinstance(text[0], (list, tuple))
-        else:
-            batched = isinstance(text, (list, tuple))
-        if not batched:
-            if pair is not None and not words and not is_text(pair):
-                raise TypeError(
-                    "when tokenizing a single text, `text_pair` must be one text, and it is " + kind(pair)
-                )
-            return False, [text], None if pair is None else [pair]
-        texts = list(text)
-        if pair is not None:
-            if is_text(pair) or not isinstance(pair, (list, tuple)):
-                raise TypeError(
-                    "when tokenizing batches of text, `text_pair` must be a list or tuple with the same length as `text`."
-                )
-            if len(pair) != len(texts):
-                raise ValueError(
-                    f"batch length of `text`: {len(texts)} does not match batch length of `text_pair`: {len(pair)}."
-                )
-            return True, texts, list(pair)
-        if words:
-            first = texts[0][0] if texts and texts[0] else None
-            if texts and len(texts[0]) == 2 and isinstance(first, (list, tuple)):  # pairs of lists of words
-                return True, [item[0] for item in texts], [item[1] for item in texts]
-            return True, texts, None
-        firsts, seconds = split_pairs(texts, "texts")
-        return True, firsts, seconds
-
-    def _strategies(
+    def _limits(
         self,
-        padding: Union[bool, str],
+        padding: Union[None, bool, str],
         truncation: Union[None, bool, str],
         max_length: Optional[int],
         multiple: Optional[int],
         verbose: bool,
-    ) -> tuple[str, Optional[int], str, int]:
-        """How to pad and to what width; how to cut and to what length: transformers' rules."""
-        if max_length is not None and padding is False and truncation is None:
-            if verbose:
-                warn_once(
-                    "Truncation was not explicitly activated but `max_length` is provided a specific value, please "
-                    "use `truncation=True` to explicitly truncate examples to max length. Defaulting to "
-                    "'longest_first' truncation strategy."
-                )
-            truncation = "longest_first"
-        how: Any = getattr(padding, "value", padding)
-        how = {True: "longest", False: "do_not_pad", None: "do_not_pad"}.get(how, how)
-        if how not in ("longest", "max_length", "do_not_pad"):
-            raise ValueError(f"padding is {padding!r}: there are True, False, 'longest', 'max_length' and 'do_not_pad'")
-        cut: Any = getattr(truncation, "value", truncation)
-        cut = {True: "longest_first", False: "do_not_truncate", None: "do_not_truncate"}.get(cut, cut)
-        if cut not in _TRUNCATIONS:
-            raise ValueError(f"truncation is {truncation!r}: there are True, False, {', '.join(map(repr, _TRUNCATIONS))}")
-        if max_length is None:
-            if how == "max_length":
-                if self.model_max_length > _LARGE_INTEGER:
-                    if verbose:
-                        warn_once(
-                            "Asking to pad to max_length but no maximum length is provided and the model has no "
-                            "predefined maximum length. Default to no padding."
-                        )
-                    how = "do_not_pad"
-                else:
-                    max_length = self.model_max_length
-            if cut != "do_not_truncate":
-                if self.model_max_length > _LARGE_INTEGER:
-                    if verbose:
-                        warn_once(
-                            "Asking to truncate to max_length but no maximum length is provided and the model has no "
-                            "predefined maximum length. Default to no truncation."
-                        )
-                    cut = "do_not_truncate"
-                else:
-                    max_length = self.model_max_length
-        if how != "do_not_pad" and self.pad_token is None:
-            raise ValueError(
-                "Asking to pad but the tokenizer does not have a padding token: its vocabulary has none."
-            )
-        if cut != "do_not_truncate" and how != "do_not_pad" and multiple and max_length is not None and max_length % multiple:
-            raise ValueError(
-                "Truncation and padding are both activated but "
-                f"truncation length ({max_length}) is not a multiple of pad_to_multiple_of ({multiple})."
-            )
-        if max_length is not None and (isinstance(max_length, bool) or not isinstance(max_length, (int, np.integer))):
-            raise TypeError(f"max_length is {kind(max_length)}, not int")
-        return str(how), max_length, str(cut), 0 if max_length is None else int(max_length)
+    ) -> Limits:
+        return limits_of(
+            padding,
+            truncation,
+            max_length,
+            multiple,
+            model_max_length=self.model_max_length,
+            can_pad=self.pad_token is not None,
+            verbose=verbose,
+        )
 
     def encode(self, text: Any, text_pair: Any = None, add_special_tokens: bool = True, **options: Any) -> Any:
         """The ids of a text or pair; with `return_tensors`, an array [1, L]."""
@@ -421,11 +339,11 @@ class BertTokenizer(SpecialTokens):
         """Makes tokenized texts equally long: what collators of batches call. Takes a dict of lists
         or a list of dicts."""
         del verbose
-        how, width, _, _ = self._strategies(padding, False, max_length, None, False)
+        limits = self._limits(padding, False, max_length, None, False)
         return pad_batch(
             encoded_inputs,
-            how=how,
-            width=width,
+            how=limits.padding,
+            width=limits.length if limits.padding == "max_length" else None,
             multiple=pad_to_multiple_of,
             left=_side(padding_side or self.padding_side, "padding_side") == "left",
             pad_id=self.pad_token_id,
@@ -433,222 +351,6 @@ class BertTokenizer(SpecialTokens):
             return_attention_mask=return_attention_mask,
             return_tensors=return_tensors,
         )
-
-    # Ids to text.
-
-    def decode(
-        self,
-        token_ids: Any,
-        skip_special_tokens: bool = False,
-        clean_up_tokenization_spaces: Optional[bool] = None,
-        **unused: Any,
-    ) -> Any:
-        """The text of ids; a list of texts for a list of lists."""
-        refuse({key: value for key, value in unused.items() if key != "use_source_tokenizer"}, "decode")
-        clean_up = self._clean_up if clean_up_tokenization_spaces is None else clean_up_tokenization_spaces
-        if isinstance(token_ids, Mapping):
-            token_ids = token_ids["input_ids"]
-        if is_torch(token_ids) or isinstance(token_ids, np.ndarray):
-            token_ids = to_numpy(token_ids).tolist()
-        if isinstance(token_ids, (int, np.integer)):
-            token_ids = [int(token_ids)]
-        token_ids = list(token_ids)
-        if token_ids and not isinstance(token_ids[0], (int, np.integer)):
-            return [self.decode(ids, skip_special_tokens, clean_up) for ids in token_ids]
-        return self._native.decode(_ids(token_ids), skip_special_tokens, clean_up)
-
-    def batch_decode(
-        self,
-        sequences: Any,
-        skip_special_tokens: bool = False,
-        clean_up_tokenization_spaces: Optional[bool] = None,
-        **unused: Any,
-    ) -> list[str]:
-        """The text of each row of ids."""
-        if is_torch(sequences) or isinstance(sequences, np.ndarray):
-            sequences = to_numpy(sequences).tolist()
-        return [self.decode(ids, skip_special_tokens, clean_up_tokenization_spaces, **unused) for ids in sequences]
-
-    def convert_tokens_to_ids(self, tokens: Any) -> Any:
-        """The id of a token, or of each of a list; that of [UNK] for what is none."""
-        if tokens is None:
-            return None
-        if isinstance(tokens, str):
-            found = self._native.token_to_id(tokens)
-            return self.unk_token_id if found is None else found
-        return [self.convert_tokens_to_ids(token) for token in tokens]
-
-    def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> Any:
-        """The token of an id, or of each of a list."""
-        if isinstance(ids, (int, np.integer)):
-            return self._native.id_to_token(int(ids))
-        special = set(self.all_special_ids) if skip_special_tokens else ()
-        return [self._native.id_to_token(int(i)) for i in _ids(ids) if i not in special]
-
-    def convert_tokens_to_string(self, tokens: list[str]) -> str:
-        """The text that tokens make."""
-        return str(self._native.tokens_to_text(list(tokens)))
-
-    # The vocabulary.
-
-    def get_vocab(self) -> dict[str, int]:
-        """Every token with its id, added ones included."""
-        return dict(self._vocabulary)
-
-    @property
-    def vocab(self) -> dict[str, int]:
-        """`get_vocab()`."""
-        return self.get_vocab()
-
-    @cached_property
-    def _vocabulary(self) -> dict[str, int]:
-        return dict(self._native.vocab())
-
-    @cached_property
-    def _tokenizer_json(self) -> dict[str, Any]:
-        return json.loads(self._native.to_json())  # type: ignore[no-any-return]
-
-    @cached_property
-    def vocab_size(self) -> int:
-        """Tokens of the vocabulary, without those that were added to it."""
-        return len(self._tokenizer_json["model"]["vocab"])
-
-    def __len__(self) -> int:
-        return len(self._vocabulary)
-
-    def get_added_vocab(self) -> dict[str, int]:
-        """The added tokens with their ids."""
-        return {entry["content"]: entry["id"] for entry in self._tokenizer_json.get("added_tokens", [])}
-
-    def add_tokens(self, new_tokens: Any, special_tokens: bool = False) -> int:
-        """Adds tokens that are not there yet, and returns how many. The tokenizer becomes a new
-        one: others that share it keep theirs."""
-        if isinstance(new_tokens, str) or not isinstance(new_tokens, (list, tuple)):
-            new_tokens = [new_tokens]
-        wanted = [(str(token), special_tokens or bool(getattr(token, "special", False))) for token in new_tokens]
-        missing = [(token, special) for token, special in wanted if token and token not in self._vocabulary]
-        if missing:
-            self._replace(changed(self._native, self._mode, tokens=missing, first_id=len(self._vocabulary)))
-        return len(missing)
-
-    def add_special_tokens(self, special_tokens_dict: Mapping[str, Any], replace_extra_special_tokens: bool = True) -> int:
-        """Makes tokens special, such as {"pad_token": "<pad>", "extra_special_tokens": ["<brand>"]},
-        and adds those that are not there; returns how many were added."""
-        del replace_extra_special_tokens  # a token that is special once stays so
-        roles = {}
-        tokens: list[Any] = []
-        for name, value in special_tokens_dict.items():
-            if name in ("extra_special_tokens", "additional_special_tokens"):
-                tokens.extend(value)
-            elif name in ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token"):
-                tokens.append(value)
-                roles[name] = str(value)
-            else:
-                raise ValueError(f"{name} is no special token of a BERT")
-        added = self.add_tokens(tokens, special_tokens=True)
-        if any(roles[name] != self._token(name) for name in roles):
-            self._replace(changed(self._native, self._mode, config=roles))
-        return added
-
-    @property
-    def init_inputs(self) -> tuple[Any, ...]:
-        """None: a tokenizer is made of its files."""
-        return ()
-
-    @property
-    def init_kwargs(self) -> dict[str, Any]:
-        """What its tokenizer_config.json says."""
-        return dict(json.loads(self._native.config_to_json()))
-
-    @property
-    def backend(self) -> str:
-        """ "tokenizers": words, offsets and alignments are there, as with the fast tokenizers."""
-        return "tokenizers"
-
-    def _replace(self, native: Any) -> None:
-        self._native = native
-        for name in ("_vocabulary", "_tokenizer_json", "vocab_size"):
-            self.__dict__.pop(name, None)
-
-    @property
-    def _added(self) -> list[dict[str, Any]]:
-        return added_tokens(self._tokenizer_json)
-
-    def num_special_tokens_to_add(self, pair: bool = False) -> int:
-        """2 for a text, 3 for a pair (of a BERT)."""
-        return len(self("", "" if pair else None, verbose=False)["input_ids"])
-
-    @property
-    def max_len_single_sentence(self) -> int:
-        """Tokens of a text that fit, without the special ones."""
-        return int(self.model_max_length - self.num_special_tokens_to_add(pair=False))
-
-    @property
-    def max_len_sentences_pair(self) -> int:
-        """Tokens of a pair that fit, without the special ones."""
-        return int(self.model_max_length - self.num_special_tokens_to_add(pair=True))
-
-    def build_inputs_with_special_tokens(self, token_ids_0: list[int], token_ids_1: Optional[list[int]] = None) -> list[int]:
-        """[CLS] A [SEP], or [CLS] A [SEP] B [SEP]."""
-        cls, sep = int(self._native.cls_token_id), int(self._native.sep_token_id)
-        ids = [cls, *token_ids_0, sep]
-        return ids if token_ids_1 is None else [*ids, *token_ids_1, sep]
-
-    def create_token_type_ids_from_sequences(self, token_ids_0: list[int], token_ids_1: Optional[list[int]] = None) -> list[int]:
-        """0 for the first text and its special tokens, 1 for the second."""
-        types = [0] * (len(token_ids_0) + 2)
-        return types if token_ids_1 is None else types + [1] * (len(token_ids_1) + 1)
-
-    def get_special_tokens_mask(
-        self, token_ids_0: list[int], token_ids_1: Optional[list[int]] = None, already_has_special_tokens: bool = False
-    ) -> list[int]:
-        """1 for special tokens, 0 for others."""
-        if already_has_special_tokens:
-            if token_ids_1 is not None:
-                raise ValueError("ids that have their special tokens already come without token_ids_1")
-            special = set(self.all_special_ids)
-            return [int(i in special) for i in token_ids_0]
-        mask = [1, *[0] * len(token_ids_0), 1]
-        return mask if token_ids_1 is None else [*mask, *[0] * len(token_ids_1), 1]
-
-    # Files.
-
-    def save_pretrained(self, save_directory: Name, **unused: Any) -> tuple[str, ...]:
-        """Writes the tokenizer's files as transformers reads them; returns their names."""
-        refuse({key: value for key, value in unused.items() if key not in ("legacy_format", "push_to_hub")}, "save_pretrained")
-        if unused.get("push_to_hub"):
-            raise ValueError("push_to_hub is not in Cloze: save, and upload with huggingface_hub")
-        directory = os.fspath(save_directory)
-        self._native.save_pretrained(directory)
-        path = os.path.join(directory, "tokenizer_config.json")
-        config = _json(path)
-        if self.model_max_length < _LARGE_INTEGER:
-            config["model_max_length"] = self.model_max_length
-        config["padding_side"] = self.padding_side
-        if self.model_input_names != ["input_ids", "token_type_ids", "attention_mask"]:
-            config["model_input_names"] = self.model_input_names
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(config, file, indent=2, ensure_ascii=False, sort_keys=True)
-            file.write("\n")
-        return tuple(
-            os.path.join(directory, name)
-            for name in ("tokenizer_config.json", "vocab.txt", "tokenizer.json")
-            if os.path.exists(os.path.join(directory, name))
-        )
-
-    def save_vocabulary(self, save_directory: Name, filename_prefix: Optional[str] = None) -> tuple[str]:
-        """Writes `vocab.txt` alone; returns its name."""
-        os.makedirs(save_directory, exist_ok=True)
-        name = (f"{filename_prefix}-" if filename_prefix else "") + "vocab.txt"
-        path = os.path.join(os.fspath(save_directory), name)
-        with tempfile.TemporaryDirectory() as scratch:
-            self._native.save_pretrained(scratch)
-            source = os.path.join(scratch, "vocab.txt")
-            if not os.path.exists(source):
-                raise ValueError("this tokenizer's vocabulary has no vocab.txt: use save_pretrained")
-            with open(source, "rb") as read, open(path, "wb") as write:
-                write.write(read.read())
-        return (path,)
 
     def train_new_from_iterator(
         self, text_iterator: Iterable[Any], vocab_size: int, **options: Any
@@ -675,20 +377,9 @@ class BertTokenizer(SpecialTokens):
             tokenize_chinese_chars=config.get("tokenize_chinese_chars", True),
             model_max_length=self.model_max_length,
             padding_side=self.padding_side,
+            truncation_side=self.truncation_side,
             mode=self._mode,
         )
-
-    @property
-    def do_lower_case(self) -> bool:
-        """Whether texts lose their case."""
-        return bool(self._native.do_lower_case)
-
-    @property
-    def clean_up_tokenization_spaces(self) -> bool:
-        """Whether `decode` removes spaces before punctuation unless it is told."""
-        if self._clean_up is not None:
-            return self._clean_up
-        return bool(json.loads(self._native.config_to_json()).get("clean_up_tokenization_spaces", False))
 
     @property
     def backend_tokenizer(self) -> Any:
@@ -697,190 +388,12 @@ class BertTokenizer(SpecialTokens):
 
         return Tokenizer(self._native)
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = {key: value for key, value in self.__dict__.items() if key in _KEPT}
-        state["files"] = (self._native.to_json(), self._native.config_to_json())
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        text, config = state.pop("files")
-        self.__dict__.update(state)
-        self._native = _cloze.Tokenizer.from_json(text, config, self._mode)
-
     def __repr__(self) -> str:
-        length = self.model_max_length if self.model_max_length < _LARGE_INTEGER else "none"
+        length = self.model_max_length if self.model_max_length < LARGE_INTEGER else "none"
         return (
             f"{type(self).__name__}(name_or_path='{self.name_or_path}', vocab_size={self.vocab_size}, "
             f"model_max_length={length}, padding_side='{self.padding_side}', special_tokens={self.special_tokens_map})"
         )
-
-
-_KEPT = (
-    "_mode",
-    "_clean_up",
-    "deprecation_warnings",
-    "name_or_path",
-    "padding_side",
-    "truncation_side",
-    "model_max_length",
-    "model_input_names",
-)
-
-
-class _Windows:
-    """The texts of a call, and how they become rows of ids."""
-
-    def __init__(
-        self,
-        tokenizer: BertTokenizer,
-        texts: list[Any],
-        pairs: Optional[list[Any]],
-        words: bool,
-        add_special_tokens: bool,
-        truncation: str,
-        max_length: int,
-        stride: int,
-    ) -> None:
-        self._native = tokenizer._native
-        self._texts = texts
-        self._pairs = pairs
-        self._words = words
-        self._options: dict[str, Any] = {
-            "add_special_tokens": add_special_tokens,
-            "truncation": truncation,
-            "max_length": max_length,
-        }
-        self._stride = stride
-
-    def packed(self, alignment: bool) -> _PackedRows:
-        """A row a text, without more than ids (and where they came from)."""
-        packed = self._native.pack(self._texts, self._pairs, alignment=alignment, **self._options)
-        return _PackedRows(packed, self._encode)
-
-    def full(self, overflowing: bool) -> _FullRows:
-        """All there is to know, a row a window."""
-        if self._words:
-            natives = [
-                self._native.encode_words(
-                    _words(words, i),
-                    None if self._pairs is None else _words(self._pairs[i], i),
-                    stride=self._stride,
-                    overflowing=overflowing,
-                    **self._options,
-                )
-                for i, words in enumerate(self._texts)
-            ]
-        else:
-            natives = self._native.encode_batch(
-                self._texts, self._pairs, stride=self._stride, overflowing=overflowing, **self._options
-            )
-        rows, samples = [], []
-        for i, native in enumerate(natives):
-            encoding = Encoding._of(native)
-            parts = [encoding, *encoding.overflowing] if overflowing else [encoding]
-            rows.extend(parts)
-            samples.extend([i] * len(parts))
-        return _FullRows(rows, samples)
-
-    def _encode(self, index: int) -> Encoding:
-        """The text again, with all there is to know of it."""
-        pairs = None if self._pairs is None else [self._pairs[index]]
-        return Encoding._of(self._native.encode_batch([self._texts[index]], pairs, **self._options)[0])
-
-
-class _PackedRows:
-    """Rows of ids one after another, in arrays."""
-
-    def __init__(self, packed: Any, encode: Any) -> None:
-        self._packed = packed
-        self._starts = packed.cu_seqlens
-        self.lengths = np.diff(self._starts)
-        self.samples = range(len(self.lengths))
-        self.encoding = encode
-
-    def columns(self, names: list[str], width: int, left: bool, pad_id: int, arrays: bool) -> dict[str, Any]:
-        longest = int(self.lengths.max(initial=0))
-        equal = len(self.lengths) == 0 or int(self.lengths.min()) == longest or width >= longest
-        if arrays and equal:
-            ids, types, mask = self._packed.padded(width, left, pad_id, 0)
-            data: dict[str, Any] = {"input_ids": ids, "token_type_ids": types, "attention_mask": mask}
-            if "special_tokens_mask" in names:
-                data["special_tokens_mask"] = self._scatter((self._packed.word_ids < 0).astype(np.int64), mask, 1)
-            if "offset_mapping" in names:
-                data["offset_mapping"] = self._scatter(self._packed.offsets.astype(np.int64), mask, 0)
-            return {name: data[name] for name in names}
-        return {name: self._lists(name, width, left, pad_id) for name in names}
-
-    def _scatter(self, values: Any, mask: Any, fill: int) -> Any:
-        result = np.full(mask.shape + values.shape[1:], fill, dtype=np.int64)
-        result[mask.astype(bool)] = values
-        return result
-
-    def _lists(self, name: str, width: int, left: bool, pad_id: int) -> list[list[Any]]:
-        fill: Any = 0
-        if name == "input_ids":
-            values, fill = self._packed.input_ids.tolist(), pad_id
-        elif name == "token_type_ids":
-            values = self._packed.token_type_ids.tolist()
-        elif name == "attention_mask":
-            values = [1] * int(self._starts[-1])
-        elif name == "special_tokens_mask":
-            values, fill = (self._packed.word_ids < 0).astype(int).tolist(), 1
-        else:
-            values, fill = list(map(tuple, self._packed.offsets.tolist())), (0, 0)
-        starts = self._starts.tolist()
-        rows = [values[begin:end] for begin, end in zip(starts, starts[1:])]
-        return [_filled(row, width, left, fill) for row in rows] if width else rows
-
-
-class _FullRows:
-    """Rows as Encodings."""
-
-    def __init__(self, encodings: list[Encoding], samples: list[int]) -> None:
-        self._encodings = encodings
-        self.samples = samples
-        self.lengths = [len(encoding) for encoding in encodings]
-
-    def encoding(self, index: int) -> Encoding:
-        made = Encoding.merge([self._encodings[index]])
-        made.overflowing = self._encodings[index].overflowing
-        return made
-
-    def columns(self, names: list[str], width: int, left: bool, pad_id: int, arrays: bool) -> dict[str, Any]:
-        del arrays  # BatchEncoding makes them
-        members = {
-            "input_ids": ("ids", pad_id),
-            "token_type_ids": ("type_ids", 0),
-            "attention_mask": ("attention_mask", 0),
-            "special_tokens_mask": ("special_tokens_mask", 1),
-            "offset_mapping": ("offsets", (0, 0)),
-        }
-        data = {}
-        for name in names:
-            member, fill = members[name]
-            data[name] = [_filled(list(getattr(row, member)), width, left, fill) for row in self._encodings]
-        return data
-
-
-def _filled(row: list[Any], width: int, left: bool, fill: Any) -> list[Any]:
-    padding = [fill] * max(0, width - len(row))
-    return padding + row if left else row + padding
-
-
-def _words(words: Any, index: int) -> list[Any]:
-    if not isinstance(words, (list, tuple)):
-        raise TypeError(f"texts[{index}] is {kind(words)}, not a list of words")
-    return list(words)
-
-
-def _plain(texts: Any, name: str) -> Any:
-    """Arrays and columns as lists; str, lists and tuples as they are."""
-    if texts is None or is_text(texts) or isinstance(texts, (list, tuple)):
-        return texts
-    tolist = getattr(texts, "tolist", None)
-    if callable(tolist):
-        return tolist()
-    raise TypeError(f"{name} is {kind(texts)}, not a str or a list of str")
 
 
 def _wanted(asked: Optional[bool], default: bool) -> bool:
@@ -893,39 +406,8 @@ def _side(side: str, name: str) -> str:
     return side
 
 
-def _ids(ids: Any) -> list[int]:
-    values = to_numpy(ids).tolist() if is_torch(ids) or isinstance(ids, np.ndarray) else list(ids)
-    for i, value in enumerate(values):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"ids[{i}] is {kind(value)}, not int")
-        if not 0 <= value < 2**31:
-            raise ValueError(f"ids[{i}] is {value}, which is no id")
-    return [int(value) for value in values]
-
-
 def _str(text: Union[str, bytes]) -> str:
     return text.decode("utf-8") if isinstance(text, bytes) else text
-
-
-def _json(path: str) -> dict[str, Any]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _input_names(directory: str, stated: dict[str, Any]) -> list[str]:
-    names = stated.get("model_input_names")
-    if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
-        return list(names)
-    without_types = ("DistilBert", "XLMRoberta")
-    if str(stated.get("tokenizer_class", "")).startswith(without_types) or (
-        _json(os.path.join(directory, "config.json")).get("model_type") == "distilbert"
-    ):
-        return ["input_ids", "attention_mask"]
-    return ["input_ids", "token_type_ids", "attention_mask"]
 
 
 BertTokenizerFast = BertTokenizer

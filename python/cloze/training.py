@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -15,9 +15,11 @@ from . import _cloze
 from ._examples import examples_of, is_path
 from ._locate import Name
 from ._log import logger
+from ._memory_texts import Document, documents_in_memory, is_in_memory, lines_in_memory
+from ._precision import precision_of
+from ._pretrained import PreTrainedModel
 from ._progress import Bar
 from ._texts import kind
-from .models import PreTrainedModel, precision_of
 
 __all__ = [
     "EvaluationResult",
@@ -190,13 +192,18 @@ def finetune(
 
 def _task_of_run(output: Name) -> Optional[str]:
     """The task that a run's directory remembers."""
+    found = _run_of(output).get("task")
+    return found if isinstance(found, str) else None
+
+
+def _run_of(output: Name) -> dict[str, Any]:
+    """What a run's directory remembers of its settings."""
     try:
         with open(os.path.join(output, "run.json"), encoding="utf-8") as file:
             run = json.load(file)
     except (OSError, ValueError):
-        return None
-    found = run.get("task") or run.get("settings", {}).get("task")
-    return found if isinstance(found, str) else None
+        return {}
+    return run if isinstance(run, dict) else {}
 
 
 def evaluate(
@@ -250,24 +257,36 @@ def pretrain(
     text: Any = None,
     output: Optional[Name] = None,
     *,
+    texts: Optional[Iterable[Document]] = None,
+    dev_texts: Optional[Iterable[Document]] = None,
     dtype: Any = "best",
     callbacks: Any = (),
     show_progress_bar: Optional[bool] = None,
     **settings: Any,
 ) -> PretrainResult:
-    """Trains a BERT from plain text: a file, a directory, or a list of them. `settings` are those of
-    `cloze pretrain`: size="small", vocab, vocab_size, steps, max_seconds, max_length=128,
-    learning_rate=1e-4, ... Events and Ctrl-C are as with `finetune`."""
+    """Trains a BERT from plain text: a file, a directory, or a list of them; or `texts`, documents in
+    memory, each a str or a list of sentences (and `dev_texts`, those to evaluate on). `settings` are
+    those of `cloze pretrain`: size="small", vocab, vocab_size, steps, max_seconds, max_length=128,
+    learning_rate=1e-4, ... Events and Ctrl-C are as with `finetune`; to resume a run that had its
+    texts in memory takes the same texts.
+    """
     if output is None:
         raise TypeError("pretrain() needs output: the directory of the run")
+    if text is not None and texts is not None:
+        raise TypeError("pretrain() takes text, which are files, or texts, which are in memory")
     keywords = {key: value for key, value in settings.items() if value is not None}
     keywords["output"] = os.fspath(output)
-    for name, value in (("text", text), ("dev", keywords.pop("dev", None))):
-        if value is not None:
-            keywords[name] = [os.fspath(part) for part in ([value] if is_path(value) else value)]
+    if settings.get("resume"):
+        _require_texts_again(output, text=text or texts, dev=keywords.get("dev") or dev_texts)
     if not (settings.get("resume") and dtype == "best"):
         keywords["dtype"] = precision_of(dtype)
-    with Bar(show_progress_bar, "Training") as bar:
+    with ExitStack() as kept, Bar(show_progress_bar, "Training") as bar:
+        for name, value in (("text", text), ("dev", keywords.pop("dev", None))):
+            if value is not None:
+                keywords[name] = [os.fspath(part) for part in ([value] if is_path(value) else value)]
+        for name, word, documents in (("text", "texts", texts), ("dev", "dev_texts", dev_texts)):
+            if documents is not None:
+                keywords[name] = [kept.enter_context(documents_in_memory(documents, word, keywords))]
         events = _Events(callbacks, bar)
         try:
             found = _cloze.pretrain(keywords, events)
@@ -283,6 +302,14 @@ def pretrain(
         metrics=found["metrics"],
         history=tuple(events.history),
     )
+
+
+def _require_texts_again(output: Name, **given: Any) -> None:
+    """Raises TypeError where a run had texts in memory that are not given to resume it."""
+    for name, now in given.items():
+        if now is None and any(map(is_in_memory, _run_of(output).get(name) or ())):
+            word = "texts" if name == "text" else f"{name}_texts"
+            raise TypeError(f"{word} of the run in {os.fspath(output)} were in memory: give them again, with {word}=")
 
 
 def train_vocabulary(
@@ -311,16 +338,10 @@ def train_vocabulary(
         raise TypeError("train_vocabulary() takes texts, or files=[...]")
     if isinstance(texts, (str, bytes)):
         raise TypeError("texts is one str, not a list of them: a file is files=[path]")
-    paths = [os.fspath(path) for path in files]
-    with tempfile.TemporaryDirectory() as scratch, Bar(show_progress_bar, "Counting") as bar:
+    with ExitStack() as kept, Bar(show_progress_bar, "Counting") as bar:
+        paths = [os.fspath(path) for path in files]
         if texts is not None:
-            path = os.path.join(scratch, "texts.txt")
-            with open(path, "w", encoding="utf-8", newline="\n") as file:
-                for i, text in enumerate(texts):
-                    if not isinstance(text, str):
-                        raise TypeError(f"texts[{i}] is {kind(text)}, not str")
-                    file.write(text.replace("\r", " ").replace("\n", " ") + "\n")
-            paths = [path]
+            paths = [kept.enter_context(lines_in_memory(texts, "texts"))]
         return list(
             _cloze.train_vocabulary(
                 paths,

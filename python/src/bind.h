@@ -12,6 +12,7 @@ void bind_errors(nb::module_& module);
 void bind_tokenizer(nb::module_& module);
 void bind_models(nb::module_& module);
 void bind_sentence(nb::module_& module);
+void bind_search(nb::module_& module);
 void bind_pipelines(nb::module_& module);
 void bind_files(nb::module_& module);
 void bind_examples(nb::module_& module);

@@ -11,6 +11,7 @@ NB_MODULE(_cloze, module) {
   cloze::python::bind_tokenizer(module);
   cloze::python::bind_models(module);
   cloze::python::bind_sentence(module);
+  cloze::python::bind_search(module);
   cloze::python::bind_pipelines(module);
   cloze::python::bind_files(module);
   cloze::python::bind_examples(module);

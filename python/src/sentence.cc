@@ -38,16 +38,20 @@ SentenceTransformer load_sentence(const std::filesystem::path& directory,
   return call.run([&] { return SentenceTransformer::from_pretrained(directory, options); });
 }
 
-nb::object encode(const SentenceTransformer& model, nb::handle texts, nb::handle pairs,
-                  std::optional<std::string> prompt, std::int64_t max_length, nb::object progress) {
+/// The vectors, and how many texts were cut.
+nb::tuple encode(const SentenceTransformer& model, nb::handle texts, nb::handle pairs,
+                 std::optional<std::string> prompt, std::int64_t max_length, nb::object progress) {
   const TextsOrPairs input(texts, pairs);
   SentenceEncodeOptions options;
   options.max_length = max_length;
   options.truncate = true;  // as sentence-transformers always does
   options.name = python_name();
+  std::size_t cut = 0;
+  options.on_cut = [&cut](std::size_t count) { cut = count; };
   options.prompt = prompt ? std::move(prompt) : std::optional<std::string>("");
   Call call(std::move(progress));
-  return array_of(call.run([&] { return model.encode(input.view(), options, call.callback()); }));
+  auto vectors = call.run([&] { return model.encode(input.view(), options, call.callback()); });
+  return nb::make_tuple(array_of(std::move(vectors)), cut);
 }
 
 /// What a directory of sentence-transformers says, as far as Python must know.

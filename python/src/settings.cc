@@ -56,6 +56,7 @@ void read_task_options(Keywords& keywords, TaskOptions& options) {
   keywords.read("stride", options.stride);
   keywords.read("document_context", options.document_context);
   keywords.read("version_2", options.version_2);
+  keywords.read_name("answer_metrics", options.answer_metrics, answer_metrics_from);
   keywords.read("max_samples", options.max_samples);
 }
 

@@ -58,14 +58,20 @@ std::int32_t small(std::int64_t value, const char* name) {
 }
 
 EncodeOptions encode_options(bool add_special_tokens, std::string_view truncation,
-                             std::int64_t max_length, std::int64_t stride, bool overflowing) {
+                             std::int64_t max_length, std::int64_t stride, bool overflowing,
+                             std::string_view side) {
   const auto how = truncation_from(truncation);
+  if (side != "left" && side != "right") {
+    throw nb::value_error(
+        ("truncation_side is '" + std::string(side) + "': there are 'left' and 'right'").c_str());
+  }
   constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
   return {.add_special_tokens = add_special_tokens,
           .truncation = how,
           .max_length = small(std::min(max_length, most), "max_length"),
           .stride = small(stride, "stride"),
-          .overflowing = overflowing};
+          .overflowing = overflowing,
+          .truncation_side = side == "left" ? Side::left : Side::right};
 }
 
 /// Packed texts with where their tokens came from.
@@ -97,9 +103,10 @@ void append(Packed& all, Packed&& part) {
 }
 
 Packed pack(const Tokenizer& tokenizer, nb::handle texts, nb::handle pairs, bool add_special_tokens,
-            std::string_view truncation, std::int64_t max_length, bool alignment) {
+            std::string_view truncation, std::int64_t max_length, bool alignment,
+            std::string_view side) {
   const TextsOrPairs input(texts, pairs);
-  const auto options = encode_options(add_special_tokens, truncation, max_length, 0, false);
+  const auto options = encode_options(add_special_tokens, truncation, max_length, 0, false, side);
   Call call;
   return call.run([&] {
     Packed all;
@@ -119,10 +126,11 @@ Packed pack(const Tokenizer& tokenizer, nb::handle texts, nb::handle pairs, bool
 
 std::vector<Encoding> encode_batch(const Tokenizer& tokenizer, nb::handle texts, nb::handle pairs,
                                    bool add_special_tokens, std::string_view truncation,
-                                   std::int64_t max_length, std::int64_t stride, bool overflowing) {
+                                   std::int64_t max_length, std::int64_t stride, bool overflowing,
+                                   std::string_view side) {
   const TextsOrPairs input(texts, pairs);
   const auto options =
-      encode_options(add_special_tokens, truncation, max_length, stride, overflowing);
+      encode_options(add_special_tokens, truncation, max_length, stride, overflowing, side);
   Call call;
   return call.run([&] {
     std::vector<Encoding> all;
@@ -141,12 +149,12 @@ std::vector<Encoding> encode_batch(const Tokenizer& tokenizer, nb::handle texts,
 
 Encoding encode_words(const Tokenizer& tokenizer, nb::handle words, nb::handle pair,
                       bool add_special_tokens, std::string_view truncation, std::int64_t max_length,
-                      std::int64_t stride, bool overflowing) {
+                      std::int64_t stride, bool overflowing, std::string_view side) {
   const TextList first(words, "words");
   const TextList second = pair.is_none() ? TextList() : TextList(pair, "pair");
   const bool paired = !pair.is_none();
   const auto options =
-      encode_options(add_special_tokens, truncation, max_length, stride, overflowing);
+      encode_options(add_special_tokens, truncation, max_length, stride, overflowing, side);
   Call call;
   return call.run([&] {
     return paired ? tokenizer.encode_words(first.views(), second.views(), options)
@@ -319,14 +327,17 @@ void bind_tokenizer(nb::module_& module) {
       .def("encode_batch", &encode_batch, nb::arg("texts").none(),
            nb::arg("pairs").none() = nb::none(), nb::arg("add_special_tokens") = true,
            nb::arg("truncation") = "do_not_truncate", nb::arg("max_length") = 512,
-           nb::arg("stride") = 0, nb::arg("overflowing") = false)
+           nb::arg("stride") = 0, nb::arg("overflowing") = false,
+           nb::arg("truncation_side") = "right")
       .def("encode_words", &encode_words, nb::arg("words").none(),
            nb::arg("pair").none() = nb::none(), nb::arg("add_special_tokens") = true,
            nb::arg("truncation") = "do_not_truncate", nb::arg("max_length") = 512,
-           nb::arg("stride") = 0, nb::arg("overflowing") = false)
+           nb::arg("stride") = 0, nb::arg("overflowing") = false,
+           nb::arg("truncation_side") = "right")
       .def("pack", &pack, nb::arg("texts").none(), nb::arg("pairs").none() = nb::none(),
            nb::arg("add_special_tokens") = true, nb::arg("truncation") = "do_not_truncate",
-           nb::arg("max_length") = 512, nb::arg("alignment") = false)
+           nb::arg("max_length") = 512, nb::arg("alignment") = false,
+           nb::arg("truncation_side") = "right")
       .def("decode", &decode, nb::arg("ids"), nb::arg("skip_special_tokens") = true,
            nb::arg("clean_up").none() = nb::none())
       .def("tokens_to_text",

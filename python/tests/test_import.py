@@ -45,8 +45,8 @@ def test_all_names_are_there() -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'SparseEncoder'"):
-        cloze.SparseEncoder  # noqa: B018
+    with pytest.raises(AttributeError, match="has no attribute 'Trainer'"):
+        cloze.Trainer  # noqa: B018
 
 
 def test_version() -> None:

@@ -80,6 +80,24 @@ def test_limits(model: cloze.SentenceTransformer, models: dict[str, str]) -> Non
         mine.max_seq_length = 65
 
 
+def test_cut_texts_are_told_of(models: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    mine = cloze.SentenceTransformer(models["BertModel"])
+    mine.max_seq_length = 5
+    fits, long = "the cat sat", "the cat sat on the mat"
+    with caplog.at_level("INFO", logger="cloze"):
+        mine.encode([fits] * 3, show_progress_bar=False)
+        assert not caplog.records
+        mine.encode([fits, long, long], show_progress_bar=False)
+        mine.encode(long, show_progress_bar=False)
+        mine.encode([(fits, "a"), ("a", "b")], prompt="", show_progress_bar=False)
+    told = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert told == [
+        ("WARNING", "2 of 3 texts were longer than 5 tokens and cut there: what comes after is in no vector"),
+        ("INFO", "1 of 1 texts was longer than 5 tokens and cut there: what comes after is in no vector"),
+        ("INFO", "1 of 2 texts was longer than 5 tokens and cut there: what comes after is in no vector"),
+    ]
+
+
 def test_prompts(models: dict[str, str], model: cloze.SentenceTransformer) -> None:
     mine = cloze.SentenceTransformer(models["BertModel"], prompts={"query": "who ", "passage": "the "})
     wanted = model.encode(["who cat"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import cloze
+from conftest import VOCABULARY
 
 TEXT = "Hello cats, the dog sat!"
 
@@ -63,8 +65,37 @@ def test_truncation(tokenizer: cloze.BertTokenizer) -> None:
         tokenizer("a", truncation="middle")
     with pytest.raises(ValueError, match="multiple of pad_to_multiple_of"):
         tokenizer("a", truncation=True, padding=True, max_length=9, pad_to_multiple_of=8)
-    with pytest.raises(ValueError, match="truncation_side is 'left'"):
-        cloze.BertTokenizer(["[UNK]", "[CLS]", "[SEP]", "[PAD]"], truncation_side="left")
+    with pytest.raises(ValueError, match="truncation_side is 'middle'"):
+        cloze.BertTokenizer(["[UNK]", "[CLS]", "[SEP]", "[PAD]"], truncation_side="middle")
+
+
+def test_truncation_at_the_left(tokenizer: cloze.BertTokenizer, tmp_path: Path) -> None:
+    left = cloze.BertTokenizer(VOCABULARY, model_max_length=64, truncation_side="left")
+    text = "the cat sat on the mat"
+    assert left(text, truncation=True, max_length=5).tokens() == ["[CLS]", "on", "the", "mat", "[SEP]"]
+    cut = left([text, "a"], truncation=True, max_length=5, return_offsets_mapping=True, padding=True, return_tensors="np")
+    assert cut["offset_mapping"][0].tolist() == [[0, 0], [12, 14], [15, 18], [19, 22], [0, 0]]
+    assert cut.tokens(0)[1] == "on" and cut.word_ids(0) == [None, 3, 4, 5, None]
+    windows = left(text, truncation=True, max_length=5, stride=1, return_overflowing_tokens=True)
+    assert [windows.tokens(i)[1:-1] for i in range(3)] == [["on", "the", "mat"], ["cat", "sat", "on"], ["the", "cat"]]
+    pair = left(text, "a dog", truncation="only_first", max_length=7)
+    assert pair.tokens() == ["[CLS]", "the", "mat", "[SEP]", "a", "dog", "[SEP]"]
+    words = left(text.split(), is_split_into_words=True, truncation=True, max_length=4)
+    assert words.tokens() == ["[CLS]", "the", "mat", "[SEP]"]
+    left.save_pretrained(tmp_path)
+    again = cloze.AutoTokenizer.from_pretrained(tmp_path)
+    assert again.truncation_side == "left" and again(text, truncation=True, max_length=5) == left(text, truncation=True, max_length=5)
+    assert pickle.loads(pickle.dumps(left)).truncation_side == "left"
+    tokenizer = cloze.BertTokenizer.from_pretrained(tmp_path, truncation_side="right")
+    assert tokenizer(text, truncation=True, max_length=5).tokens()[1] == "the"
+    tokenizer.truncation_side = "left"
+    assert tokenizer(text, truncation=True, max_length=5).tokens()[1] == "on"
+    low = tokenizer.backend_tokenizer
+    low.enable_truncation(5, stride=1, direction="left")
+    one = low.encode(text)
+    assert one.tokens[1] == "on" and [part.tokens[1] for part in one.overflowing] == ["cat", "the"]
+    with pytest.raises(ValueError, match="direction is 'up'"):
+        low.enable_truncation(5, direction="up")
 
 
 def test_extras(tokenizer: cloze.BertTokenizer) -> None:

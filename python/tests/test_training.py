@@ -67,6 +67,21 @@ def test_other_tasks(models: dict[str, str], tmp_path: Path) -> None:
         assert cloze.evaluate(result.model_path, task, rows).task == task
 
 
+def test_answer_metrics(models: dict[str, str], tmp_path: Path) -> None:
+    asked = [{"question": "who wrote", "context": "the book was by ada", "answers": {"text": ["by ada"], "answer_start": [13]}}] * 6
+    options: dict[str, Any] = {"steps": 1, "batch_size": 2, "dtype": "float32"}
+    task = "question-answering"
+    result = cloze.finetune(models["BertModel"], task, asked, asked, tmp_path / "run", answer_metrics="cmrc", **options)
+    assert result.metrics
+    model = result.model_path
+    found = {name: cloze.evaluate(model, task, asked, answer_metrics=name).metrics for name in ("auto", "squad", "cmrc")}
+    assert found["auto"] == found["squad"] and found["cmrc"] == result.metrics
+    with pytest.raises(ValueError, match="bleu"):
+        cloze.evaluate(model, task, asked, answer_metrics="bleu")
+    with pytest.raises(ValueError, match="answer"):
+        tune(models, tmp_path / "other", answer_metrics="cmrc")
+
+
 def test_bad_data(models: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"train\[1\]\['text'\] is int, not str"):
         tune(models, tmp_path / "a", train=[ROWS[0], {"text": 3, "label": "x"}])
@@ -142,6 +157,54 @@ def test_pretrain(tmp_path: Path) -> None:
         cloze.pretrain(text, tmp_path / "long", size="tiny", vocab_size=120, steps=100000, dtype="float32", batch_tokens=256, log_every=1, callbacks=interrupt)
     with pytest.raises(TypeError, match="unexpected keyword argument 'stepz'"):
         cloze.pretrain(text, tmp_path / "x", stepz=3)
+
+
+def test_pretrain_in_memory(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    sentences = [[" ".join(rng.choice(WORDS, 12)) + "." for _ in range(8)] for _ in range(30)]
+    file, dev = tmp_path / "text.txt", tmp_path / "dev.txt"
+    file.write_text("\n\n".join("\n".join(document) for document in sentences) + "\n\n")
+    dev.write_text("\n\n".join("\n".join(document) for document in sentences[:9]) + "\n\n")
+    options: dict[str, Any] = {"size": "tiny", "vocab_size": 120, "dtype": "float32", "batch_tokens": 256, "seed": 3}
+    runs = {
+        "file": cloze.pretrain(file, tmp_path / "file", dev=dev, steps=4, **options),
+        "lists": cloze.pretrain(texts=sentences, output=tmp_path / "lists", dev_texts=iter(sentences[:9]), steps=4, **options),
+        "strings": cloze.pretrain(
+            texts=("\n \n".join(document) for document in sentences), output=tmp_path / "strings", dev_texts=sentences[:9], steps=4, **options
+        ),
+    }
+    weights = {name: cloze.load_safetensors(run.model_path / "model.safetensors") for name, run in runs.items()}
+    for name in ("lists", "strings"):
+        assert runs[name].metrics == runs["file"].metrics
+        assert all((weights[name][key] == value).all() for key, value in weights["file"].items())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dev.txt", "file", "lists", "strings", "text.txt"]
+
+    def stop(event: dict[str, Any]) -> bool:
+        return not (event["kind"] == "step" and event["step"] == 2)
+
+    output = tmp_path / "resumed"
+    begun = cloze.pretrain(texts=sentences, output=output, dev_texts=sentences[:9], steps=4, log_every=1, callbacks=stop, **options)
+    assert not begun.finished
+    with pytest.raises(TypeError, match="were in memory: give them again, with texts="):
+        cloze.pretrain(output=output, resume=True)
+    with pytest.raises(TypeError, match="give them again, with dev_texts="):
+        cloze.pretrain(output=output, resume=True, texts=sentences)
+    with pytest.raises(ValueError, match="the text is not what the run began with"):
+        cloze.pretrain(output=output, resume=True, texts=sentences[1:], dev_texts=sentences[:9])
+    rest = cloze.pretrain(output=output, resume=True, texts=sentences, dev_texts=sentences[:9])
+    assert rest.finished and rest.steps == 4
+    again = cloze.load_safetensors(rest.model_path / "model.safetensors")
+    assert all((again[key] == value).all() for key, value in weights["file"].items())
+    with pytest.raises(TypeError, match=r"texts\[1\]\[0\] is int, not str"):
+        cloze.pretrain(texts=["a", [3]], output=tmp_path / "x", steps=1, **options)
+    with pytest.raises(TypeError, match="texts is one str"):
+        cloze.pretrain(texts="a", output=tmp_path / "x", steps=1, **options)
+    with pytest.raises(ValueError, match="lone surrogate"):
+        cloze.pretrain(texts=["a", "\udc80"], output=tmp_path / "x", steps=1, **options)
+    with pytest.raises(TypeError, match="files, or texts"):
+        cloze.pretrain(file, texts=["a"], output=tmp_path / "x", steps=1, **options)
+    with pytest.raises(ValueError, match="documents is 'file'"):
+        cloze.pretrain(texts=["a"], documents="file", output=tmp_path / "x", steps=1, **options)
 
 
 def test_vocabulary(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 #include "pipelines/batches.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +12,8 @@
 
 namespace cloze::internal {
 namespace {
+
+constexpr std::int64_t kTextsAtOnce = 64;
 
 TokenizedText tokenize_one(const Tokenizer& tokenizer, const Texts::Text& text, std::int64_t limit,
                            const EncodeOptions* cut) {
@@ -25,6 +28,21 @@ TokenizedText tokenize_one(const Tokenizer& tokenizer, const Texts::Text& text, 
     tokenizer.append_to(batch, text.first, options);
   }
   return {std::move(batch.input_ids), std::move(batch.token_type_ids)};
+}
+
+/// How many of the texts have more tokens than `limit`, to which the sequences are cut.
+std::size_t count_cut(const Tokenizer& tokenizer, const Texts& texts,
+                      std::span<const TokenizedText> sequences, std::int64_t limit) {
+  std::vector<std::size_t> full;
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    if (sequences[i].length() == limit) full.push_back(i);
+  }
+  std::atomic<std::size_t> cut = 0;
+  parallel_for(static_cast<std::int64_t>(full.size()), kTextsAtOnce, [&](std::int64_t i) {
+    const auto text = texts[full[static_cast<std::size_t>(i)]];
+    if (tokenize_one(tokenizer, text, limit, nullptr).length() > limit) ++cut;
+  });
+  return cut;
 }
 
 std::int64_t whole_length(const Tokenizer& tokenizer, const Texts::Text& text) {
@@ -49,14 +67,18 @@ std::int64_t length_limit(std::int64_t max_length, std::int64_t model_limit) {
 std::vector<TokenizedText> tokenize(const Tokenizer& tokenizer, const Texts& texts,
                                     const TextLimits& limits, std::int64_t model_limit,
                                     Truncation truncation) {
-  constexpr std::int64_t texts_at_once = 64;
   const auto limit = length_limit(limits.max_length, model_limit);
   const EncodeOptions cut{.truncation = truncation, .max_length = static_cast<std::int32_t>(limit)};
   std::vector<TokenizedText> sequences(texts.size());
-  parallel_for(static_cast<std::int64_t>(texts.size()), texts_at_once, [&](std::int64_t i) {
+  parallel_for(static_cast<std::int64_t>(texts.size()), kTextsAtOnce, [&](std::int64_t i) {
     const auto at = static_cast<std::size_t>(i);
     sequences[at] = tokenize_one(tokenizer, texts[at], limit, limits.truncate ? &cut : nullptr);
   });
+  if (limits.truncate && limits.on_cut) {
+    if (const auto count = count_cut(tokenizer, texts, sequences, limit); count > 0) {
+      limits.on_cut(count);
+    }
+  }
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     if (sequences[i].length() <= limit) continue;
     throw TextTooLong(name_of_text(limits.name, i), whole_length(tokenizer, texts[i]), limit);

@@ -241,7 +241,8 @@ std::vector<TokenVectors> MultiVectorEncoder::encode(const Texts& texts,
   const TextLimits limits{
       .max_length = options.max_length > 0 ? options.max_length : max_length(options.role),
       .truncate = options.truncate.value_or(true),
-      .name = options.name};
+      .name = options.name,
+      .on_cut = options.on_cut};
   auto sequences = internal::tokenize_prompted(impl_->tokenizer, texts,
                                                prompt_of(impl_->prompts, options), limits, reads);
   std::vector<std::int32_t> real;  // tokens of each text that were not added

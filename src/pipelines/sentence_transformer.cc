@@ -115,7 +115,8 @@ Tensor SentenceTransformer::encode(const Texts& texts, const SentenceEncodeOptio
   const TextLimits limits{
       .max_length = options.max_length > 0 ? options.max_length : impl_->max_length,
       .truncate = options.truncate.value_or(impl_->truncates),
-      .name = options.name};
+      .name = options.name,
+      .on_cut = options.on_cut};
   const auto reads = config().max_position_embeddings;
   const auto prompt = impl_->prompts.resolve(options.prompt, options.prompt_name);
   std::vector<TokenizedText> sequences;

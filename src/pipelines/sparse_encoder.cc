@@ -175,7 +175,8 @@ SparseVectors SparseEncoder::encode(const Texts& texts, const SparseEncodeOption
   const TextLimits limits{
       .max_length = options.max_length > 0 ? options.max_length : impl_->max_length,
       .truncate = options.truncate.value_or(impl_->truncates),
-      .name = options.name};
+      .name = options.name,
+      .on_cut = options.on_cut};
   const auto prompt = impl_->prompts.resolve(options.prompt, options.prompt_name);
   const auto sequences = internal::tokenize_prompted(impl_->tokenizer, texts, prompt, limits,
                                                      config().max_position_embeddings);

@@ -117,7 +117,7 @@ LEFT_OUT = {
     "test_sentence_transformer.py, the others": "they build models of PyTorch's modules, fetch from the Hub, or need a GPU",
     "test_compute_embeddings.py, encode_single_sentences and encode_tuple_sentences": "their sums are those of a RoBERTa",
     "test_cross_encoder.py": "its models are RoBERTas, which Cloze does not compute",
-    "the tokenizer mixins' others": "truncation on the left, chat templates, training with other special tokens, the Hub",
+    "the tokenizer mixins' others": "truncation on the left (bench/compare_python.py has it), chat templates, training with other special tokens, the Hub",
 }
 
 

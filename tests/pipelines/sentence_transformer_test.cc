@@ -78,6 +78,24 @@ TEST(SentenceTransformer, FollowsItsDirectoryUnlessTold) {
   EXPECT_EQ(two.dimension(), 48);
 }
 
+TEST(SentenceTransformer, TellsHowManyTextsItCuts) {
+  const TempDirectory folder;
+  const auto model =
+      SentenceTransformer::from_pretrained(sentence_directory(folder, "mean_tokens", false, 4));
+  std::vector<std::size_t> told;
+  const SentenceEncodeOptions options{.on_cut = [&](std::size_t texts) { told.push_back(texts); }};
+  const std::vector<std::string> texts{"a b", "a b c", "a", "a b c d e"};  // 4, 5, 3 and 7 tokens
+  const auto vectors = model.encode(texts, options);
+  EXPECT_EQ(told, (std::vector<std::size_t>{2}));
+  EXPECT_TRUE(same_bits(vectors, model.encode(texts)));
+  const std::vector<std::string> whole{"a b", "a"};
+  static_cast<void>(model.encode(whole, options));
+  EXPECT_EQ(told.size(), 1U);  // nothing was cut
+  const std::vector<TextPair> pairs{{"a", "b"}, {"", "a"}};
+  static_cast<void>(model.encode(pairs, options));
+  EXPECT_EQ(told, (std::vector<std::size_t>{2, 1}));
+}
+
 TEST(SentenceTransformer, SimilarityAndSearch) {
   const auto model = SentenceTransformer::from_pretrained(golden_directory("bare_odd"));
   const auto texts = testing::several_texts();

@@ -138,6 +138,69 @@ TEST(Truncation, OfAPairIsThatOfItsWholeEncoding) {
   }
 }
 
+// What is cut at the begin of a text: the rest is the end of the whole.
+TEST(Truncation, AtTheLeftKeepsTheEnd) {
+  std::mt19937 random(3);
+  for (const auto& tokenizer : tokenizers()) {
+    const auto text = random_text(random, 4'000), pair = random_text(random, 3'000);
+    const auto whole = tokenizer.encode(text);
+    const auto both = tokenizer.encode(text, pair);
+    for (const int limit : {2, 3, 17, 100, 301, 100'000}) {
+      EncodeOptions options{.truncation = Truncation::longest_first,
+                            .max_length = limit,
+                            .truncation_side = Side::left};
+      const auto cut = tokenizer.encode(text, options);
+      const auto kept = std::min<std::size_t>(static_cast<std::size_t>(limit), whole.ids.size());
+      ASSERT_EQ(cut.ids.size(), kept);
+      for (std::size_t i = 1; i < kept; ++i) {
+        const auto at = whole.ids.size() - kept + i;
+        ASSERT_EQ(cut.ids[i], whole.ids[at]);
+        ASSERT_EQ(cut.tokens[i], whole.tokens[at]);
+        ASSERT_EQ(cut.word_ids[i], whole.word_ids[at]);
+        ASSERT_EQ(cut.offsets[i], whole.offsets[at]);
+      }
+      EXPECT_EQ(cut.ids.front(), whole.ids.front());  // [CLS]
+      options.overflowing = false;
+      expect_same(cut, tokenizer.encode(text, options));
+      Batch batch;
+      Alignment alignment;
+      tokenizer.append_to(batch, alignment, text, options);
+      EXPECT_EQ(batch.input_ids, cut.ids);
+      EXPECT_EQ(batch.token_type_ids, cut.type_ids);
+      EXPECT_EQ(alignment.word_ids, cut.word_ids);
+      EXPECT_EQ(alignment.offsets, cut.offsets);
+      if (limit < 3) continue;
+      const auto pairs = tokenizer.encode(text, pair, options);
+      EXPECT_EQ(pairs.ids.size(),
+                std::min<std::size_t>(static_cast<std::size_t>(limit), both.ids.size()));
+      if (limit >= 17) {
+        EXPECT_EQ(pairs.offsets[pairs.offsets.size() - 2], both.offsets[both.offsets.size() - 2]);
+      }
+      Batch of_pair;
+      Alignment aligned;
+      tokenizer.append_to(of_pair, aligned, text, pair, options);
+      EXPECT_EQ(of_pair.input_ids, pairs.ids);
+      EXPECT_EQ(of_pair.token_type_ids, pairs.type_ids);
+      EXPECT_EQ(aligned.offsets, pairs.offsets);
+    }
+  }
+}
+
+// As tokenizers has them: each ends a stride after the begin of the one before, the last begins the text.
+TEST(Truncation, WindowsFromTheLeftGoBackwards) {
+  const auto tokenizer = Tokenizer::from_json(tokenizer_json("", false));
+  const EncodeOptions options{.add_special_tokens = false,
+                              .truncation = Truncation::longest_first,
+                              .max_length = 3,
+                              .stride = 1,
+                              .truncation_side = Side::left};
+  const auto found = tokenizer.encode("a b e q hello world", options);
+  EXPECT_EQ(found.tokens, (std::vector<std::string>{"q", "hello", "world"}));
+  ASSERT_EQ(found.overflowing.size(), 2U);
+  EXPECT_EQ(found.overflowing[0].tokens, (std::vector<std::string>{"b", "e", "q"}));
+  EXPECT_EQ(found.overflowing[1].tokens, (std::vector<std::string>{"a", "b"}));
+}
+
 // Texts without a place to part them.
 TEST(Truncation, OfATextWithoutSpaces) {
   const auto tokenizer = Tokenizer::from_json(tokenizer_json("", true));

@@ -17,9 +17,9 @@ struct Window {
   std::size_t begin, end;
 };
 
-// The windows of a sequence of `size` pieces that is cut to `kept`; the first is the one that
-// stays.
-std::vector<Window> windows(std::size_t size, std::size_t kept, std::size_t stride) {
+// The windows of a sequence of `size` pieces that is cut to `kept` at `side`; the first is the one
+// that stays.
+std::vector<Window> windows(std::size_t size, std::size_t kept, std::size_t stride, Side side) {
   if (kept >= size) return {{0, size}};
   if (kept == 0) return {{0, 0}, {0, size}};
   if (stride >= kept) {
@@ -29,6 +29,12 @@ std::vector<Window> windows(std::size_t size, std::size_t kept, std::size_t stri
         stride, kept));
   }
   std::vector<Window> result;
+  if (side == Side::left) {
+    for (std::size_t end = size;; end -= kept - stride) {
+      result.push_back({end - std::min(kept, end), end});
+      if (result.back().begin == 0) return result;
+    }
+  }
   for (std::size_t begin = 0;; begin += kept - stride) {
     result.push_back({begin, std::min(begin + kept, size)});
     if (result.back().end == size) return result;
@@ -261,9 +267,12 @@ Encoding assemble(const Vocabulary& vocabulary, const Templates& templates,
   const auto kept =
       truncate(options, first.ids.size(), second_size, pair, added, templates.odd_to_first);
   const auto stride = static_cast<std::size_t>(std::max(options.stride, 0));
-  const auto windows_of = [&](std::size_t size, std::size_t kept_size) {
-    return options.overflowing ? windows(size, kept_size, stride)
-                               : std::vector<Window>{{0, std::min(kept_size, size)}};
+  const auto side = options.truncation_side;
+  const auto windows_of = [&](std::size_t size, std::size_t kept_size) -> std::vector<Window> {
+    if (options.overflowing) return windows(size, kept_size, stride, side);
+    const auto length = std::min(kept_size, size);
+    const auto begin = side == Side::left ? size - length : 0;
+    return {{begin, begin + length}};
   };
   std::array<std::vector<Window>, 2> all{windows_of(first.ids.size(), kept.first),
                                          windows_of(second_size, kept.second)};

@@ -18,7 +18,8 @@ inline constexpr std::size_t kAllPieces = std::numeric_limits<std::size_t>::max(
 [[nodiscard]] inline std::size_t pieces_needed(const EncodeOptions& options, std::int32_t added) {
   const bool cuts = options.truncation == Truncation::longest_first ||
                     options.truncation == Truncation::only_first;
-  if (!cuts || options.max_length < added) return kAllPieces;
+  const bool keeps_end = options.truncation_side == Side::left;
+  if (!cuts || keeps_end || options.max_length < added) return kAllPieces;
   return static_cast<std::size_t>(options.max_length - added) + 1;  // one more tells that it is cut
 }
 
@@ -27,7 +28,8 @@ inline constexpr std::size_t kAllPieces = std::numeric_limits<std::size_t>::max(
 /// numbers as KeptLengths.
 template <class Make>
 KeptLengths make_needed_pieces(const EncodeOptions& options, std::int32_t added, const Make& make) {
-  if (options.truncation != Truncation::longest_first || options.max_length < added) {
+  if (options.truncation != Truncation::longest_first || options.max_length < added ||
+      options.truncation_side == Side::left) {
     return make(kAllPieces);
   }
   const auto room = static_cast<std::size_t>(options.max_length - added);

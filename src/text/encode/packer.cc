@@ -13,8 +13,16 @@ namespace cloze::text {
 namespace {
 
 template <class T>
-void append_range(std::vector<T>& to, const std::vector<T>& from, std::size_t count) {
-  to.insert(to.end(), from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count));
+void append_range(std::vector<T>& to, const std::vector<T>& from, std::size_t count,
+                  std::size_t begin = 0) {
+  const auto first = from.begin() + static_cast<std::ptrdiff_t>(begin);
+  to.insert(to.end(), first, first + static_cast<std::ptrdiff_t>(count));
+}
+
+template <class T>
+void drop_range(std::vector<T>& from, std::size_t begin, std::size_t count) {
+  const auto first = from.begin() + static_cast<std::ptrdiff_t>(begin);
+  from.erase(first, first + static_cast<std::ptrdiff_t>(count));
 }
 
 class SequenceWriter {
@@ -41,12 +49,16 @@ class SequenceWriter {
       PieceTexts texts;
       pipeline_.ids(text, options_.offsets, limit, batch_.input_ids, offsets(), words(),
                     trims ? &texts : nullptr);
-      cut(at + truncate(options_, batch_.input_ids.size() - at, 0, false, added).first);
+      const auto size = batch_.input_ids.size() - at;
+      const auto kept = truncate(options_, size, 0, false, added).first;
+      const auto from = at + skipped(size, kept);
+      cut(from + kept);
       if (trims) {
         trim_offsets(pipeline_.model().vocabulary(), *templates.trim_offsets, options_.offsets,
-                     std::span(batch_.input_ids).subspan(at), texts, at,
-                     std::span(alignment_->offsets).subspan(at));
+                     std::span(batch_.input_ids).subspan(from), texts, from,
+                     std::span(alignment_->offsets).subspan(from));
       }
+      drop(at, from - at);
       batch_.token_type_ids.resize(batch_.input_ids.size(), piece.type_id);
     }
   }
@@ -90,14 +102,16 @@ class SequenceWriter {
       }
       Pieces& from = piece.sequence == 0 ? a : b;
       const auto count = piece.sequence == 0 ? kept.first : kept.second;
+      const auto begin = skipped(from.ids.size(), count);
       if (trims) {
         trim_offsets(pipeline_.model().vocabulary(), *templates.trim_offsets, options_.offsets,
-                     std::span(from.ids).first(count), from.texts, 0, from.offsets);
+                     std::span(from.ids).subspan(begin, count), from.texts, begin,
+                     std::span(from.offsets).subspan(begin));
       }
-      append_range(batch_.input_ids, from.ids, count);
+      append_range(batch_.input_ids, from.ids, count, begin);
       if (alignment_ != nullptr) {
-        append_range(alignment_->offsets, from.offsets, count);
-        append_range(alignment_->word_ids, from.words, count);
+        append_range(alignment_->offsets, from.offsets, count, begin);
+        append_range(alignment_->word_ids, from.words, count, begin);
       }
       batch_.token_type_ids.resize(batch_.input_ids.size(), piece.type_id);
     }
@@ -121,6 +135,20 @@ class SequenceWriter {
   std::vector<Span>* offsets() { return alignment_ == nullptr ? nullptr : &alignment_->offsets; }
   std::vector<std::int32_t>* words() {
     return alignment_ == nullptr ? nullptr : &alignment_->word_ids;
+  }
+
+  // Pieces before those that stay, of `size` pieces of which `kept` stay.
+  [[nodiscard]] std::size_t skipped(std::size_t size, std::size_t kept) const {
+    return options_.truncation_side == Side::left ? size - kept : 0;
+  }
+
+  // Takes pieces out again.
+  void drop(std::size_t begin, std::size_t count) {
+    if (count == 0) return;
+    drop_range(batch_.input_ids, begin, count);
+    if (alignment_ == nullptr) return;
+    drop_range(alignment_->offsets, begin, count);
+    drop_range(alignment_->word_ids, begin, count);
   }
 
   void cut(std::size_t size) {
