@@ -61,11 +61,14 @@ def _find(name: Name, **place: Any) -> str:
 class _Prompted:
     """The prompts of a model."""
 
+    # Prompts that are there in any case, as in sentence-transformers: empty where nothing states them, so that
+    # neither another name nor the default prompt stands in for them.
+    _role_prompts: tuple[str, ...] = ()
     prompts: dict[str, str]
     default_prompt_name: Optional[str]
 
     def _set_prompts(self, native: Any, prompts: Optional[Mapping[str, str]], default: Optional[str]) -> None:
-        self.prompts = {**native.prompts, **(prompts or {})}
+        self.prompts = {**dict.fromkeys(self._role_prompts, ""), **native.prompts, **(prompts or {})}
         self.default_prompt_name = default if default is not None else native.default_prompt_name
         if self.default_prompt_name is not None and self.default_prompt_name not in self.prompts:
             raise ValueError(
@@ -105,6 +108,8 @@ class SentenceTransformer(_Prompted):
     >>> vectors.shape, model.similarity(vectors, vectors).shape  # doctest: +SKIP
     ((2, 384), (2, 2))
     """
+
+    _role_prompts = ("query", "document")
 
     def __init__(
         self,
@@ -277,13 +282,16 @@ class SentenceTransformer(_Prompted):
         return text.lower() if self._settings.get("do_lower_case") else text
 
     def encode_query(self, inputs: Any = None, prompt_name: Optional[str] = None, prompt: Optional[str] = None, **options: Any) -> Any:
-        """`encode` with the prompt "query", if the model has one."""
+        """`encode` with the prompt "query"; without one, and whatever the default prompt is, with none."""
         if prompt_name is None and prompt is None and "query" in self.prompts:
             prompt_name = "query"
         return self.encode(inputs, prompt_name=prompt_name, prompt=prompt, **options)
 
     def encode_document(self, inputs: Any = None, prompt_name: Optional[str] = None, prompt: Optional[str] = None, **options: Any) -> Any:
-        """`encode` with the prompt "document", "passage" or "corpus", the first that there is."""
+        """`encode` with the prompt "document"; without one, and whatever the default prompt is, with none.
+
+        "passage" and "corpus" count only where "document" was taken out of `prompts`, as in sentence-transformers.
+        """
         if prompt_name is None and prompt is None:
             prompt_name = next((name for name in ("document", "passage", "corpus") if name in self.prompts), None)
         return self.encode(inputs, prompt_name=prompt_name, prompt=prompt, **options)
