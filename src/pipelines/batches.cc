@@ -24,7 +24,7 @@ TokenizedText tokenize_one(const Tokenizer& tokenizer, const Texts::Text& text, 
   } else {
     tokenizer.append_to(batch, text.first, options);
   }
-  return {std::move(batch.input_ids), std::move(batch.token_type_ids)};
+  return {std::move(batch.input_ids), types_for_model(tokenizer, std::move(batch.token_type_ids))};
 }
 
 std::int64_t whole_length(const Tokenizer& tokenizer, const Texts::Text& text) {
