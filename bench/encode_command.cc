@@ -55,6 +55,7 @@ void add_options(CLI::App& app, Options& options) {
   source->add_option("--config", options.config, "random weights for a config.json")
       ->type_name("FILE");
   source->require_option(0, 1);
+  add_dictionary(app);
   add_length_options(app, options, "a file of lengths or texts instead of --batch and --length");
   app.add_flag("--truncate", options.truncate, "cut texts that are too long");
   add_pass_options(app, options, "passes", "three");

@@ -1,7 +1,7 @@
 /// \file
-/// BERT and its heads, with the names of transformers: `BertModel`, `BertForMaskedLM`, ... They load
-/// checkpoints of BERT, DistilBERT, ELECTRA and DPR's encoders, whichever class of those families
-/// wrote them.
+/// BERT and its heads, with the names of transformers: `BertModel`, `BertForMaskedLM`, ... They
+/// load checkpoints of BERT, DistilBERT, ELECTRA and DPR's encoders, whichever class of those
+/// families wrote them.
 ///
 /// Every model is immutable after loading and may be shared by threads: a call takes its working
 /// memory from a pool that the model owns. Every output is f32, whatever the computation's dtype.
@@ -70,9 +70,9 @@ struct ForwardOptions {
   bool output_hidden_states = false;
   bool output_attentions = false;
   Profile* profile = nullptr;  ///< where to add what each kind of operation costs, if anywhere
-  /// [sequences]: how many of each sequence's first tokens are attended to; the others see those and
-  /// are seen by none, themselves included, as where transformers' attention_mask is 0. Empty: all.
-  /// At least 1 each; not together with output_attentions.
+  /// [sequences]: how many of each sequence's first tokens are attended to; the others see those
+  /// and are seen by none, themselves included, as where transformers' attention_mask is 0. Empty:
+  /// all. At least 1 each; not together with output_attentions.
   std::span<const std::int32_t> attended{};
   /// Models with a head: where to put what the encoder computes, with the hidden states and
   /// attentions that are asked for. The last layer then runs for all tokens, and not only for those

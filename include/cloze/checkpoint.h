@@ -84,8 +84,8 @@ void save_safetensors(const std::filesystem::path& path, const TensorMap& tensor
 /// Writes `model.safetensors` in `directory` (made if need be), or, when the tensors take more than
 /// `max_shard_bytes`, shards `model-00001-of-00002.safetensors` ... with
 /// `model.safetensors.index.json`, divided and named as transformers does. Weights that were saved
-/// there before are replaced as a whole: an error leaves them as they were, and no kill leaves a mix
-/// of old and new. Views of them stay valid. Throws as save_safetensors does.
+/// there before are replaced as a whole: an error leaves them as they were, and no kill leaves a
+/// mix of old and new. Views of them stay valid. Throws as save_safetensors does.
 void save_checkpoint(const std::filesystem::path& directory, const TensorMap& tensors,
                      std::int64_t max_shard_bytes = 5'000'000'000);
 

@@ -78,9 +78,10 @@ struct BertConfig {
   /// `label2id` where there is none, or made up (LABEL_0, ...) from a lone `num_labels`.
   [[nodiscard]] static BertConfig from_json(std::string_view json, const std::string& origin);
 
-  /// JSON as transformers writes it for `model_type` "electra", else for "bert": two-space indent, sorted keys, a final newline. An activation
-  /// that has several names is written as "gelu", "gelu_new", "relu" or "silu"; `label2id` is the
-  /// inverse of `id2label`. Throws as validate does.
+  /// JSON as transformers writes it for `model_type` "electra", else for "bert": two-space indent,
+  /// sorted keys, a final newline. An activation that has several names is written as "gelu",
+  /// "gelu_new", "relu" or "silu"; `label2id` is the inverse of `id2label`. Throws as validate
+  /// does.
   [[nodiscard]] std::string to_json() const;
 
   /// Checks that the sizes make a model: positive, of a credible order, heads dividing the hidden

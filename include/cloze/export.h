@@ -57,10 +57,10 @@ struct ExportedModel {
 /// Exports the model in a directory or of a name (see hub.h) to `path`, in f32 whatever the
 /// checkpoint stores. `progress` is told of the weights that are written, and of a download. Files
 /// appear complete or not at all, both together; `PATH.data` of an earlier export is removed where
-/// there is none now. Throws IoError, FormatError; ModelError where the checkpoint does not have the
-/// task's head, a tensor is missing or of another shape than config.json says; ArgumentError for an
-/// unknown task, and rather than replace a file of the model, or one that no export wrote (a `path`
-/// that ends in .onnx may be replaced in any case); Cancelled.
+/// there is none now. Throws IoError, FormatError; ModelError where the checkpoint does not have
+/// the task's head, a tensor is missing or of another shape than config.json says; ArgumentError
+/// for an unknown task, and rather than replace a file of the model, or one that no export wrote (a
+/// `path` that ends in .onnx may be replaced in any case); Cancelled.
 ExportedModel export_onnx(const std::string& directory_or_name, const std::filesystem::path& path,
                           const ExportOptions& options = {}, const ProgressCallback& progress = {});
 

@@ -145,13 +145,13 @@ struct FinetuneExamples {
 /// Evaluates and saves on the schedule; in the end `output` holds the best model, a Hugging Face
 /// directory with a model card. Throws ArgumentError for settings that make no run, cannot go
 /// together, or may not change on resuming, IoError, FormatError for the data, ModelError for a
-/// model that does not fit it, and when a loss or gradient is not finite, after saving the last good
-/// state.
+/// model that does not fit it, and when a loss or gradient is not finite, after saving the last
+/// good state.
 [[nodiscard]] FinetuneResult finetune(const FinetuneSettings& settings,
                                       const FinetuneCallbacks& callbacks = {});
 /// The same with examples in memory; `settings.train` and `settings.dev` must be empty. To resume
-/// such a run takes the same examples. Throws ArgumentError also for examples of another struct than
-/// the task's.
+/// such a run takes the same examples. Throws ArgumentError also for examples of another struct
+/// than the task's.
 [[nodiscard]] FinetuneResult finetune(const FinetuneSettings& settings,
                                       const FinetuneExamples& examples,
                                       const FinetuneCallbacks& callbacks = {});

@@ -33,8 +33,8 @@ struct HubSettings {
   std::string token_source;  ///< where the token comes from, for messages
   bool offline = false;      ///< `$HF_HUB_OFFLINE`: what is in the cache is all there is
 
-  /// How long the Hub may take to let itself be reached, all tries together: without a network there
-  /// is no use in waiting longer.
+  /// How long the Hub may take to let itself be reached, all tries together: without a network
+  /// there is no use in waiting longer.
   std::chrono::milliseconds reach_timeout{3000};
   std::chrono::seconds metadata_timeout{10};  ///< `$HF_HUB_ETAG_TIMEOUT`: longest silence
   std::chrono::seconds download_timeout{10};  ///< `$HF_HUB_DOWNLOAD_TIMEOUT`: longest silence
@@ -47,7 +47,8 @@ struct HubSettings {
   /// Told, as a sentence, what is waited for: that another process holds the lock of a file.
   NoticeCallback notice{};
 
-  /// Throws ArgumentError for a variable that makes no sense, and where none says where the cache is.
+  /// Throws ArgumentError for a variable that makes no sense, and where none says where the cache
+  /// is.
   [[nodiscard]] static HubSettings from_environment();
 };
 

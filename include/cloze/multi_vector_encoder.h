@@ -1,8 +1,8 @@
 /// \file
 /// A vector for each token of a text, to be compared token by token (late interaction): ColBERT
 /// (Khattab and Zaharia, arXiv:2004.12832), as sentence-transformers' `MultiVectorEncoder`, PyLate
-/// and Stanford's checkpoints (HF_ColBERT) have it. The score of a document for a query is MaxSim: the
-/// sum over the query's tokens of the greatest product with a token of the document.
+/// and Stanford's checkpoints (HF_ColBERT) have it. The score of a document for a query is MaxSim:
+/// the sum over the query's tokens of the greatest product with a token of the document.
 ///
 ///     const auto model = cloze::MultiVectorEncoder::from_pretrained("colbert-ir/colbertv2.0");
 ///     const std::vector<std::string> passages{"It left on Monday.", "We open at nine."};
@@ -51,8 +51,8 @@ struct MultiVectorEncodeOptions {
   std::optional<bool> truncate{};
   TextName name{};    ///< of a text in messages; empty: "text 3", counted from 1
   TextsCut on_cut{};  ///< told how many texts were cut
-  /// What goes before each text, here or by its name among `prompts()`. Absent: the role's prompt, if
-  /// there is one.
+  /// What goes before each text, here or by its name among `prompts()`. Absent: the role's prompt,
+  /// if there is one.
   std::optional<std::string> prompt{};
   std::optional<std::string> prompt_name{};
 };
@@ -78,15 +78,16 @@ class MultiVectorEncoder {
   [[nodiscard]] static MultiVectorEncoder from_pretrained(
       const std::filesystem::path& directory_or_name, const PipelineOptions& options = {});
 
-  /// The vectors of each text. Throws ArgumentError for pairs, a limit over what the model reads, an
-  /// unknown prompt and one that leaves no room for a text; TextTooLong where texts are not cut;
+  /// The vectors of each text. Throws ArgumentError for pairs, a limit over what the model reads,
+  /// an unknown prompt and one that leaves no room for a text; TextTooLong where texts are not cut;
   /// Cancelled.
   [[nodiscard]] std::vector<TokenVectors> encode(const Texts& texts,
                                                  const MultiVectorEncodeOptions& options = {},
                                                  const ProgressCallback& progress = {}) const;
 
   /// The score of every document for every query, f32 [queries, documents]: MaxSim, or where the
-  /// model says so ("meanmaxsim") its mean over the query's tokens. A text without vectors scores 0.
+  /// model says so ("meanmaxsim") its mean over the query's tokens. A text without vectors scores
+  /// 0.
   [[nodiscard]] Tensor similarity(std::span<const TokenVectors> queries,
                                   std::span<const TokenVectors> documents) const;
 

@@ -33,8 +33,8 @@ class Output {
   [[nodiscard]] static Output standard_output();
 
   /// A file at `path`, written under a temporary name beside it until `finish`. Links are followed,
-  /// and an existing file's mode is kept; one that is write-protected is not replaced. Devices, FIFOs
-  /// and /dev/stdout are written directly. Throws IoError when the file cannot be made.
+  /// and an existing file's mode is kept; one that is write-protected is not replaced. Devices,
+  /// FIFOs and /dev/stdout are written directly. Throws IoError when the file cannot be made.
   [[nodiscard]] static Output file(const std::filesystem::path& path);
 
   Output(const Output&) = delete;
@@ -74,8 +74,8 @@ class Output {
   std::int64_t size_ = 0;
 };
 
-/// Throws ArgumentError where `output` is one of the files that are read, by any of its names (links
-/// lead to it, hard links are it): it would be lost. "-" among the inputs is standard input.
+/// Throws ArgumentError where `output` is one of the files that are read, by any of its names
+/// (links lead to it, hard links are it): it would be lost. "-" among the inputs is standard input.
 void require_no_input(const std::filesystem::path& output,
                       const std::vector<std::filesystem::path>& inputs);
 

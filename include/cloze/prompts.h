@@ -20,6 +20,12 @@ struct Prompts {
   /// there, saying which are, and where both are given.
   [[nodiscard]] std::string resolve(const std::optional<std::string>& prompt,
                                     const std::optional<std::string>& prompt_name) const;
+
+  /// What goes before queries and before documents in a search: the prompt "query" or "document",
+  /// empty where there is none. Neither another name nor the default one takes its place, as in
+  /// sentence-transformers' encode_query and encode_document.
+  [[nodiscard]] std::string for_queries() const;
+  [[nodiscard]] std::string for_documents() const;
 };
 
 }  // namespace cloze

@@ -43,8 +43,8 @@ class ReplacedTokensPipeline : public Pipeline<ElectraForPreTraining> {
   ReplacedTokensPipeline(ElectraForPreTraining model, Tokenizer tokenizer,
                          std::int64_t batch_tokens = 8192);
 
-  /// The tokens of each text or pair, special ones left out. Throws TextTooLong, ArgumentError for a
-  /// limit over what the model reads, Cancelled.
+  /// The tokens of each text or pair, special ones left out. Throws TextTooLong, ArgumentError for
+  /// a limit over what the model reads, Cancelled.
   [[nodiscard]] std::vector<std::vector<CheckedToken>> operator()(
       const Texts& texts, const TextLimits& limits = {},
       const ProgressCallback& progress = {}) const;

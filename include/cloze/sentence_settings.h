@@ -52,11 +52,12 @@ struct SentenceSettings {
 
 /// Reads `modules.json`, the modules' own settings, `sentence_bert_config.json` (or its names for
 /// other models) and `config_sentence_transformers.json`. Without `modules.json` one of DPR's
-/// encoders says by its config.json what transformers' DPRQuestionEncoder computes: the first token's
-/// hidden state, projected where `projection_dim` is not 0, compared by dot product; of any other
-/// model nothing is returned. Throws FormatError for what cannot be read, and ModelError for what Cloze does not have: other
-/// modules, a directory without a Pooling (it makes vectors of tokens alone), a model of another
-/// kind (CrossEncoder, SparseEncoder, HF_ColBERT, ...), and any setting that it cannot honour.
+/// encoders says by its config.json what transformers' DPRQuestionEncoder computes: the first
+/// token's hidden state, projected where `projection_dim` is not 0, compared by dot product; of any
+/// other model nothing is returned. Throws FormatError for what cannot be read, and ModelError for
+/// what Cloze does not have: other modules, a directory without a Pooling (it makes vectors of
+/// tokens alone), a model of another kind (CrossEncoder, SparseEncoder, HF_ColBERT, ...), and any
+/// setting that it cannot honour.
 [[nodiscard]] std::optional<SentenceSettings> sentence_settings(
     const std::filesystem::path& directory);
 
@@ -68,8 +69,8 @@ enum class VectorKind : std::uint8_t {
   multi_vector,  ///< a vector for each token, to be compared token by token: MultiVectorEncoder
 };
 
-/// What `modules.json`, the `model_type` of `config_sentence_transformers.json` and config.json say.
-/// Throws FormatError for a file that cannot be read.
+/// What `modules.json`, the `model_type` of `config_sentence_transformers.json` and config.json
+/// say. Throws FormatError for a file that cannot be read.
 [[nodiscard]] VectorKind vector_kind(const std::filesystem::path& directory);
 
 /// Where the transformer of a model directory lies: the directory itself, or what `modules.json`

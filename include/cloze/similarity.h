@@ -30,8 +30,8 @@ enum class SimilarityFunction : std::uint8_t {
   manhattan,  ///< minus the sum of the absolute differences of their values
 };
 
-/// By the names above, sentence-transformers' `similarity_fn_name`. Throws ArgumentError for another
-/// name.
+/// By the names above, sentence-transformers' `similarity_fn_name`. Throws ArgumentError for
+/// another name.
 [[nodiscard]] SimilarityFunction similarity_function_from(std::string_view name);
 
 /// The name that `similarity_function_from` reads.

@@ -44,7 +44,8 @@ struct SparseVectors {
   [[nodiscard]] Tensor to_dense() const;
 };
 
-/// The similarity of two sparse vectors, ids ascending. Throws ArgumentError for spans that do not fit.
+/// The similarity of two sparse vectors, ids ascending. Throws ArgumentError for spans that do not
+/// fit.
 [[nodiscard]] double sparse_similarity(std::span<const std::int32_t> a_indices,
                                        std::span<const float> a_values,
                                        std::span<const std::int32_t> b_indices,
@@ -90,9 +91,9 @@ struct SparseEncodeOptions {
 class SparseEncoder {
  public:
   /// Loads a SparseEncoder's directory or any masked language model (BERT, DistilBERT, an ELECTRA
-  /// generator), or a model by its name (see find_model). Throws as BertForMaskedLM does; ModelError
-  /// also for modules and settings that Cloze does not have; ArgumentError for a `max_active_dims`
-  /// under 1.
+  /// generator), or a model by its name (see find_model). Throws as BertForMaskedLM does;
+  /// ModelError also for modules and settings that Cloze does not have; ArgumentError for a
+  /// `max_active_dims` under 1.
   [[nodiscard]] static SparseEncoder from_pretrained(const std::filesystem::path& directory_or_name,
                                                      const SparseEncoderOptions& options = {});
 

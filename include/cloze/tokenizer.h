@@ -1,8 +1,8 @@
 /// \file
 /// The BERT tokenizer: text → WordPiece ids with offsets, exactly as Hugging Face's fast BERT
 /// tokenizer does it (or, in `google` mode, as google-research/bert's tokenization.py does), in one
-/// pass over the text; XLM-RoBERTa's, with which multilingual BERT models are read: text → pieces of
-/// a SentencePiece Unigram model; and BertJapaneseTokenizer: text → MeCab's words → pieces.
+/// pass over the text; XLM-RoBERTa's, with which multilingual BERT models are read: text → pieces
+/// of a SentencePiece Unigram model; and BertJapaneseTokenizer: text → MeCab's words → pieces.
 /// docs/tokenizer.md says how exact, how fast, and what is different.
 #pragma once
 
@@ -69,8 +69,9 @@ enum class TokenizerModel : std::uint8_t {
 /// What a tokenizer is read from besides its files.
 struct TokenizerSource {
   TokenizerMode mode = TokenizerMode::hf;
-  /// The directory of MeCab's dictionary, for a BertJapaneseTokenizer; empty: $CLOZE_MECAB_DICTIONARY,
-  /// or else where the system has the one that the files name. Other tokenizers do without.
+  /// The directory of MeCab's dictionary, for a BertJapaneseTokenizer; empty:
+  /// $CLOZE_MECAB_DICTIONARY, or else where the system has the one that the files name. Other
+  /// tokenizers do without.
   std::filesystem::path dictionary{};
 };
 
@@ -132,8 +133,8 @@ struct SpecialTokens {
   std::string mask = "[MASK]";  ///< hides a token; may be missing
 };
 
-/// How a tokenizer that is made from a vocabulary reads text: what tokenizer_config.json says of one
-/// that is read from files. The defaults are those of an uncased BERT.
+/// How a tokenizer that is made from a vocabulary reads text: what tokenizer_config.json says of
+/// one that is read from files. The defaults are those of an uncased BERT.
 struct TokenizerOptions {
   bool lowercase = true;                           ///< do_lower_case
   std::optional<bool> strip_accents{};             ///< none: as `lowercase`
@@ -148,26 +149,26 @@ struct TokenizerOptions {
 class Tokenizer {
  public:
   /// Reads `tokenizer.json`, or `vocab.txt`, or `sentencepiece.bpe.model`, with
-  /// `tokenizer_config.json` where present, as transformers does. `tokenizer_class` decides: BertTokenizer (or none) takes do_lower_case,
-  /// strip_accents and tokenize_chinese_chars from tokenizer_config.json, or its own defaults (true,
-  /// none, true) where they are not stated, and of tokenizer.json the vocabulary alone;
-  /// PreTrainedTokenizerFast takes tokenizer.json as it stands, with a WordPiece or a Unigram model;
-  /// XLMRobertaTokenizer takes the pieces and the character map of tokenizer.json or of the
-  /// SentencePiece model, and `add_prefix_space` of tokenizer_config.json; BertJapaneseTokenizer takes
-  /// `vocab.txt` and what tokenizer_config.json says of words, and opens MeCab where that is how it
-  /// finds them. Truncation and padding that tokenizer.json may hold are not applied.
-  /// `directory_or_name` is a directory, or the name of a model as `find_model` takes it (hub.h).
-  /// Throws IoError, FormatError (which file, line, what), ModelError (not a BERT tokenizer, or a
-  /// class that cuts text in another way; a dictionary of MeCab that is not there or not the one that
-  /// the files name), Error (no library MeCab).
+  /// `tokenizer_config.json` where present, as transformers does. `tokenizer_class` decides:
+  /// BertTokenizer (or none) takes do_lower_case, strip_accents and tokenize_chinese_chars from
+  /// tokenizer_config.json, or its own defaults (true, none, true) where they are not stated, and
+  /// of tokenizer.json the vocabulary alone; PreTrainedTokenizerFast takes tokenizer.json as it
+  /// stands, with a WordPiece or a Unigram model; XLMRobertaTokenizer takes the pieces and the
+  /// character map of tokenizer.json or of the SentencePiece model, and `add_prefix_space` of
+  /// tokenizer_config.json; BertJapaneseTokenizer takes `vocab.txt` and what tokenizer_config.json
+  /// says of words, and opens MeCab where that is how it finds them. Truncation and padding that
+  /// tokenizer.json may hold are not applied. `directory_or_name` is a directory, or the name of a
+  /// model as `find_model` takes it (hub.h). Throws IoError, FormatError (which file, line, what),
+  /// ModelError (not a BERT tokenizer, or a class that cuts text in another way; a dictionary of
+  /// MeCab that is not there or not the one that the files name), Error (no library MeCab).
   [[nodiscard]] static Tokenizer from_pretrained(const std::filesystem::path& directory_or_name,
                                                  TokenizerMode mode = TokenizerMode::hf);
   [[nodiscard]] static Tokenizer from_pretrained(const std::filesystem::path& directory_or_name,
                                                  const TokenizerSource& source);
 
-  /// The tokenizer of a vocabulary; a token's id is its place. Throws ArgumentError for a token that
-  /// is there twice or is not UTF-8, and FormatError for a vocabulary without the special tokens
-  /// that every BERT needs (unk, cls, sep).
+  /// The tokenizer of a vocabulary; a token's id is its place. Throws ArgumentError for a token
+  /// that is there twice or is not UTF-8, and FormatError for a vocabulary without the special
+  /// tokens that every BERT needs (unk, cls, sep).
   [[nodiscard]] static Tokenizer from_vocabulary(std::span<const std::string> tokens,
                                                  const TokenizerOptions& options = {});
 
@@ -240,20 +241,20 @@ class Tokenizer {
   [[nodiscard]] Batch pack(std::span<const TextPair> pairs, const EncodeOptions& options = {},
                            Alignment* alignment = nullptr) const;
 
-  /// The tokens of a text (or pair), special ones included, counted without keeping them: memory does
-  /// not grow with the text. Throws ArgumentError for texts over 1 GiB.
+  /// The tokens of a text (or pair), special ones included, counted without keeping them: memory
+  /// does not grow with the text. Throws ArgumentError for texts over 1 GiB.
   [[nodiscard]] std::int64_t count_tokens(std::string_view text) const;
   [[nodiscard]] std::int64_t count_tokens(std::string_view text, std::string_view pair) const;
 
-  /// Writes `tokenizer.json` (of a BertJapaneseTokenizer not), `vocab.txt` (but of a Unigram model) and
-  /// `tokenizer_config.json` into
-  /// `directory` (made if it is not there), as transformers reads them. Throws IoError.
+  /// Writes `tokenizer.json` (of a BertJapaneseTokenizer not), `vocab.txt` (but of a Unigram model)
+  /// and `tokenizer_config.json` into `directory` (made if it is not there), as transformers reads
+  /// them. Throws IoError.
   void save_pretrained(const std::filesystem::path& directory) const;
 
   /// Text of `ids`: "##" pieces joined, and (with `clean_up`) spaces before punctuation removed as
-  /// transformers' `clean_up_tokenization_spaces` does; without a value as the tokenizer's files say
-  /// (no, where they say nothing). Ids that no token has are left out. Throws ArgumentError for an id
-  /// out of range.
+  /// transformers' `clean_up_tokenization_spaces` does; without a value as the tokenizer's files
+  /// say (no, where they say nothing). Ids that no token has are left out. Throws ArgumentError for
+  /// an id out of range.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids,
                                    bool skip_special_tokens = true,
                                    std::optional<bool> clean_up = std::nullopt) const;
@@ -265,17 +266,20 @@ class Tokenizer {
   [[nodiscard]] TokenizerModel model() const;
   /// How a BertJapaneseTokenizer finds words; nothing for another.
   [[nodiscard]] std::optional<JapaneseWords> japanese() const;
+  /// Whether a model gets the types that an Encoding has. One of DistilBERT's or XLM-RoBERTa's
+  /// kind, and one whose `model_input_names` has no token_type_ids, gives it none: then all are 0.
+  [[nodiscard]] bool gives_token_types() const;
 
-  /// Whether a token goes on with the word of the token before: "##ing" of a WordPiece model, and of
-  /// a Unigram model a piece that does not begin with "▁"; of characters and words none does. Throws
-  /// ArgumentError for an id out of range.
+  /// Whether a token goes on with the word of the token before: "##ing" of a WordPiece model, and
+  /// of a Unigram model a piece that does not begin with "▁"; of characters and words none does.
+  /// Throws ArgumentError for an id out of range.
   [[nodiscard]] bool continues_word(std::int32_t id) const;
 
   /// Ids are below this: the vocabulary and added tokens.
   [[nodiscard]] std::int32_t vocab_size() const;
   [[nodiscard]] std::optional<std::int32_t> token_to_id(std::string_view token) const;
-  /// Empty for an id that no token has, such as a blank line's of vocab.txt. Throws ArgumentError for
-  /// an id out of range.
+  /// Empty for an id that no token has, such as a blank line's of vocab.txt. Throws ArgumentError
+  /// for an id out of range.
   [[nodiscard]] std::string_view id_to_token(std::int32_t id) const;
 
   [[nodiscard]] std::int32_t cls_token_id() const;

@@ -54,11 +54,14 @@ def find_named(name: Name, **place: Any) -> str:
 class Prompted:
     """The prompts of a model."""
 
+    # Prompts that are there in any case, as in sentence-transformers: empty where nothing states them, so that
+    # neither another name nor the default prompt stands in for them.
+    _role_prompts: tuple[str, ...] = ()
     prompts: dict[str, str]
     default_prompt_name: Optional[str]
 
     def _set_prompts(self, native: Any, prompts: Optional[Mapping[str, str]], default: Optional[str]) -> None:
-        self.prompts = {**native.prompts, **(prompts or {})}
+        self.prompts = {**dict.fromkeys(self._role_prompts, ""), **native.prompts, **(prompts or {})}
         self.default_prompt_name = default if default is not None else native.default_prompt_name
         if self.default_prompt_name is not None and self.default_prompt_name not in self.prompts:
             raise ValueError(

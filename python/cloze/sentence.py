@@ -58,6 +58,8 @@ class SentenceTransformer(Encoder):
     ((2, 384), (2, 2))
     """
 
+    _role_prompts = ("query", "document")
+
     def __init__(
         self,
         model_name_or_path: Optional[Name] = None,
@@ -217,13 +219,16 @@ class SentenceTransformer(Encoder):
         return text.lower() if self._settings.get("do_lower_case") else text
 
     def encode_query(self, inputs: Any = None, prompt_name: Optional[str] = None, prompt: Optional[str] = None, **options: Any) -> Any:
-        """`encode` with the prompt "query", if the model has one."""
+        """`encode` with the prompt "query"; without one, and whatever the default prompt is, with none."""
         if prompt_name is None and prompt is None and "query" in self.prompts:
             prompt_name = "query"
         return self.encode(inputs, prompt_name=prompt_name, prompt=prompt, **options)
 
     def encode_document(self, inputs: Any = None, prompt_name: Optional[str] = None, prompt: Optional[str] = None, **options: Any) -> Any:
-        """`encode` with the prompt "document", "passage" or "corpus", the first that there is."""
+        """`encode` with the prompt "document"; without one, and whatever the default prompt is, with none.
+
+        "passage" and "corpus" count only where "document" was taken out of `prompts`, as in sentence-transformers.
+        """
         if prompt_name is None and prompt is None:
             prompt_name = next((name for name in ("document", "passage", "corpus") if name in self.prompts), None)
         return self.encode(inputs, prompt_name=prompt_name, prompt=prompt, **options)

@@ -107,6 +107,10 @@ def test_prompts(models: dict[str, str], model: cloze.SentenceTransformer) -> No
         mine.encode_query(["cat"]),
     ):
         assert np.abs(got - wanted).max() < 1e-6
+    # sentence-transformers has an empty prompt "document" where none is stated, which goes before "passage".
+    assert mine.prompts == {"query": "who ", "document": "", "passage": "the "}
+    assert np.abs(mine.encode_document(["cat"]) - model.encode(["cat"])).max() < 1e-6
+    del mine.prompts["document"]
     assert np.abs(mine.encode_document(["cat"]) - model.encode(["the cat"])).max() < 1e-6
     with pytest.raises(ValueError, match=r"Prompt name 'nothing' not found in the configured prompts dictionary with keys \['query', 'passage'\]"):
         mine.encode("cat", prompt_name="nothing")
@@ -114,6 +118,8 @@ def test_prompts(models: dict[str, str], model: cloze.SentenceTransformer) -> No
         cloze.SentenceTransformer(models["BertModel"], default_prompt_name="x")
     default = cloze.SentenceTransformer(models["BertModel"], prompts={"q": "who "}, default_prompt_name="q")
     assert np.abs(default.encode(["cat"]) - wanted).max() < 1e-6
+    for encode in (default.encode_query, default.encode_document):
+        assert np.abs(encode(["cat"]) - model.encode(["cat"])).max() < 1e-6
 
 
 def test_save_and_pickle(models: dict[str, str], tmp_path: Path, lines: list[str]) -> None:
@@ -121,7 +127,7 @@ def test_save_and_pickle(models: dict[str, str], tmp_path: Path, lines: list[str
     mine.save_pretrained(tmp_path / "saved")
     assert [entry["type"].rsplit(".", 1)[-1] for entry in json.loads((tmp_path / "saved/modules.json").read_text())] == ["Transformer", "Pooling"]
     again = cloze.SentenceTransformer(tmp_path / "saved")
-    assert again.prompts == {"q": "who "} and again.similarity_fn_name == "dot"
+    assert again.prompts == {"query": "", "document": "", "q": "who "} and again.similarity_fn_name == "dot"
     assert (again.encode(lines) == mine.encode(lines)).all()
     mine.max_seq_length = 9
     copy = pickle.loads(pickle.dumps(mine))

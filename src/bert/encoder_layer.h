@@ -34,8 +34,8 @@ struct EncoderBuffers {
   std::int64_t tile_rows = 0;
 };
 
-/// Buffers from the context's arena for batches of `tokens` tokens, of which only `keys` are attended
-/// to where that is not 0.
+/// Buffers from the context's arena for batches of `tokens` tokens, of which only `keys` are
+/// attended to where that is not 0.
 [[nodiscard]] EncoderBuffers make_buffers(ops::Context& context, const EncoderLayer& layer,
                                           DType dtype, std::int64_t tokens, std::int64_t keys = 0);
 

@@ -35,11 +35,11 @@ class HeadModel {
       const LoadOptions& options, const ops::Device& device = ops::cpu());
 
   /// The logits of each layer of the head, f32, in their order: [sequences, outputs] of a layer on
-  /// the pooler, [total_tokens, outputs] of one on the tokens (transformed or not), [positions, vocab] of masked ones at
-  /// `positions`, which index the packed tokens. Of a head for pairs the vectors of the sequences
-  /// [sequences, hidden], the means of their hidden states. Throws ArgumentError for a batch that
-  /// the model cannot read and a position outside of it; ModelError for results that are infinite or
-  /// NaN, naming the tensor of the checkpoint that is to blame.
+  /// the pooler, [total_tokens, outputs] of one on the tokens (transformed or not), [positions,
+  /// vocab] of masked ones at `positions`, which index the packed tokens. Of a head for pairs the
+  /// vectors of the sequences [sequences, hidden], the means of their hidden states. Throws
+  /// ArgumentError for a batch that the model cannot read and a position outside of it; ModelError
+  /// for results that are infinite or NaN, naming the tensor of the checkpoint that is to blame.
   [[nodiscard]] std::vector<Tensor> run(const Batch& batch,
                                         std::span<const std::int32_t> positions = {},
                                         const ForwardOptions& options = {}) const;

@@ -229,8 +229,8 @@ inline constexpr const HeadKind& multiple_choice = with_pipeline("multiple-choic
 
 }  // namespace heads
 
-/// "BertForMaskedLM", or another family's "DistilBertForMaskedLM", "ElectraForMaskedLM". A class that
-/// the family does not have is named as in one that has it.
+/// "BertForMaskedLM", or another family's "DistilBertForMaskedLM", "ElectraForMaskedLM". A class
+/// that the family does not have is named as in one that has it.
 [[nodiscard]] std::string architecture_of(const HeadKind& head, Family family = Family::bert);
 
 /// Whether one of the configuration's `architectures` is the head's class, in any family.

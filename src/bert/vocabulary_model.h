@@ -37,9 +37,9 @@ class VocabularyModel {
       const LoadOptions& options);
 
   /// The words of each sequence: of all its tokens' logits, special ones included. With `most` over
-  /// 0 only the so many greatest weights (of equal ones those of lower ids). The logits of a slice of
-  /// the vocabulary and a tile of tokens exist at a time. Throws ArgumentError for a batch that the
-  /// model cannot read, ModelError where a result is infinite or NaN.
+  /// 0 only the so many greatest weights (of equal ones those of lower ids). The logits of a slice
+  /// of the vocabulary and a tile of tokens exist at a time. Throws ArgumentError for a batch that
+  /// the model cannot read, ModelError where a result is infinite or NaN.
   [[nodiscard]] std::vector<WordWeights> run(const Batch& batch, std::int64_t most = 0) const;
 
   [[nodiscard]] const BertConfig& config() const { return encoder_.config(); }

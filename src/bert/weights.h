@@ -35,8 +35,8 @@ class WeightSource {
   /// `shape`, naming it and both shapes; a dimension of -1 takes what is there.
   [[nodiscard]] virtual Tensor take(const std::string& name, const Shape& shape) = 0;
 
-  /// Says that the tensor's bytes are not needed any more. Throws IoError where they were those of a
-  /// file that has been changed meanwhile.
+  /// Says that the tensor's bytes are not needed any more. Throws IoError where they were those of
+  /// a file that has been changed meanwhile.
   virtual void release(const std::string& name) = 0;
 
   /// What tells, as long as a model lives, that tables which it reads in place are still those that

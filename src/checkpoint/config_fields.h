@@ -11,9 +11,9 @@
 
 namespace cloze::internal {
 
-/// Throws ModelError for fields that make another model of a BERT, by name: code of the checkpoint's
-/// own (`auto_map`), other positions, other layers. The fields that BertConfig reads, and those that
-/// it refuses with reasons of its own, are not looked at.
+/// Throws ModelError for fields that make another model of a BERT, by name: code of the
+/// checkpoint's own (`auto_map`), other positions, other layers. The fields that BertConfig reads,
+/// and those that it refuses with reasons of its own, are not looked at.
 void refuse_config_fields(const nlohmann::json& config, const std::string& origin);
 
 /// The names among `config.extra_json` that Cloze does not know.

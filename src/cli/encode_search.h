@@ -1,6 +1,6 @@
 /// \file
-/// What `cloze encode` does with models of other vectors than one a text: weights of words, and vectors
-/// of tokens to be compared one by one.
+/// What `cloze encode` does with models of other vectors than one a text: weights of words, and
+/// vectors of tokens to be compared one by one.
 #pragma once
 
 #include <cstdint>

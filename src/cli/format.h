@@ -93,8 +93,8 @@ void append_object(std::string& out, const Fields&... fields) {
 /// shown as spaces and invalid bytes as U+FFFD.
 [[nodiscard]] std::string shortened(std::string_view text, std::size_t width);
 
-/// Columns of the terminal that standard output (or standard error) is; 100 where it is none, or has
-/// fewer than 20.
+/// Columns of the terminal that standard output (or standard error) is; 100 where it is none, or
+/// has fewer than 20.
 [[nodiscard]] std::size_t terminal_width(int descriptor = 1);
 
 /// 1234567 → "1,234,567".

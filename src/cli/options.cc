@@ -29,7 +29,7 @@ void add_dictionary(CLI::App& app) {
                     1);  // NOLINT(concurrency-mt-unsafe)
          },
          "of a Japanese tokenizer: the directory of MeCab's dictionary (default: "
-         "$CLOZE_MECAB_DICTIONARY, or where the system has ipadic)")
+         "$CLOZE_MECAB_DICTIONARY, or where the one is installed that the files name)")
       ->type_name("DIR");
 }
 

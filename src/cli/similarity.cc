@@ -1,7 +1,5 @@
 /// \file
 /// cloze similarity: rank texts by likeness to a query, or score pairs.
-#include "cloze/similarity.h"
-
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -13,8 +11,9 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/text_command.h"
+#include "cli/text_comparer.h"
 #include "cloze/output.h"
-#include "cloze/sentence_transformer.h"
+#include "cloze/top_list.h"
 
 namespace cloze::cli {
 namespace {
@@ -24,6 +23,10 @@ Scores are cosines of sentence vectors, 1 for the same direction, unless the dir
 function (dot, euclidean or manhattan: the last two are distances with a minus). Vectors are made as a
 sentence-transformers directory says, by the mean of the tokens elsewhere. --prompt and --prompt-name are
 for queries, --text-prompt and --text-prompt-name for the texts that are ranked; with pairs, --prompt is for both.
+
+A SparseEncoder (SPLADE; of any masked language model with --pooling splade) gives dot products of the weights of
+words, a MultiVectorEncoder (ColBERT) MaxSim: there a query, or the first text of a pair, is read as a query, and
+what it is compared to as a document, with the prompts of these.
 
 Examples:
   cloze similarity --model all-MiniLM-L6-v2 --query "a happy dog" "a puppy plays" "taxes are due"
@@ -35,25 +38,10 @@ Examples:
 )";
 
 struct Options {
-  std::string query, query_file, pooling, function;
-  std::int64_t top_k = 0, dimensions = 0;
-  PromptOptions prompt, text_prompt;
+  std::string query, query_file;
+  std::int64_t top_k = 0;
+  CompareSettings compare;
 };
-
-SentenceTransformer load(const TextCommand& command, const Options& asked) {
-  SentenceTransformerOptions options{.pipeline = command.model.pipeline_options()};
-  if (!asked.pooling.empty()) {
-    options.pooling = as_usage([&] { return pooling_from(asked.pooling); });
-  }
-  if (options.pooling == Pooling::none) throw UsageError("similarity needs a pooling, not none");
-  if (asked.dimensions > 0) options.truncate_dim = asked.dimensions;
-  if (!asked.function.empty()) {
-    options.similarity_fn = as_usage([&] { return similarity_function_from(asked.function); });
-  }
-  auto model = SentenceTransformer::from_pretrained(command.model.root(), options);
-  tell_warnings(model.warnings());
-  return model;
-}
 
 /// The queries: the one given, or the lines of a file.
 std::vector<std::string> queries_of(const Options& options) {
@@ -85,28 +73,21 @@ std::string ranked(const TopList& best, std::int64_t query, bool json) {
   return lines;
 }
 
-void rank(const TextCommand& command, const Options& options, const SentenceTransformer& model,
+void rank(const TextCommand& command, const Options& options, TextComparer& model,
           const PieceOptions& pieces, TextReader& reader, Output& out) {
   const auto queries = queries_of(options);
-  auto limits = sentence_options(pieces.limits, options.prompt);
+  auto limits = pieces.limits;
   limits.name = [](std::size_t i) { return fmt::format("query {}", i + 1); };
-  const auto vectors =
-      suggesting_truncate([&] { return as_usage([&] { return model.encode(queries, limits); }); });
+  suggesting_truncate([&] { as_usage([&] { model.keep_queries(queries, limits); }); });
   std::vector<TopList> best(queries.size(),
                             TopList(options.top_k > 0 ? static_cast<std::size_t>(options.top_k)
                                                       : std::numeric_limits<std::size_t>::max()));
   std::int64_t index = 0;
   for_each_piece(reader, pieces, [&](const Piece& piece) {
-    const auto texts = as_usage([&] {
-      return model.encode(piece.items, sentence_options(piece.limits, options.text_prompt),
-                          piece.progress);
-    });
+    const auto scores = as_usage([&] { return model.scores(piece); });
     for (std::size_t q = 0; q < queries.size(); ++q) {
-      const auto columns = static_cast<std::size_t>(vectors.dim(1));
-      const auto scores = similarities(texts, vectors.values<float>().subspan(q * columns, columns),
-                                       model.similarity_fn());
-      for (std::size_t i = 0; i < scores.size(); ++i) {
-        best[q].add(scores[i], index + static_cast<std::int64_t>(i), piece.items[i].text);
+      for (std::size_t i = 0; i < piece.items.size(); ++i) {
+        best[q].add(scores[q][i], index + static_cast<std::int64_t>(i), piece.items[i].text);
       }
     }
     index += static_cast<std::int64_t>(piece.items.size());
@@ -118,19 +99,11 @@ void rank(const TextCommand& command, const Options& options, const SentenceTran
   }
 }
 
-void score_pairs(const TextCommand& command, const Options& options,
-                 const SentenceTransformer& model, const PieceOptions& pieces, TextReader& reader,
-                 Output& out) {
+void score_pairs(const TextCommand& command, const TextComparer& model, const PieceOptions& pieces,
+                 TextReader& reader, Output& out) {
   for_each_piece(reader, pieces, [&](const Piece& piece) {
-    std::vector<std::string_view> sides;
-    for (const auto& item : piece.items) {
-      require_pair(item, reader);
-      sides.insert(sides.end(), {item.text, *item.pair});
-    }
-    auto limits = sentence_options(piece.limits, options.prompt);
-    limits.name = [&](std::size_t side) { return piece.limits.name(side / 2); };
-    const auto vectors = as_usage([&] { return model.encode(sides, limits, piece.progress); });
-    for (const double score : pair_similarities(vectors, model.similarity_fn())) {
+    for (const auto& item : piece.items) require_pair(item, reader);
+    for (const double score : as_usage([&] { return model.pair_scores(piece); })) {
       out.write(command.json ? fmt::format("{{\"score\":{:.6f}}}\n", score)
                              : fmt::format("{:.4f}\n", score));
     }
@@ -151,13 +124,14 @@ void run_similarity(Arguments arguments) {
       ->type_name("FILE");
   add_count(command.app, "--top-k", options.top_k, "show the best N only", 1,
             std::int64_t{1} << 40);
-  app.add_option("--pooling", options.pooling, "cls, mean, max or pooler")->type_name("NAME");
-  app.add_option("--function", options.function,
+  app.add_option("--pooling", options.compare.pooling, "cls, mean, max, pooler or splade")
+      ->type_name("NAME");
+  app.add_option("--function", options.compare.function,
                  "cosine, dot, euclidean or manhattan (default: the model's, else cosine)")
       ->type_name("NAME");
-  options.prompt.add(app, "--prompt", "each query, or each text of a pair");
-  options.text_prompt.add(app, "--text-prompt", "each text that is ranked");
-  add_count(app, "--dimensions", options.dimensions,
+  options.compare.query.add(app, "--prompt", "each query, or each text of a pair");
+  options.compare.text.add(app, "--text-prompt", "each text that is ranked");
+  add_count(app, "--dimensions", options.compare.dimensions,
             "keep the first N values of a vector (Matryoshka models)", 1, 1 << 20);
   command.text.add_limit(app);
   if (!command.parse(examples, arguments)) return;
@@ -169,19 +143,19 @@ void run_similarity(Arguments arguments) {
 
   command.text.single = ranks;  // texts to rank are single: a tab in one is white space
   auto reader = ranks ? command.text.reader() : command.text.pair_reader();
-  if (!ranks && (options.text_prompt.prompt || options.text_prompt.prompt_name)) {
+  if (!ranks && options.compare.text.given()) {
     throw UsageError("--text-prompt and --text-prompt-name go with --query");
   }
-  const auto model = load(command, options);
+  const auto model = load_comparer(command, options.compare);
   PieceOptions pieces{.label = "comparing",
                       .bytes = command.model.batch_tokens * 16,
-                      .limits = command.text.limits(model.config().max_position_embeddings),
+                      .limits = command.text.limits(model->reads()),
                       .bar = ranks ? ProgressOptions{} : beside_results()};
   auto out = Output::standard_output();
   if (ranks) {
-    rank(command, options, model, pieces, reader, out);
+    rank(command, options, *model, pieces, reader, out);
   } else {
-    score_pairs(command, options, model, pieces, reader, out);
+    score_pairs(command, *model, pieces, reader, out);
   }
   out.finish();
 }

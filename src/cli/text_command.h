@@ -32,6 +32,9 @@ struct PromptOptions {
   /// `option` is "--prompt"; `what` they go before.
   void add(CLI::App& app, const std::string& option, const std::string& what);
 
+  /// Whether the user stated one.
+  [[nodiscard]] bool given() const { return prompt.has_value() || prompt_name.has_value(); }
+
   template <class EncodeOptions>
   void apply_to(EncodeOptions& options) const {
     options.prompt = prompt;

@@ -9,6 +9,12 @@
 
 namespace cloze {
 
+std::vector<std::int32_t> types_for_model(const Tokenizer& tokenizer,
+                                          std::vector<std::int32_t> types) {
+  if (!tokenizer.gives_token_types()) std::fill(types.begin(), types.end(), 0);
+  return types;
+}
+
 void require_same_vocabulary(const Tokenizer& tokenizer, const BertConfig& config) {
   if (tokenizer.vocab_size() <= config.vocab_size) return;
   throw ModelError(

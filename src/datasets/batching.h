@@ -22,6 +22,11 @@ struct TokenizedText {
   [[nodiscard]] std::int64_t length() const { return static_cast<std::int64_t>(ids.size()); }
 };
 
+/// The types of an Encoding's or a Batch's tokens as a model gets them: all 0 from a tokenizer that
+/// gives none (Tokenizer::gives_token_types).
+[[nodiscard]] std::vector<std::int32_t> types_for_model(const Tokenizer& tokenizer,
+                                                        std::vector<std::int32_t> types);
+
 /// Throws ModelError when the tokenizer has ids that the model has no embedding for.
 void require_same_vocabulary(const Tokenizer& tokenizer, const BertConfig& config);
 

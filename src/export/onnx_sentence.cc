@@ -119,11 +119,7 @@ OnnxSentence dense(OnnxGraph& graph, const OnnxSentence& input, const SentenceSt
   const auto place =
       step.kind == SentenceStep::Kind::projection ? "encode_proj" : directory.filename().string();
   const auto outputs = parameters.weight.dim(0), inputs = parameters.weight.dim(1);
-  if (inputs != input.width) {
-    throw ModelError(
-        fmt::format("{}: the dense layer reads vectors of {} values, and those before it have {}",
-                    directory.string(), inputs, input.width));
-  }
+  require_in_features(step, inputs, input.width);
   const auto matrix = graph.weight({place + ".linear.weight.transposed",
                                     {inputs, outputs},
                                     [weight = parameters.weight] { return transposed(weight); }});

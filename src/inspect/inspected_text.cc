@@ -6,6 +6,7 @@
 
 #include "cloze/error.h"
 #include "cloze/pipeline.h"
+#include "datasets/batching.h"
 
 namespace cloze {
 namespace {
@@ -85,7 +86,7 @@ InspectedText inspected_text(const Tokenizer& tokenizer, std::string text,
     options.overflowing = false;
     result.encoding = encode();
   }
-  result.batch.append(result.encoding.ids, result.encoding.type_ids);
+  result.batch.append(result.encoding.ids, types_for_model(tokenizer, result.encoding.type_ids));
   result.words = merge_words(result);
   return result;
 }

@@ -27,7 +27,7 @@ TokenizedText tokenize_one(const Tokenizer& tokenizer, const Texts::Text& text, 
   } else {
     tokenizer.append_to(batch, text.first, options);
   }
-  return {std::move(batch.input_ids), std::move(batch.token_type_ids)};
+  return {std::move(batch.input_ids), types_for_model(tokenizer, std::move(batch.token_type_ids))};
 }
 
 /// How many of the texts have more tokens than `limit`, to which the sequences are cut.

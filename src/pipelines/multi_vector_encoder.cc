@@ -79,8 +79,7 @@ std::string prompt_of(const Prompts& prompts, const MultiVectorEncodeOptions& op
   if (options.prompt || options.prompt_name) {
     return prompts.resolve(options.prompt, options.prompt_name);
   }
-  const auto found = prompts.prompts.find(options.role == TextRole::query ? "query" : "document");
-  return found == prompts.prompts.end() ? "" : found->second;
+  return options.role == TextRole::query ? prompts.for_queries() : prompts.for_documents();
 }
 
 /// What is added to queries.
@@ -118,26 +117,6 @@ std::unordered_set<std::int32_t> ids_of(const Tokenizer& tokenizer,
   return ids;
 }
 
-std::vector<EmbedStep> steps_of(const MultiVectorSettings& settings, std::int64_t hidden,
-                                std::int64_t& columns) {
-  std::vector<EmbedStep> steps;
-  columns = hidden;
-  for (const auto& step : settings.steps) {
-    EmbedStep made;
-    if (step.linear()) {
-      made.dense = Dense::of_step(step);
-      if (made.dense->in_features() != columns) {
-        throw ModelError(
-            fmt::format("{}: a dense layer reads vectors of {} values, and those before it have {}",
-                        step.directory.string(), made.dense->in_features(), columns));
-      }
-      columns = made.dense->out_features();
-    }
-    steps.push_back(std::move(made));
-  }
-  return steps;
-}
-
 }  // namespace
 
 TextRole text_role_from(std::string_view name) {
@@ -167,8 +146,8 @@ MultiVectorEncoder MultiVectorEncoder::from_pretrained(
   warnings.insert(warnings.begin(), settings.warnings.begin(), settings.warnings.end());
   if (settings.do_lower_case) tokenizer = lower_cased(tokenizer);
   tokenizer = with_markers(tokenizer, settings.markers);
-  std::int64_t columns = 0;
-  auto steps = steps_of(settings, config.hidden_size, columns);
+  auto steps = embed_steps(settings.steps, config.hidden_size);
+  const auto columns = width_after(steps, config.hidden_size);
 
   const auto origin = settings.file.empty() ? root.string() : (root / settings.file).string();
   const auto reads = config.max_position_embeddings;

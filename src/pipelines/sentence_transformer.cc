@@ -49,11 +49,7 @@ EmbedOptions embed_options(const SentenceTransformerOptions& options,
   if (options.normalize == false) {
     while (!steps.empty() && steps.back().kind == SentenceStep::Kind::normalize) steps.pop_back();
   }
-  for (const auto& step : steps) {
-    EmbedStep made;
-    if (step.linear()) made.dense = Dense::of_step(step);
-    embed.steps.push_back(std::move(made));
-  }
+  embed.steps = std::move(steps);
   return embed;
 }
 
@@ -163,7 +159,7 @@ const std::vector<Pooling>& SentenceTransformer::poolings() const {
 bool SentenceTransformer::normalizes() const {
   const auto& options = impl_->embedder.options();
   if (options.normalize) return true;
-  return !options.steps.empty() && !options.steps.back().dense && !impl_->embedder.truncates();
+  return !options.steps.empty() && !options.steps.back().linear() && !impl_->embedder.truncates();
 }
 
 const Prompts& SentenceTransformer::prompts() const { return impl_->prompts; }

@@ -74,7 +74,7 @@ std::vector<std::vector<TaggedEntity>> TokenClassificationPipeline::operator()(
   std::vector<TokenizedText> windows;
   std::vector<std::size_t> text_of;
   const auto add_window = [&](const Encoding& window, std::size_t text) {
-    windows.push_back({window.ids, window.type_ids});
+    windows.push_back({window.ids, types_for_model(tokenizer(), window.type_ids)});
     text_of.push_back(text);
   };
   std::vector<std::size_t> first_window;  // of each text

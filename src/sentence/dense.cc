@@ -16,6 +16,7 @@
 #include "core/io/files.h"
 #include "core/json.h"
 #include "core/json_fields.h"
+#include "core/strings.h"
 
 namespace cloze {
 namespace {
@@ -128,6 +129,13 @@ DenseParameters read_linear(const SentenceStep& step) {
   }
   checkpoint.require_unchanged();
   return dense;
+}
+
+void require_in_features(const SentenceStep& step, std::int64_t in_features, std::int64_t given) {
+  if (in_features == given) return;
+  throw ModelError(
+      fmt::format("{}: the dense layer reads vectors of {} values, and those before it have {}",
+                  excerpt_of_path(step.directory), in_features, given));
 }
 
 Dense::Dense(const DenseParameters& parameters)

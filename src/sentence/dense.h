@@ -35,6 +35,9 @@ struct DenseParameters {
 /// among the model's own. Throws ArgumentError for a step that has no linear layer.
 [[nodiscard]] DenseParameters read_linear(const SentenceStep& step);
 
+/// Throws ModelError unless the step's layer, which reads `in_features` values, gets as many.
+void require_in_features(const SentenceStep& step, std::int64_t in_features, std::int64_t given);
+
 class Dense {
  public:
   /// Throws as read_dense does.

@@ -27,6 +27,25 @@ Tensor first_columns(const Tensor& rows, std::int64_t count) {
 
 }  // namespace
 
+std::vector<EmbedStep> embed_steps(const std::vector<SentenceStep>& steps, std::int64_t width) {
+  std::vector<EmbedStep> made;
+  for (const auto& step : steps) {
+    auto& last = made.emplace_back();
+    if (!step.linear()) continue;
+    last.dense = Dense::of_step(step);
+    require_in_features(step, last.dense->in_features(), width);
+    width = last.dense->out_features();
+  }
+  return made;
+}
+
+std::int64_t width_after(const std::vector<EmbedStep>& steps, std::int64_t width) {
+  for (const auto& step : steps) {
+    if (step.dense) width = step.dense->out_features();
+  }
+  return width;
+}
+
 void apply_steps(const std::vector<EmbedStep>& steps, Tensor& vectors) {
   for (const auto& step : steps) {
     if (step.dense) {
@@ -62,16 +81,7 @@ Embedder::Embedder(BertModel model, EmbedOptions options)
     throw ArgumentError(fmt::format("vectors cannot be cut to {} columns: keep at least 1",
                                     *options_.truncate_dim));
   }
-  auto width = pooled_columns();
-  for (const auto& step : options_.steps) {
-    if (!step.dense) continue;
-    if (step.dense->in_features() != width) {
-      throw ModelError(
-          fmt::format("a dense layer reads vectors of {} values, and those before it have {}",
-                      step.dense->in_features(), width));
-    }
-    width = step.dense->out_features();
-  }
+  steps_ = embed_steps(options_.steps, pooled_columns());
   if (options_.poolings.front() == Pooling::pooler) {
     if (!model_.has_pooler()) {
       throw ModelError(
@@ -90,13 +100,7 @@ std::int64_t Embedder::columns() const {
   return std::min(width, options_.truncate_dim.value_or(width));
 }
 
-std::int64_t Embedder::whole_columns() const {
-  auto width = pooled_columns();
-  for (const auto& step : options_.steps) {
-    if (step.dense) width = step.dense->out_features();
-  }
-  return width;
-}
+std::int64_t Embedder::whole_columns() const { return width_after(steps_, pooled_columns()); }
 
 std::int64_t Embedder::pooled_columns() const {
   return state_columns() * static_cast<std::int64_t>(options_.poolings.size());
@@ -132,8 +136,8 @@ Tensor Embedder::run(const Batch& batch, std::int64_t skipped) const {
     const auto hidden = selected(output);
     result = pools() ? pool(hidden, batch, options_.poolings, skipped) : hidden;
   }
-  apply_steps(options_.steps, result);
-  if (!options_.steps.empty() && !all_finite(result)) {
+  apply_steps(steps_, result);
+  if (!steps_.empty() && !all_finite(result)) {
     throw ModelError(
         "the modules after the pooling give results that are infinite or NaN: what they compute is "
         "out of the range of numbers");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cloze/bert.h"
+#include "cloze/sentence_settings.h"
 #include "cloze/tensor.h"
 #include "datasets/batching.h"
 #include "sentence/dense.h"
@@ -22,12 +23,20 @@ struct EmbedStep {
   std::optional<Dense> dense{};
 };
 
+/// What a model's settings say, with the layers' weights. `width` is what the first of them reads.
+/// Throws ModelError where a linear layer reads vectors of another width, and as Dense::of_step.
+[[nodiscard]] std::vector<EmbedStep> embed_steps(const std::vector<SentenceStep>& steps,
+                                                 std::int64_t width);
+
+/// The width of vectors of `width` values after the steps.
+[[nodiscard]] std::int64_t width_after(const std::vector<EmbedStep>& steps, std::int64_t width);
+
 /// Does the steps one after another to the rows of `vectors`.
 void apply_steps(const std::vector<EmbedStep>& steps, Tensor& vectors);
 
 struct EmbedOptions {
   std::vector<Pooling> poolings{Pooling::none};  ///< side by side; `none` and `pooler` stand alone
-  std::vector<EmbedStep> steps{};                ///< on the pooled vectors, first to last
+  std::vector<SentenceStep> steps{};             ///< on the pooled vectors, first to last
   std::optional<std::int64_t> truncate_dim{};    ///< then only the first columns are kept
   bool normalize = false;                        ///< after all else, vectors have length 1
   /// Which hidden states, as indices of transformers' `hidden_states`: 0 the embeddings, -1 the
@@ -41,8 +50,8 @@ using OnBatch = std::function<void(std::span<const std::size_t>)>;
 
 class Embedder {
  public:
-  /// Throws ModelError when the model lacks the pooler that is asked for, ArgumentError for a layer
-  /// that it does not have, and for layers together with the pooler.
+  /// Throws ModelError when the model lacks the pooler that is asked for, and as embed_steps;
+  /// ArgumentError for a layer that it does not have, and for layers together with the pooler.
   Embedder(BertModel model, EmbedOptions options);
 
   [[nodiscard]] const BertModel& model() const { return model_; }
@@ -74,6 +83,7 @@ class Embedder {
 
   BertModel model_;
   EmbedOptions options_;
+  std::vector<EmbedStep> steps_;
   std::vector<std::size_t> layers_;  // the same from 0; empty: the last layer alone
 };
 

@@ -6,9 +6,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/known_fields.h"
 #include "cloze/error.h"
 #include "core/io/files.h"
+#include "core/io/known_fields.h"
 #include "core/json.h"
 #include "core/json_fields.h"
 

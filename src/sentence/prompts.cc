@@ -8,6 +8,18 @@
 #include "core/strings.h"
 
 namespace cloze {
+namespace {
+
+std::string named(const Prompts& prompts, const char* name) {
+  const auto found = prompts.prompts.find(name);
+  return found == prompts.prompts.end() ? "" : found->second;
+}
+
+}  // namespace
+
+std::string Prompts::for_queries() const { return named(*this, "query"); }
+
+std::string Prompts::for_documents() const { return named(*this, "document"); }
 
 std::string Prompts::resolve(const std::optional<std::string>& prompt,
                              const std::optional<std::string>& prompt_name) const {

@@ -13,6 +13,7 @@
 #include "core/io/files.h"
 #include "core/json.h"
 #include "core/json_fields.h"
+#include "core/strings.h"
 #include "sentence/model_settings.h"
 #include "sentence/module_settings.h"
 
@@ -66,6 +67,14 @@ void check_modules(const std::filesystem::path& path) {
   }
 }
 
+/// Of a file that sentence-transformers reads beside modules.json alone.
+std::string warning_of_unread(const std::filesystem::path& file) {
+  return fmt::format(
+      "{}: there is no modules.json beside it, without which sentence-transformers does not read "
+      "it: no default prompt, activation or limit is taken from it",
+      excerpt_of_path(file));
+}
+
 }  // namespace
 
 std::string_view name_of(ScoreActivation activation) {
@@ -89,19 +98,30 @@ double activate(double logit, ScoreActivation activation) {
 RankingSettings ranking_settings(const std::filesystem::path& root, const BertConfig& config) {
   RankingSettings settings;
   auto model = read_model_settings(root, settings.warnings);
-  // What another kind of model says of itself does not describe this one; without a type, modules are
-  // those of a SentenceTransformer.
+  // What another kind of model says of itself does not describe this one.
   const auto path = root / "modules.json";
   const bool lists = files::exists(path);
-  const bool own = model.model_type == "CrossEncoder" || (!model.states_type && !lists);
-  if (own && lists) check_modules(path);
+  const bool own = lists && model.model_type == "CrossEncoder";
   if (own) {
+    check_modules(path);
     const auto read = read_transformer_settings(transformer_directory(root),
                                                 TransformerTask::classification, settings.warnings);
     settings.max_seq_length = read.max_seq_length;
     settings.transformer_file = read.file;
     settings.do_lower_case = read.do_lower_case;
     settings.prompts = std::move(model.prompts);
+  } else if (!lists) {
+    const bool other_activation =
+        model.activation_fn && model.activation_fn != stated_in_config(config);
+    if (model.prompts.default_prompt_name || other_activation) {
+      settings.warnings.push_back(warning_of_unread(root / kModelSettingsFile));
+    }
+    constexpr auto kTransformerFile = "sentence_bert_config.json";
+    if (files::exists(root / kTransformerFile)) {
+      settings.warnings.push_back(warning_of_unread(root / kTransformerFile));
+    }
+    // Whoever names a prompt may have it.
+    settings.prompts.prompts = std::move(model.prompts.prompts);
   }
   if (own && model.activation_fn) {
     settings.activation_file = kModelSettingsFile;

@@ -37,7 +37,9 @@ struct RankingSettings {
 };
 
 /// Reads what lies in `root`, where modules.json would be, and beside the configuration `config`.
-/// Throws FormatError, and ModelError for an activation or a module that Cloze does not have.
+/// As sentence-transformers does it, config_sentence_transformers.json and sentence_bert_config.json
+/// count beside modules.json alone; without, prompts can be named, and a warning says what is not
+/// taken. Throws FormatError, and ModelError for an activation or a module that Cloze does not have.
 [[nodiscard]] RankingSettings ranking_settings(const std::filesystem::path& root,
                                                const BertConfig& config);
 

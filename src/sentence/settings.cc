@@ -91,10 +91,10 @@ std::string_view remedy_for(const std::string& type) {
     return "it scores pairs of texts (cloze rank); a pooling of your choice gives vectors";
   }
   if (type == "SparseEncoder") {
-    return "it weighs the words of a vocabulary (SparseEncoder, cloze encode, cloze rank)";
+    return "it weighs the words of a vocabulary (SparseEncoder; cloze encode, similarity and rank)";
   }
   if (type == "MultiVectorEncoder" || type == "ColBERT") {
-    return "it compares token by token (MultiVectorEncoder, cloze encode, cloze rank)";
+    return "it compares token by token (MultiVectorEncoder; cloze encode, similarity and rank)";
   }
   return "a pooling of your choice gives vectors of its encoder";
 }

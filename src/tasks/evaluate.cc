@@ -17,6 +17,7 @@
 #include "core/progress_counter.h"
 #include "core/strings.h"
 #include "datasets/batching.h"
+#include "sentence/kept_settings.h"
 #include "sentence/lower_case.h"
 #include "tasks/task.h"
 #include "tasks/task_predictor.h"
@@ -28,19 +29,11 @@ namespace {
 /// directory makes them in another way than the task does.
 SentenceSettings mean_settings(const std::filesystem::path& root) {
   auto settings = sentence_settings(root).value_or(SentenceSettings{});
-  const auto refuse = [&](std::string_view what) {
+  if (const auto other = other_than_mean(settings); !other.empty()) {
     throw ModelError(fmt::format(
         "{} makes its vectors with {}, and the evaluation of sentence-embedding takes the "
         "mean of the tokens: compare texts with SentenceTransformer (cloze similarity)",
-        root.string(), what));
-  };
-  if (settings.poolings != std::vector{Pooling::mean}) refuse("another pooling");
-  for (const auto& step : settings.steps) {
-    if (step.linear()) refuse("a dense layer");
-  }
-  if (settings.truncate_dim) refuse("fewer dimensions (truncate_dim)");
-  if (!settings.include_prompt && !settings.prompts.resolve({}, {}).empty()) {
-    refuse("a prompt that is not pooled");
+        root.string(), other));
   }
   return settings;
 }

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "datasets/batching.h"
 #include "datasets/choice_reader.h"
 #include "datasets/example_reader.h"
 #include "tasks/task_setup.h"
@@ -112,7 +113,9 @@ class MultipleChoice : public Task {
       groups.push_back({row.label, row.line});
     }
     SequenceStore sequences;
-    sequences.append(setup_.tokenizer->pack(pairs, encode));
+    auto batch = setup_.tokenizer->pack(pairs, encode);
+    batch.token_type_ids = types_for_model(*setup_.tokenizer, std::move(batch.token_type_ids));
+    sequences.append(batch);
     return std::make_unique<MultipleChoiceData>(std::move(sequences), std::move(groups),
                                                 rows.front().choices.size());
   }

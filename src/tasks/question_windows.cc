@@ -6,6 +6,7 @@
 
 #include "cloze/error.h"
 #include "core/utf8.h"
+#include "datasets/batching.h"
 #include "tasks/question_answering.h"
 
 namespace cloze {
@@ -95,6 +96,9 @@ std::vector<QuestionWindow> question_windows(const Tokenizer& tokenizer, std::st
     for (std::size_t t = 0; t < types.size(); ++t) {
       if (more.sequence_ids[t] == 1) types[t] = encoding.type_ids[context];
     }
+  }
+  for (auto& window : windows) {
+    window.tokens.type_ids = types_for_model(tokenizer, std::move(window.tokens.type_ids));
   }
   return windows;
 }

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "datasets/batching.h"
+
 namespace cloze {
 namespace {
 
@@ -22,7 +24,8 @@ void append(TextUnits& units, const Tokenizer& tokenizer, const std::vector<Item
   EncodeOptions options;
   options.truncation = Truncation::longest_first;
   options.max_length = static_cast<std::int32_t>(units.max_length);
-  const auto batch = tokenizer.pack(std::span<const Item>(items), options);
+  auto batch = tokenizer.pack(std::span<const Item>(items), options);
+  batch.token_type_ids = types_for_model(tokenizer, std::move(batch.token_type_ids));
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (batch.length(static_cast<std::int64_t>(i)) < units.max_length) continue;
     if (whole_length(tokenizer, items[i]) > units.max_length) ++units.cut;

@@ -8,9 +8,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/known_fields.h"
 #include "cloze/config.h"
 #include "cloze/error.h"
+#include "core/io/known_fields.h"
 
 namespace cloze {
 namespace {

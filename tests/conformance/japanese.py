@@ -4,7 +4,7 @@
     python3 tests/conformance/japanese.py [--cloze build/release/cloze] [--texts 1500] [--text FILE..] [--seed 1]
 
 Needs transformers (4 or 5; no PyTorch), fugashi, and the dictionaries ipadic and unidic-lite from the Python package index;
-Cloze is given the directories of the same dictionaries. Texts are made of Japanese phrases, words of any script, half and
+Cloze is given the directories of the same dictionaries, or finds them by the name. Texts are made of Japanese phrases, words of any script, half and
 full width, compatibility characters, combining marks, white space of all kinds, emoji and added tokens; --text adds the
 lines of files. Every switch that tokenizer_config.json has for this class is in one of the directories. Tokens and ids
 must be the same, for texts alone and for pairs that are truncated; offsets must lead to what a token was made of.
@@ -12,6 +12,7 @@ must be the same, for texts alone and for pairs that are truncated; offsets must
 
 import argparse
 import importlib
+import inspect
 import json
 import os
 import pathlib
@@ -25,6 +26,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import fugashi
 import transformers
 from transformers import AutoTokenizer
+from transformers.models.bert_japanese.tokenization_bert_japanese import MecabTokenizer
 
 PHRASES = """東京都に行く人がいる。|私は学生ですが、毎日大学へ行きません。|吾輩は猫である。名前はまだ無い。|すもももももももものうち
 国際連合は1945年に設立された|自然言語処理の研究をしています|お寿司を食べたいなあ!|彼女は「はい」と答えた。|昨日、渋谷でコーヒーを飲んだ
@@ -99,6 +101,12 @@ def configurations():
             for pieces in ({}, character, {"do_subword_tokenize": False}):
                 config = {**base, **pieces, **({} if lower is None else {"do_lower_case": lower})}
                 yield f"{name} {pieces or 'wordpiece'} lower {lower}", config, package
+    # Found by name among this Python's packages; without a name the one that transformers takes.
+    yield "unidic_lite, found", lite, None
+    if inspect.signature(MecabTokenizer).parameters["mecab_dic"].default == "unidic_lite":
+        for name, kwargs in (("no mecab_kwargs", {}), ("mecab_kwargs null", {"mecab_kwargs": None}),
+                             ("no mecab_dic", {"mecab_kwargs": {"normalize_text": False}})):
+            yield name, {"word_tokenizer_type": "mecab", **kwargs}, None
     raw = {"word_tokenizer_type": "mecab", "mecab_kwargs": {"mecab_dic": "ipadic", "normalize_text": False}}
     option = {"word_tokenizer_type": "mecab",
               "mecab_kwargs": {"mecab_dic": None, "mecab_option": f'-d "{dictionary_of("ipadic")}" -r /dev/null -Owakati'}}
@@ -139,7 +147,7 @@ def run(cloze, directory, package, lines, *options):
         file.flush()
         given = ["--dictionary", dictionary_of(package)] if package else []
         done = subprocess.run([cloze, "tokenize", "--model", directory, "--input", file.name, "--json", *given, *options],
-                              capture_output=True, text=True, encoding="utf-8")
+                              capture_output=True, text=True, encoding="utf-8", env={**os.environ, "VIRTUAL_ENV": sys.prefix})
     if done.returncode != 0:
         return None, done.stderr.strip()
     return [json.loads(line) for line in done.stdout.split("\n")[:-1]], ""

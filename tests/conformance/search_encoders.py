@@ -70,6 +70,15 @@ def differ(about, ours, theirs):
     return f"{about}: {largest:.2e} apart"
 
 
+def likeness(cloze, directory, about, query, scores):
+    """What `similarity` says of a query and of pairs must be these scores of models.DOCUMENTS."""
+    found = numpy.zeros_like(scores)
+    for each in cloze("similarity", directory, "--query", query, text=lines(models.DOCUMENTS)):
+        found[each["index"]] = each["score"]
+    pairs = cloze("similarity", directory, text=lines(f"{query}\t{text}" for text in models.DOCUMENTS))
+    return [differ(about, found, scores), differ(f"{about} of pairs", [each["score"] for each in pairs], scores)]
+
+
 def softmax(logits):
     return torch.softmax(logits, -1)
 
@@ -117,7 +126,7 @@ def electra(cloze, folder, rng):
         for text, each in zip(masked_texts, ours):
             inputs = tokenizer(text, return_tensors="pt")
             at = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
-            theirs = softmax(model(**inputs).logits[0, at, :len(models.VOCABULARY)].double())  # Cloze: of its words
+            theirs = softmax(model(**inputs).logits[0, at].double())  # over all rows, those without a word as well
             for mask, row in zip(each["masks"], theirs):
                 for candidate in mask["predictions"]:
                     wanted = float(row[candidate["id"]])
@@ -202,7 +211,11 @@ def sparse(cloze, folder, rng):
     found = numpy.zeros_like(scores)
     for each in cloze("rank", directory, "--query", query, text=lines(models.DOCUMENTS)):
         found[each["index"]] = each["score"]
-    return [*problems, differ(f"SparseEncoder's ranking {about}", found, scores)]
+    problems.append(differ(f"SparseEncoder's ranking {about}", found, scores))
+    # `similarity` encodes as encode does, without a role.
+    plain = reference.similarity(reference.encode([query]), reference.encode(models.DOCUMENTS))
+    plain = (plain.to_dense() if plain.is_sparse else plain)[0].numpy()
+    return [*problems, *likeness(cloze, directory, f"SparseEncoder's similarity {about}", query, plain)]
 
 
 def late_interaction(cloze, folder, rng):
@@ -261,7 +274,8 @@ def late_interaction(cloze, folder, rng):
     found = numpy.zeros_like(scores)
     for each in cloze("rank", directory, "--query", query, text=lines(models.DOCUMENTS)):
         found[each["index"]] = each["score"]
-    return [*problems, differ(f"{about}: ranking", found, scores)]
+    problems.append(differ(f"{about}: ranking", found, scores))
+    return [*problems, *likeness(cloze, directory, f"{about}: similarity", query, scores)]
 
 
 def bench(cloze, folder, rng):

@@ -16,6 +16,7 @@
 
 #include "cloze/error.h"
 #include "cloze/hub.h"
+#include "core/environment_setting.h"
 #include "core/temp_directory.h"
 #include "hub/cache.h"
 #include "hub/checksum.h"
@@ -81,26 +82,10 @@ TEST(HubChecksum, AsGitAndSha256sumComputeThem) {
   EXPECT_FALSE(hub::is_checksum("../" + std::string(37, 'a')));
 }
 
-/// Sets a variable for the time of a test, or (null) takes it away.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) {
-    if (const char* old = std::getenv(name)) old_ = old;
-    value != nullptr ? ::setenv(name, value, 1) : ::unsetenv(name);
-  }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-  ~Variable() { old_ ? ::setenv(name_, old_->c_str(), 1) : ::unsetenv(name_); }
-
- private:
-  const char* name_;
-  std::optional<std::string> old_;
-};
-
 TEST(HubSettings, ComeFromTheVariablesOfHuggingfaceHub) {
   const TempDirectory folder;
   folder.write("token", "  hf_from_file\n");
-  const Variable home("HF_HOME", folder.path().c_str()), cache("HF_HUB_CACHE", nullptr),
+  const EnvironmentSetting home("HF_HOME", folder.path().c_str()), cache("HF_HUB_CACHE", nullptr),
       old_cache("HUGGINGFACE_HUB_CACHE", nullptr), token("HF_TOKEN", nullptr),
       old_token("HUGGING_FACE_HUB_TOKEN", nullptr), token_path("HF_TOKEN_PATH", nullptr),
       implicit("HF_HUB_DISABLE_IMPLICIT_TOKEN", nullptr), offline("HF_HUB_OFFLINE", nullptr),
@@ -109,9 +94,9 @@ TEST(HubSettings, ComeFromTheVariablesOfHuggingfaceHub) {
   auto settings = HubSettings::from_environment();
   EXPECT_EQ(settings.endpoint, "https://hub.example");
   {
-    const Variable unset("HF_ENDPOINT", nullptr);
+    const EnvironmentSetting unset("HF_ENDPOINT", nullptr);
     EXPECT_EQ(HubSettings::from_environment().endpoint, "https://huggingface.co");
-    const Variable empty("HF_ENDPOINT", "");
+    const EnvironmentSetting empty("HF_ENDPOINT", "");
     EXPECT_EQ(HubSettings::from_environment().endpoint, "");
   }
   EXPECT_EQ(settings.cache, folder.path() / "hub");
@@ -120,29 +105,29 @@ TEST(HubSettings, ComeFromTheVariablesOfHuggingfaceHub) {
   EXPECT_FALSE(settings.offline);
   EXPECT_EQ(settings.download_timeout.count(), 33);
   {
-    const Variable set("HF_TOKEN", "hf_set"), place("HF_HUB_CACHE", "/some/where"),
+    const EnvironmentSetting set("HF_TOKEN", "hf_set"), place("HF_HUB_CACHE", "/some/where"),
         off("HF_HUB_OFFLINE", "yes");
     settings = HubSettings::from_environment();
     EXPECT_EQ(settings.token, "hf_set");
     EXPECT_EQ(settings.token_source, "HF_TOKEN");
     EXPECT_EQ(settings.cache, "/some/where");
     EXPECT_TRUE(settings.offline);
-    const Variable none("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1");
+    const EnvironmentSetting none("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1");
     EXPECT_EQ(HubSettings::from_environment().token, "");
   }
   {
-    const Variable hf("HF_HOME", nullptr), xdg("XDG_CACHE_HOME", "/x");
+    const EnvironmentSetting hf("HF_HOME", nullptr), xdg("XDG_CACHE_HOME", "/x");
     EXPECT_EQ(HubSettings::from_environment().cache, "/x/huggingface/hub");
-    const Variable no_xdg("XDG_CACHE_HOME", nullptr), user("HOME", "/h");
+    const EnvironmentSetting no_xdg("XDG_CACHE_HOME", nullptr), user("HOME", "/h");
     EXPECT_EQ(HubSettings::from_environment().cache, "/h/.cache/huggingface/hub");
-    const Variable tilde("HF_HOME", "~/hf");
+    const EnvironmentSetting tilde("HF_HOME", "~/hf");
     EXPECT_EQ(HubSettings::from_environment().cache, "/h/hf/hub");
   }
 }
 
 TEST(HubSettings, NonsenseIsRefusedAndSecretsAreNotShown) {
   const auto message = [](const char* name, const char* value) -> std::string {
-    const Variable variable(name, value);
+    const EnvironmentSetting variable(name, value);
     try {
       static_cast<void>(HubSettings::from_environment());
     } catch (const ArgumentError& error) {

@@ -252,6 +252,39 @@ TEST(SentenceDirectory, WarnsOfWhatItDoesNotKnow) {
               ElementsAre(HasSubstr("flavour")));
 }
 
+TEST(SentenceDirectory, WarnsOfFieldsOfTheTokenizerThatItDoesNotKnow) {
+  const SentenceModel model;
+  auto config = nlohmann::json::parse(testing::read_file(model.root() / "tokenizer_config.json"));
+  config["flavour"] = "vanilla";
+  model.write("tokenizer_config.json", config.dump());
+  EXPECT_THAT(FeatureExtractionPipeline::from_pretrained(model.path()).warnings(),
+              ElementsAre(AllOf(HasSubstr("tokenizer_config.json"), HasSubstr("flavour"))));
+}
+
+// transformers 4 gives a PreTrainedTokenizerFast's types to a model, 5 does not.
+TEST(SentenceDirectory, WarnsOfTypesThatNothingStates) {
+  const testing::TempDirectory folder;
+  const auto warnings = [&](const nlohmann::json& fields, const char* architecture) {
+    const auto path = testing::edited_model(
+        folder, "bare_odd", [&](auto& config) { config["architectures"] = {architecture}; });
+    const auto file = std::filesystem::path(path) / "tokenizer_config.json";
+    auto config = nlohmann::json::parse(testing::read_file(file));
+    config.update(fields);
+    testing::write_file(file, config.dump());
+    const auto found = FeatureExtractionPipeline::from_pretrained(path).warnings();
+    std::filesystem::remove_all(path);
+    return found;
+  };
+  const nlohmann::json fast{{"tokenizer_class", "PreTrainedTokenizerFast"}};
+  auto stated = fast;
+  stated["model_input_names"] = {"input_ids", "token_type_ids"};
+  EXPECT_THAT(warnings(fast, "BertForSequenceClassification"),
+              ElementsAre(HasSubstr("model_input_names")));
+  EXPECT_THAT(warnings(stated, "BertForSequenceClassification"), IsEmpty());
+  EXPECT_THAT(warnings(fast, "BertModel"), IsEmpty());
+  EXPECT_THAT(warnings({}, "BertForSequenceClassification"), IsEmpty());
+}
+
 TEST(SentenceDirectory, WarnsOfACasedVocabularyThatIsLowerCased) {
   const testing::TempDirectory folder;
   const std::vector<std::string> tokens{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"};

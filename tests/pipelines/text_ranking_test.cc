@@ -120,6 +120,13 @@ std::string stating(const testing::TempDirectory& folder, const nlohmann::json& 
   return path;
 }
 
+/// modules.json, beside which sentence-transformers reads its other files.
+void list_modules(const std::string& path) {
+  testing::write_file(
+      path + "/modules.json",
+      R"([{"path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"}])");
+}
+
 TEST(RankingActivation, IsTheOneThatTheDirectoryStates) {
   const std::vector<TextPair> pairs{{"the dog", "a"}};
   const auto* identity = "torch.nn.modules.linear.Identity";
@@ -132,9 +139,7 @@ TEST(RankingActivation, IsTheOneThatTheDirectoryStates) {
     const auto path = stating(folder, config);
     if (!model.is_null()) {
       testing::write_file(path + "/config_sentence_transformers.json", model.dump());
-      testing::write_file(
-          path + "/modules.json",
-          R"([{"path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"}])");
+      list_modules(path);
     }
     const auto encoder = CrossEncoder::from_pretrained(path);
     EXPECT_EQ(encoder.activation(), "Identity");
@@ -155,12 +160,21 @@ TEST(RankingPrompts, GoBeforeTheQuery) {
   const auto path = testing::classifier_of(folder, {"LABEL_0"});
   testing::write_file(path + "/config_sentence_transformers.json",
                       R"({"model_type": "CrossEncoder", "prompts": {"q": "the ", "none": ""},
-                          "default_prompt_name": "q"})");
+                          "default_prompt_name": "q",
+                          "activation_fn": "torch.nn.modules.linear.Identity"})");
+  const auto unlisted = CrossEncoder::from_pretrained(path);
+  list_modules(path);
   const auto encoder = CrossEncoder::from_pretrained(path);
   const std::vector<std::string> documents{"a b"};
   const double prompted = logit(encoder, "the dog", "a b", 0),
                plain = logit(encoder, "dog", "a b", 0);
   EXPECT_NE(prompted, plain);
+  // Without modules.json sentence-transformers does not read the file.
+  EXPECT_NEAR(unlisted.rank("dog", documents)[0].logit, plain, 1e-6);
+  EXPECT_NEAR(unlisted.rank("dog", documents, {.prompt_name = "q"})[0].logit, prompted, 1e-6);
+  EXPECT_EQ(unlisted.activation(), "Sigmoid");
+  EXPECT_THAT(unlisted.warnings(), ::testing::Contains(HasSubstr("no modules.json")));
+  EXPECT_TRUE(encoder.warnings().empty());
   EXPECT_NEAR(encoder.rank("dog", documents)[0].logit, prompted, 1e-6);
   EXPECT_NEAR(encoder.rank("dog", documents, {.prompt_name = "none"})[0].logit, plain, 1e-6);
   EXPECT_NEAR(encoder.rank("dog", documents, {.prompt = ""})[0].logit, plain, 1e-6);
@@ -173,6 +187,9 @@ TEST(RankingLimit, IsTheDirectorysOwn) {
   const testing::TempDirectory folder;
   const auto path = testing::classifier_of(folder, {"LABEL_0"});
   testing::write_file(path + "/sentence_bert_config.json", R"({"max_seq_length": 6})");
+  testing::write_file(path + "/config_sentence_transformers.json",
+                      R"({"model_type": "CrossEncoder"})");
+  list_modules(path);
   const auto encoder = CrossEncoder::from_pretrained(path);
   EXPECT_EQ(encoder.max_length(), 6);
   const std::vector<std::string> longer{"b c d"};

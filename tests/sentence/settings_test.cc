@@ -265,6 +265,9 @@ TEST(RankingSettingsFiles, TheActivationOfAllVersions) {
   folder.write("config_sentence_transformers.json",
                R"({"model_type": "CrossEncoder", "prompts": {"a": "b"},
                    "activation_fn": "torch.nn.modules.activation.Sigmoid"})");
+  EXPECT_EQ(stated(newer).activation, ScoreActivation::tanh);  // not read without modules.json
+  folder.write("modules.json",
+               R"([{"path": "", "type": "sentence_transformers.base.modules.Transformer"}])");
   EXPECT_EQ(stated(newer).activation, ScoreActivation::sigmoid);
   EXPECT_EQ(stated(newer).prompts.resolve({}, "a"), "b");
   folder.write("config_sentence_transformers.json",

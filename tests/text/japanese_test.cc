@@ -16,6 +16,7 @@
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
 #include "core/bad_input.h"
+#include "core/environment_setting.h"
 #include "core/io/files.h"
 #include "core/temp_directory.h"
 #include "text/japanese/chars.h"
@@ -246,12 +247,59 @@ TEST_F(MecabTokenizer, AnotherDictionaryIsRefused) {
   EXPECT_EQ(Files(kIpadic).refusal(dictionary), "");
 }
 
-TEST(JapaneseFiles, ADictionaryThatIsNotNamedByTheSystem) {
-  ::unsetenv("CLOZE_MECAB_DICTIONARY");  // NOLINT(concurrency-mt-unsafe): one thread
+/// An environment in which no Python has a dictionary, but for those that a test puts in.
+class PythonPackages {
+ public:
+  /// The package's dictionary is the one in `directory`.
+  void install(const std::string& package, const fs::path& directory) const {
+    const auto packages = folder_.path() / "lib" / "python3.11" / "site-packages" / package;
+    fs::create_directories(packages);
+    fs::create_directory_symlink(directory, packages / "dicdir");
+  }
+  [[nodiscard]] const fs::path& path() const { return folder_.path(); }
+
+ private:
+  testing::TempDirectory folder_;
+  testing::EnvironmentSetting given_{"CLOZE_MECAB_DICTIONARY", nullptr};
+  testing::EnvironmentSetting home_{"HOME", folder_.path().c_str()};
+  testing::EnvironmentSetting venv_{"VIRTUAL_ENV", folder_.path().c_str()};
+  testing::EnvironmentSetting conda_{"CONDA_PREFIX", nullptr};
+};
+
+TEST(JapaneseFiles, ADictionaryThatIsNotInstalled) {
+  const PythonPackages none;
   for (const auto* name : {"unidic_lite", "unidic"}) {
     EXPECT_THAT(Files(with(kIpadic, {{"mecab_kwargs", {{"mecab_dic", name}}}})).refusal(),
                 AllOf(HasSubstr(name), HasSubstr("--dictionary DIR"), HasSubstr("Python package")));
   }
+  // transformers takes unidic_lite: to take whatever is there gives other words, and says nothing.
+  for (const auto& unnamed : {Json{}, Json{{"normalize_text", true}}}) {
+    EXPECT_THAT(Files(with(kIpadic, {{"mecab_kwargs", unnamed}})).refusal(),
+                AllOf(HasSubstr("mecab_dic"), HasSubstr("unidic_lite"), HasSubstr("ipadic"),
+                      HasSubstr("--dictionary DIR")));
+  }
+}
+
+TEST_F(MecabTokenizer, DictionariesOfPythonPackages) {
+  const PythonPackages python;
+  const auto ipadic = Files(kIpadic).load().japanese()->dictionary;
+  const Json unnamed = with(kIpadic, {{"mecab_kwargs", Json{}}});
+
+  const auto given = Files(unnamed).load(ipadic).japanese();
+  EXPECT_EQ(given->dictionary, ipadic);
+  EXPECT_EQ(given->dictionary_name, "");
+  EXPECT_EQ(given->decided_by, "the option dictionary");
+
+  python.install("unidic_lite", ipadic);
+  const auto words = Files(unnamed).load().japanese();
+  EXPECT_EQ(words->dictionary,
+            python.path() / "lib" / "python3.11" / "site-packages" / "unidic_lite" / "dicdir");
+  EXPECT_EQ(words->dictionary_name, "unidic_lite");
+  EXPECT_EQ(words->decided_by, text::kDecidedByDefault);
+  EXPECT_FALSE(words->name_is_stated);
+  // What a checkpoint names is found in the same way, and must be of this kind.
+  EXPECT_THAT(Files(with(kIpadic, {{"mecab_kwargs", {{"mecab_dic", "unidic_lite"}}}})).refusal(),
+              HasSubstr("is an ipadic"));
 }
 
 TEST(JapaneseFiles, WhatClozeDoesNotHaveIsRefusedByName) {

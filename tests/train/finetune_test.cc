@@ -14,12 +14,16 @@
 #include "cloze/evaluate.h"
 #include "cloze/tokenizer.h"
 #include "core/temp_directory.h"
+#include "goldens/golden.h"
 
 namespace cloze {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::read_file;
 
 const std::vector<std::string> words{"sea", "ship", "storm", "night", "sail", "wind", "crew"};
@@ -76,6 +80,51 @@ class Finetune : public ::testing::Test {
   FinetuneCallbacks callbacks;
   std::vector<std::string> messages;
 };
+
+/// The warnings of a run from one of the goldens of search.
+class FinetuneFrom : public Finetune {
+ protected:
+  std::vector<std::string> warnings_from(const fs::path& model, const std::string& task) {
+    std::vector<std::string> warnings;
+    callbacks.message = [&](MessageKind kind, const std::string& text) {
+      if (kind == MessageKind::warning) warnings.push_back(text);
+    };
+    settings.task = task;
+    settings.size = "";
+    settings.vocab = "";
+    settings.model = model.string();
+    settings.epochs = 1;
+    settings.overwrite = true;
+    settings.train =
+        folder.write("train.tsv", task == "sentence-embedding" ? "the cat\tthe dog\na mat\ta cat\n"
+                                                               : "the cat\tgood\nthe dog\tpoor\n");
+    EXPECT_TRUE(finetune(settings, callbacks).finished);
+    return warnings;
+  }
+  static fs::path search_model(const char* name) {
+    return testing::golden_directory("search") / name;
+  }
+};
+
+TEST_F(FinetuneFrom, SaysWhatIsLeftOutOfTheModel) {
+  for (const auto& [name, tensor] : {std::pair{"dpr_context", "encode_proj.weight"},
+                                     std::pair{"colbert_stanford", "linear.weight"}}) {
+    SCOPED_TRACE(name);
+    EXPECT_THAT(warnings_from(search_model(name), "text-classification"),
+                ElementsAre(AllOf(HasSubstr(tensor), HasSubstr("left out"))));
+  }
+  // This one has no projection.
+  EXPECT_THAT(warnings_from(search_model("dpr_question"), "text-classification"), IsEmpty());
+  // The projection, and the way to a vector.
+  EXPECT_THAT(warnings_from(search_model("dpr_context"), "sentence-embedding"),
+              ElementsAre(HasSubstr("encode_proj"), HasSubstr("another pooling")));
+  EXPECT_THAT(warnings_from(search_model("colbert_native"), "sentence-embedding"),
+              ElementsAre(HasSubstr("for each token")));
+  EXPECT_THAT(warnings_from(search_model("splade_max"), "sentence-embedding"),
+              ElementsAre(HasSubstr("vocabulary's words")));
+  EXPECT_THAT(warnings_from(testing::golden_directory("bare_odd"), "sentence-embedding"),
+              IsEmpty());
+}
 
 TEST_F(Finetune, LearnsFromExamplesInMemory) {
   FinetuneStart started;

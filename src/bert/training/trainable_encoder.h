@@ -53,8 +53,8 @@ class TrainableEncoder {
                                     const DropoutKey& dropout, bool keep,
                                     const TokenSelection& last = {}, ops::ConstMatrix sums = {});
 
-  /// sums [tokens, embedding] f32 = word + position + token type embeddings of the batch, before the
-  /// layer norm.
+  /// sums [tokens, embedding] f32 = word + position + token type embeddings of the batch, before
+  /// the layer norm.
   void embedding_sums(ops::Context& context, const Batch& batch, ops::Matrix sums) const;
 
   /// Adds the gradients of all parameters that have one, given that of the last hidden states, f32,

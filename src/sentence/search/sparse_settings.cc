@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/known_fields.h"
 #include "cloze/error.h"
+#include "core/io/known_fields.h"
 #include "core/json.h"
 #include "core/json_fields.h"
 #include "core/strings.h"

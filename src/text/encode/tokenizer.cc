@@ -13,6 +13,7 @@
 #include "text/encode/needed_pieces.h"
 #include "text/encode/packer.h"
 #include "text/encode/tokenizer_impl.h"
+#include "text/japanese/dictionary.h"
 
 namespace cloze {
 namespace {
@@ -237,7 +238,9 @@ std::optional<JapaneseWords> Tokenizer::japanese() const {
       .word_tokenizer = rules->do_word_tokenize ? rules->word_tokenizer_type : "none",
       .subword_tokenizer = rules->do_subword_tokenize ? rules->subword_tokenizer_type : "none"};
   if (const auto& mecab = impl_->pipeline.model().japanese()->mecab) {
-    words.dictionary_name = rules->mecab.name;
+    // What the user gave in place of what nothing states may be any.
+    const bool named = rules->mecab.stated || mecab->decided_by() == text::kDecidedByDefault;
+    if (named) words.dictionary_name = rules->mecab.name;
     words.name_is_stated = rules->mecab.stated;
     words.dictionary = mecab->dictionary().directory;
     words.decided_by = mecab->decided_by();
@@ -293,6 +296,8 @@ std::optional<std::int32_t> Tokenizer::mask_token_id() const { return impl_->mas
 std::optional<std::int64_t> Tokenizer::model_max_length() const {
   return impl_->spec.model_max_length;
 }
+
+bool Tokenizer::gives_token_types() const { return impl_->spec.gives_types; }
 
 bool Tokenizer::do_lower_case() const {
   if (!impl_->spec.unigram) return impl_->spec.rules.lowercase;

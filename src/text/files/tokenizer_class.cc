@@ -57,15 +57,21 @@ void require_no_other_words(const Json& config, const std::string& origin) {
 
 }  // namespace
 
-TokenizerClass tokenizer_class_of(const Json& tokenizer_config, const Json& model_config,
-                                  const std::string& origin) {
+std::string tokenizer_class_name(const Json& tokenizer_config, const Json& model_config,
+                                 const std::string& origin) {
   auto stated = class_named_by(tokenizer_config, origin);
   if (!stated) stated = class_named_by(model_config, origin);
+  return stated.value_or("");
+}
+
+TokenizerClass tokenizer_class_of(const Json& tokenizer_config, const Json& model_config,
+                                  const std::string& origin) {
+  const auto stated = tokenizer_class_name(tokenizer_config, model_config, origin);
   if (stated == "BertJapaneseTokenizer") return TokenizerClass::japanese;
   require_no_other_words(tokenizer_config, origin);
   require_no_other_words(model_config, origin);
-  if (!stated) return TokenizerClass::bert;
-  std::string_view name = *stated;
+  if (stated.empty()) return TokenizerClass::bert;
+  std::string_view name = stated;
   if (name.ends_with("Fast")) name.remove_suffix(4);
   if (is_among(kBert, name)) return TokenizerClass::bert;
   if (is_among(kFile, name)) return TokenizerClass::file;
@@ -74,7 +80,7 @@ TokenizerClass tokenizer_class_of(const Json& tokenizer_config, const Json& mode
       fmt::format("{}: the tokenizer is a {}, which Cloze does not have: it reads BertTokenizer, "
                   "BertJapaneseTokenizer, XLMRobertaTokenizer, and PreTrainedTokenizerFast with a "
                   "WordPiece or Unigram tokenizer.json",
-                  origin, in_quotes(*stated)));
+                  origin, in_quotes(stated)));
 }
 
 }  // namespace cloze::text

@@ -23,8 +23,13 @@ enum class TokenizerClass : std::uint8_t {
   japanese,
 };
 
-/// The class that tokenizer_config.json names, or else config.json; BertTokenizer where neither
-/// does, as AutoTokenizer has it for a BERT. Throws ModelError for a class that cuts text in another
+/// The name of the class in tokenizer_config.json, or else in config.json; empty where neither has
+/// one. Throws FormatError for what is no text.
+[[nodiscard]] std::string tokenizer_class_name(const nlohmann::json& tokenizer_config,
+                                               const nlohmann::json& model_config,
+                                               const std::string& origin);
+
+/// The class of that name; BertTokenizer where there is none, as AutoTokenizer has it for a BERT. Throws ModelError for a class that cuts text in another
 /// way, and for settings of BertJapaneseTokenizer (`word_tokenizer_type`) without its name; `origin`
 /// names the directory.
 [[nodiscard]] TokenizerClass tokenizer_class_of(const nlohmann::json& tokenizer_config,

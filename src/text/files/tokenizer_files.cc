@@ -1,6 +1,7 @@
 #include "text/files/tokenizer_files.h"
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -20,6 +21,7 @@
 #include "text/files/japanese_files.h"
 #include "text/files/sentencepiece_file.h"
 #include "text/files/tokenizer_class.h"
+#include "text/files/tokenizer_fields.h"
 #include "text/files/tokenizer_json.h"
 #include "text/files/unigram_json.h"
 
@@ -46,8 +48,37 @@ std::string_view trim_end(std::string_view line) {
   return line;
 }
 
+/// Special tokens besides those that every tokenizer has: of fields that a model's own are named by
+/// ("boi_token"), and of `extra_special_tokens`, which are named or a list; a list takes the place of
+/// `additional_special_tokens`.
+std::vector<Json> further_special_tokens(const Json& config) {
+  std::vector<Json> tokens;
+  const auto add = [&tokens](const Json& json) {
+    const bool is_token = json.is_string() || (json.is_object() && json.contains("content"));
+    if (is_token) tokens.push_back(json);
+  };
+  for (const auto& [name, value] : config.items()) {
+    constexpr std::array<std::string_view, 7> kUsual{
+        "unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token"};
+    const bool usual = std::find(kUsual.begin(), kUsual.end(), name) != kUsual.end();
+    if (name.ends_with("_token") && !usual) add(value);
+  }
+  const auto extra = config.value("extra_special_tokens", Json());
+  for (const auto& token : extra) add(token);  // of an object: its values
+  if (extra.is_array() && !extra.empty()) return tokens;
+  for (const auto& token : config.value("additional_special_tokens", Json())) add(token);
+  return tokens;
+}
+
 void apply_configuration(const Configuration& configuration, TokenizerSpec& spec) {
   const auto& [config, origin, stated, has_decoder] = configuration;
+  refuse_tokenizer_fields(config, origin);
+  if (spec.cuts_from_left && !config.contains("truncation_side")) {
+    throw ModelError(fmt::format(
+        "{}: nothing states \"truncation_side\", and the \"truncation\" of tokenizer.json has the "
+        "direction Left: Cloze cuts texts at their end; state \"right\" to have them cut so",
+        origin));
+  }
   if (spec.tokenizer_class == TokenizerClass::bert) {
     if (const auto v = json_field<bool>(config, "do_lower_case", origin)) spec.rules.lowercase = *v;
     if (const auto v = json_field<bool>(config, "strip_accents", origin)) spec.strip_accents = *v;
@@ -85,19 +116,15 @@ void apply_configuration(const Configuration& configuration, TokenizerSpec& spec
       added.add(*std::move(token), std::nullopt, origin);
     }
   }
-  for (const auto* name : {"additional_special_tokens", "extra_special_tokens"}) {
-    const auto at = config.find(name);
-    if (at == config.end() || !at->is_array()) continue;
-    for (const auto& json : *at) {
-      AddedToken token;
-      if (json.is_object()) {
-        token = read_added_token(json, origin);
-      } else if (json.is_string()) {
-        token.content = json.get<std::string>();
-      }
-      token.special = true;
-      if (!added.contains(token.content)) added.add(std::move(token), std::nullopt, origin);
+  for (const auto& json : further_special_tokens(config)) {
+    AddedToken token;
+    if (json.is_object()) {
+      token = read_added_token(json, origin);
+    } else {
+      token.content = json.get<std::string>();
     }
+    token.special = true;
+    if (!added.contains(token.content)) added.add(std::move(token), std::nullopt, origin);
   }
   spec.added = added.take();
 }
@@ -292,6 +319,11 @@ TokenizerSpec read_tokenizer(const fs::path& directory, const fs::path& dictiona
           ? TokenizerClass::file
           : tokenizer_class_of(configuration.config, model_config.value_or(Json::object()),
                                directory.string());
+  spec.gives_types = gives_token_types(
+      configuration.config,
+      tokenizer_class_name(configuration.config, model_config.value_or(Json::object()),
+                           directory.string()),
+      configuration.origin);
   if (spec.tokenizer_class == TokenizerClass::japanese) {
     has_json = false;  // transformers does not look at it
     spec.japanese = japanese_rules(configuration, model_config.value_or(Json()), dictionary);
@@ -337,6 +369,10 @@ TokenizerSpec parse_tokenizer(std::string_view tokenizer_json,
     static_cast<void>(take_added_tokens(configuration));
     spec.tokenizer_class =
         tokenizer_class_of(configuration.config, Json::object(), configuration.origin);
+    spec.gives_types = gives_token_types(
+        configuration.config,
+        tokenizer_class_name(configuration.config, Json::object(), configuration.origin),
+        configuration.origin);
   }
   read_tokenizer_json(tokenizer_json, "tokenizer.json", spec);
   const bool japanese = spec.tokenizer_class == TokenizerClass::japanese;

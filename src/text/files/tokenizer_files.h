@@ -37,8 +37,10 @@ struct TokenizerSpec {
   std::vector<AddedToken> added;  ///< in order of id
   Templates templates;
   TokenizerClass tokenizer_class = TokenizerClass::bert;
-  bool decoder_cleanup = true;       ///< of the WordPiece decoder
-  bool clean_up_spaces = false;      ///< clean_up_tokenization_spaces
+  bool decoder_cleanup = true;   ///< of the WordPiece decoder
+  bool clean_up_spaces = false;  ///< clean_up_tokenization_spaces
+  bool gives_types = true;       ///< whether a model gets its tokens' types (tokenizer_fields.h)
+  bool cuts_from_left = false;   ///< as tokenizer.json says by itself; it is refused
   std::int32_t base_vocab_size = 0;  ///< tokens of the model, without added ones
   /// Of a Unigram tokenizer; what is WordPiece's alone above means nothing there.
   std::optional<UnigramRules> unigram;

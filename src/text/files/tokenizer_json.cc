@@ -29,7 +29,7 @@ struct TokenizerJson {
   Vocabulary vocabulary;
   std::vector<double> scores;   // of a Unigram model's pieces
   Json model = Json::object();  // without the vocabulary
-  Json added_tokens, normalizer, pre_tokenizer, post_processor, decoder;
+  Json truncation, added_tokens, normalizer, pre_tokenizer, post_processor, decoder;
 };
 
 void read_vocab_object(JsonScanner& scan, Vocabulary& vocabulary) {
@@ -112,7 +112,8 @@ TokenizerJson scan_tokenizer_json(std::string_view text, const std::string& orig
       }
       const auto value = scan.value();
       if (vocabulary_pass) return;
-      for (const auto& [name, part] : {std::pair{"added_tokens", &parts.added_tokens},
+      for (const auto& [name, part] : {std::pair{"truncation", &parts.truncation},
+                                       {"added_tokens", &parts.added_tokens},
                                        {"normalizer", &parts.normalizer},
                                        {"pre_tokenizer", &parts.pre_tokenizer},
                                        {"post_processor", &parts.post_processor},
@@ -292,6 +293,9 @@ void read_word_piece(const TokenizerJson& parts, TokenizerSpec& spec, const std:
 
 void read_tokenizer_json(std::string_view json, const std::string& origin, TokenizerSpec& spec) {
   auto parts = scan_tokenizer_json(json, origin, spec.tokenizer_class);
+  if (parts.truncation.is_object()) {
+    spec.cuts_from_left = parts.truncation.value("direction", Json("Right")) == "Left";
+  }
   const auto type = json_field<std::string>(parts.model, "type", origin).value_or("WordPiece");
   if (type != "WordPiece" && type != "Unigram") {
     throw ModelError(

@@ -13,6 +13,7 @@
 #include "core/io/whole_directory.h"
 #include "text/encode/tokenizer_impl.h"
 #include "text/files/japanese_files.h"
+#include "text/files/tokenizer_fields.h"
 #include "text/files/tokenizer_json.h"
 #include "text/files/unigram_save.h"
 
@@ -180,6 +181,14 @@ std::string Tokenizer::config_to_json() const {
     config["do_lower_case"] = spec.file_rules.lowercase;
     config["strip_accents"] = optional_json(spec.strip_accents);
     config["tokenize_chinese_chars"] = spec.file_rules.handle_chinese_chars;
+  }
+  // What a class does by itself is not the same in all versions of transformers.
+  const auto name = config["tokenizer_class"].get<std::string>();
+  const bool by_itself = text::gives_token_types(nlohmann::json::object(), name, "");
+  if (by_itself != spec.gives_types || (name == "PreTrainedTokenizerFast" && !spec.unigram)) {
+    config["model_input_names"] = spec.gives_types
+                                      ? Json{"input_ids", "token_type_ids", "attention_mask"}
+                                      : Json{"input_ids", "attention_mask"};
   }
   return config.dump(2) + '\n';
 }

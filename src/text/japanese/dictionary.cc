@@ -11,22 +11,15 @@
 #include <fmt/format.h>
 
 #include "cloze/error.h"
-#include "core/environment.h"
 #include "core/io/files.h"
 #include "core/io/mapped_file.h"
 #include "core/strings.h"
+#include "text/japanese/installed_dictionaries.h"
 
 namespace cloze::text {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Where distributions put ipadic in UTF-8.
-constexpr std::array<const char*, 7> kIpadicDirectories{
-    "/var/lib/mecab/dic/ipadic-utf8",    "/usr/share/mecab/dic/ipadic-utf8",
-    "/usr/lib/mecab/dic/ipadic-utf8",    "/usr/lib64/mecab/dic/ipadic",
-    "/usr/local/lib/mecab/dic/ipadic",   "/usr/lib/mecab/dic/ipadic",
-    "/opt/homebrew/lib/mecab/dic/ipadic"};
 
 constexpr std::string_view kHowToGive =
     "give its directory with --dictionary DIR or $CLOZE_MECAB_DICTIONARY";
@@ -78,37 +71,6 @@ Dictionary read_head(const fs::path& directory) {
         excerpt_of_path(directory), in_quotes(name)));
   }
   return {directory, number_at(bytes, 12), number_at(bytes, 16)};
-}
-
-/// The directory that MeCab's own configuration names, and the file that says so.
-struct Configured {
-  fs::path directory, file;
-};
-
-std::optional<Configured> configured_dictionary() {
-  std::vector<fs::path> files;
-  if (const auto file = environment_variable("MECABRC")) files.emplace_back(*file);
-  if (const auto home = environment_variable("HOME"))
-    files.emplace_back(fs::path(*home) / ".mecabrc");
-  for (const auto* file : {"/etc/mecabrc", "/usr/local/etc/mecabrc"}) files.emplace_back(file);
-  for (const auto& file : files) {
-    const auto text = files::text_if_readable(file);
-    if (!text) continue;
-    for (std::string_view rest = *text; !rest.empty();) {
-      const auto line = trimmed(rest.substr(0, rest.find('\n')));
-      rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1);
-      const auto equals = line.find('=');
-      if (equals == std::string_view::npos || trimmed(line.substr(0, equals)) != "dicdir") continue;
-      std::string directory(trimmed(line.substr(equals + 1)));
-      constexpr std::string_view here = "$(rcpath)";
-      if (const auto at = directory.find(here); at != std::string::npos) {
-        directory.replace(at, here.size(), file.parent_path().string());
-      }
-      return Configured{directory, file};
-    }
-    return std::nullopt;  // MeCab reads the first that is there
-  }
-  return std::nullopt;
 }
 
 /// The options that Cloze hands on, and what mecab_option has of them.
@@ -188,32 +150,39 @@ Options read_options(const std::vector<std::string>& words, const std::string& o
   return options;
 }
 
-Dictionary system_ipadic(const std::string& origin, std::string& decided_by) {
-  for (const auto* directory : kIpadicDirectories) {
-    if (files::exists(fs::path(directory) / "sys.dic")) return read_dictionary(directory);
+/// Where MeCab's dictionary `name` comes from, for people.
+std::string how_to_install(std::string_view name) {
+  if (name == "ipadic") {
+    return "install Debian's package mecab-ipadic-utf8, or the Python package ipadic, which has it "
+           "in ipadic/dicdir";
   }
-  if (const auto configured = configured_dictionary()) {
-    auto dictionary = read_dictionary(configured->directory);
-    if (dictionary.is_ipadic()) {
-      decided_by = configured->file.string();
-      return dictionary;
-    }
-  }
-  throw ModelError(
-      fmt::format("{}: MeCab's dictionary ipadic is not installed: install Debian's package "
-                  "mecab-ipadic-utf8 (or "
-                  "the Python package ipadic, which has one in ipadic/dicdir, and {})",
-                  origin, kHowToGive));
+  return name == "unidic_lite"
+             ? "the Python package unidic-lite has it in unidic_lite/dicdir"
+             : "the Python package unidic has it in unidic/dicdir after python3 -m unidic download";
 }
 
-[[noreturn]] void fail_without(const std::string& name, const std::string& origin) {
-  const bool lite = name == "unidic_lite";
+/// The dictionary that the files name, or that transformers takes where they name none.
+Dictionary named_dictionary(const MecabSettings& settings, const std::string& origin,
+                            std::string& decided_by) {
+  const auto& name = settings.name;
+  if (const auto found = installed_dictionary(name)) {
+    if (!found->configuration.empty()) decided_by = found->configuration.string();
+    return read_dictionary(found->directory);
+  }
+  if (settings.stated) {
+    throw ModelError(fmt::format(
+        "{}: the tokenizer's words are those of MeCab with the dictionary {}, which is not found: "
+        "{}; {}",
+        origin, name, how_to_install(name), kHowToGive));
+  }
+  // Another one would give other words than transformers does, and nothing would tell.
+  const auto ipadic = installed_dictionary("ipadic");
   throw ModelError(fmt::format(
-      "{}: the tokenizer's words are those of MeCab with the dictionary {}, which has to be named: "
-      "{} "
-      "(the Python package {} has it{})",
-      origin, name, kHowToGive, lite ? "unidic-lite" : "unidic",
-      lite ? ", in unidic_lite/dicdir" : " after python3 -m unidic download, in unidic/dicdir"));
+      "{}: the files do not name MeCab's dictionary (mecab_kwargs.mecab_dic); transformers takes "
+      "{}, which is not found ({}), and until 4.57 took ipadic, with which the first Japanese "
+      "BERTs were trained{}: state the one that belongs to the vocabulary, or {}",
+      origin, name, how_to_install(name),
+      ipadic ? fmt::format(" (here in {})", excerpt_of_path(ipadic->directory)) : "", kHowToGive));
 }
 
 /// A checkpoint's vocabulary fits the words of its own dictionary alone.
@@ -276,9 +245,6 @@ MecabStart find_dictionary(const MecabSettings& settings, const std::string& ori
   } else if (options.dictionary) {  // it comes last, so that MeCab takes it
     start.dictionary = read_dictionary(*options.dictionary);
     start.decided_by = "mecab_option";
-  } else if (settings.name == "ipadic") {
-    start.decided_by = settings.stated ? "mecab_dic" : "default";
-    start.dictionary = system_ipadic(origin, start.decided_by);
   } else if (settings.name.empty()) {
     const auto configured = configured_dictionary();
     if (!configured) {
@@ -288,9 +254,10 @@ MecabStart find_dictionary(const MecabSettings& settings, const std::string& ori
                       origin, kHowToGive));
     }
     start.dictionary = read_dictionary(configured->directory);
-    start.decided_by = configured->file.string();
+    start.decided_by = configured->configuration.string();
   } else {
-    fail_without(settings.name, origin);
+    start.decided_by = settings.stated ? "mecab_dic" : kDecidedByDefault;
+    start.dictionary = named_dictionary(settings, origin, start.decided_by);
   }
   require_kind(settings, start.dictionary, start.decided_by, origin);
   // Without one MeCab looks for a configuration of the system, and fails where there is none.

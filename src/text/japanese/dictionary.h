@@ -32,8 +32,11 @@ struct MecabStart {
   std::string decided_by;
 };
 
-/// Finds the dictionary: the given one, or the one that mecab_option names, or an ipadic where the
-/// system has one. `origin` begins the messages. Throws IoError and FormatError as read_dictionary,
+/// What `MecabStart::decided_by` is where neither the files nor the user named the dictionary.
+inline constexpr const char* kDecidedByDefault = "default";
+
+/// Finds the dictionary: the given one, or the one that mecab_option names, or where the one that
+/// the files name is installed; without a name unidic_lite, as transformers. `origin` begins the messages. Throws IoError and FormatError as read_dictionary,
 /// ModelError for a dictionary that is not there or is of another kind than the checkpoint names,
 /// and for options that would change what MeCab answers in other ways.
 [[nodiscard]] MecabStart find_dictionary(const MecabSettings& settings, const std::string& origin);

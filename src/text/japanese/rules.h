@@ -25,8 +25,9 @@ enum class SubwordTokenizer : std::uint8_t {
 
 /// Which dictionary MeCab opens.
 struct MecabSettings {
-  /// mecab_dic: "ipadic", "unidic_lite" or "unidic"; empty for null, where `options` decide.
-  std::string name = "ipadic";
+  /// mecab_dic: "ipadic", "unidic_lite" or "unidic"; empty for null, where `options` decide. Where
+  /// it is not stated, what transformers takes.
+  std::string name = "unidic_lite";
   bool stated = false;               ///< whether the files state the name
   std::vector<std::string> options;  ///< mecab_option, split as a shell does it
   /// What the user gave in its place; empty for nothing. `given_by` names the way.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -45,7 +46,8 @@ struct Start {
   BertConfig config;
   std::string model_settings{};  ///< FinetuneInputs::model_settings
   std::string prompt{};          ///< of sentence embedding, the one that the model has by default
-  bool resumed = false;          ///< the directory is a checkpoint of this run
+  std::vector<std::string> left_out{};  ///< left_out_of_training
+  bool resumed = false;                 ///< the directory is a checkpoint of this run
 };
 
 /// The model at `root`, whose transformer may lie below.
@@ -73,7 +75,10 @@ Start start_of(const FinetuneSettings& settings, const ProgressCallback& progres
   }
   Start start = [&]() -> Start {
     if (settings.size.empty()) {
-      return start_at(find_model(settings.model, progress), settings.task);
+      const auto root = find_model(settings.model, progress);
+      auto found = start_at(root, settings.task);
+      found.left_out = left_out_of_training(root, settings.task);
+      return found;
     }
     auto config = named_config(settings.size);
     auto tokenizer = internal::tokenizer_of_vocabulary(settings.vocab, settings.cased);
@@ -242,6 +247,7 @@ FinetuneResult finetune_on(const FinetuneSettings& given, const Sources& sources
   const internal::ThreadsDuringCall threads(settings.threads, callbacks);
   auto start = start_of(settings, callbacks.progress, checkpoint);
   require_same_vocabulary(start.tokenizer, start.config);
+  internal::tell_warnings(callbacks, start.left_out);
   const auto chosen = task_of(start, settings);
   const auto train = read_train(chosen, sources.train, settings.resume);
   tell_notes(callbacks, sources.train, *train);

@@ -24,6 +24,7 @@
 #include "core/io/files.h"
 #include "core/json.h"
 #include "corpus/pretraining_data.h"
+#include "sentence/kept_settings.h"
 #include "train/pretrain/pretrain_objective.h"
 #include "train/pretrain/pretrain_settings.h"
 #include "train/run/run_directory.h"
@@ -225,12 +226,6 @@ void plan(RunDirectory& run, const PretrainSettings& settings, std::uint64_t dat
   });
 }
 
-void tell_warnings(const PretrainCallbacks& callbacks, const std::vector<std::string>& warnings) {
-  for (const auto& warning : warnings) {
-    internal::tell(callbacks, MessageKind::warning, warning);
-  }
-}
-
 /// With the precision that the run has, or began with.
 PretrainResult pretrain_settled(const PretrainSettings& settings,
                                 const PretrainCallbacks& callbacks) {
@@ -249,7 +244,7 @@ PretrainResult pretrain_settled(const PretrainSettings& settings,
   auto config = config_of(settings, checkpoint, callbacks.progress);
   const internal::ThreadsDuringCall threads(settings.threads, callbacks);
   const auto corpus = Corpus::open(settings.text, corpus_options(settings, callbacks.progress));
-  tell_warnings(callbacks, corpus->warnings());
+  internal::tell_warnings(callbacks, corpus->warnings());
   const auto tokenizer = tokenizer_of(settings, run, callbacks.progress);
   const bool sized = settings.init.empty() && settings.config.empty() && !checkpoint;
   if (sized) config.vocab_size = tokenizer.vocab_size();
@@ -265,13 +260,14 @@ PretrainResult pretrain_settled(const PretrainSettings& settings,
   } else if (settings.init.empty()) {
     weights = std::make_unique<internal::RandomWeights>(config, settings.seed);
   } else {
-    weights = std::make_unique<internal::CheckpointWeights>(
-        Checkpoint::open(find_model(settings.init, callbacks.progress)));
+    const auto from = find_model(settings.init, callbacks.progress);
+    weights = std::make_unique<internal::CheckpointWeights>(Checkpoint::open(from));
+    internal::tell_warnings(callbacks, left_out_of_training(from, ""));
   }
   internal::PretrainingModel model(config, *weights, options);
 
   const PretrainingData sample(corpus, tokenizer, phases.front().data);
-  tell_warnings(callbacks, sample.warnings());
+  internal::tell_warnings(callbacks, sample.warnings());
   if (settings.resume &&
       !internal::began_with(run.settings(), sample.fingerprint(), run.settings_file())) {
     throw ModelError(

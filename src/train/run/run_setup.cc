@@ -96,4 +96,8 @@ void tell(const TrainingCallbacks& callbacks, MessageKind kind, const std::strin
   if (callbacks.message) callbacks.message(kind, text);
 }
 
+void tell_warnings(const TrainingCallbacks& callbacks, const std::vector<std::string>& warnings) {
+  for (const auto& warning : warnings) tell(callbacks, MessageKind::warning, warning);
+}
+
 }  // namespace cloze::internal

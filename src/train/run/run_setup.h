@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -85,5 +86,6 @@ template <class Settings>
 
 /// Hands on a message, if there is somebody to hear it.
 void tell(const TrainingCallbacks& callbacks, MessageKind kind, const std::string& text);
+void tell_warnings(const TrainingCallbacks& callbacks, const std::vector<std::string>& warnings);
 
 }  // namespace cloze::internal

@@ -1,4 +1,4 @@
-#include "checkpoint/known_fields.h"
+#include "core/io/known_fields.h"
 
 #include <algorithm>
 
