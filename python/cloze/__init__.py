@@ -51,6 +51,7 @@ _MODULES = {
     ),
     "inspection": ("Inspection", "inspect"),
     "low_level": ("Tokenizer",),
+    "machine": ("MachineInfo", "machine_info"),
     "models": (
         "BertForMaskedLM",
         "BertForMultipleChoice",
@@ -155,6 +156,8 @@ if TYPE_CHECKING:
     from .inspection import Inspection as Inspection
     from .inspection import inspect as inspect
     from .low_level import Tokenizer as Tokenizer
+    from .machine import MachineInfo as MachineInfo
+    from .machine import machine_info as machine_info
     from .models import BertForMaskedLM as BertForMaskedLM
     from .models import BertForMultipleChoice as BertForMultipleChoice
     from .models import BertForNextSentencePrediction as BertForNextSentencePrediction

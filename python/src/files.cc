@@ -19,6 +19,7 @@
 #include "cloze/error.h"
 #include "cloze/export.h"
 #include "cloze/hub.h"
+#include "cloze/machine.h"
 #include "cloze/model_info.h"
 #include "cloze/threads.h"
 #include "cloze/version.h"
@@ -172,7 +173,32 @@ nb::dict load_tensors(const std::filesystem::path& path) {
   return result;
 }
 
+nb::dict machine() {
+  MachineInfo info;
+  {
+    const nb::gil_scoped_release release;
+    info = machine_info();
+  }
+  const auto rate = [](double giga) -> nb::object {
+    if (giga > 0) return nb::float_(giga);
+    return nb::none();
+  };
+  nb::dict result;
+  result["processor"] = info.processor;
+  result["instruction_sets"] = info.instruction_sets;
+  result["library"] = info.library;
+  result["threads"] = info.threads.wanted;
+  result["f32_gflops"] = info.f32_gflops;
+  result["bf16_gflops"] = rate(info.bf16_gflops);
+  result["int8_gops"] = rate(info.int8_gops);
+  result["best"] = info.best == Precision::bf16 ? "bfloat16" : "float32";
+  result["reason"] = info.reason;
+  result["kept_in"] = info.kept_in.string();
+  return result;
+}
+
 void bind_process(nb::module_& module) {
+  module.def("machine_info", &machine);
   module.def("set_num_threads", &set_num_threads, nb::arg("count"),
              nb::call_guard<nb::gil_scoped_release>());
   module.def("get_num_threads", &num_threads);

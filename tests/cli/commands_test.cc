@@ -73,8 +73,8 @@ TEST(Info, SaysWhatTheMachineIs) {
   EXPECT_GT(info["f32_gflops"].get<double>(), 0);
   EXPECT_GE(info["threads"].get<int>(), 1);
   const auto best = info["auto"].get<std::string>();
-  EXPECT_EQ(best == "bf16", !info["bf16_gflops"].is_null() &&
-                                info["bf16_gflops"].get<double>() >= info["f32_gflops"].get<double>());
+  EXPECT_EQ(best == "bf16", !info["bf16_gflops"].is_null() && info["bf16_gflops"].get<double>() >=
+                                                                  info["f32_gflops"].get<double>());
   EXPECT_TRUE(std::filesystem::exists(info["kept_in"].get<std::string>()));
   const auto readable = cloze_command({"info", "--machine"}, options);
   expect_success(readable);
