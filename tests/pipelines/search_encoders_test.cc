@@ -387,7 +387,7 @@ TEST(MultiVectorEncoder, WhatItCannotHonourIsRefusedByItsName) {
       refusal([] {
         static_cast<void>(SentenceTransformer::from_pretrained(directory("colbert_stanford")));
       }),
-      AllOf(HasSubstr("HF_ColBERT"), HasSubstr("cloze rank")));
+      AllOf(HasSubstr("HF_ColBERT"), HasSubstr("cloze encode, similarity and rank")));
 }
 
 TEST(SearchEncoders, ConvertedOnesComputeTheSame) {
