@@ -35,6 +35,17 @@ def added_tokens(tokenizer_json: dict[str, Any]) -> list[dict[str, Any]]:
     return sorted(tokenizer_json.get("added_tokens", []), key=lambda entry: int(entry["id"]))
 
 
+def load_native(directory: str, stated: dict[str, Any], mode: str) -> Any:
+    """The tokenizer of a directory. The library's pipelines cut texts at their end, and refuse one that states to
+    be cut at its begin; a tokenizer by itself is told with each call where to cut."""
+    path = os.path.join(directory, "tokenizer.json")
+    if stated.get("truncation_side") != "left" or not os.path.isfile(path):
+        return _cloze.Tokenizer.from_pretrained(directory, mode)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    return _cloze.Tokenizer.from_json(text, json.dumps({**stated, "truncation_side": "right"}), mode)
+
+
 def changed(
     native: Any,
     mode: str,

@@ -15,7 +15,7 @@ from ._locate import Name, locate, refuse, take_locate
 from ._log import logger
 from ._pad import pad_batch
 from ._texts import is_text
-from ._tokenizer_files import changed, input_names, json_of, made_of_vocabulary
+from ._tokenizer_files import changed, input_names, json_of, load_native, made_of_vocabulary
 from ._tokenizer_inputs import inputs_of
 from ._tokenizer_limits import LARGE_INTEGER, VERY_LARGE_INTEGER, Limits, limits_of
 from ._tokenizer_rows import Rows, Windows
@@ -163,10 +163,10 @@ class BertTokenizer(SavedTokenizer):
                 mode=mode,
             )
         directory = str(_cloze.transformer_directory(locate(name, **place)))
-        native = _cloze.Tokenizer.from_pretrained(directory, mode)
+        stated = json_of(os.path.join(directory, "tokenizer_config.json"))
+        native = load_native(directory, stated, mode)
         if any(value is not None for value in switches.values()):
             native = changed(native, mode, config={k: v for k, v in switches.items() if v is not None})
-        stated = json_of(os.path.join(directory, "tokenizer_config.json"))
         tokenizer = cls.__new__(cls)
         tokenizer._set_up(
             native,
