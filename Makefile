@@ -25,7 +25,7 @@ help:
 	@echo 'make python     the Python package, in a virtual environment of its own (build/python/venv);'
 	@echo '                make test-python: its tests; make wheel: a wheel that needs no packages of Debian'
 	@echo 'make torture    breaks runs and files at random for TORTURE_SECONDS=3600, and counts what was lost'
-	@echo 'make check-all  what is too slow for every push: robustness, tidy, tsan, analyze, package'
+	@echo 'make check-all  what is too slow for every push: robustness, instruction sets, tidy, tsan, ...'
 	@echo 'make docs       the API reference in build/docs/html'
 	@echo 'make clean      remove build/'
 
@@ -93,6 +93,7 @@ torture: $(BUILD)/build.ninja
 
 check-all: test
 	@CLOZE_ROBUSTNESS=all ctest --preset release -L robustness
+	@ctest --preset release -C all -L isa
 	@$(MAKE) --no-print-directory tidy tsan analyze package
 
 docs:
