@@ -44,8 +44,8 @@ void set_prompt(EncodeOptions& options, const PromptOptions& stated,
 
 class SentenceComparer final : public TextComparer {
  public:
-  SentenceComparer(SentenceTransformer model, const CompareSettings& settings)
-      : model_(std::move(model)), settings_(settings) {}
+  SentenceComparer(SentenceTransformer model, CompareSettings settings)
+      : model_(std::move(model)), settings_(std::move(settings)) {}
 
   [[nodiscard]] std::int64_t reads() const override {
     return model_.config().max_position_embeddings;
@@ -93,8 +93,8 @@ std::vector<std::vector<double>> rows_of(const Tensor& scores) {
 
 class SparseComparer final : public TextComparer {
  public:
-  SparseComparer(SparseEncoder model, const CompareSettings& settings)
-      : model_(std::move(model)), settings_(settings) {
+  SparseComparer(SparseEncoder model, CompareSettings settings)
+      : model_(std::move(model)), settings_(std::move(settings)) {
     if (!settings_.role_prompts) return;
     of_query_ = model_.prompts().for_queries();
     of_document_ = model_.prompts().for_documents();
@@ -146,8 +146,8 @@ class SparseComparer final : public TextComparer {
 /// Queries and documents are read in different ways, whatever the prompts.
 class MultiVectorComparer final : public TextComparer {
  public:
-  MultiVectorComparer(MultiVectorEncoder model, const CompareSettings& settings)
-      : model_(std::move(model)), settings_(settings) {}
+  MultiVectorComparer(MultiVectorEncoder model, CompareSettings settings)
+      : model_(std::move(model)), settings_(std::move(settings)) {}
 
   [[nodiscard]] std::int64_t reads() const override {
     return model_.config().max_position_embeddings;

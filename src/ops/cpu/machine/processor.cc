@@ -39,7 +39,7 @@ std::string brand() {
   std::string name;
   for (unsigned leaf = kFirst; leaf <= kLast; ++leaf) {
     const auto registers = cpuid(leaf);
-    std::array<char, sizeof(registers)> text;
+    std::array<char, sizeof(registers)> text{};
     std::memcpy(text.data(), registers.data(), sizeof(registers));
     name.append(text.data(), text.size());
   }
