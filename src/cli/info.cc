@@ -167,7 +167,8 @@ std::string json(const ModelInfo& info) {
 
 void run_info(Arguments arguments) {
   CLI::App app(
-      "Tells what a model directory holds: architecture, parameters, heads, tokenizer. Or what this "
+      "Tells what a model directory holds: architecture, parameters, heads, tokenizer. Or what "
+      "this "
       "machine computes with, and how fast.",
       "cloze info");
   ModelOptions model;

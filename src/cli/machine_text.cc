@@ -26,14 +26,14 @@ std::string machine_text(const MachineInfo& info) {
                            ? "none that Cloze knows of"
                            : fmt::format("{}", fmt::join(info.instruction_sets, ", ")));
   line("products by", info.library);
-  line("threads", fmt::format("{}{}{}", info.threads.wanted, info.threads.problem.empty() ? "" : ": ",
-                              info.threads.problem));
+  line("threads", fmt::format("{}{}{}", info.threads.wanted,
+                              info.threads.problem.empty() ? "" : ": ", info.threads.problem));
   rate("f32", info.f32_gflops, "GFLOP/s");
   rate("bf16", info.bf16_gflops, "GFLOP/s");
   rate("int8", info.int8_gops, "GOP/s", ", with quantizing the rows");
   line("--dtype auto", fmt::format("{}: {}", name_of(info.best), info.reason));
-  line("kept in", info.kept_in.empty() ? "no file: measured anew by each process"
-                                       : info.kept_in.string());
+  line("kept in",
+       info.kept_in.empty() ? "no file: measured anew by each process" : info.kept_in.string());
   return text;
 }
 

@@ -45,9 +45,10 @@ void ModelOptions::add_computation(CLI::App& app) {
       ->type_name("NAME")
       ->capture_default_str()
       ->check(CLI::IsMember({"cpu", "cuda"}));
-  app.add_option("--dtype", dtype,
-                 "what to compute in: f32, bf16, int8, or auto (f32 or bf16, whichever this machine "
-                 "multiplies faster: cloze info --machine)")
+  app.add_option(
+         "--dtype", dtype,
+         "what to compute in: f32, bf16, int8, or auto (f32 or bf16, whichever this machine "
+         "multiplies faster: cloze info --machine)")
       ->type_name("NAME")
       ->capture_default_str();
   app.add_option(
