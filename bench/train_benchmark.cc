@@ -3,15 +3,51 @@
 #include <algorithm>
 #include <cstddef>
 #include <random>
+#include <vector>
 
 #include "bench/encode_benchmark.h"
 #include "bench/quantiles.h"
+#include "bert/token_selection.h"
 #include "core/clock.h"
 #include "core/parallel.h"
+#include "ops/gemm_rate.h"
 #include "train/optimizer/optimizer.h"
-#include "train/pretrain/matrix_rate.h"
 
 namespace cloze {
+namespace {
+
+/// Every product of a step: forward [m, k]·[k, n], and the two of its backward.
+std::vector<ops::GemmShape> gemm_shapes(const BertConfig& config,
+                                        const internal::PretrainingBatch& batch) {
+  std::vector<ops::GemmShape> shapes;
+  const auto add = [&](std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t count) {
+    shapes.push_back({.m = m, .n = n, .k = k, .count = count});
+    shapes.push_back({.m = m, .n = k, .k = n, .count = count});
+    shapes.push_back({.m = n, .n = k, .k = m, .count = count});
+  };
+  const auto hidden = config.hidden_size, inner = config.intermediate_size;
+  const auto tokens = batch.inputs.total_tokens(), layers = config.num_hidden_layers;
+  const auto after_attention = [&](std::int64_t rows, std::int64_t count) {
+    add(rows, hidden, hidden, count);
+    add(rows, inner, hidden, count);
+    add(rows, hidden, inner, count);
+  };
+  add(tokens, 3 * hidden, hidden, layers - 1);
+  after_attention(tokens, layers - 1);
+  // The last layer goes on for the tokens that the heads look at.
+  const auto selected = internal::TokenSelection::of(batch.inputs, batch.masked_positions, true);
+  const std::int64_t rows = selected.rows(batch.inputs);
+  add(tokens, 2 * hidden, hidden, 1);
+  add(rows, hidden, hidden, 1);
+  after_attention(rows, 1);
+  if (batch.masked() > 0) {
+    add(batch.masked(), hidden, hidden, 1);
+    add(batch.masked(), config.vocab_size, hidden, 1);
+  }
+  return shapes;
+}
+
+}  // namespace
 
 internal::PretrainingBatch random_pretraining_batch(const BertConfig& config,
                                                     std::span<const std::int64_t> lengths,
@@ -70,8 +106,10 @@ TrainBenchmark benchmark_train(const BertConfig& config, std::span<const std::in
     return milliseconds_since(start);
   };
   constexpr int repeats = 3;
-  time_passes(result, options.passes, budget_ms, step,
-              [&] { return training_gemm_rate(config, model.options(), batch, repeats); });
+  time_passes(result, options.passes, budget_ms, step, [&] {
+    return ops::gemm_rate(*model.options().device, gemm_shapes(config, batch),
+                          model.options().compute, repeats);
+  });
   optimizer_ms.erase(optimizer_ms.begin(),  // the warm-up's
                      optimizer_ms.end() - static_cast<std::ptrdiff_t>(result.ms.size()));
   result.activation_bytes = model.activation_bytes();
