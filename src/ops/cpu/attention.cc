@@ -200,29 +200,22 @@ HeadPlace place_of(const AttentionInputs& in, const AttentionShape& shape, std::
           .head_dim = shape.head_dim};
 }
 
-namespace {
-
-/// The fastest products of bf16 that this machine has.
-HeadProducts products_of_bf16() {
+HeadProducts products_of(const AttentionInputs& in, const AttentionShape& shape) {
+  const bool fit = shape.head_dim % 2 == 0 && pairs_fit(in.q) && pairs_fit(in.k) && pairs_fit(in.v);
+  if (!fit) return HeadProducts::singles;
   if (has_tiles()) return HeadProducts::tiles;
   // Some processors multiply pairs of bf16 at half the rate of f32 values.
   return fastest_dtype() == DType::bf16 ? HeadProducts::pairs : HeadProducts::singles;
 }
 
-}  // namespace
-
 HeadTask head_task(const AttentionInputs& in, const AttentionShape& shape, const Dropout& dropout,
                    std::int64_t head, const HeadPlace& place) {
-  return {
-      .q = place.queries_of(in.q),
-      .k = place.keys_of(in.k),
-      .v = place.keys_of(in.v),
-      .scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim)),
-      .dropout = dropout,
-      .dropout_row = head * in.k.rows + place.token,
-      .products = shape.head_dim % 2 == 0 && pairs_fit(in.q) && pairs_fit(in.k) && pairs_fit(in.v)
-                      ? products_of_bf16()
-                      : HeadProducts::singles};
+  return {.q = place.queries_of(in.q),
+          .k = place.keys_of(in.k),
+          .v = place.keys_of(in.v),
+          .scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim)),
+          .dropout = dropout,
+          .dropout_row = head * in.k.rows + place.token};
 }
 
 void CpuDevice::attention(Context& context, const AttentionInputs& in, const AttentionShape& shape,
@@ -253,11 +246,13 @@ void CpuDevice::attention(Context& context, const AttentionInputs& in, const Att
     }
   }
 
+  const HeadProducts products = products_of(in, shape);
   const auto attend = [&](std::int64_t sequence, std::int64_t head, std::int64_t part, bool last) {
     const auto place = place_of(in, shape, sequence, head);
     const std::int64_t tiles = (place.queries + kQueryTile - 1) / kQueryTile;
     ForwardTask task;
     task.head = head_task(in, shape, options.dropout, head, place);
+    task.head.products = products;
     task.query_begin = std::min(place.queries, tiles * part / parts * kQueryTile);
     task.query_end = std::min(place.queries, tiles * (part + 1) / parts * kQueryTile);
     if (task.query_begin == task.query_end) return;

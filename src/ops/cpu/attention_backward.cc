@@ -195,13 +195,14 @@ void CpuDevice::attention_backward(Context& context, const AttentionBackward& ar
   require_attention({.q = out.q, .k = out.k, .v = out.v, .cu_queries = in.cu_queries}, args.d_y,
                     shape);
   const auto sequences = static_cast<std::int64_t>(shape.cu_seqlens.size()) - 1;
+  const auto products = pairs_fit(args.d_y) ? products_of(in, shape) : HeadProducts::singles;
   parallel_tasks(context, sequences * shape.heads, [&](std::int64_t index) {
     const std::int64_t head = index % shape.heads;
     const auto place = place_of(in, shape, index / shape.heads, head);
     if (place.length == 0) return;
     BackwardTask task;
     task.head = head_task(in, shape, args.dropout, head, place);
-    if (!pairs_fit(args.d_y)) task.head.products = HeadProducts::singles;
+    task.head.products = products;
     task.d_y = place.queries_of(args.d_y);
     task.d_q = place.queries_of(out.q);
     task.d_k = place.keys_of(out.k);

@@ -66,7 +66,11 @@ struct HeadPlace {
 [[nodiscard]] HeadPlace place_of(const AttentionInputs& in, const AttentionShape& shape,
                                  std::int64_t sequence, std::int64_t head);
 
-/// What forward and backward of a head have in common.
+/// The fastest products of such operands on this machine. Asked once for all heads, outside of their
+/// tasks: what is not known of the machine yet is measured.
+[[nodiscard]] HeadProducts products_of(const AttentionInputs& in, const AttentionShape& shape);
+
+/// What forward and backward of a head have in common, but for its products.
 [[nodiscard]] HeadTask head_task(const AttentionInputs& in, const AttentionShape& shape,
                                  const Dropout& dropout, std::int64_t head, const HeadPlace& place);
 
