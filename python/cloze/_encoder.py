@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Optional, TypeVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from . import _cloze
 from ._arrays import torch_if_loaded
 from ._locate import Name, locate, refuse
 from ._log import logger
-from ._precision import Device
+from ._precision import Device, precision_of
 from ._texts import as_list, is_text, kind, split_pairs
 from .config import BertConfig
 from .tokenizer import BertTokenizer
@@ -94,9 +94,35 @@ class Encoder(Prompted):
     _directory: str
     _inner: str
     _precision: str
+    _batch_tokens: int
+    _name: str
     _max_seq_length: int
     _tokenizer: Optional[BertTokenizer] = None
     _told_of_cuts = False
+
+    def _open(
+        self,
+        name: Name,
+        find: Callable[..., str],
+        place: dict[str, Any],
+        *,
+        dtype: Any,
+        model_kwargs: Optional[dict[str, Any]],
+        batch_tokens: int,
+    ) -> None:
+        """Finds the model's directory with `find(name, **place)`, and settles what is computed in."""
+        self._directory = find(name, **place)
+        self._inner = str(_cloze.transformer_directory(self._directory))
+        config = BertConfig.from_pretrained(self._inner)
+        self._precision = precision_of(dtype_of(dtype, model_kwargs), config.to_dict())
+        self._batch_tokens = batch_tokens
+        self._name = os.fspath(name)
+
+    def _adopt(self, native: Any, prompts: Optional[Mapping[str, str]], default_prompt_name: Optional[str]) -> None:
+        """Tells what a loaded model warns of, and takes its prompts."""
+        for warning in native.warnings:
+            logger.warning("%s", warning)
+        self._set_prompts(native, prompts, default_prompt_name)
 
     @property
     def max_seq_length(self) -> int:

@@ -9,13 +9,10 @@ import numpy as np
 
 from . import _cloze
 from ._arrays import is_torch, like, to_numpy, to_torch, torch_if_loaded
-from ._encoder import Encoder, dtype_of, given_texts, reloaded, require_cpu, save_encoder
+from ._encoder import Encoder, given_texts, reloaded, require_cpu, save_encoder
 from ._locate import Name, locate
-from ._log import logger
-from ._precision import precision_of
 from ._progress import Bar
 from ._texts import as_list, is_text, kind
-from .config import BertConfig
 from .util import normalize_embeddings as normalized
 
 __all__ = ["MultiVectorEncoder"]
@@ -61,27 +58,22 @@ class MultiVectorEncoder(Encoder):
         require_cpu(device)
         if backend not in ("cloze", "torch"):
             raise ValueError(f"backend is {backend!r}: there is 'cloze' alone")
-        self._directory = locate(
-            model_name_or_path,
-            revision=revision,
-            cache_dir=cache_folder,
-            local_files_only=local_files_only,
-            token=token,
-            trust_remote_code=trust_remote_code,
+        place = {
+            "revision": revision,
+            "cache_dir": cache_folder,
+            "local_files_only": local_files_only,
+            "token": token,
+            "trust_remote_code": trust_remote_code,
+        }
+        self._open(
+            model_name_or_path, locate, place, dtype=dtype, model_kwargs=model_kwargs, batch_tokens=batch_tokens
         )
-        self._inner = str(_cloze.transformer_directory(self._directory))
-        config = BertConfig.from_pretrained(self._inner)
-        self._precision = precision_of(dtype_of(dtype, model_kwargs), config.to_dict())
-        self._batch_tokens = batch_tokens
         self._native = _cloze.MultiVectorEncoder.from_pretrained(self._directory, self._precision, batch_tokens)
-        for warning in self._native.warnings:
-            logger.warning("%s", warning)
-        self._set_prompts(self._native, prompts, default_prompt_name)
+        self._adopt(self._native, prompts, default_prompt_name)
         self._similarity_fn_name = "meanmaxsim" if self._native.means else "maxsim"
         if similarity_fn_name is not None:
             self.similarity_fn_name = similarity_fn_name
         self._max_seq_length = int(self._native.max_length("document"))
-        self._name = os.fspath(model_name_or_path)
 
     def encode(
         self,

@@ -16,7 +16,6 @@ from ._encoder import (
     SAVE_OPTIONS,
     Encoder,
     as_str,
-    dtype_of,
     find_named,
     given_texts,
     reloaded,
@@ -25,11 +24,9 @@ from ._encoder import (
     write_modules,
 )
 from ._locate import Name, refuse
-from ._log import logger, note_once
-from ._precision import precision_of
+from ._log import note_once
 from ._progress import Bar
 from ._texts import as_list, split_pairs
-from .config import BertConfig
 
 __all__ = ["SentenceTransformer"]
 
@@ -86,31 +83,26 @@ class SentenceTransformer(Encoder):
             raise ValueError(f"backend is {backend!r}: there is 'cloze' alone")
         if truncate_dim is not None and truncate_dim < 1:
             raise ValueError(f"truncate_dim is {truncate_dim}, and must be 1 or more")
-        directory = find_named(
-            model_name_or_path,
-            revision=revision,
-            cache_dir=cache_folder,
-            local_files_only=local_files_only,
-            token=token,
-            trust_remote_code=trust_remote_code,
+        place = {
+            "revision": revision,
+            "cache_dir": cache_folder,
+            "local_files_only": local_files_only,
+            "token": token,
+            "trust_remote_code": trust_remote_code,
+        }
+        self._open(
+            model_name_or_path, find_named, place, dtype=dtype, model_kwargs=model_kwargs, batch_tokens=batch_tokens
         )
-        self._directory = directory
-        self._inner = str(_cloze.transformer_directory(directory))
-        config = BertConfig.from_pretrained(self._inner)
-        self._precision = precision_of(dtype_of(dtype, model_kwargs), config.to_dict())
-        self._batch_tokens = batch_tokens
-        settings: Any = _cloze.sentence_settings(directory)
+        settings: Any = _cloze.sentence_settings(self._directory)
         if settings is None:
             note_once(
                 f"No sentence-transformers model found with name {os.fspath(model_name_or_path)}. "
                 "Creating a new one with mean pooling."
             )
         self._settings: dict[str, Any] = settings or {}
-        self._native = _cloze.SentenceTransformer.from_pretrained(directory, self._precision, [], batch_tokens)
-        for warning in self._native.warnings:
-            logger.warning("%s", warning)
+        self._native = _cloze.SentenceTransformer.from_pretrained(self._directory, self._precision, [], batch_tokens)
         self._tokens: Any = None
-        self._set_prompts(self._native, prompts, default_prompt_name)
+        self._adopt(self._native, prompts, default_prompt_name)
         self._similarity_fn_name = self._native.similarity_fn
         if similarity_fn_name is not None:
             self.similarity_fn_name = similarity_fn_name
@@ -118,7 +110,6 @@ class SentenceTransformer(Encoder):
         self.truncate_dim: Optional[int] = stated if truncate_dim is None else truncate_dim
         self._stated_dim = stated
         self._max_seq_length = int(self._native.max_length)
-        self._name = os.fspath(model_name_or_path)
 
     # Vectors.
 

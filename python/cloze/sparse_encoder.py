@@ -9,12 +9,9 @@ import numpy as np
 
 from . import _cloze
 from ._arrays import is_torch, like, require_torch, to_torch, torch_if_loaded
-from ._encoder import Encoder, dtype_of, find_named, given_texts, reloaded, require_cpu, save_encoder
+from ._encoder import Encoder, find_named, given_texts, reloaded, require_cpu, save_encoder
 from ._locate import Name
-from ._log import logger
-from ._precision import precision_of
 from ._progress import Bar
-from .config import BertConfig
 from .sparse_embeddings import SparseEmbeddings, as_sparse
 
 __all__ = ["SparseEncoder"]
@@ -64,29 +61,24 @@ class SparseEncoder(Encoder):
             raise ValueError(f"backend is {backend!r}: there is 'cloze' alone")
         if max_active_dims is not None and max_active_dims < 1:
             raise ValueError(f"max_active_dims is {max_active_dims}, and must be 1 or more")
-        self._directory = find_named(
-            model_name_or_path,
-            revision=revision,
-            cache_dir=cache_folder,
-            local_files_only=local_files_only,
-            token=token,
-            trust_remote_code=trust_remote_code,
+        place = {
+            "revision": revision,
+            "cache_dir": cache_folder,
+            "local_files_only": local_files_only,
+            "token": token,
+            "trust_remote_code": trust_remote_code,
+        }
+        self._open(
+            model_name_or_path, find_named, place, dtype=dtype, model_kwargs=model_kwargs, batch_tokens=batch_tokens
         )
-        self._inner = str(_cloze.transformer_directory(self._directory))
-        config = BertConfig.from_pretrained(self._inner)
-        self._precision = precision_of(dtype_of(dtype, model_kwargs), config.to_dict())
-        self._batch_tokens = batch_tokens
         self._native = _cloze.SparseEncoder.from_pretrained(
             self._directory, self._precision, batch_tokens, max_active_dims
         )
-        for warning in self._native.warnings:
-            logger.warning("%s", warning)
-        self._set_prompts(self._native, prompts, default_prompt_name)
+        self._adopt(self._native, prompts, default_prompt_name)
         self._similarity_fn_name = str(self._native.similarity_fn)
         if similarity_fn_name is not None:
             self.similarity_fn_name = similarity_fn_name
         self._max_seq_length = int(self._native.max_length)
-        self._name = os.fspath(model_name_or_path)
 
     def encode(
         self,

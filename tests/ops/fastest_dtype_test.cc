@@ -1,7 +1,6 @@
 // The dtype that `Precision::best` is: how it is decided, and how the decision is kept.
 #include "ops/cpu/machine/fastest_dtype.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -11,7 +10,7 @@
 
 #include "cloze/machine.h"
 #include "cloze/threads.h"
-#include "core/environment.h"
+#include "core/environment_setting.h"
 #include "core/io/files.h"
 #include "core/temp_directory.h"
 #include "ops/device.h"
@@ -20,29 +19,8 @@
 namespace cloze::ops {
 namespace {
 
+using testing::EnvironmentSetting;
 using testing::TempDirectory;
-
-/// The cache folder while it lives.
-class CacheFolder {
- public:
-  explicit CacheFolder(const std::filesystem::path& path) {
-    ::setenv("CLOZE_CACHE", path.c_str(), 1);  // NOLINT(concurrency-mt-unsafe): one thread
-  }
-  CacheFolder(const CacheFolder&) = delete;
-  CacheFolder& operator=(const CacheFolder&) = delete;
-  CacheFolder(CacheFolder&&) = delete;
-  CacheFolder& operator=(CacheFolder&&) = delete;
-  ~CacheFolder() {
-    if (before_) {
-      ::setenv("CLOZE_CACHE", before_->c_str(), 1);  // NOLINT(concurrency-mt-unsafe): one thread
-    } else {
-      ::unsetenv("CLOZE_CACHE");  // NOLINT(concurrency-mt-unsafe): one thread
-    }
-  }
-
- private:
-  std::optional<std::string> before_ = environment_variable("CLOZE_CACHE");
-};
 
 ProductRates rates_of(double f32, double bf16) { return {.f32 = f32, .bf16 = bf16}; }
 
@@ -75,7 +53,7 @@ TEST(FastestDtype, MeasuresWhatTheMachineHas) {
 
 TEST(FastestDtype, IsKeptForThisProcessorAlone) {
   const TempDirectory folder;
-  const CacheFolder cache(folder.path() / "new" / "cache");
+  const EnvironmentSetting cache("CLOZE_CACHE", (folder.path() / "new" / "cache").c_str());
   EXPECT_FALSE(kept_machine());
   const auto measured = measure_machine();
   const auto file = kept_machine_file();
@@ -117,7 +95,7 @@ TEST(FastestDtype, IsKeptForThisProcessorAlone) {
 TEST(FastestDtype, WhereNothingCanBeKeptItIsMeasured) {
   const TempDirectory folder;
   std::ofstream(folder.path() / "file") << "no folder";
-  const CacheFolder cache(folder.path() / "file" / "cache");
+  const EnvironmentSetting cache("CLOZE_CACHE", (folder.path() / "file" / "cache").c_str());
   EXPECT_GT(measure_machine().rates.f32, 0);
   EXPECT_FALSE(kept_machine());
   const auto info = machine_info();
@@ -129,7 +107,7 @@ TEST(FastestDtype, DoesNotChangeWhileTheProcessRuns) {
   const auto first = fastest_dtype();
   EXPECT_EQ(cpu().fastest_dtype(), first);
   const TempDirectory folder;
-  const CacheFolder cache(folder.path());
+  const EnvironmentSetting cache("CLOZE_CACHE", folder.path().c_str());
   EXPECT_EQ(fastest_dtype(), first);
   EXPECT_EQ(resolve(Precision::best), first == DType::bf16 ? Precision::bf16 : Precision::f32);
   if (!testing::computes(DType::bf16)) {
