@@ -227,11 +227,16 @@ TEST_F(ThreadExecutor, WorkersComeWhenACallerLeaves) {
 // As libgomp ends it from whichever thread gets no memory.
 TEST(ThreadExecutorDeathTest, AWorkerMayEndTheProcess) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
+  // One thread alone ends the process: `exit` from two at once is undefined behaviour. The others
+  // compute until the end.
   const auto end_from_worker = [] {
     set_num_threads(4);
+    std::atomic<bool> ended = false;
     while (true) {
-      parallel_for(64, 1, [](std::int64_t) {
-        if (worker_index() > 0) std::exit(3);  // NOLINT(concurrency-mt-unsafe)
+      parallel_for(64, 1, [&ended](std::int64_t) {
+        if (worker_index() > 0 && !ended.exchange(true)) {
+          std::exit(3);  // NOLINT(concurrency-mt-unsafe)
+        }
         std::this_thread::sleep_for(1ms);
       });
     }

@@ -63,15 +63,6 @@ Executor::Executor(int threads, StartThread start_thread)
 }
 
 Executor::~Executor() {
-  // A library may end the process from a worker, as libgomp does where it gets no memory: the worker
-  // cannot wait for itself, and the end of the process takes the others too.
-  const bool from_worker = std::any_of(
-      workers_.begin(), workers_.end(),
-      [](const std::thread& worker) { return worker.get_id() == std::this_thread::get_id(); });
-  if (from_worker) {
-    for (auto& worker : workers_) worker.detach();
-    return;
-  }
   stopping_ = true;
   call_workers();
   for (auto& worker : workers_) worker.join();

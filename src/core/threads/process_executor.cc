@@ -24,7 +24,7 @@ struct Process {
   std::mutex guard;              ///< taken with a ForkPass only: it is free in every child
   std::shared_ptr<Executor> executor;
   std::string problem;                                 ///< with threads that are not the executor's
-  std::vector<std::shared_ptr<Executor>> left_behind;  ///< by the parents of this process
+  std::vector<std::shared_ptr<Executor>> left_behind;  ///< never destroyed
 };
 
 /// Never destroyed: threads may compute while the process ends.
@@ -58,7 +58,13 @@ struct Lifetime {
   Lifetime& operator=(const Lifetime&) = delete;
   Lifetime(Lifetime&&) = delete;
   Lifetime& operator=(Lifetime&&) = delete;
-  ~Lifetime() { take_executor().reset(); }
+  ~Lifetime() {
+    const auto executor = take_executor();
+    // A library may end the process from within a run, as libgomp does where it gets no memory. The
+    // run's other threads still compute, and the calling thread cannot wait for itself: the executor
+    // lives on, and the end of the process takes its threads.
+    if (thread_role().in_parallel) leave_behind(executor);
+  }
 };
 const Lifetime lifetime;
 

@@ -19,8 +19,8 @@ class Executor;
 /// Lets thread_status() tell that the system refused threads which are not the executor's.
 void note_missing_threads(int wanted, int running, std::string_view cause);
 
-/// In the child of a fork: keeps the parent's executor from being destroyed, because its threads
-/// are not here to be joined.
+/// Keeps the executor from ever being destroyed: its threads cannot be joined here. They are the
+/// parent's in the child of a fork, and they still compute where a run ends the process.
 void leave_behind(const std::shared_ptr<Executor>& executor);
 
 }  // namespace cloze
