@@ -7,29 +7,29 @@
 namespace cloze {
 namespace {
 
-struct Renamed {
+struct RenamedPart {
   std::string_view theirs, bert;
 };
 
 /// Parts of a layer, after `transformer.layer.N.` and `encoder.layer.N.`.
-constexpr std::array<Renamed, 8> kLayerParts{{{"attention.q_lin.", "attention.self.query."},
-                                              {"attention.k_lin.", "attention.self.key."},
-                                              {"attention.v_lin.", "attention.self.value."},
-                                              {"attention.out_lin.", "attention.output.dense."},
-                                              {"sa_layer_norm.", "attention.output.LayerNorm."},
-                                              {"ffn.lin1.", "intermediate.dense."},
-                                              {"ffn.lin2.", "output.dense."},
-                                              {"output_layer_norm.", "output.LayerNorm."}}};
+constexpr std::array<RenamedPart, 8> kLayerParts{{{"attention.q_lin.", "attention.self.query."},
+                                                  {"attention.k_lin.", "attention.self.key."},
+                                                  {"attention.v_lin.", "attention.self.value."},
+                                                  {"attention.out_lin.", "attention.output.dense."},
+                                                  {"sa_layer_norm.", "attention.output.LayerNorm."},
+                                                  {"ffn.lin1.", "intermediate.dense."},
+                                                  {"ffn.lin2.", "output.dense."},
+                                                  {"output_layer_norm.", "output.LayerNorm."}}};
 
 /// The masked-LM head.
-constexpr std::array<Renamed, 3> kHeads{
+constexpr std::array<RenamedPart, 3> kDistilHeads{
     {{"vocab_transform.", "cls.predictions.transform.dense."},
      {"vocab_layer_norm.", "cls.predictions.transform.LayerNorm."},
      {"vocab_projector.", "cls.predictions.decoder."}}};
 
 /// ELECTRA's heads, which share names with other models': they count where something else of the
 /// checkpoint says that it is one. What stands on the first token has two names there.
-constexpr std::array<Renamed, 6> kElectraHeads{
+constexpr std::array<RenamedPart, 6> kElectraHeads{
     {{"generator_predictions.dense.", "cls.predictions.transform.dense."},
      {"generator_predictions.LayerNorm.", "cls.predictions.transform.LayerNorm."},
      {"generator_lm_head.", "cls.predictions.decoder."},
@@ -98,7 +98,7 @@ std::pair<std::string, bool> bert_name(std::string name, bool electra) {
   }
   bool distilbert = rename_prefix(name, "distilbert.", "");
   distilbert = rename_layer(name, kDistilLayer, kBertLayer, true) || distilbert;
-  for (const auto& [theirs, ours] : kHeads) {
+  for (const auto& [theirs, ours] : kDistilHeads) {
     distilbert = rename_prefix(name, theirs, ours) || distilbert;
   }
   for (const std::string_view part : {"embeddings.", "encoder.", "pooler."}) {
@@ -136,7 +136,7 @@ const std::string* ModelNames::stored(std::string_view name) const {
 
 std::string distilbert_name(std::string_view name) {
   std::string renamed(name);
-  for (const auto& [theirs, ours] : kHeads) {
+  for (const auto& [theirs, ours] : kDistilHeads) {
     if (rename_prefix(renamed, ours, theirs)) return renamed;
   }
   if (!rename_layer(renamed, kBertLayer, "distilbert.transformer.layer.", false)) {

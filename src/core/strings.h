@@ -19,6 +19,9 @@ namespace cloze {
   return text;
 }
 
+/// Nothing but white space, or nothing at all.
+[[nodiscard]] constexpr bool is_blank(std::string_view text) { return trimmed(text).empty(); }
+
 /// `text` with A to Z as a to z; all other bytes stay.
 [[nodiscard]] inline std::string lower_ascii(std::string_view text) {
   std::string lower(text);

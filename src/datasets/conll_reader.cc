@@ -30,8 +30,6 @@ std::vector<std::string_view> split(std::string_view line, std::string_view sepa
   }
 }
 
-bool is_blank(std::string_view line) { return trimmed(line).empty(); }
-
 /// "W W W<TAB>T T T", with more words than one.
 bool is_whole_sentence(std::string_view line) {
   const auto tab = line.find('\t');

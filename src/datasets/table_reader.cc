@@ -22,8 +22,6 @@ constexpr std::size_t longest_name = 40;
 
 std::string lower(std::string_view text) { return lower_ascii(trimmed(text)); }
 
-bool is_blank(std::string_view text) { return trimmed(text).empty(); }
-
 bool is_number(std::string_view text) { return real_number(text).has_value(); }
 
 /// A first row that names columns: one of the names is known, and none is a number or a text.

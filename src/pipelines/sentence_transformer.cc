@@ -12,6 +12,7 @@
 #include "core/progress_counter.h"
 #include "pipelines/batches.h"
 #include "pipelines/prompted.h"
+#include "pipelines/token_limit.h"
 #include "pipelines/warnings.h"
 #include "sentence/embedder.h"
 #include "sentence/lower_case.h"
@@ -53,12 +54,6 @@ EmbedOptions embed_options(const SentenceTransformerOptions& options,
   return embed;
 }
 
-/// Tokens of a text, where nothing else is stated.
-std::int64_t tokens_read(const Tokenizer& tokenizer, const BertConfig& config) {
-  return std::min(tokenizer.model_max_length().value_or(config.max_position_embeddings),
-                  config.max_position_embeddings);
-}
-
 }  // namespace
 
 SentenceTransformer::SentenceTransformer(std::shared_ptr<const Impl> impl)
@@ -67,7 +62,7 @@ SentenceTransformer::SentenceTransformer(std::shared_ptr<const Impl> impl)
 SentenceTransformer::SentenceTransformer(BertModel model, Tokenizer tokenizer,
                                          const SentenceTransformerOptions& options) {
   require_same_vocabulary(tokenizer, model.config());
-  const auto reads = tokens_read(tokenizer, model.config());
+  const auto reads = internal::token_limit(tokenizer, model.config());
   impl_ = std::make_shared<const Impl>(
       Impl{.tokenizer = std::move(tokenizer),
            .embedder = Embedder(std::move(model), embed_options(options, {})),
@@ -92,9 +87,10 @@ SentenceTransformer SentenceTransformer::from_pretrained(
   warnings.insert(warnings.begin(), settings.warnings.begin(), settings.warnings.end());
   if (settings.do_lower_case) tokenizer = lower_cased(tokenizer);
   const auto reads = model.config().max_position_embeddings;
-  const auto limit = settings.max_seq_length
-                         ? std::min(*settings.max_seq_length, reads)
-                         : (options.pooling ? reads : tokens_read(tokenizer, model.config()));
+  const auto limit =
+      settings.max_seq_length
+          ? std::min(*settings.max_seq_length, reads)
+          : (options.pooling ? reads : internal::token_limit(tokenizer, model.config()));
   return SentenceTransformer(std::make_shared<const Impl>(
       Impl{.tokenizer = std::move(tokenizer),
            .embedder = Embedder(std::move(model), std::move(embed)),

@@ -11,6 +11,7 @@
 #include "pipelines/batches.h"
 #include "pipelines/prompted.h"
 #include "pipelines/scores.h"
+#include "pipelines/token_limit.h"
 #include "pipelines/warnings.h"
 #include "sentence/lower_case.h"
 #include "sentence/ranking_settings.h"
@@ -43,11 +44,6 @@ ScoreActivation default_activation(const BertConfig& config) {
              : ScoreActivation::sigmoid;
 }
 
-std::int64_t tokens_read(const Tokenizer& tokenizer, const BertConfig& config) {
-  return std::min(tokenizer.model_max_length().value_or(config.max_position_embeddings),
-                  config.max_position_embeddings);
-}
-
 }  // namespace
 
 CrossEncoder::CrossEncoder(BertForSequenceClassification model, Tokenizer tokenizer,
@@ -61,7 +57,7 @@ CrossEncoder::CrossEncoder(BertForSequenceClassification model, Tokenizer tokeni
   require_one_score(config(), "the model");
   settings_ = std::make_shared<const Settings>(
       Settings{.activation = default_activation(config()),
-               .max_length = tokens_read(this->tokenizer(), config())});
+               .max_length = internal::token_limit(this->tokenizer(), config())});
 }
 
 CrossEncoder CrossEncoder::from_pretrained(const std::filesystem::path& directory_or_name,
@@ -78,7 +74,7 @@ CrossEncoder CrossEncoder::from_pretrained(const std::filesystem::path& director
                                       ? *stated.activation
                                       : default_activation(config),
                     .max_length = stated.max_seq_length ? std::min(*stated.max_seq_length, reads)
-                                                        : tokens_read(tokenizer, config),
+                                                        : internal::token_limit(tokenizer, config),
                     .prompts = std::move(stated.prompts)};
   if (stated.do_lower_case) tokenizer = lower_cased(tokenizer);
   CrossEncoder encoder(BertForSequenceClassification::from_pretrained(directory, options.load),

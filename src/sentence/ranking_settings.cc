@@ -20,7 +20,7 @@
 namespace cloze {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, ScoreActivation>, 4> kActivations{
+constexpr std::array<std::pair<std::string_view, ScoreActivation>, 4> kScoreActivations{
     {{"Identity", ScoreActivation::identity},
      {"Sigmoid", ScoreActivation::sigmoid},
      {"Tanh", ScoreActivation::tanh},
@@ -31,7 +31,7 @@ constexpr auto kConfig = "config.json";
 /// Of a path such as "torch.nn.modules.linear.Identity".
 ScoreActivation activation_of(const std::string& path, const std::string& origin) {
   const auto name = std::string_view(path).substr(path.rfind('.') + 1);
-  for (const auto& [known, activation] : kActivations) {
+  for (const auto& [known, activation] : kScoreActivations) {
     if (known == name && (known == path || path.starts_with("torch."))) return activation;
   }
   throw ModelError(fmt::format(
@@ -78,7 +78,7 @@ std::string warning_of_unread(const std::filesystem::path& file) {
 }  // namespace
 
 std::string_view name_of(ScoreActivation activation) {
-  return kActivations.at(static_cast<std::size_t>(activation)).first;
+  return kScoreActivations.at(static_cast<std::size_t>(activation)).first;
 }
 
 double activate(double logit, ScoreActivation activation) {

@@ -57,7 +57,7 @@ constexpr std::array kTransformerFields{
 };
 
 /// Refused where there is one vector a text.
-constexpr std::array kMultiVectorFields{
+constexpr std::array kRefusedMultiVectorFields{
     KnownField{"query_length", refused, "null", kMultiVector},
     KnownField{"document_length", refused, "null", kMultiVector},
     KnownField{"query_expansion", refused, "null", kMultiVector},
@@ -212,7 +212,7 @@ TransformerSettings read_transformer_settings(const std::filesystem::path& direc
     settings.states_expansion = config.contains("query_expansion");
     settings.expansion = read_query_expansion(config, origin);
   } else {
-    refuse_fields(config, kMultiVectorFields, origin);
+    refuse_fields(config, kRefusedMultiVectorFields, origin);
   }
   settings.max_seq_length = length_field(config, "max_seq_length", origin);
   settings.do_lower_case = json_field<bool>(config, "do_lower_case", origin).value_or(false);

@@ -12,9 +12,9 @@ namespace cloze {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-void write(const fs::path& path, const Json& json) {
+void write(const fs::path& path, const OrderedJson& json) {
   make_directory(path.parent_path());
   files::write_text(path, json.dump(2) + '\n');
 }
@@ -22,7 +22,7 @@ void write(const fs::path& path, const Json& json) {
 }  // namespace
 
 void write_modules(const fs::path& directory, const SentenceModules& modules) {
-  Json list = Json::array();
+  OrderedJson list = OrderedJson::array();
   const auto add = [&](const std::string& path, const char* type) {
     const auto index = list.size();
     list.push_back({{"idx", index},
@@ -30,7 +30,7 @@ void write_modules(const fs::path& directory, const SentenceModules& modules) {
                     {"path", path},
                     {"type", fmt::format("sentence_transformers.models.{}", type)}});
   };
-  Json pooling{{"word_embedding_dimension", modules.hidden_size}};
+  OrderedJson pooling{{"word_embedding_dimension", modules.hidden_size}};
   for (const auto& [name, mode] : kPoolingFlags) pooling[name] = mode == modules.pooling;
   add("", "Transformer");
   add("1_Pooling", "Pooling");

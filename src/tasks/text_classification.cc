@@ -13,6 +13,7 @@
 #include "datasets/labels.h"
 #include "metrics/classification.h"
 #include "metrics/report_table.h"
+#include "tasks/figures_json.h"
 #include "tasks/text_data.h"
 
 namespace cloze {
@@ -66,13 +67,6 @@ class LabelDiscovery {
   std::unordered_map<std::string, std::int32_t> numbers_;
   std::vector<std::string> seen_;
 };
-
-ordered_json to_json(const PrecisionRecallF1& figures) {
-  return {{"precision", figures.precision},
-          {"recall", figures.recall},
-          {"f1", figures.f1},
-          {"support", figures.support}};
-}
 
 class Labels : public TextLabels {
  public:
@@ -219,16 +213,16 @@ class Labels : public TextLabels {
     auto& labels = json["labels"] = ordered_json::object();
     for (std::size_t label = 0; label < by_label.size(); ++label) {
       table.add(figures_row(names_.name(label), by_label[label]));
-      labels[names_.name(label)] = to_json(by_label[label]);
+      labels[names_.name(label)] = figures_json(by_label[label]);
     }
     for (const auto& [what, figures] :
          {std::pair{"macro average", all.macro}, std::pair{"weighted average", all.weighted},
           std::pair{"micro average", all.micro}}) {
       table.add(figures_row(what, figures));
     }
-    json["macro"] = to_json(all.macro);
-    json["weighted"] = to_json(all.weighted);
-    json["micro"] = to_json(all.micro);
+    json["macro"] = figures_json(all.macro);
+    json["weighted"] = figures_json(all.weighted);
+    json["micro"] = figures_json(all.micro);
     report.details = table.text();
     return json;
   }

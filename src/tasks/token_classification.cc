@@ -17,6 +17,7 @@
 #include "metrics/classification.h"
 #include "metrics/entities.h"
 #include "metrics/report_table.h"
+#include "tasks/figures_json.h"
 #include "tasks/task_setup.h"
 #include "tasks/token_windows.h"
 
@@ -28,13 +29,6 @@ using nlohmann::ordered_json;
 /// With neighbouring sentences around it a sentence costs its whole window: a fair part of the gain
 /// of 512 tokens at a quarter of their price.
 constexpr std::int64_t context_length = 128;
-
-ordered_json to_json(const PrecisionRecallF1& figures) {
-  return {{"precision", figures.precision},
-          {"recall", figures.recall},
-          {"f1", figures.f1},
-          {"support", figures.support}};
-}
 
 class TokenClassificationData : public TaskData {
  public:
@@ -161,14 +155,14 @@ class TokenClassificationData : public TaskData {
     for (const auto& [type, counts] : scores.by_type()) {
       const auto figures = precision_recall_f1(counts.hits, counts.predicted, counts.actual);
       table.add(figures_row(type, figures));
-      types[type] = to_json(figures);
+      types[type] = figures_json(figures);
     }
     table.add(figures_row("micro average", all.micro));
     table.add(figures_row("macro average", all.macro));
     table.add(figures_row("weighted average", all.weighted));
-    json["macro"] = to_json(all.macro);
-    json["weighted"] = to_json(all.weighted);
-    json["micro"] = to_json(all.micro);
+    json["macro"] = figures_json(all.macro);
+    json["weighted"] = figures_json(all.weighted);
+    json["micro"] = figures_json(all.micro);
     report.details = table.text();
     report.details_json = json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
     return report;
@@ -191,7 +185,7 @@ class TokenClassificationData : public TaskData {
     auto& by_label = json["labels"] = ordered_json::object();
     for (std::size_t label = 0; label < labels_.size(); ++label) {
       table.add(figures_row(labels_.name(label), confusion.of(label)));
-      by_label[labels_.name(label)] = to_json(confusion.of(label));
+      by_label[labels_.name(label)] = figures_json(confusion.of(label));
     }
     report.details = table.text();
     report.details_json = json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);

@@ -26,7 +26,7 @@ using testing::golden_directory;
 using ::testing::HasSubstr;
 using testing::max_abs_difference;
 
-constexpr double tolerance = 2e-5;
+constexpr double electra_tolerance = 2e-5;
 
 std::filesystem::path directory(std::string_view name) {
   return golden_directory("electra") / name;
@@ -45,9 +45,9 @@ TEST(Electra, EncodesWithProjectedEmbeddings) {
     EXPECT_FALSE(model.has_pooler());
     const auto output = model(expected.batch(), {.output_hidden_states = true});
     EXPECT_LE(max_abs_difference(output.last_hidden_state, expected.tensor("last_hidden_state")),
-              tolerance);
+              electra_tolerance);
     EXPECT_LE(max_abs_difference(output.hidden_states.front(), expected.hidden_state(0)),
-              tolerance);
+              electra_tolerance);
     EXPECT_TRUE(output.pooler_output.empty());
   }
 }
@@ -59,14 +59,15 @@ TEST(Electra, TheGeneratorFillsMasks) {
     const auto model = BertForMaskedLM::from_pretrained(directory(name));
     EXPECT_LE(max_abs_difference(model(expected.batch(), expected.ints("positions")),
                                  expected.tensor("prediction_logits")),
-              tolerance);
+              electra_tolerance);
   }
 }
 
 TEST(Electra, TheDiscriminatorTellsReplacedTokens) {
   const auto expected = golden("discriminator");
   const auto model = ElectraForPreTraining::from_pretrained(directory("discriminator"));
-  EXPECT_LE(max_abs_difference(model(expected.batch()), expected.tensor("logits")), tolerance);
+  EXPECT_LE(max_abs_difference(model(expected.batch()), expected.tensor("logits")),
+            electra_tolerance);
 }
 
 TEST(Electra, ItsTaskHeadsComputeWhatTransformersComputes) {
@@ -74,23 +75,26 @@ TEST(Electra, ItsTaskHeadsComputeWhatTransformersComputes) {
     SCOPED_TRACE(name);
     const auto sequence = golden(name);
     const auto model = BertForSequenceClassification::from_pretrained(directory(name));
-    EXPECT_LE(max_abs_difference(model(sequence.batch()), sequence.tensor("logits")), tolerance);
+    EXPECT_LE(max_abs_difference(model(sequence.batch()), sequence.tensor("logits")),
+              electra_tolerance);
   }
   const auto token = golden("token");
   EXPECT_LE(max_abs_difference(
                 BertForTokenClassification::from_pretrained(directory("token"))(token.batch()),
                 token.tensor("logits")),
-            tolerance);
+            electra_tolerance);
   const auto question = golden("question");
   const auto answer =
       BertForQuestionAnswering::from_pretrained(directory("question"))(question.batch());
-  EXPECT_LE(max_abs_difference(answer.start_logits, question.tensor("start_logits")), tolerance);
-  EXPECT_LE(max_abs_difference(answer.end_logits, question.tensor("end_logits")), tolerance);
+  EXPECT_LE(max_abs_difference(answer.start_logits, question.tensor("start_logits")),
+            electra_tolerance);
+  EXPECT_LE(max_abs_difference(answer.end_logits, question.tensor("end_logits")),
+            electra_tolerance);
   const auto choice = golden("choice");
   EXPECT_LE(max_abs_difference(
                 BertForMultipleChoice::from_pretrained(directory("choice"))(choice.batch(), 1),
                 choice.tensor("logits")),
-            tolerance);
+            electra_tolerance);
 }
 
 /// The tensors of a directory, by name.

@@ -17,7 +17,7 @@ using testing::TempDirectory;
 
 namespace fs = std::filesystem;
 
-constexpr double tolerance = 2e-5;
+constexpr double format_tolerance = 2e-5;
 
 TEST(ForeignFormats, AGoogleReleaseComputesItsOwnGelu) {
   const auto golden = Golden::named("pretraining_tanh");
@@ -27,10 +27,10 @@ TEST(ForeignFormats, AGoogleReleaseComputesItsOwnGelu) {
   EXPECT_EQ(model.config().hidden_act, Activation::gelu_tanh);
   const auto output = model(golden.batch(), golden.ints("positions"));
   EXPECT_LE(max_abs_difference(output.prediction_logits, golden.tensor("prediction_logits")),
-            tolerance);
+            format_tolerance);
   EXPECT_LE(
       max_abs_difference(output.seq_relationship_logits, golden.tensor("seq_relationship_logits")),
-      tolerance);
+      format_tolerance);
 }
 
 TEST(ForeignFormats, AConfigJsonBesideItSaysWhichGelu) {
@@ -62,12 +62,14 @@ TEST(ForeignFormats, FineTunedTensorFlowModelsHaveTheirHeads) {
     if (golden.contains("start_logits")) {
       const auto logits =
           BertForQuestionAnswering::from_pretrained(directory.path())(golden.batch());
-      EXPECT_LE(max_abs_difference(logits.start_logits, golden.tensor("start_logits")), tolerance);
-      EXPECT_LE(max_abs_difference(logits.end_logits, golden.tensor("end_logits")), tolerance);
+      EXPECT_LE(max_abs_difference(logits.start_logits, golden.tensor("start_logits")),
+                format_tolerance);
+      EXPECT_LE(max_abs_difference(logits.end_logits, golden.tensor("end_logits")),
+                format_tolerance);
     } else {
       const auto logits =
           BertForSequenceClassification::from_pretrained(directory.path())(golden.batch());
-      EXPECT_LE(max_abs_difference(logits, golden.tensor("logits")), tolerance);
+      EXPECT_LE(max_abs_difference(logits, golden.tensor("logits")), format_tolerance);
     }
   }
 }

@@ -35,7 +35,7 @@ TaskModel load(const TaskGolden& golden) {
   return load(golden, options_of(golden, config.num_labels()));
 }
 
-double norm(std::span<const float> values) {
+double gradient_norm(std::span<const float> values) {
   double sum = 0;
   for (const double value : values) sum += value * value;
   return std::sqrt(sum);
@@ -44,7 +44,7 @@ double norm(std::span<const float> values) {
 double distance(std::span<const float> a, std::span<const float> b) {
   std::vector<float> difference(a.size());
   for (std::size_t i = 0; i < a.size(); ++i) difference[i] = a[i] - b[i];
-  return norm(difference);
+  return gradient_norm(difference);
 }
 
 std::vector<float> gradients_of(TaskModel& model) {
@@ -112,8 +112,8 @@ TEST_P(TaskGoldens, EveryGradientIsPyTorchs) {
       ASSERT_EQ(wanted.size(), parameter.gradient.size()) << parameter.name;
       const auto yardstick = yardstick_of(parameter.name, GetParam().head,
                                           GetParam().directory.starts_with("electra/"));
-      const double scale =
-          norm(elements<float>(reference.tensor(testing::pytorch_name(GetParam(), yardstick))));
+      const double scale = gradient_norm(
+          elements<float>(reference.tensor(testing::pytorch_name(GetParam(), yardstick))));
       EXPECT_LE(distance(parameter.gradient, wanted), (exact ? 1e-5 : 5e-2) * scale)
           << parameter.name;
     }
@@ -124,7 +124,7 @@ TEST_P(TaskGoldens, EvaluationIsTheForwardWithoutDropout) {
   const auto batch = batch_of(GetParam());
   auto model = load(GetParam());
   const auto evaluated = model.evaluate(batch);
-  EXPECT_EQ(norm(model.parameters().gradients()), 0.0);
+  EXPECT_EQ(gradient_norm(model.parameters().gradients()), 0.0);
   const auto trained = model.forward_backward(batch, mean_pass(model, batch));
   EXPECT_EQ(evaluated.sum, trained.sum);
   EXPECT_EQ(evaluated.weight, trained.weight);
@@ -142,7 +142,7 @@ TEST_P(TaskGoldens, TheGradientUnderDropoutIsItsFunctionsOwn) {
   const auto gradient = gradients_of(model);
   const auto values = model.parameters().values();
   const std::vector<float> start(values.begin(), values.end());
-  const double length = norm(gradient), step = 2e-3 / length;
+  const double length = gradient_norm(gradient), step = 2e-3 / length;
   const auto loss_at = [&](double shift) {
     for (std::size_t i = 0; i < start.size(); ++i) {
       values[i] = static_cast<float>(start[i] + shift * gradient[i]);
@@ -188,7 +188,7 @@ TEST_P(TaskGoldens, FrozenPartsHaveNoGradientAndTheOthersTheirs) {
         EXPECT_EQ(parameter.rate, frozen ? 0 : 1) << name;
         const auto& wanted = whole.parameters().at(name).gradient;
         if (frozen) {
-          EXPECT_EQ(norm(parameter.gradient), 0.0) << name;
+          EXPECT_EQ(gradient_norm(parameter.gradient), 0.0) << name;
         } else {
           EXPECT_EQ(distance(parameter.gradient, wanted), 0.0) << name;
         }
@@ -230,7 +230,8 @@ TEST(TaskModel, AccumulatedPartsAreTheWhole) {
   auto sum = twice.forward_backward(first, pass);
   sum += twice.forward_backward(second, pass);
   EXPECT_NEAR(all.loss(), sum.loss(), 1e-6 * all.loss());
-  EXPECT_LE(distance(gradients_of(once), gradients_of(twice)), 1e-5 * norm(gradients_of(once)));
+  EXPECT_LE(distance(gradients_of(once), gradients_of(twice)),
+            1e-5 * gradient_norm(gradients_of(once)));
 }
 
 TEST(TaskModel, ANewHeadIsBertsInitialisationByItsSeed) {
@@ -245,9 +246,9 @@ TEST(TaskModel, ANewHeadIsBertsInitialisationByItsSeed) {
   EXPECT_TRUE(model.has_new_head());
   const auto& weight = model.parameters().at("classifier.weight");
   EXPECT_EQ(weight.shape, (Shape{3, config.hidden_size}));
-  EXPECT_NEAR(norm(weight.value) / std::sqrt(weight.value.size()), config.initializer_range,
-              0.3 * config.initializer_range);
-  EXPECT_EQ(norm(model.parameters().at("classifier.bias").value), 0.0);
+  EXPECT_NEAR(gradient_norm(weight.value) / std::sqrt(weight.value.size()),
+              config.initializer_range, 0.3 * config.initializer_range);
+  EXPECT_EQ(gradient_norm(model.parameters().at("classifier.bias").value), 0.0);
   // The pooler is the checkpoint's.
   const auto checkpoint = Checkpoint::open(directory);
   const auto pooler = elements<float>(checkpoint.tensor("bert.pooler.dense.weight"));
@@ -273,7 +274,7 @@ TEST(TaskModel, AMissingPoolerIsMadeAnew) {
   TaskModel model(BertConfig::from_pretrained(directory), weights,
                   {.head = &heads::multiple_choice}, 1);
   EXPECT_TRUE(model.has_new_head());
-  EXPECT_GT(norm(model.parameters().at("bert.pooler.dense.weight").value), 0.0);
+  EXPECT_GT(gradient_norm(model.parameters().at("bert.pooler.dense.weight").value), 0.0);
 }
 
 TEST(TaskModel, TheClassifiersDropoutIsItsOwn) {

@@ -16,6 +16,7 @@
 #include "cloze/error.h"
 #include "core/temp_directory.h"
 #include "formats/safetensors_bytes.h"
+#include "places.h"
 
 namespace cloze {
 namespace {
@@ -29,7 +30,7 @@ using testing::TempDirectory;
 
 namespace fs = std::filesystem;
 
-const fs::path kGoldens = fs::path(CLOZE_SOURCE_DIR) / "tests/goldens/checkpoint";
+const fs::path kGoldens = fs::path(kSourceDir) / "tests/goldens/checkpoint";
 
 template <class Expected>
 std::string failure(const fs::path& path) {

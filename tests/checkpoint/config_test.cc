@@ -13,6 +13,7 @@
 #include "checkpoint/labels.h"
 #include "cloze/error.h"
 #include "core/temp_directory.h"
+#include "places.h"
 
 namespace cloze {
 namespace {
@@ -29,19 +30,19 @@ using testing::TempDirectory;
 
 namespace fs = std::filesystem;
 
-const fs::path kGoldens = fs::path(CLOZE_SOURCE_DIR) / "tests/goldens/checkpoint/config";
+const fs::path kConfigGoldens = fs::path(kSourceDir) / "tests/goldens/checkpoint/config";
 
 BertConfig parse(const std::string& text) { return BertConfig::from_json(text, "config.json"); }
 
 BertConfig golden(const std::string& name) {
-  return BertConfig::from_json(read_file(kGoldens / (name + ".json")), name);
+  return BertConfig::from_json(read_file(kConfigGoldens / (name + ".json")), name);
 }
 
 TEST(BertConfig, HasTheDefaultsOfTransformers) {
   const auto config = parse(R"({"model_type":"bert"})");
   EXPECT_EQ(config.to_json(), BertConfig{}.to_json());
   // What transformers writes for BertConfig() has besides some fields that Cloze keeps as extra.
-  auto expected = json::parse(read_file(kGoldens / "default.json"));
+  auto expected = json::parse(read_file(kConfigGoldens / "default.json"));
   for (const auto* extra : {"add_cross_attention", "bos_token_id", "eos_token_id", "is_decoder",
                             "transformers_version", "use_cache"}) {
     ASSERT_EQ(expected.erase(extra), 1U) << extra;
@@ -52,7 +53,7 @@ TEST(BertConfig, HasTheDefaultsOfTransformers) {
 class GoldenConfig : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenConfig, IsWrittenBackByteForByte) {
-  const auto text = read_file(kGoldens / (std::string(GetParam()) + ".json"));
+  const auto text = read_file(kConfigGoldens / (std::string(GetParam()) + ".json"));
   EXPECT_EQ(BertConfig::from_json(text, GetParam()).to_json(), text);
 }
 
@@ -395,7 +396,7 @@ TEST(BertConfig, SavesAndLoadsADirectory) {
   const auto deeper = directory.path() / "new" / "model";
   const auto config = golden("labels_named");
   config.save_pretrained(deeper);
-  EXPECT_EQ(read_file(deeper / "config.json"), read_file(kGoldens / "labels_named.json"));
+  EXPECT_EQ(read_file(deeper / "config.json"), read_file(kConfigGoldens / "labels_named.json"));
   EXPECT_EQ(BertConfig::from_pretrained(deeper).to_json(), config.to_json());
 }
 

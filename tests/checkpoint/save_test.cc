@@ -15,6 +15,7 @@
 #include "cloze/error.h"
 #include "core/temp_directory.h"
 #include "formats/safetensors_bytes.h"
+#include "places.h"
 
 namespace cloze {
 namespace {
@@ -27,7 +28,7 @@ using testing::TempDirectory;
 
 namespace fs = std::filesystem;
 
-const fs::path kGoldens = fs::path(CLOZE_SOURCE_DIR) / "tests/goldens/checkpoint";
+const fs::path kSavedGoldens = fs::path(kSourceDir) / "tests/goldens/checkpoint";
 
 TensorMap tensors_of(const Checkpoint& checkpoint) {
   TensorMap tensors;
@@ -49,7 +50,7 @@ std::set<std::string> files_in(const fs::path& directory) {
 }
 
 TEST(SaveSafetensors, WritesTheBytesOfTheReferenceWriter) {
-  const auto golden = kGoldens / "dtypes.safetensors";
+  const auto golden = kSavedGoldens / "dtypes.safetensors";
   const TempDirectory directory;
   save_safetensors(directory.path() / "out.safetensors", tensors_of(Checkpoint::open(golden)));
   EXPECT_EQ(read_file(directory.path() / "out.safetensors"), read_file(golden));
@@ -153,7 +154,7 @@ TEST(SaveSafetensors, LeavesTheOldFileWhenTheDiskIsFull) {
 
 TEST(SaveCheckpoint, LeavesTheOldShardsWhenTheDiskIsFull) {
   const TempDirectory directory;
-  const auto tensors = tensors_of(Checkpoint::open(kGoldens / "sharded"));
+  const auto tensors = tensors_of(Checkpoint::open(kSavedGoldens / "sharded"));
   save_checkpoint(directory.path(), tensors, 200);
   const auto names = files_in(directory.path());
   auto others = tensors;
@@ -164,18 +165,20 @@ TEST(SaveCheckpoint, LeavesTheOldShardsWhenTheDiskIsFull) {
   }
   EXPECT_EQ(files_in(directory.path()), names);
   EXPECT_EQ(Checkpoint::open(directory.path()).names(),
-            Checkpoint::open(kGoldens / "sharded").names());
+            Checkpoint::open(kSavedGoldens / "sharded").names());
   for (const auto& name : names) {
-    EXPECT_EQ(read_file(directory.path() / name), read_file(kGoldens / "sharded" / name)) << name;
+    EXPECT_EQ(read_file(directory.path() / name), read_file(kSavedGoldens / "sharded" / name))
+        << name;
   }
 }
 
 TEST(SaveCheckpoint, WritesTheShardsAndIndexOfTransformers) {
   const TempDirectory directory;
-  save_checkpoint(directory.path(), tensors_of(Checkpoint::open(kGoldens / "sharded")), 200);
-  EXPECT_EQ(files_in(directory.path()), files_in(kGoldens / "sharded"));
-  for (const auto& name : files_in(kGoldens / "sharded")) {
-    EXPECT_EQ(read_file(directory.path() / name), read_file(kGoldens / "sharded" / name)) << name;
+  save_checkpoint(directory.path(), tensors_of(Checkpoint::open(kSavedGoldens / "sharded")), 200);
+  EXPECT_EQ(files_in(directory.path()), files_in(kSavedGoldens / "sharded"));
+  for (const auto& name : files_in(kSavedGoldens / "sharded")) {
+    EXPECT_EQ(read_file(directory.path() / name), read_file(kSavedGoldens / "sharded" / name))
+        << name;
   }
 }
 
@@ -191,7 +194,7 @@ TEST(SaveCheckpoint, ReplacesAnEarlierSaveOfAnotherForm) {
   const TempDirectory directory;
   const auto& path = directory.path();
   directory.write("model-notes-of-mine.safetensors", "keep");
-  const auto six = tensors_of(Checkpoint::open(kGoldens / "sharded"));
+  const auto six = tensors_of(Checkpoint::open(kSavedGoldens / "sharded"));
   save_checkpoint(path, small_tensors());
   save_checkpoint(path, six, 200);
   EXPECT_EQ(Checkpoint::open(path).names().size(), 6U);

@@ -6,6 +6,7 @@
 
 #include "cli/run_command.h"
 #include "core/child_process.h"
+#include "places.h"
 
 namespace cloze::testing {
 namespace {
@@ -448,7 +449,7 @@ TEST(Threads, AWarningSaysThatSomeAreMissing) {
     // The leak checker would need a thread, too.
     if (::setenv("ASAN_OPTIONS", "detect_leaks=0", 1) != 0) return kCannotBecome;
     if (std::freopen("/dev/null", "w", stdout) == nullptr) return kCannotBecome;
-    ::execl(CLOZE_BINARY, CLOZE_BINARY, "encode", "--model", model.c_str(), "--threads", "4",
+    ::execl(kClozeBinary, kClozeBinary, "encode", "--model", model.c_str(), "--threads", "4",
             "hello world", nullptr);
     return kCannotRun;
   });

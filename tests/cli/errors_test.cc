@@ -35,6 +35,7 @@
 #include "datasets/labelled_text.h"
 #include "formats/safetensors_bytes.h"
 #include "hub/files.h"
+#include "places.h"
 #include "sentence/dense.h"
 #include "sentence/ranking_settings.h"
 #include "train/run/run_directory.h"
@@ -53,7 +54,7 @@ using testing::TempDirectory;
 using testing::write_file;
 
 fs::path golden(const std::string& name) {
-  return fs::path(CLOZE_SOURCE_DIR) / "tests" / "goldens" / name;
+  return fs::path(kSourceDir) / "tests" / "goldens" / name;
 }
 
 TEST(WrongTypes, InTheModelsConfiguration) {

@@ -4,6 +4,7 @@
 
 #include "cli/run_command.h"
 #include "cloze/checkpoint.h"
+#include "places.h"
 
 namespace cloze::testing {
 namespace {
@@ -212,7 +213,7 @@ TEST_F(FinetuneCommand, OptionsOfTrainingDoWhatTheySay) {
 // From the discriminator on: projected embeddings, a head of ELECTRA's own, and its names when it is saved.
 TEST_F(FinetuneCommand, AnElectraStaysOne) {
   const auto discriminator =
-      (fs::path(CLOZE_SOURCE_DIR) / "tests/goldens/electra/discriminator").string();
+      (fs::path(kSourceDir) / "tests/goldens/electra/discriminator").string();
   write_file(path("train.tsv"), "the dog\tgood\na poor dog\tpoor\nthe dogs\tgood\npoor .\tpoor\n");
   const std::vector<std::string> begin{"finetune",
                                        "--task",

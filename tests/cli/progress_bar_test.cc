@@ -13,10 +13,10 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::ElementsAre;
-using testing::EndsWith;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 using testing::SizeIs;
 
 /// A terminal of 80 columns and a clock that the test moves.
@@ -137,7 +137,7 @@ TEST(Progress, LongTimesReadAsHoursAndDays) {
 }
 
 TEST(Progress, IsSilentWhenStandardErrorIsNoTerminal) {
-  testing::internal::CaptureStderr();  // a file from here on
+  ::testing::internal::CaptureStderr();  // a file from here on
   {
     Stage stage;
     ProgressBar progress("encoding", 10, "sentences",
@@ -145,7 +145,7 @@ TEST(Progress, IsSilentWhenStandardErrorIsNoTerminal) {
     stage.time += milliseconds(5000);
     progress.advance(5);
   }
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 }  // namespace

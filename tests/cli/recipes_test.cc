@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "cli/run_command.h"
+#include "places.h"
 
 namespace cloze::testing {
 namespace {
@@ -11,7 +12,7 @@ using ::testing::HasSubstr;
 
 TEST(Recipes, EveryTaskTrainsAndAnswers) {
   const TempDirectory folder;
-  const auto data = std::filesystem::path(CLOZE_SOURCE_DIR) / "examples" / "data";
+  const auto data = std::filesystem::path(kSourceDir) / "examples" / "data";
   const auto text = (data / "sentiment.train.tsv").string();
   const auto model = (folder / "tiny").string();
   const auto vocabulary = cloze_command(
@@ -23,9 +24,9 @@ TEST(Recipes, EveryTaskTrainsAndAnswers) {
   ASSERT_EQ(pretrained.code, 0) << pretrained.err;
 
   const auto log = (folder / "log").string();
-  const auto script = std::filesystem::path(CLOZE_SOURCE_DIR) / "examples" / "tasks" / "run.sh";
-  const auto command = "CLOZE='" CLOZE_BINARY "' '" + script.string() + "' '" + model + "' '" +
-                       (folder / "out").string() + "' 2 >'" + log + "' 2>&1";
+  const auto script = std::filesystem::path(kSourceDir) / "examples" / "tasks" / "run.sh";
+  const auto command = "CLOZE='" + std::string(kClozeBinary) + "' '" + script.string() + "' '" +
+                       model + "' '" + (folder / "out").string() + "' 2 >'" + log + "' 2>&1";
   // NOLINTNEXTLINE(cert-env33-c): a script is what is tested
   const auto code = std::system(command.c_str());
   const auto said = read_file(log);

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "core/temp_directory.h"
+#include "places.h"
 
 namespace cloze::testing {
 
@@ -48,7 +49,7 @@ struct Streams {
 /// Starts `cloze ARGUMENTS...` with `environment` (NAME=value) beside the test's own.
 inline pid_t start_command(const std::vector<std::string>& arguments, const Streams& streams = {},
                            const std::vector<std::string>& environment = {}) {
-  std::vector<std::string> words{CLOZE_BINARY};
+  std::vector<std::string> words{kClozeBinary};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
@@ -116,13 +117,13 @@ inline int interrupted_command(const std::vector<std::string>& arguments,
 }
 
 inline std::filesystem::path golden_model(std::string_view name) {
-  return std::filesystem::path(CLOZE_SOURCE_DIR) / "tests" / "goldens" / name;
+  return std::filesystem::path(kSourceDir) / "tests" / "goldens" / name;
 }
 
 /// What transformers says (make_goldens.py).
 inline const nlohmann::json& goldens() {
   static const auto all = nlohmann::json::parse(
-      read_file(std::filesystem::path(CLOZE_SOURCE_DIR) / "tests" / "cli" / "goldens.json"));
+      read_file(std::filesystem::path(kSourceDir) / "tests" / "cli" / "goldens.json"));
   return all;
 }
 

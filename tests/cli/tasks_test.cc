@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/run_command.h"
+#include "places.h"
 
 namespace cloze::testing {
 namespace {
@@ -14,7 +15,7 @@ using nlohmann::json;
 
 const json& task_goldens() {
   static const auto all = json::parse(
-      read_file(std::filesystem::path(CLOZE_SOURCE_DIR) / "tests" / "cli" / "task_goldens.json"));
+      read_file(std::filesystem::path(kSourceDir) / "tests" / "cli" / "task_goldens.json"));
   return all;
 }
 

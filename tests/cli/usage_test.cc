@@ -1,5 +1,6 @@
 // How `cloze` takes its words: help, versions, mistakes, and what becomes of its output.
 #include "cli/run_command.h"
+#include "places.h"
 
 namespace cloze::testing {
 namespace {
@@ -129,7 +130,7 @@ TEST(Usage, AClosedPipeEndsQuietly) {
   write_file(folder / "lines.txt", text);
   const auto model = golden_model("bare_odd").string();
   const auto err = (folder / "err").string();
-  const std::string command = std::string("set -o pipefail; '") + CLOZE_BINARY +
+  const std::string command = std::string("set -o pipefail; '") + kClozeBinary +
                               "' tokenize --model '" + model + "' -i '" +
                               (folder / "lines.txt").string() + "' 2>'" + err + "' | head -1 >'" +
                               (folder / "out").string() + "'";

@@ -144,7 +144,7 @@ TEST(WriteFully, EndsWhereNothingIsWritten) {
 }
 
 template <class Call>
-std::string io_failure(const Call& call) {
+std::string file_failure(const Call& call) {
   try {
     call();
   } catch (const IoError& error) {
@@ -176,24 +176,26 @@ TEST(Files, FailWithIoErrorThatNamesThePath) {
   const TempDirectory directory;
   const auto file = directory.write("file", "four");
   fs::create_symlink("loop", directory / "loop");
-  EXPECT_THAT(io_failure([&] { static_cast<void>(files::read_text(directory / "missing")); }),
+  EXPECT_THAT(file_failure([&] { static_cast<void>(files::read_text(directory / "missing")); }),
               HasSubstr("missing: No such file"));
-  EXPECT_THAT(io_failure([&] { static_cast<void>(files::read_text(directory.path())); }),
+  EXPECT_THAT(file_failure([&] { static_cast<void>(files::read_text(directory.path())); }),
               HasSubstr("it is a directory"));
-  EXPECT_THAT(io_failure([&] { files::write_text(file / "below", ""); }),
+  EXPECT_THAT(file_failure([&] { files::write_text(file / "below", ""); }),
               HasSubstr("below: Not a directory"));
-  EXPECT_THAT(io_failure([&] { files::make_directory(file); }), HasSubstr("file: Not a directory"));
-  EXPECT_THAT(io_failure([&] { files::make_directory(file / "below"); }),
-              HasSubstr("below: Not a directory"));
-  EXPECT_THAT(io_failure([&] { files::remove(file / "below"); }), HasSubstr("below"));
-  EXPECT_THAT(io_failure([&] { static_cast<void>(files::list(file)); }),
+  EXPECT_THAT(file_failure([&] { files::make_directory(file); }),
               HasSubstr("file: Not a directory"));
-  EXPECT_THAT(io_failure([&] { static_cast<void>(files::list(directory / "loop")); }),
+  EXPECT_THAT(file_failure([&] { files::make_directory(file / "below"); }),
+              HasSubstr("below: Not a directory"));
+  EXPECT_THAT(file_failure([&] { files::remove(file / "below"); }), HasSubstr("below"));
+  EXPECT_THAT(file_failure([&] { static_cast<void>(files::list(file)); }),
+              HasSubstr("file: Not a directory"));
+  EXPECT_THAT(file_failure([&] { static_cast<void>(files::list(directory / "loop")); }),
               HasSubstr("loop: Too many"));
   EXPECT_THAT(
-      io_failure([&] { static_cast<void>(files::list_recursively(directory / "missing")); }),
+      file_failure([&] { static_cast<void>(files::list_recursively(directory / "missing")); }),
       HasSubstr("missing: No such file"));
-  EXPECT_THAT(io_failure([&] { files::copy(directory / "missing", file); }), HasSubstr("missing"));
+  EXPECT_THAT(file_failure([&] { files::copy(directory / "missing", file); }),
+              HasSubstr("missing"));
   EXPECT_EQ(files::read_text(file), "four");
 }
 

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 using testing::TempDirectory;
 
 template <class Body>
-std::string failure(const Body& body) {
+std::string read_failure(const Body& body) {
   try {
     body();
   } catch (const IoError& error) {
@@ -34,7 +34,7 @@ TEST(InputFile, ReadsByOffset) {
   EXPECT_EQ(file.read(3, 4), "3456");
   EXPECT_EQ(file.text(), "0123456789");
   file.require_size(10);
-  EXPECT_THAT(failure([&] { file.require_size(11); }), HasSubstr("it had 11 bytes"));
+  EXPECT_THAT(read_failure([&] { file.require_size(11); }), HasSubstr("it had 11 bytes"));
 }
 
 TEST(InputFile, HandsOnAllParts) {
@@ -60,19 +60,20 @@ TEST(InputFile, TellsOfAFileThatIsCutShort) {
   const auto path = directory.write("f", std::string(100'000, 'a'));
   const InputFile file(path);
   std::filesystem::resize_file(path, 10);
-  EXPECT_THAT(failure([&] { (void)file.text(); }), HasSubstr("shorter while it is in use"));
-  EXPECT_THAT(failure([&] { (void)file.read(50'000, 10); }), HasSubstr("shorter"));
-  EXPECT_THAT(failure([&] { file.for_each_part([](auto) {}); }), HasSubstr("shorter"));
+  EXPECT_THAT(read_failure([&] { (void)file.text(); }), HasSubstr("shorter while it is in use"));
+  EXPECT_THAT(read_failure([&] { (void)file.read(50'000, 10); }), HasSubstr("shorter"));
+  EXPECT_THAT(read_failure([&] { file.for_each_part([](auto) {}); }), HasSubstr("shorter"));
 }
 
 TEST(InputFile, RefusesWhatIsNoRegularFile) {
   const TempDirectory directory;
   const auto fifo = directory.path() / "fifo";
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
-  EXPECT_THAT(failure([&] { InputFile file(fifo); }), HasSubstr("not a regular file"));
-  EXPECT_THAT(failure([] { InputFile file("/dev/zero"); }), HasSubstr("not a regular file"));
-  EXPECT_THAT(failure([&] { InputFile file(directory.path()); }), HasSubstr("it is a directory"));
-  EXPECT_THAT(failure([&] { InputFile file(directory.path() / "nothing"); }),
+  EXPECT_THAT(read_failure([&] { InputFile file(fifo); }), HasSubstr("not a regular file"));
+  EXPECT_THAT(read_failure([] { InputFile file("/dev/zero"); }), HasSubstr("not a regular file"));
+  EXPECT_THAT(read_failure([&] { InputFile file(directory.path()); }),
+              HasSubstr("it is a directory"));
+  EXPECT_THAT(read_failure([&] { InputFile file(directory.path() / "nothing"); }),
               HasSubstr("No such file"));
 }
 

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 template <class Call>
-std::string failure(const Call& call) {
+std::string format_failure(const Call& call) {
   try {
     static_cast<void>(call());
   } catch (const FormatError& error) {
@@ -40,22 +40,24 @@ TEST(Json, IsParsedWithinItsLimits) {
 }
 
 TEST(Json, IsRefusedWithItsPlace) {
-  EXPECT_THAT(failure([] { return parse_json("{\"a\": }", "the file"); }),
+  EXPECT_THAT(format_failure([] { return parse_json("{\"a\": }", "the file"); }),
               HasSubstr("the file is not valid JSON: syntax error"));
-  EXPECT_THAT(failure([] { return parse_json("{\"a\": }", "the file"); }), EndsWith("at byte 7"));
-  EXPECT_THAT(failure([] { return parse_json_object("[]", "the file"); }),
+  EXPECT_THAT(format_failure([] { return parse_json("{\"a\": }", "the file"); }),
+              EndsWith("at byte 7"));
+  EXPECT_THAT(format_failure([] { return parse_json_object("[]", "the file"); }),
               HasSubstr("the file: expected a JSON object, found an array"));
-  EXPECT_THAT(failure([] { return parse_json(nested(65), "the file"); }),
+  EXPECT_THAT(format_failure([] { return parse_json(nested(65), "the file"); }),
               HasSubstr("nested more than 64 levels deep"));
   // A nesting that would exhaust the stack of the parser or of what walks over the value.
-  EXPECT_THAT(failure([] { return parse_json(nested(10'000'000), "the file"); }),
+  EXPECT_THAT(format_failure([] { return parse_json(nested(10'000'000), "the file"); }),
               HasSubstr("nested more than 64 levels deep"));
-  EXPECT_THAT(failure([] { return parse_json(std::string("{}\0x", 4), "the file"); }),
+  EXPECT_THAT(format_failure([] { return parse_json(std::string("{}\0x", 4), "the file"); }),
               HasSubstr("a zero byte at byte 3"));
-  EXPECT_THAT(failure([] { return parse_json(std::string("\"a\\\0\"", 5), "the file"); }),
+  EXPECT_THAT(format_failure([] { return parse_json(std::string("\"a\\\0\"", 5), "the file"); }),
               HasSubstr("a zero byte at byte 4"));
-  EXPECT_THAT(failure([] { return parse_json("1e999", "the file"); }), HasSubstr("the file"));
-  EXPECT_THAT(failure([] { return parse_json(std::string(1'000'000, 'x'), "f"); }),
+  EXPECT_THAT(format_failure([] { return parse_json("1e999", "the file"); }),
+              HasSubstr("the file"));
+  EXPECT_THAT(format_failure([] { return parse_json(std::string(1'000'000, 'x'), "f"); }),
               SizeIs(::testing::Lt(300U)));
 }
 
@@ -75,7 +77,7 @@ TEST(Json, IsReadFromAFile) {
   const testing::TempDirectory directory;
   EXPECT_EQ(read_json_object(directory.write("a.json", R"({"a": 1})"))["a"], 1);
   EXPECT_THROW(static_cast<void>(read_json_object(directory / "missing")), IoError);
-  EXPECT_THAT(failure([&] { return read_json_object(directory.write("b.json", "1")); }),
+  EXPECT_THAT(format_failure([&] { return read_json_object(directory.write("b.json", "1")); }),
               HasSubstr("b.json: expected a JSON object, found a number"));
 }
 
@@ -104,9 +106,9 @@ TEST(JsonScanner, RefusesControlCharactersInStrings) {
     return std::string(JsonScanner(text, "the file").string(storage));
   };
   EXPECT_EQ(scan("\"a\x7F\""), "a\x7F");
-  EXPECT_THAT(failure([&] { return scan(std::string("\"a\0\"", 4)); }),
+  EXPECT_THAT(format_failure([&] { return scan(std::string("\"a\0\"", 4)); }),
               HasSubstr("a control character in a string at byte 2"));
-  EXPECT_THAT(failure([&] { return scan("\"\\n\n\""); }),
+  EXPECT_THAT(format_failure([&] { return scan("\"\\n\n\""); }),
               HasSubstr("a control character in a string at byte 3"));
 }
 

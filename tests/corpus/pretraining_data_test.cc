@@ -14,6 +14,7 @@
 
 #include "cloze/error.h"
 #include "made_up_text.h"
+#include "places.h"
 
 namespace cloze {
 namespace {
@@ -525,9 +526,9 @@ TEST_F(PretrainingDataTest, AFileThatVanishesIsAnErrorOfNext) {
 // Real text, where it is at hand.
 TEST(PretrainingDataOnBooks, Shares) {
   const char* folder = std::getenv("CLOZE_TEST_DATA");
-  const std::filesystem::path place =
-      folder != nullptr ? std::filesystem::path(folder)
-                        : std::filesystem::path(CLOZE_SOURCE_DIR) / "../shared/data";
+  const std::filesystem::path place = folder != nullptr
+                                          ? std::filesystem::path(folder)
+                                          : std::filesystem::path(kSourceDir) / "../shared/data";
   const auto books = place / "gutenberg.dev.txt";
   const auto words = place / "vocab.bert-base-uncased.txt";
   if (!std::filesystem::exists(books) || !std::filesystem::exists(words)) {

@@ -11,6 +11,7 @@
 #include "formats/gguf/dequantize.h"
 #include "formats/gguf/gguf_file.h"
 #include "formats/gguf_bytes.h"
+#include "places.h"
 
 namespace cloze {
 namespace {
@@ -24,7 +25,7 @@ GgufFile parse(const std::string& bytes) {
   return parse_gguf(std::as_bytes(std::span(bytes)), "F");
 }
 
-std::string failure(const std::string& bytes) {
+std::string gguf_failure(const std::string& bytes) {
   try {
     (void)parse(bytes);
   } catch (const FormatError& error) {
@@ -35,7 +36,7 @@ std::string failure(const std::string& bytes) {
 
 // PyPI's gguf made the values (make_gguf_goldens.py): bit for bit.
 TEST(Dequantize, EveryTypeIsTheReferences) {
-  const auto goldens = Checkpoint::open(std::filesystem::path(CLOZE_SOURCE_DIR) /
+  const auto goldens = Checkpoint::open(std::filesystem::path(kSourceDir) /
                                         "tests/formats/gguf_goldens.safetensors");
   for (const auto type : {GgmlType::q4_0, GgmlType::q4_1, GgmlType::q5_0, GgmlType::q5_1,
                           GgmlType::q8_0, GgmlType::q4_k, GgmlType::q5_k, GgmlType::q6_k}) {
@@ -99,39 +100,41 @@ TEST(GgufFile, ValuesAndTensors) {
 
 TEST(GgufFile, WhatIsWrongIsNamed) {
   const std::string data(64, '\0');
-  EXPECT_THAT(failure("GGML" + data), HasSubstr("no GGUF file"));
-  EXPECT_THAT(failure(GgufBytes().bytes(1)), HasSubstr("version 1"));
-  EXPECT_THAT(failure(GgufBytes().bytes(0x03000000)), HasSubstr("big-endian"));
-  EXPECT_THAT(failure(GgufBytes().number("a", 1).number("a", 2).bytes()),
+  EXPECT_THAT(gguf_failure("GGML" + data), HasSubstr("no GGUF file"));
+  EXPECT_THAT(gguf_failure(GgufBytes().bytes(1)), HasSubstr("version 1"));
+  EXPECT_THAT(gguf_failure(GgufBytes().bytes(0x03000000)), HasSubstr("big-endian"));
+  EXPECT_THAT(gguf_failure(GgufBytes().number("a", 1).number("a", 2).bytes()),
               HasSubstr("\"a\" is there twice"));
-  EXPECT_THAT(failure(GgufBytes().pair("a", 77, "").bytes()), HasSubstr("type 77"));
-  EXPECT_THAT(failure(GgufBytes().pair("a", 7, "\2").bytes()), HasSubstr("neither true nor false"));
+  EXPECT_THAT(gguf_failure(GgufBytes().pair("a", 77, "").bytes()), HasSubstr("type 77"));
+  EXPECT_THAT(gguf_failure(GgufBytes().pair("a", 7, "\2").bytes()),
+              HasSubstr("neither true nor false"));
   EXPECT_THAT(
-      failure(GgufBytes()
-                  .pair("a", 9, GgufBytes::raw(std::uint32_t{9}) + GgufBytes::raw(std::uint64_t{1}))
-                  .bytes()),
+      gguf_failure(
+          GgufBytes()
+              .pair("a", 9, GgufBytes::raw(std::uint32_t{9}) + GgufBytes::raw(std::uint64_t{1}))
+              .bytes()),
       HasSubstr("an array of arrays"));
-  EXPECT_THAT(failure(GgufBytes()
-                          .pair("a", 9,
-                                GgufBytes::raw(std::uint32_t{8}) +
-                                    GgufBytes::raw(std::numeric_limits<std::uint64_t>::max()))
-                          .bytes()),
+  EXPECT_THAT(gguf_failure(GgufBytes()
+                               .pair("a", 9,
+                                     GgufBytes::raw(std::uint32_t{8}) +
+                                         GgufBytes::raw(std::numeric_limits<std::uint64_t>::max()))
+                               .bytes()),
               HasSubstr("cannot be"));
-  EXPECT_THAT(failure(GgufBytes().tensor("t", 0, {4}, data).tensor("t", 0, {4}, data).bytes()),
+  EXPECT_THAT(gguf_failure(GgufBytes().tensor("t", 0, {4}, data).tensor("t", 0, {4}, data).bytes()),
               HasSubstr("tensor \"t\" is there twice"));
-  EXPECT_THAT(failure(GgufBytes().tensor("t", 16, {256}, data).bytes()),
+  EXPECT_THAT(gguf_failure(GgufBytes().tensor("t", 16, {256}, data).bytes()),
               AllOf(HasSubstr("tensor \"t\""), HasSubstr("IQ2_XXS"), HasSubstr("Q6_K")));
-  EXPECT_THAT(failure(GgufBytes().tensor("t", 8, {3, 33}, data).bytes()),
+  EXPECT_THAT(gguf_failure(GgufBytes().tensor("t", 8, {3, 33}, data).bytes()),
               HasSubstr("rows of 33, which are no whole blocks of 32"));
-  EXPECT_THAT(failure(GgufBytes().tensor("t", 0, {1, 1, 1, 1, 1}, data).bytes()),
+  EXPECT_THAT(gguf_failure(GgufBytes().tensor("t", 0, {1, 1, 1, 1, 1}, data).bytes()),
               HasSubstr("5 dimensions"));
-  EXPECT_THAT(failure(GgufBytes().tensor("t", 0, {1LL << 40, 1LL << 40}, data).bytes()),
+  EXPECT_THAT(gguf_failure(GgufBytes().tensor("t", 0, {1LL << 40, 1LL << 40}, data).bytes()),
               HasSubstr("a size that cannot be"));
-  EXPECT_THAT(failure(GgufBytes().tensor("t", 0, {0}, data).bytes()),
+  EXPECT_THAT(gguf_failure(GgufBytes().tensor("t", 0, {0}, data).bytes()),
               HasSubstr("a size that cannot be"));
-  EXPECT_THAT(failure(GgufBytes().tensor("t", 0, {17}, data).bytes()),
+  EXPECT_THAT(gguf_failure(GgufBytes().tensor("t", 0, {17}, data).bytes()),
               HasSubstr("tensor \"t\" does not lie in the file"));
-  EXPECT_THAT(failure(GgufBytes().number("general.alignment", 24).bytes()),
+  EXPECT_THAT(gguf_failure(GgufBytes().number("general.alignment", 24).bytes()),
               HasSubstr("an alignment of 24"));
 }
 

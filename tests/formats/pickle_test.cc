@@ -21,13 +21,13 @@ using namespace std::string_literals;
 
 bool only_rebuild(std::string_view global) { return global == "torch._utils._rebuild_tensor_v2"; }
 
-Pickle read(const std::string& bytes) {
+Pickle read_pickle(const std::string& bytes) {
   return Pickle(std::as_bytes(std::span(bytes)), "test.bin", only_rebuild);
 }
 
-std::string failure(const std::string& bytes) {
+std::string pickle_failure(const std::string& bytes) {
   try {
-    (void)read(bytes);
+    (void)read_pickle(bytes);
   } catch (const FormatError& error) {
     EXPECT_THAT(error.what(), HasSubstr("test.bin: the pickle"));
     return error.what();
@@ -37,7 +37,7 @@ std::string failure(const std::string& bytes) {
 }
 
 TEST(Pickle, ReadsNumbersStringsAndContainers) {
-  const auto pickle = read(
+  const auto pickle = read_pickle(
       "\x80\x02(K\x05M\x00\x01J\xFE\xFF\xFF\xFF\x8A\x02\x00\x80"
       "G\x3F\xF8\x00\x00\x00\x00\x00\x00\x88\x89NX\x02\x00\x00\x00hi\x8C\x02yoU\x01z]K\x01"
       "a}K\x01K\x02s)\x85t."s);
@@ -61,7 +61,7 @@ TEST(Pickle, ReadsNumbersStringsAndContainers) {
 }
 
 TEST(Pickle, KeepsCallsWithoutMakingThem) {
-  const auto pickle = read(
+  const auto pickle = read_pickle(
       "\x80\x02"
       "ctorch._utils\n_rebuild_tensor_v2\nK\x07\x85R."s);
   EXPECT_EQ(pickle.value().kind, Kind::call);
@@ -70,7 +70,7 @@ TEST(Pickle, KeepsCallsWithoutMakingThem) {
 }
 
 TEST(Pickle, ReadsPython2sOrderedDict) {
-  const auto pickle = read(
+  const auto pickle = read_pickle(
       "\x80\x02"
       "ccollections\nOrderedDict\n]]U\x01"
       "aaK\x01"
@@ -80,7 +80,7 @@ TEST(Pickle, ReadsPython2sOrderedDict) {
 }
 
 TEST(Pickle, ContainersMayHoldThemselves) {
-  const auto pickle = read(
+  const auto pickle = read_pickle(
       "\x80\x02]q\x00h\x00"
       "a."s);
   EXPECT_EQ(pickle.value().items.at(0), &pickle.value());
@@ -88,51 +88,52 @@ TEST(Pickle, ContainersMayHoldThemselves) {
 
 TEST(Pickle, RefusesEveryOtherGlobalByName) {
   // What python -c "import pickle; ..." makes of os.system, by opcodes old and new.
-  EXPECT_THAT(failure("\x80\x02"
-                      "cposix\nsystem\nX\x02\x00\x00\x00id\x85R."s),
+  EXPECT_THAT(pickle_failure("\x80\x02"
+                             "cposix\nsystem\nX\x02\x00\x00\x00id\x85R."s),
               AllOf(HasSubstr("\"posix.system\""), HasSubstr("nothing in the file was run")));
-  EXPECT_THAT(failure("\x80\x04\x8C\x05posix\x8C\x06system\x93\x8C\x02id\x85R."s),
+  EXPECT_THAT(pickle_failure("\x80\x04\x8C\x05posix\x8C\x06system\x93\x8C\x02id\x85R."s),
               HasSubstr("\"posix.system\""));
-  EXPECT_THAT(failure("\x80\x02"
-                      "cbuiltins\neval\n."s),
+  EXPECT_THAT(pickle_failure("\x80\x02"
+                             "cbuiltins\neval\n."s),
               HasSubstr("\"builtins.eval\""));
-  EXPECT_THAT(failure("\x80\x02"
-                      "c__builtin__\ngetattr\n."s),
+  EXPECT_THAT(pickle_failure("\x80\x02"
+                             "c__builtin__\ngetattr\n."s),
               HasSubstr("getattr"));
-  EXPECT_THAT(failure("\x80\x02"
-                      "ctorch._utils\n_rebuild_tensor_v2.__globals__\n."s),
+  EXPECT_THAT(pickle_failure("\x80\x02"
+                             "ctorch._utils\n_rebuild_tensor_v2.__globals__\n."s),
               HasSubstr("__globals__"));
 }
 
 TEST(Pickle, RefusesEveryOtherOpcodeByName) {
-  EXPECT_THAT(failure("(S'id'\nios\nsystem\n."s), HasSubstr("STRING"));
-  EXPECT_THAT(failure("\x80\x02(ios\nsystem\n."s), HasSubstr("INST"));
-  EXPECT_THAT(failure("\x80\x02)\x81."s), HasSubstr("NEWOBJ"));
-  EXPECT_THAT(failure("\x80\x04\x8F."s), HasSubstr("EMPTY_SET"));
-  EXPECT_THAT(failure("\x80\x02\x82\x01."s), HasSubstr("EXT1"));
-  EXPECT_THAT(failure("\x80\x02(o."s), HasSubstr("OBJ"));
-  EXPECT_THAT(failure("\x80\x02\xFF."s), HasSubstr("0xff"));
+  EXPECT_THAT(pickle_failure("(S'id'\nios\nsystem\n."s), HasSubstr("STRING"));
+  EXPECT_THAT(pickle_failure("\x80\x02(ios\nsystem\n."s), HasSubstr("INST"));
+  EXPECT_THAT(pickle_failure("\x80\x02)\x81."s), HasSubstr("NEWOBJ"));
+  EXPECT_THAT(pickle_failure("\x80\x04\x8F."s), HasSubstr("EMPTY_SET"));
+  EXPECT_THAT(pickle_failure("\x80\x02\x82\x01."s), HasSubstr("EXT1"));
+  EXPECT_THAT(pickle_failure("\x80\x02(o."s), HasSubstr("OBJ"));
+  EXPECT_THAT(pickle_failure("\x80\x02\xFF."s), HasSubstr("0xff"));
 }
 
 TEST(Pickle, RefusesWhatIsMalformed) {
-  EXPECT_THAT(failure(""), HasSubstr("truncated"));
-  EXPECT_THAT(failure("\x80\x02"s), HasSubstr("truncated"));
-  EXPECT_THAT(failure("\x80\x09."s), HasSubstr("protocol 9"));
-  EXPECT_THAT(failure("\x80\x02."s), HasSubstr("more than one value"));
-  EXPECT_THAT(failure("\x80\x02NN."s), HasSubstr("more than one value"));
-  EXPECT_THAT(failure("\x80\x02(N."s), HasSubstr("more than one value"));
-  EXPECT_THAT(failure("\x80\x02t."s), HasSubstr("never began"));
-  EXPECT_THAT(failure("\x80\x02N\x86."s), HasSubstr("empty stack"));
-  EXPECT_THAT(failure("\x80\x02N(\x85."s), HasSubstr("empty stack"));
-  EXPECT_THAT(failure("\x80\x02h\x05."s), HasSubstr("value 5"));
-  EXPECT_THAT(failure("\x80\x02q\x05."s), HasSubstr("empty stack"));
-  EXPECT_THAT(failure("\x80\x02}(Nu."s), HasSubstr("key without a value"));
-  EXPECT_THAT(failure("\x80\x02NNa."s), HasSubstr("APPEND"));
-  EXPECT_THAT(failure("\x80\x02NN)R."s), HasSubstr("no function"));
-  EXPECT_THAT(failure("\x80\x02X\xFF\xFF\xFF\xFFhi."s), HasSubstr("truncated"));
-  EXPECT_THAT(failure("\x80\x04\x8D\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFFhi."s), HasSubstr("truncated"));
-  EXPECT_THAT(failure("\x80\x02"
-                      "cmodule"s),
+  EXPECT_THAT(pickle_failure(""), HasSubstr("truncated"));
+  EXPECT_THAT(pickle_failure("\x80\x02"s), HasSubstr("truncated"));
+  EXPECT_THAT(pickle_failure("\x80\x09."s), HasSubstr("protocol 9"));
+  EXPECT_THAT(pickle_failure("\x80\x02."s), HasSubstr("more than one value"));
+  EXPECT_THAT(pickle_failure("\x80\x02NN."s), HasSubstr("more than one value"));
+  EXPECT_THAT(pickle_failure("\x80\x02(N."s), HasSubstr("more than one value"));
+  EXPECT_THAT(pickle_failure("\x80\x02t."s), HasSubstr("never began"));
+  EXPECT_THAT(pickle_failure("\x80\x02N\x86."s), HasSubstr("empty stack"));
+  EXPECT_THAT(pickle_failure("\x80\x02N(\x85."s), HasSubstr("empty stack"));
+  EXPECT_THAT(pickle_failure("\x80\x02h\x05."s), HasSubstr("value 5"));
+  EXPECT_THAT(pickle_failure("\x80\x02q\x05."s), HasSubstr("empty stack"));
+  EXPECT_THAT(pickle_failure("\x80\x02}(Nu."s), HasSubstr("key without a value"));
+  EXPECT_THAT(pickle_failure("\x80\x02NNa."s), HasSubstr("APPEND"));
+  EXPECT_THAT(pickle_failure("\x80\x02NN)R."s), HasSubstr("no function"));
+  EXPECT_THAT(pickle_failure("\x80\x02X\xFF\xFF\xFF\xFFhi."s), HasSubstr("truncated"));
+  EXPECT_THAT(pickle_failure("\x80\x04\x8D\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFFhi."s),
+              HasSubstr("truncated"));
+  EXPECT_THAT(pickle_failure("\x80\x02"
+                             "cmodule"s),
               HasSubstr("within a line"));
 }
 
@@ -143,11 +144,11 @@ TEST(Pickle, DoesNotGrowWithoutEnd) {
       "ctorch._utils\n_rebuild_tensor_v2\nq\x00("s +
       std::string(100'000, 'N') + "tq\x01("s;
   for (int i = 0; i < 10'000; ++i) bytes += "h\x00h\x01R"s;
-  EXPECT_THAT(failure(bytes + "t."), HasSubstr("2000000 values"));
+  EXPECT_THAT(pickle_failure(bytes + "t."), HasSubstr("2000000 values"));
 }
 
 TEST(Pickle, DeepNestingIsNoDanger) {
-  const auto pickle = read("\x80\x02N" + std::string(500'000, '\x85') + ".");
+  const auto pickle = read_pickle("\x80\x02N" + std::string(500'000, '\x85') + ".");
   EXPECT_EQ(pickle.value().kind, Kind::tuple);
 }
 

@@ -13,6 +13,7 @@
 #include "cloze/error.h"
 #include "core/temp_directory.h"
 #include "formats/safetensors_bytes.h"
+#include "places.h"
 
 namespace cloze {
 namespace {
@@ -28,7 +29,7 @@ using ::testing::StartsWith;
 using testing::TempDirectory;
 
 const std::filesystem::path kGoldens =
-    std::filesystem::path(CLOZE_SOURCE_DIR) / "tests/goldens/checkpoint";
+    std::filesystem::path(kSourceDir) / "tests/goldens/checkpoint";
 
 SafetensorsHeader read(std::string_view file) {
   return read_safetensors_header(std::as_bytes(std::span(file)), "f.safetensors");

@@ -18,6 +18,7 @@
 #include "cloze/batch.h"
 #include "cloze/checkpoint.h"
 #include "cloze/tensor.h"
+#include "places.h"
 
 namespace cloze::testing {
 
@@ -41,7 +42,7 @@ inline constexpr std::array golden_names = {
 };
 
 inline std::filesystem::path golden_directory(std::string_view name) {
-  return std::filesystem::path(CLOZE_SOURCE_DIR) / "tests" / "goldens" / name;
+  return std::filesystem::path(kSourceDir) / "tests" / "goldens" / name;
 }
 
 /// Elements of `tensor`, whatever the alignment of its bytes.

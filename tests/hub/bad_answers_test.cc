@@ -28,17 +28,17 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
 
-constexpr auto kModel = "owner/tiny";
-constexpr auto kConfig = R"({"model_type": "bert", "vocab_size": 99, "hidden_size": 32,
+constexpr auto kBadModel = "owner/tiny";
+constexpr auto kBadConfig = R"({"model_type": "bert", "vocab_size": 99, "hidden_size": 32,
   "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 37})";
 
 class BadAnswers : public ::testing::Test {
  protected:
   BadAnswers() {
-    model.files = {{"config.json", kConfig},
+    model.files = {{"config.json", kBadConfig},
                    {"vocab.txt", "[PAD]\n[UNK]\n"},
                    {"model.safetensors", "weights"}};
-    server.add(kModel, model);
+    server.add(kBadModel, model);
     settings.endpoint = server.endpoint();
     settings.cache = folder / "hub";
     settings.backoff = milliseconds(1);
@@ -50,7 +50,7 @@ class BadAnswers : public ::testing::Test {
   /// afterwards is what was there.
   std::string failure(const std::string& what) {
     fs::remove_all(settings.cache);
-    return refusal([&] { static_cast<void>(pull_model(kModel, settings)); }, what);
+    return refusal([&] { static_cast<void>(pull_model(kBadModel, settings)); }, what);
   }
   /// Each wrong variant of what `valid` says, given by `answer`, is refused or harmless.
   void try_answers(const json& valid, const std::function<void(const std::string&)>& answer,
@@ -85,7 +85,7 @@ TEST_F(BadAnswers, AboutAModel) {
     return true;
   });
   try_answers(
-      valid, [&](const std::string& text) { body = text; }, kModel, 100);
+      valid, [&](const std::string& text) { body = text; }, kBadModel, 100);
   body = valid.dump();
   EXPECT_EQ(failure("the right answer"), "");
 }
@@ -103,7 +103,7 @@ TEST_F(BadAnswers, InFilesThatNameOthers) {
                                            {"model.safetensors.index.json", index.dump()}};
   const auto choose = [&] {
     static_cast<void>(hub::choose_files(
-        listing, [&](const std::string& name) { return files.at(name); }, kModel));
+        listing, [&](const std::string& name) { return files.at(name); }, kBadModel));
   };
   EXPECT_FALSE(refuses(choose, "what is right"));
   for (const auto& file :
@@ -126,9 +126,9 @@ TEST_F(BadAnswers, InFilesThatNameOthers) {
     for (const auto* broken : {"", "[1,", "\xFF"}) {
       auto changed = model;
       changed.files[name] = broken;
-      server.add(kModel, changed);
+      server.add(kBadModel, changed);
       EXPECT_THAT(failure(broken), HasSubstr(name));
-      EXPECT_TRUE(refuses([&] { static_cast<void>(hub_model(kModel, settings)); }, broken));
+      EXPECT_TRUE(refuses([&] { static_cast<void>(hub_model(kBadModel, settings)); }, broken));
     }
   }
 }
@@ -180,7 +180,7 @@ TEST_F(BadAnswers, InRanges) {
   settings.attempts = 3;
   const std::string weights(3 << 20, 'w');
   model.files["model.safetensors"] = weights;
-  server.add(kModel, model);
+  server.add(kBadModel, model);
   for (const std::string range : {"", "bytes", "bytes 0-", "bytes -5-9/7", "bytes */*",
                                   "bytes 99999999999999999999-1/2", "\x1b[31m"}) {
     bool first = true;
@@ -197,23 +197,24 @@ TEST_F(BadAnswers, InRanges) {
     });
     const auto message = failure("Content-Range: " + range);
     if (message.empty()) {
-      EXPECT_EQ(read_file(pull_model(kModel, settings).directory / "model.safetensors"), weights);
+      EXPECT_EQ(read_file(pull_model(kBadModel, settings).directory / "model.safetensors"),
+                weights);
     }
   }
 }
 
 TEST_F(BadAnswers, LeaveWhatIsThere) {
-  const auto pulled = pull_model(kModel, settings);
+  const auto pulled = pull_model(kBadModel, settings);
   const auto rubbish = [&](const httplib::Request& request, httplib::Response& response) {
     response.status = request.path.starts_with("/api/") ? 200 : 500;
     response.set_content("\xFF rubbish", "text/plain");
     return true;
   };
   server.on_hub(rubbish);
-  EXPECT_TRUE(refuses([&] { static_cast<void>(pull_model(kModel, settings)); }, "rubbish"));
-  EXPECT_EQ(hub_model(kModel, settings).directory, pulled.directory);
+  EXPECT_TRUE(refuses([&] { static_cast<void>(pull_model(kBadModel, settings)); }, "rubbish"));
+  EXPECT_EQ(hub_model(kBadModel, settings).directory, pulled.directory);
   EXPECT_EQ(read_file(pulled.directory / "model.safetensors"), "weights");
-  EXPECT_EQ(read_file(pulled.directory / "config.json"), kConfig);
+  EXPECT_EQ(read_file(pulled.directory / "config.json"), kBadConfig);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "cloze/bert.h"
 #include "cloze/error.h"
+#include "places.h"
 
 namespace cloze {
 namespace {
@@ -22,7 +23,7 @@ using internal::ScoredLogit;
 using nlohmann::json;
 
 std::filesystem::path source(const std::string& path) {
-  return std::filesystem::path(CLOZE_SOURCE_DIR) / "tests" / path;
+  return std::filesystem::path(kSourceDir) / "tests" / path;
 }
 
 InputGradients load(const std::string& name, const HeadKind* head) {

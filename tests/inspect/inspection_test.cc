@@ -13,6 +13,7 @@
 #include "core/temp_directory.h"
 #include "inspect/attention_codec.h"
 #include "inspect/page_template.h"
+#include "places.h"
 
 namespace cloze {
 namespace {
@@ -22,7 +23,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(CLOZE_SOURCE_DIR) / "tests" / "goldens" / name;
+  return std::filesystem::path(kSourceDir) / "tests" / "goldens" / name;
 }
 
 Inspection look(const std::string& model, const std::string& text,

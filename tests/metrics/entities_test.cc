@@ -20,7 +20,7 @@ std::vector<std::string_view> views(const json& tags) {
   return result;
 }
 
-void expect_figures(const PrecisionRecallF1& figures, const json& golden) {
+void expect_entity_figures(const PrecisionRecallF1& figures, const json& golden) {
   if (golden[0].is_null()) {  // seqeval's mean over no types
     EXPECT_EQ(figures.f1, 0);
     return;
@@ -50,13 +50,13 @@ TEST(MetricsEntities, EqualSeqeval) {
     EXPECT_NEAR(scores.accuracy(), golden["accuracy"].get<double>(), 1e-11);
     ASSERT_EQ(scores.by_type().size(), golden["by_type"].size());
     for (const auto& [type, counts] : scores.by_type()) {
-      expect_figures(precision_recall_f1(counts.hits, counts.predicted, counts.actual),
-                     golden["by_type"][type]);
+      expect_entity_figures(precision_recall_f1(counts.hits, counts.predicted, counts.actual),
+                            golden["by_type"][type]);
     }
     const auto all = scores.averages();
-    if (!golden["micro"].is_null()) expect_figures(all.micro, golden["micro"]);
-    expect_figures(all.macro, golden["macro"]);
-    expect_figures(all.weighted, golden["weighted"]);
+    if (!golden["micro"].is_null()) expect_entity_figures(all.micro, golden["micro"]);
+    expect_entity_figures(all.macro, golden["macro"]);
+    expect_entity_figures(all.weighted, golden["weighted"]);
   }
 }
 

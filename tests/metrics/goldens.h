@@ -7,12 +7,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "places.h"
+
 namespace cloze::testing {
 
 inline const nlohmann::json& metric_goldens() {
   static const auto all = [] {
-    std::ifstream file(std::filesystem::path(CLOZE_SOURCE_DIR) / "tests" / "metrics" /
-                       "goldens.json");
+    std::ifstream file(std::filesystem::path(kSourceDir) / "tests" / "metrics" / "goldens.json");
     return nlohmann::json::parse(file);
   }();
   return all;

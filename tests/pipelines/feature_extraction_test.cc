@@ -10,7 +10,7 @@ namespace {
 
 using testing::golden_directory;
 
-FeatureExtractionPipeline pipeline(std::int64_t batch_tokens = 8192) {
+FeatureExtractionPipeline feature_extraction_pipeline(std::int64_t batch_tokens = 8192) {
   return FeatureExtractionPipeline::from_pretrained(golden_directory("bare_odd"),
                                                     {.batch_tokens = batch_tokens});
 }
@@ -45,7 +45,7 @@ void expect_near(const Tensor& tensor, const nlohmann::json& expected) {
 TEST(FeatureExtraction, EqualsTransformers) {
   const auto texts = golden_texts();
   for (const std::int64_t batch_tokens : {7, 8192}) {
-    const auto extract = pipeline(batch_tokens);
+    const auto extract = feature_extraction_pipeline(batch_tokens);
     const auto last = extract(texts);
     const auto two = extract(texts, {.layers = {0, -1}});
     const auto mean = extract(texts, {.pooling = Pooling::mean});
@@ -68,7 +68,7 @@ TEST(FeatureExtraction, EqualsTransformers) {
 }
 
 TEST(FeatureExtraction, ProgressCancellationAndThreads) {
-  const auto extract = pipeline(7);
+  const auto extract = feature_extraction_pipeline(7);
   const auto texts = golden_texts();
   testing::expect_good_manners(
       [&](const ProgressCallback& progress) { return extract(texts, {}, progress); },
@@ -80,7 +80,7 @@ TEST(FeatureExtraction, ProgressCancellationAndThreads) {
 }
 
 TEST(FeatureExtraction, BadInput) {
-  const auto extract = pipeline();
+  const auto extract = feature_extraction_pipeline();
   EXPECT_TRUE(extract(Texts()).empty());
   const std::vector<std::string> texts{"a"};
   EXPECT_THROW(static_cast<void>(extract(texts, {.layers = {9}})), ArgumentError);

@@ -12,7 +12,8 @@ using testing::error_of;
 using testing::golden_directory;
 using ::testing::HasSubstr;
 
-FillMaskPipeline pipeline(const char* name = "masked_lm_untied", std::int64_t batch_tokens = 8192) {
+FillMaskPipeline fill_mask_pipeline(const char* name = "masked_lm_untied",
+                                    std::int64_t batch_tokens = 8192) {
   return FillMaskPipeline::from_pretrained(golden_directory(name), {.batch_tokens = batch_tokens});
 }
 
@@ -31,7 +32,7 @@ bool equal(const std::vector<std::vector<FilledMask>>& a,
 }
 
 TEST(FillMask, EqualsTransformers) {
-  const auto fill = pipeline();
+  const auto fill = fill_mask_pipeline();
   for (const auto& golden : testing::answers_of_transformers("goldens.json")["fill_mask"]) {
     const std::vector<std::string> texts{golden["text"]};
     const auto& expected = golden["masks"];
@@ -52,7 +53,7 @@ TEST(FillMask, EqualsTransformers) {
 
 TEST(FillMask, ScoresAreProbabilitiesOverTheWholeVocabulary) {
   const std::vector<std::string> texts{"the [MASK]", "dog", "[MASK] . [MASK]"};
-  const auto filled = pipeline("pretraining", 5)(texts, {.top_k = 61});
+  const auto filled = fill_mask_pipeline("pretraining", 5)(texts, {.top_k = 61});
   ASSERT_EQ(filled.size(), 3U);
   ASSERT_EQ(filled[0].size(), 1U);
   EXPECT_TRUE(filled[1].empty());
@@ -82,7 +83,7 @@ TEST(FillMask, RowsWithoutAWordCountInTheSoftmaxAndAreNoCandidates) {
   const FillMaskPipeline fewer(BertForMaskedLM::from_pretrained(directory),
                                Tokenizer::from_vocabulary(vocabulary), 8192);
   const std::vector<std::string> texts{"the [MASK]"};
-  const auto whole = pipeline()(texts, {.top_k = all.vocab_size()})[0][0];
+  const auto whole = fill_mask_pipeline()(texts, {.top_k = all.vocab_size()})[0][0];
   const auto some = fewer(texts, {.top_k = kWords})[0][0];
   ASSERT_GT(all.vocab_size(), kWords);
   std::size_t at = 0;
@@ -97,7 +98,7 @@ TEST(FillMask, RowsWithoutAWordCountInTheSoftmaxAndAreNoCandidates) {
 }
 
 TEST(FillMask, RefusesATopKThatIsNone) {
-  const auto fill = pipeline("pretraining");
+  const auto fill = fill_mask_pipeline("pretraining");
   const std::vector<std::string> texts{"[MASK]"};
   for (const std::int64_t k : {0, 62}) {
     EXPECT_THROW(static_cast<void>(fill(texts, {.top_k = k})), ArgumentError);
@@ -105,7 +106,7 @@ TEST(FillMask, RefusesATopKThatIsNone) {
 }
 
 TEST(FillMask, TargetsAreTheOnlyCandidatesByTheirSharesOfAll) {
-  const auto fill = pipeline();
+  const auto fill = fill_mask_pipeline();
   const std::vector<std::string> texts{"the dog [MASK] ."};
   // "dogs" is dog ##s, of which the first piece counts; "a" is given twice.
   const std::vector<std::string> targets{"a", "dogs", "x", "a"};
@@ -132,7 +133,7 @@ TEST(FillMask, TargetsAreTheOnlyCandidatesByTheirSharesOfAll) {
 }
 
 TEST(FillMask, TargetsOutsideTheVocabularyAreTold) {
-  const auto fill = pipeline();
+  const auto fill = fill_mask_pipeline();
   const std::vector<std::string> targets{"dog", "dogs", " "};
   const auto resolved = fill.resolve(targets);
   ASSERT_EQ(resolved.size(), 3U);
@@ -150,7 +151,7 @@ TEST(FillMask, TargetsOutsideTheVocabularyAreTold) {
 }
 
 TEST(FillMask, MasksHaveOffsetsInCodePointsAndBytes) {
-  const auto fill = pipeline();
+  const auto fill = fill_mask_pipeline();
   const std::vector<TextPair> pairs{{"é [MASK]", "東 é [MASK]"}};
   const auto masks = fill(pairs).at(0);
   ASSERT_EQ(masks.size(), 2U);
@@ -163,21 +164,21 @@ TEST(FillMask, MasksHaveOffsetsInCodePointsAndBytes) {
 }
 
 TEST(FillMask, ProgressCancellationAndThreads) {
-  const auto fill = pipeline("masked_lm_untied", 8);
+  const auto fill = fill_mask_pipeline("masked_lm_untied", 8);
   const std::vector<std::string> texts{"the [MASK]", "a b c [MASK] d", "[MASK] [MASK]", "dog"};
   testing::expect_good_manners(
       [&](const ProgressCallback& progress) { return fill(texts, {}, progress); }, equal);
 }
 
 TEST(FillMask, BadInput) {
-  const auto fill = pipeline();
+  const auto fill = fill_mask_pipeline();
   EXPECT_TRUE(fill(Texts()).empty());
   std::string text;
   for (int i = 0; i < 600; ++i) text += "a ";
   const std::vector<std::string> texts{text + "[MASK]"};
   EXPECT_THROW(static_cast<void>(fill(texts)), TextTooLong);
   EXPECT_TRUE(fill(texts, {.limits = {.truncate = true}}).at(0).empty());
-  EXPECT_THROW(static_cast<void>(pipeline("sequence_3_labels")), ModelError);
+  EXPECT_THROW(static_cast<void>(fill_mask_pipeline("sequence_3_labels")), ModelError);
 }
 
 }  // namespace

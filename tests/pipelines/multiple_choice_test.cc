@@ -11,13 +11,13 @@ namespace {
 using testing::error_of;
 using testing::golden_directory;
 
-MultipleChoicePipeline pipeline(std::int64_t batch_tokens = 8192) {
+MultipleChoicePipeline multiple_choice_pipeline(std::int64_t batch_tokens = 8192) {
   return MultipleChoicePipeline::from_pretrained(golden_directory("choice"),
                                                  {.batch_tokens = batch_tokens});
 }
 
 TEST(MultipleChoice, SoftmaxOfTheModelsLogits) {
-  const auto choose = pipeline();
+  const auto choose = multiple_choice_pipeline();
   const std::vector<std::string_view> three{"dogs", "a b", "é"}, two{"x", "the dog"};
   const std::vector<Prompt> prompts{{"the dog", three}, {"a", two}};
   const auto choices = choose(prompts);
@@ -40,7 +40,7 @@ TEST(MultipleChoice, SoftmaxOfTheModelsLogits) {
 }
 
 TEST(MultipleChoice, ProgressCancellationAndThreads) {
-  const auto choose = pipeline(8);
+  const auto choose = multiple_choice_pipeline(8);
   const std::vector<std::string_view> choices{"dogs", "a b"};
   const std::vector<Prompt> prompts{{"the dog", choices}, {"a", choices}, {"", choices}};
   testing::expect_good_manners(
@@ -53,7 +53,7 @@ TEST(MultipleChoice, ProgressCancellationAndThreads) {
 }
 
 TEST(MultipleChoice, BadInput) {
-  const auto choose = pipeline();
+  const auto choose = multiple_choice_pipeline();
   EXPECT_TRUE(choose({}).empty());
   const std::vector<std::string_view> choices{"a", "a b c d e f g h i j k l m n o p q r s t u v w"};
   EXPECT_THAT(error_of([&] {

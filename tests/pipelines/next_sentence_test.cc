@@ -10,7 +10,7 @@ namespace {
 
 using testing::golden_directory;
 
-NextSentencePipeline pipeline(std::int64_t batch_tokens = 8192) {
+NextSentencePipeline next_sentence_pipeline(std::int64_t batch_tokens = 8192) {
   return NextSentencePipeline::from_pretrained(golden_directory("pretraining"),
                                                {.batch_tokens = batch_tokens});
 }
@@ -27,7 +27,7 @@ TEST(NextSentence, EqualsTransformers) {
                                     {owned[2].first, owned[2].second}};
   ASSERT_EQ(owned.size(), pairs.size());
   for (const std::int64_t batch_tokens : {1, 8192}) {
-    const auto scores = pipeline(batch_tokens)(pairs);
+    const auto scores = next_sentence_pipeline(batch_tokens)(pairs);
     for (std::size_t i = 0; i < pairs.size(); ++i) {
       EXPECT_NEAR(scores[i].is_next, expected[i], 2e-6);
     }
@@ -35,7 +35,7 @@ TEST(NextSentence, EqualsTransformers) {
 }
 
 TEST(NextSentence, SoftmaxOfTheLogits) {
-  const auto predict = pipeline();
+  const auto predict = next_sentence_pipeline();
   const std::vector<TextPair> pairs{{"the dog .", "a cat ?"}};
   const auto logits = predict.model()(predict.tokenizer()(pairs[0].first, pairs[0].second));
   const auto values = logits.values<float>();
@@ -43,7 +43,7 @@ TEST(NextSentence, SoftmaxOfTheLogits) {
 }
 
 TEST(NextSentence, ProgressCancellationAndThreads) {
-  const auto predict = pipeline(8);
+  const auto predict = next_sentence_pipeline(8);
   const std::vector<TextPair> pairs{{"a", "b"}, {"the dogs", "a cat"}, {"", "x"}};
   testing::expect_good_manners(
       [&](const ProgressCallback& progress) { return predict(pairs, {}, progress); },
@@ -54,7 +54,7 @@ TEST(NextSentence, ProgressCancellationAndThreads) {
 }
 
 TEST(NextSentence, BadInput) {
-  const auto predict = pipeline();
+  const auto predict = next_sentence_pipeline();
   EXPECT_TRUE(predict(Texts()).empty());
   const std::vector<std::string> single{"a"};
   EXPECT_THAT(testing::error_of([&] { static_cast<void>(predict(single)); }),

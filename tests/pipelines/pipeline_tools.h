@@ -20,6 +20,7 @@
 #include "cloze/pipeline.h"
 #include "core/temp_directory.h"
 #include "goldens/golden.h"
+#include "places.h"
 
 namespace cloze::testing {
 
@@ -27,7 +28,7 @@ namespace cloze::testing {
 inline const nlohmann::json& answers_of_transformers(std::string_view file) {
   const auto read = [](std::string_view name) {
     return nlohmann::json::parse(
-        read_file(std::filesystem::path(CLOZE_SOURCE_DIR) / "tests" / "cli" / name));
+        read_file(std::filesystem::path(kSourceDir) / "tests" / "cli" / name));
   };
   static const auto models = read("goldens.json"), tasks = read("task_goldens.json");
   return file == "goldens.json" ? models : tasks;

@@ -12,7 +12,7 @@ using testing::error_of;
 using testing::golden_directory;
 using ::testing::HasSubstr;
 
-QuestionAnsweringPipeline pipeline(std::int64_t batch_tokens = 8192) {
+QuestionAnsweringPipeline question_answering_pipeline(std::int64_t batch_tokens = 8192) {
   return QuestionAnsweringPipeline::from_pretrained(golden_directory("question_legacy_names"),
                                                     {.batch_tokens = batch_tokens});
 }
@@ -28,7 +28,7 @@ bool equal(const std::vector<std::vector<Answer>>& a, const std::vector<std::vec
 }
 
 TEST(QuestionAnswering, EqualsTransformers) {
-  const auto answer = pipeline();
+  const auto answer = question_answering_pipeline();
   for (const auto& golden : testing::answers_of_transformers("task_goldens.json")["answer"]) {
     SCOPED_TRACE(golden.dump());
     const std::string question = golden["question"], context = golden["context"];
@@ -55,7 +55,7 @@ TEST(QuestionAnswering, EqualsTransformers) {
 }
 
 TEST(QuestionAnswering, AnswersAreWordsUnlessPiecesAreAllowed) {
-  const auto answer = pipeline();
+  const auto answer = question_answering_pipeline();
   const std::vector<QuestionContext> asked{{"a?", "dogs"}};
   const auto words = answer(asked, {.top_k = 9}).at(0);
   ASSERT_EQ(words.size(), 1U);
@@ -69,7 +69,7 @@ TEST(QuestionAnswering, AnswersAreWordsUnlessPiecesAreAllowed) {
 }
 
 TEST(QuestionAnswering, NoAnswerIsOneOfThem) {
-  const auto answer = pipeline();
+  const auto answer = question_answering_pipeline();
   const std::vector<QuestionContext> asked{{"a?", "dogs"}, {"b?", ""}};
   const auto answers = answer(asked, {.top_k = 9, .handle_impossible_answer = true});
   ASSERT_EQ(answers[0].size(), 2U);
@@ -82,7 +82,7 @@ TEST(QuestionAnswering, NoAnswerIsOneOfThem) {
 }
 
 TEST(QuestionAnswering, ProgressCancellationAndThreads) {
-  const auto answer = pipeline(20);
+  const auto answer = question_answering_pipeline(20);
   const std::vector<QuestionContext> asked{
       {"the dog", "a cat, the dogs é 東京 . b c d e"}, {"dog?", "a b c"}, {"a", "b c d e f g h"}};
   testing::expect_good_manners(
@@ -93,7 +93,7 @@ TEST(QuestionAnswering, ProgressCancellationAndThreads) {
 }
 
 TEST(QuestionAnswering, BadInput) {
-  const auto answer = pipeline();
+  const auto answer = question_answering_pipeline();
   EXPECT_TRUE(answer({}).empty());
   const std::vector<QuestionContext> asked{{"a b c d e f g h", "dogs"}};
   EXPECT_THAT(error_of([&] { static_cast<void>(answer(asked, {.max_length = 10})); }),

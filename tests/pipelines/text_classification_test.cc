@@ -14,7 +14,7 @@ using testing::error_of;
 using testing::golden_directory;
 using ::testing::HasSubstr;
 
-TextClassificationPipeline pipeline(std::int64_t batch_tokens = 8192) {
+TextClassificationPipeline text_classification_pipeline(std::int64_t batch_tokens = 8192) {
   return TextClassificationPipeline::from_pretrained(golden_directory("sequence_3_labels"),
                                                      {.batch_tokens = batch_tokens});
 }
@@ -29,7 +29,7 @@ bool equal(const std::vector<std::vector<LabelScore>>& a,
 }
 
 TEST(TextClassification, EqualsTransformers) {
-  const auto classify = pipeline();
+  const auto classify = text_classification_pipeline();
   for (const auto& golden : testing::answers_of_transformers("task_goldens.json")["classify"]) {
     const std::vector<std::string> texts{golden["text"]};
     const auto labels = classify(texts, {.top_k = 0}).at(0);
@@ -46,7 +46,7 @@ TEST(TextClassification, EqualsTransformers) {
 }
 
 TEST(TextClassification, ScoreFunctions) {
-  const auto classify = pipeline();
+  const auto classify = text_classification_pipeline();
   const std::vector<std::string> texts{"the dogs ."};
   const auto output = classify.model()(classify.tokenizer()("the dogs ."));
   const auto logits = output.values<float>();
@@ -74,7 +74,8 @@ TEST(TextClassification, TheConfigSaysWhatLogitsMean) {
       folder, "sequence_3_labels",
       [](auto& config) { config["problem_type"] = "multi_label_classification"; }));
   EXPECT_TRUE(equal(several(texts, {.top_k = 2}),
-                    pipeline()(texts, {.top_k = 2, .function_to_apply = ScoreFunction::sigmoid})));
+                    text_classification_pipeline()(
+                        texts, {.top_k = 2, .function_to_apply = ScoreFunction::sigmoid})));
   const auto value = TextClassificationPipeline::from_pretrained(testing::edited_model(
       other, "sequence_regression", [](auto& config) { config["problem_type"] = "regression"; }));
   const auto logits = value.model()(value.tokenizer()("the dogs ."));
@@ -82,7 +83,7 @@ TEST(TextClassification, TheConfigSaysWhatLogitsMean) {
 }
 
 TEST(TextClassification, PairsAndSingleTextsTogether) {
-  const auto classify = pipeline();
+  const auto classify = text_classification_pipeline();
   const std::vector<TextItem> items{{"a", "dog", 1}, {"a", std::nullopt, 2}};
   const auto both = classify(items, {.top_k = 0});
   EXPECT_TRUE(equal({both[0]}, classify(std::vector<TextPair>{{"a", "dog"}}, {.top_k = 0})));
@@ -90,7 +91,7 @@ TEST(TextClassification, PairsAndSingleTextsTogether) {
 }
 
 TEST(TextClassification, ProgressCancellationAndThreads) {
-  const auto classify = pipeline(12);
+  const auto classify = text_classification_pipeline(12);
   const auto texts = testing::several_texts();
   testing::expect_good_manners(
       [&](const ProgressCallback& progress) { return classify(texts, {.top_k = 0}, progress); },
@@ -98,7 +99,7 @@ TEST(TextClassification, ProgressCancellationAndThreads) {
 }
 
 TEST(TextClassification, BadInput) {
-  const auto classify = pipeline();
+  const auto classify = text_classification_pipeline();
   std::string text;
   for (int i = 0; i < 80; ++i) text += "a ";
   const std::vector<std::string> texts{"a", text};
@@ -107,7 +108,8 @@ TEST(TextClassification, BadInput) {
   EXPECT_EQ(classify(texts, {.limits = {.truncate = true}}).size(), 2U);
   EXPECT_THROW(static_cast<void>(classify(texts, {.top_k = -1})), ArgumentError);
   EXPECT_TRUE(classify(Texts()).empty());
-  EXPECT_THAT(error_of([] { static_cast<void>(pipeline(0)); }), HasSubstr("batch_tokens is 0"));
+  EXPECT_THAT(error_of([] { static_cast<void>(text_classification_pipeline(0)); }),
+              HasSubstr("batch_tokens is 0"));
 }
 
 TEST(TextClassification, AModelForAnotherTaskIsNamedWithItsClass) {
@@ -132,7 +134,7 @@ TEST(TextClassification, FromALoadedModel) {
       Tokenizer::from_pretrained(directory));
   const auto copy = classify;
   const auto texts = testing::several_texts();
-  EXPECT_TRUE(equal(copy(texts), pipeline()(texts)));
+  EXPECT_TRUE(equal(copy(texts), text_classification_pipeline()(texts)));
   EXPECT_EQ(copy.max_length(), 70);
 }
 

@@ -10,6 +10,7 @@
 #include "cloze/error.h"
 #include "core/bad_input.h"
 #include "core/temp_directory.h"
+#include "places.h"
 
 namespace cloze {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-const fs::path kUnigram = fs::path(CLOZE_SOURCE_DIR) / "tests/text/unigram_goldens";
+const fs::path kUnigram = fs::path(kSourceDir) / "tests/text/unigram_goldens";
 
 // Lower case comes before a Unigram tokenizer's own normalizers, as sentence-transformers puts it.
 TEST(LowerCase, BeforeAUnigramTokenizersRules) {

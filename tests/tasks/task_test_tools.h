@@ -16,6 +16,7 @@
 #include "cloze/tensor.h"
 #include "cloze/tokenizer.h"
 #include "core/temp_directory.h"
+#include "places.h"
 #include "tasks/task.h"
 
 namespace cloze::testing {
@@ -23,7 +24,7 @@ namespace cloze::testing {
 class TaskTest : public ::testing::Test {
  protected:
   static std::filesystem::path model() {
-    return std::filesystem::path(CLOZE_SOURCE_DIR) / "tests" / "goldens" / "sequence_3_labels";
+    return std::filesystem::path(kSourceDir) / "tests" / "goldens" / "sequence_3_labels";
   }
   static const Tokenizer& tokenizer() {
     static const auto tokenizer = Tokenizer::from_pretrained(model());

@@ -35,7 +35,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using Json = nlohmann::json;
 
-const std::string kVocab =
+const std::string kJapaneseVocab =
     "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n東京\n都\nに\n##京\n東\n行く\nhello\n##h\ntm\nTM\n##"
     "tm\na\nb\n"
     "##b\n[\n]\nガ\nガス\nkg\n...\n京\n##a\nHello\n";
@@ -51,9 +51,9 @@ Json with(Json json, const Json& more) {
 }
 
 // A tokenizer's files.
-class Files {
+class JapaneseFiles {
  public:
-  explicit Files(const Json& config, const std::string& vocab = kVocab) {
+  explicit JapaneseFiles(const Json& config, const std::string& vocab = kJapaneseVocab) {
     directory_.write("vocab.txt", vocab);
     directory_.write("tokenizer_config.json", config.dump());
   }
@@ -77,7 +77,7 @@ std::vector<std::string> tokens(const Tokenizer& tokenizer, std::string_view tex
 // Whether MeCab and its ipadic are installed.
 std::string mecab_missing() {
   try {
-    static_cast<void>(Files(kIpadic).load());
+    static_cast<void>(JapaneseFiles(kIpadic).load());
     return "";
   } catch (const Error& error) {
     return error.what();
@@ -92,7 +92,7 @@ class MecabTokenizer : public ::testing::Test {
 };
 
 TEST_F(MecabTokenizer, CutsWordsAndPieces) {
-  const auto tokenizer = Files(kIpadic).load();
+  const auto tokenizer = JapaneseFiles(kIpadic).load();
   const auto encoding = tokenizer.encode("東京都に行く [MASK] Hello™ a ... b");
   EXPECT_THAT(encoding.tokens, ElementsAre("[CLS]", "東京", "都", "に", "行く", "[MASK]", "[UNK]",
                                            "a", "...", "b", "[SEP]"));
@@ -105,16 +105,16 @@ TEST_F(MecabTokenizer, CutsWordsAndPieces) {
 }
 
 TEST_F(MecabTokenizer, LowerCasesWordsButNotThoseKeptWhole) {
-  const auto tokenizer = Files(with(kIpadic, {{"do_lower_case", true}})).load();
+  const auto tokenizer = JapaneseFiles(with(kIpadic, {{"do_lower_case", true}})).load();
   EXPECT_THAT(tokens(tokenizer, "Hello™ TM"), ElementsAre("hello", "##tm", "tm"));
   const auto kept =
-      Files(with(kIpadic, {{"do_lower_case", true}, {"never_split", {"Hello"}}})).load();
+      JapaneseFiles(with(kIpadic, {{"do_lower_case", true}, {"never_split", {"Hello"}}})).load();
   EXPECT_THAT(tokens(kept, "Hello HELLO"), ElementsAre("Hello", "hello"));
 }
 
 // Characters that NFKC takes apart or together are found again.
 TEST_F(MecabTokenizer, OffsetsLeadThroughNormalization) {
-  const auto tokenizer = Files(kIpadic).load();
+  const auto tokenizer = JapaneseFiles(kIpadic).load();
   const std::string text = "ｶﾞｽ ㎏　東京";
   const auto encoding = tokenizer.encode(text, {.add_special_tokens = false});
   EXPECT_THAT(encoding.tokens, ElementsAre("ガス", "kg", "東京"));
@@ -128,7 +128,8 @@ TEST_F(MecabTokenizer, OffsetsLeadThroughNormalization) {
 }
 
 TEST_F(MecabTokenizer, Characters) {
-  const auto tokenizer = Files(with(kIpadic, {{"subword_tokenizer_type", "character"}})).load();
+  const auto tokenizer =
+      JapaneseFiles(with(kIpadic, {{"subword_tokenizer_type", "character"}})).load();
   const auto encoding = tokenizer.encode("東京都ab", {.add_special_tokens = false});
   EXPECT_THAT(encoding.tokens, ElementsAre("東", "京", "都", "a", "b"));
   EXPECT_THAT(encoding.word_ids, ElementsAre(0, 0, 1, 2, 2));
@@ -137,14 +138,14 @@ TEST_F(MecabTokenizer, Characters) {
 }
 
 TEST_F(MecabTokenizer, WholeWords) {
-  const auto tokenizer = Files(with(kIpadic, {{"do_subword_tokenize", false}})).load();
+  const auto tokenizer = JapaneseFiles(with(kIpadic, {{"do_subword_tokenize", false}})).load();
   const auto encoding = tokenizer.encode("東京タワー都", {.add_special_tokens = false});
   EXPECT_THAT(encoding.tokens, ElementsAre("東京", "タワー", "都"));
   EXPECT_THAT(encoding.ids, ElementsAre(5, 1, 6));
 }
 
 TEST_F(MecabTokenizer, WordsThatAreSplitBefore) {
-  const auto tokenizer = Files(kIpadic).load();
+  const auto tokenizer = JapaneseFiles(kIpadic).load();
   const std::vector<std::string_view> words{"東京都", "a b", "", "hello"};
   const auto encoding = tokenizer.encode_words(words, {.add_special_tokens = false});
   EXPECT_THAT(encoding.tokens, ElementsAre("東京", "都", "a", "b", "hello"));
@@ -153,7 +154,7 @@ TEST_F(MecabTokenizer, WordsThatAreSplitBefore) {
 
 // transformers loses what comes after a U+0000, and after 65,535 bytes of white space.
 TEST_F(MecabTokenizer, NothingIsLost) {
-  const auto tokenizer = Files(kIpadic).load();
+  const auto tokenizer = JapaneseFiles(kIpadic).load();
   using namespace std::string_view_literals;
   EXPECT_THAT(tokens(tokenizer, "東京\0都\0\0a"sv), ElementsAre("東京", "都", "a"));
   EXPECT_THAT(tokens(tokenizer, "\0"sv), IsEmpty());
@@ -164,7 +165,7 @@ TEST_F(MecabTokenizer, NothingIsLost) {
 }
 
 TEST_F(MecabTokenizer, LongTexts) {
-  const auto tokenizer = Files(kIpadic).load();
+  const auto tokenizer = JapaneseFiles(kIpadic).load();
   std::string text;
   while (text.size() < 200'000) text += "東京都に行く。";
   EXPECT_EQ(tokenizer.count_tokens(text), static_cast<std::int64_t>(text.size() / 21 * 5 + 2));
@@ -177,7 +178,7 @@ TEST_F(MecabTokenizer, LongTexts) {
 }
 
 TEST_F(MecabTokenizer, ThreadsShareIt) {
-  const auto tokenizer = Files(kIpadic).load();
+  const auto tokenizer = JapaneseFiles(kIpadic).load();
   std::vector<std::string> texts;
   for (int i = 0; i < 200; ++i) {
     texts.push_back("東京都に" + std::string(static_cast<std::size_t>(i % 7), 'a') + "行く hello");
@@ -201,13 +202,13 @@ TEST_F(MecabTokenizer, ThreadsShareIt) {
 TEST_F(MecabTokenizer, SavedAndReadAgain) {
   const auto config =
       with(kIpadic, {{"do_lower_case", true}, {"never_split", {"TM"}}, {"model_max_length", 128}});
-  const Files files(config);
+  const JapaneseFiles files(config);
   const auto tokenizer = files.load();
   testing::TempDirectory folder;
   folder.write("tokenizer.json", "{}");  // of another tokenizer before
   tokenizer.save_pretrained(folder.path());
   EXPECT_FALSE(files::exists(folder.path() / "tokenizer.json"));
-  EXPECT_EQ(files::read_text(folder.path() / "vocab.txt"), kVocab);
+  EXPECT_EQ(files::read_text(folder.path() / "vocab.txt"), kJapaneseVocab);
   const auto saved = Tokenizer::from_pretrained(folder.path());
   const auto parsed = Tokenizer::from_json(tokenizer.to_json(), tokenizer.config_to_json());
   for (const auto* again : {&saved, &parsed}) {
@@ -226,25 +227,26 @@ TEST_F(MecabTokenizer, OptionsOfMecab) {
   const auto with_option = [](const std::string& option, const Json& name) {
     return with(kIpadic, {{"mecab_kwargs", {{"mecab_dic", name}, {"mecab_option", option}}}});
   };
-  const auto dictionary = Files(kIpadic).load().japanese()->dictionary;
+  const auto dictionary = JapaneseFiles(kIpadic).load().japanese()->dictionary;
   const auto by_option =
-      Files(with_option("-Owakati -d '" + dictionary.string() + "' -M 3", nullptr)).load();
+      JapaneseFiles(with_option("-Owakati -d '" + dictionary.string() + "' -M 3", nullptr)).load();
   EXPECT_EQ(by_option.japanese()->dictionary, dictionary);
   EXPECT_EQ(by_option.japanese()->decided_by, "mecab_option");
-  EXPECT_THAT(Files(with_option("-a", "ipadic")).refusal(), HasSubstr("\"-a\""));
-  EXPECT_THAT(Files(with_option("--partial", "ipadic")).refusal(), HasSubstr("\"--partial\""));
-  EXPECT_THAT(Files(with_option("-d", "ipadic")).refusal(), HasSubstr("needs a value"));
-  EXPECT_THAT(Files(with_option("'a", "ipadic")).refusal(), HasSubstr("quotation"));
-  EXPECT_THAT(Files(with_option("-u /no/such/dictionary", "ipadic")).refusal(),
+  EXPECT_THAT(JapaneseFiles(with_option("-a", "ipadic")).refusal(), HasSubstr("\"-a\""));
+  EXPECT_THAT(JapaneseFiles(with_option("--partial", "ipadic")).refusal(),
+              HasSubstr("\"--partial\""));
+  EXPECT_THAT(JapaneseFiles(with_option("-d", "ipadic")).refusal(), HasSubstr("needs a value"));
+  EXPECT_THAT(JapaneseFiles(with_option("'a", "ipadic")).refusal(), HasSubstr("quotation"));
+  EXPECT_THAT(JapaneseFiles(with_option("-u /no/such/dictionary", "ipadic")).refusal(),
               HasSubstr("cannot open"));
 }
 
 TEST_F(MecabTokenizer, AnotherDictionaryIsRefused) {
-  const auto dictionary = Files(kIpadic).load().japanese()->dictionary;
-  EXPECT_THAT(
-      Files(with(kIpadic, {{"mecab_kwargs", {{"mecab_dic", "unidic_lite"}}}})).refusal(dictionary),
-      AllOf(HasSubstr("unidic_lite"), HasSubstr("is an ipadic")));
-  EXPECT_EQ(Files(kIpadic).refusal(dictionary), "");
+  const auto dictionary = JapaneseFiles(kIpadic).load().japanese()->dictionary;
+  EXPECT_THAT(JapaneseFiles(with(kIpadic, {{"mecab_kwargs", {{"mecab_dic", "unidic_lite"}}}}))
+                  .refusal(dictionary),
+              AllOf(HasSubstr("unidic_lite"), HasSubstr("is an ipadic")));
+  EXPECT_EQ(JapaneseFiles(kIpadic).refusal(dictionary), "");
 }
 
 /// An environment in which no Python has a dictionary, but for those that a test puts in.
@@ -269,12 +271,12 @@ class PythonPackages {
 TEST(JapaneseFiles, ADictionaryThatIsNotInstalled) {
   const PythonPackages none;
   for (const auto* name : {"unidic_lite", "unidic"}) {
-    EXPECT_THAT(Files(with(kIpadic, {{"mecab_kwargs", {{"mecab_dic", name}}}})).refusal(),
+    EXPECT_THAT(JapaneseFiles(with(kIpadic, {{"mecab_kwargs", {{"mecab_dic", name}}}})).refusal(),
                 AllOf(HasSubstr(name), HasSubstr("--dictionary DIR"), HasSubstr("Python package")));
   }
   // transformers takes unidic_lite: to take whatever is there gives other words, and says nothing.
   for (const auto& unnamed : {Json{}, Json{{"normalize_text", true}}}) {
-    EXPECT_THAT(Files(with(kIpadic, {{"mecab_kwargs", unnamed}})).refusal(),
+    EXPECT_THAT(JapaneseFiles(with(kIpadic, {{"mecab_kwargs", unnamed}})).refusal(),
                 AllOf(HasSubstr("mecab_dic"), HasSubstr("unidic_lite"), HasSubstr("ipadic"),
                       HasSubstr("--dictionary DIR")));
   }
@@ -282,28 +284,29 @@ TEST(JapaneseFiles, ADictionaryThatIsNotInstalled) {
 
 TEST_F(MecabTokenizer, DictionariesOfPythonPackages) {
   const PythonPackages python;
-  const auto ipadic = Files(kIpadic).load().japanese()->dictionary;
+  const auto ipadic = JapaneseFiles(kIpadic).load().japanese()->dictionary;
   const Json unnamed = with(kIpadic, {{"mecab_kwargs", Json{}}});
 
-  const auto given = Files(unnamed).load(ipadic).japanese();
+  const auto given = JapaneseFiles(unnamed).load(ipadic).japanese();
   EXPECT_EQ(given->dictionary, ipadic);
   EXPECT_EQ(given->dictionary_name, "");
   EXPECT_EQ(given->decided_by, "the option dictionary");
 
   python.install("unidic_lite", ipadic);
-  const auto words = Files(unnamed).load().japanese();
+  const auto words = JapaneseFiles(unnamed).load().japanese();
   EXPECT_EQ(words->dictionary,
             python.path() / "lib" / "python3.11" / "site-packages" / "unidic_lite" / "dicdir");
   EXPECT_EQ(words->dictionary_name, "unidic_lite");
   EXPECT_EQ(words->decided_by, text::kDecidedByDefault);
   EXPECT_FALSE(words->name_is_stated);
   // What a checkpoint names is found in the same way, and must be of this kind.
-  EXPECT_THAT(Files(with(kIpadic, {{"mecab_kwargs", {{"mecab_dic", "unidic_lite"}}}})).refusal(),
-              HasSubstr("is an ipadic"));
+  EXPECT_THAT(
+      JapaneseFiles(with(kIpadic, {{"mecab_kwargs", {{"mecab_dic", "unidic_lite"}}}})).refusal(),
+      HasSubstr("is an ipadic"));
 }
 
 TEST(JapaneseFiles, WhatClozeDoesNotHaveIsRefusedByName) {
-  const auto says = [](const Json& more) { return Files(with(kIpadic, more)).refusal(); };
+  const auto says = [](const Json& more) { return JapaneseFiles(with(kIpadic, more)).refusal(); };
   EXPECT_THAT(says({{"word_tokenizer_type", "sudachi"}}), HasSubstr("\"sudachi\""));
   EXPECT_THAT(says({{"word_tokenizer_type", "jumanpp"}}), HasSubstr("\"jumanpp\""));
   EXPECT_THAT(says({{"subword_tokenizer_type", "sentencepiece"}}), HasSubstr("\"sentencepiece\""));
@@ -314,8 +317,8 @@ TEST(JapaneseFiles, WhatClozeDoesNotHaveIsRefusedByName) {
   EXPECT_THAT(says({{"mecab_kwargs", "ipadic"}}), HasSubstr("must be an object"));
   EXPECT_THAT(testing::refusal(
                   [] {
-                    static_cast<void>(
-                        Tokenizer::from_pretrained(Files(kBasic).path(), TokenizerMode::google));
+                    static_cast<void>(Tokenizer::from_pretrained(JapaneseFiles(kBasic).path(),
+                                                                 TokenizerMode::google));
                   },
                   ""),
               HasSubstr("BertJapaneseTokenizer"));
@@ -326,7 +329,7 @@ TEST(JapaneseFiles, WhatClozeDoesNotHaveIsRefusedByName) {
                        testing::kLongestWithPath),
       HasSubstr("no vocab.txt"));
   // config.json alone says it, and transformers does not ask it.
-  folder.write("vocab.txt", kVocab);
+  folder.write("vocab.txt", kJapaneseVocab);
   folder.write("config.json", R"({"word_tokenizer_type": "mecab"})");
   EXPECT_THAT(
       testing::refusal([&] { static_cast<void>(Tokenizer::from_pretrained(folder.path())); }, "",
@@ -343,7 +346,7 @@ TEST(JapaneseFiles, StrangeValuesAreRefusedOrRead) {
                     {"word_tokenizer_type", "basic"},
                     {"subword_tokenizer_type", "wordpiece"},
                     {"mecab_kwargs", {{"mecab_dic", "ipadic"}, {"normalize_text", true}}}});
-  const auto json = Files(config).load().to_json();
+  const auto json = JapaneseFiles(config).load().to_json();
   testing::for_each_wrong(config, [&](const std::string& text) {
     static_cast<void>(testing::refuses(
         [&] { static_cast<void>(Tokenizer::from_json(json, text).encode("東京 a")); },
@@ -354,11 +357,11 @@ TEST(JapaneseFiles, StrangeValuesAreRefusedOrRead) {
 TEST(BasicJapanese, WordsAsTransformersHasThem) {
   const std::string vocab =
       "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nが\nか\ncafe\nhello\n東京\n,\nDon't\n'\ndon\nt\n";
-  const auto tokenizer = Files(with(kBasic, {{"do_lower_case", true}}), vocab).load();
+  const auto tokenizer = JapaneseFiles(with(kBasic, {{"do_lower_case", true}}), vocab).load();
   // NFC; white space of any kind; ideographs are no words; accents go with upper case.
   EXPECT_THAT(tokens(tokenizer, "か\u3099 CAFÉ,Hello\u2028東京 \uE000\u200B don't"),
               ElementsAre("か", "cafe", ",", "hello", "東京", "don", "'", "t"));
-  const auto cased = Files(with(kBasic, {{"never_split", {"Don't"}}}), vocab).load();
+  const auto cased = JapaneseFiles(with(kBasic, {{"never_split", {"Don't"}}}), vocab).load();
   EXPECT_THAT(tokens(cased, "か\u3099 Don't don't"), ElementsAre("が", "Don't", "don", "'", "t"));
   EXPECT_EQ(cased.japanese()->word_tokenizer, "basic");
   EXPECT_TRUE(cased.japanese()->dictionary.empty());
@@ -367,7 +370,7 @@ TEST(BasicJapanese, WordsAsTransformersHasThem) {
 }
 
 TEST(BasicJapanese, WordsOfAnyLength) {
-  const auto tokenizer = Files(kBasic).load();
+  const auto tokenizer = JapaneseFiles(kBasic).load();
   EXPECT_THAT(tokens(tokenizer, "a" + std::string(99, 'b')).size(), 100U);
   EXPECT_THAT(tokens(tokenizer, "a" + std::string(100, 'b')), ElementsAre("[UNK]"));
   EXPECT_THAT(tokens(tokenizer, "ac"), ElementsAre("[UNK]"));
@@ -375,7 +378,7 @@ TEST(BasicJapanese, WordsOfAnyLength) {
 
 // Where the room for both texts is odd, the first has one token more, as in transformers.
 TEST(BasicJapanese, PairsAreCutAsTokenizersInPythonCutThem) {
-  const auto tokenizer = Files(kBasic).load();
+  const auto tokenizer = JapaneseFiles(kBasic).load();
   const EncodeOptions options{.truncation = Truncation::longest_first, .max_length = 8};
   const auto short_first = tokenizer.encode("a a a a", "b b b b b b", options);
   EXPECT_THAT(short_first.type_ids, ElementsAre(0, 0, 0, 0, 0, 1, 1, 1));

@@ -86,8 +86,8 @@ TEST(Segmenter, AgreesWithNormalizationStageByStage) {
       PieceSink plain_sink{&plain.ids, &plain.offsets, &plain.words};
       const auto normalized = normalize(model.actions, text, 7, unit);
       segment_normalized(model, normalized, 0, normalized.bytes.size(), plain_sink);
-      ASSERT_EQ(fast.ids, plain.ids) << switches << ": " << testing::PrintToString(text);
-      ASSERT_TRUE(fast == plain) << switches << ": " << testing::PrintToString(text);
+      ASSERT_EQ(fast.ids, plain.ids) << switches << ": " << ::testing::PrintToString(text);
+      ASSERT_TRUE(fast == plain) << switches << ": " << ::testing::PrintToString(text);
       std::vector<std::int32_t> ids;
       PieceSink ids_sink{&ids};
       segment(model, text, 7, unit, ids_sink);

@@ -24,9 +24,9 @@ using ::testing::IsEmpty;
 using Json = nlohmann::json;
 
 /// A tokenizer's directory with these fields.
-class Files {
+class FieldFiles {
  public:
-  explicit Files(const Json& config, const Json& truncation = Json()) {
+  explicit FieldFiles(const Json& config, const Json& truncation = Json()) {
     const std::vector<std::string> words{"[PAD]",  "[UNK]", "[CLS]", "[SEP]",
                                          "[MASK]", "a",     "b",     "##c"};
     Tokenizer::from_vocabulary(words).save_pretrained(folder_.path());
@@ -46,7 +46,7 @@ class Files {
 };
 
 TEST(TokenizerFields, ThatReadTextInAnotherWayAreRefusedByName) {
-  const auto says = [](const Json& config) { return Files(config).refusal(); };
+  const auto says = [](const Json& config) { return FieldFiles(config).refusal(); };
   EXPECT_THAT(says({{"truncation_side", "left"}}),
               AllOf(HasSubstr("tokenizer_config.json"), HasSubstr("\"truncation_side\"")));
   EXPECT_THAT(says({{"split_special_tokens", true}}), HasSubstr("\"split_special_tokens\""));
@@ -65,9 +65,9 @@ TEST(TokenizerFields, ThatReadTextInAnotherWayAreRefusedByName) {
 TEST(TokenizerFields, TextsThatTokenizerJsonCutsAtTheirBeginning) {
   const Json left{{"direction", "Left"}, {"max_length", 8}};
   const Json right{{"direction", "Right"}, {"max_length", 8}};
-  EXPECT_THAT(Files(Json::object(), left).refusal(), HasSubstr("direction Left"));
-  EXPECT_EQ(Files({{"truncation_side", "right"}}, left).refusal(), "");
-  EXPECT_EQ(Files(Json::object(), right).refusal(), "");
+  EXPECT_THAT(FieldFiles(Json::object(), left).refusal(), HasSubstr("direction Left"));
+  EXPECT_EQ(FieldFiles({{"truncation_side", "right"}}, left).refusal(), "");
+  EXPECT_EQ(FieldFiles(Json::object(), right).refusal(), "");
 }
 
 TEST(TokenizerFields, UnknownOnesAreNamed) {
@@ -79,7 +79,7 @@ TEST(TokenizerFields, UnknownOnesAreNamed) {
 
 TEST(TokenizerFields, SpecialTokensOfAModelsOwn) {
   const auto found = [](const Json& config) {
-    return Files(config).load().encode("a B ##c", {.add_special_tokens = false}).tokens;
+    return FieldFiles(config).load().encode("a B ##c", {.add_special_tokens = false}).tokens;
   };
   const auto plain = found(Json::object());
   EXPECT_THAT(plain, ElementsAre("a", "b", "[UNK]", "[UNK]", "[UNK]"));
@@ -97,7 +97,9 @@ TEST(TokenizerFields, SpecialTokensOfAModelsOwn) {
 }
 
 TEST(TokenizerFields, WhichTokenizersGiveTypes) {
-  const auto gives = [](const Json& config) { return Files(config).load().gives_token_types(); };
+  const auto gives = [](const Json& config) {
+    return FieldFiles(config).load().gives_token_types();
+  };
   EXPECT_TRUE(gives(Json::object()));
   EXPECT_TRUE(gives({{"tokenizer_class", "ElectraTokenizer"}}));
   EXPECT_TRUE(gives({{"tokenizer_class", "PreTrainedTokenizerFast"}}));
@@ -113,7 +115,7 @@ TEST(TokenizerFields, SavedTokenizersGiveWhatTheyGave) {
   for (const Json& config :
        {Json{{"tokenizer_class", "DistilBertTokenizer"}},
         Json{{"model_input_names", {"input_ids", "attention_mask"}}}, Json::object()}) {
-    const auto tokenizer = Files(config).load();
+    const auto tokenizer = FieldFiles(config).load();
     tokenizer.save_pretrained(folder.path());
     const auto again = Tokenizer::from_pretrained(folder.path());
     EXPECT_EQ(again.gives_token_types(), tokenizer.gives_token_types()) << config;

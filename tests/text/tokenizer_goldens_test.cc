@@ -11,6 +11,7 @@
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
 #include "core/temp_directory.h"
+#include "places.h"
 #include "text/golden_encoding.h"
 
 namespace cloze {
@@ -22,7 +23,7 @@ using testing::encode;
 using testing::expect_same;
 using testing::options_of;
 
-const fs::path kGoldens = fs::path(CLOZE_SOURCE_DIR) / "tests/text/goldens";
+const fs::path kGoldens = fs::path(kSourceDir) / "tests/text/goldens";
 
 Json read(const std::string& name) {
   std::ifstream in(kGoldens / name);

@@ -14,6 +14,7 @@
 #include "cloze/error.h"
 #include "core/parallel.h"
 #include "core/temp_directory.h"
+#include "places.h"
 
 namespace cloze {
 namespace {
@@ -22,7 +23,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const fs::path kGoldens = fs::path(CLOZE_SOURCE_DIR) / "tests/text/goldens";
+const fs::path kTokenizerGoldens = fs::path(kSourceDir) / "tests/text/goldens";
 
 class Folder {  // of a tokenizer's files
  public:
@@ -63,7 +64,7 @@ std::string json_with(const std::string& vocab, const std::string& more = "") {
 const std::string kJsonVocab = R"({"[PAD]":0,"[UNK]":1,"[CLS]":2,"[SEP]":3,"[MASK]":4,"hello":5})";
 
 TEST(Tokenizer, ReadmeExample) {
-  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto tokenizer = Tokenizer::from_pretrained(kTokenizerGoldens / "uncased");
   const auto batch = tokenizer("Hello, my dog is cute");
   EXPECT_EQ(batch.sequences(), 1);
   EXPECT_EQ(batch.total_tokens(), 8);
@@ -75,7 +76,7 @@ TEST(Tokenizer, ReadmeExample) {
 }
 
 TEST(Tokenizer, TokensAndIds) {
-  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto tokenizer = Tokenizer::from_pretrained(kTokenizerGoldens / "uncased");
   EXPECT_EQ(tokenizer.token_to_id("[MASK]"), tokenizer.mask_token_id());
   EXPECT_EQ(tokenizer.token_to_id("[PAD]"), tokenizer.pad_token_id());
   EXPECT_EQ(tokenizer.token_to_id("no such token"), std::nullopt);
@@ -91,7 +92,7 @@ TEST(Tokenizer, TokensAndIds) {
 }
 
 TEST(Tokenizer, ByteOffsets) {
-  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto tokenizer = Tokenizer::from_pretrained(kTokenizerGoldens / "uncased");
   const std::string text = "été 東hello";
   const auto encoding = tokenizer.encode(text, {.offsets = OffsetUnit::bytes});
   ASSERT_THAT(encoding.tokens, ElementsAre("[CLS]", "ete", "東", "hello", "[SEP]"));
@@ -101,8 +102,8 @@ TEST(Tokenizer, ByteOffsets) {
 
 // Python: b"...".decode("utf-8", errors="replace"), and offsets into what was given.
 TEST(Tokenizer, InvalidUtf8CountsAsReplacementCharacters) {
-  const auto cleaned = Tokenizer::from_pretrained(kGoldens / "uncased");
-  const auto kept = Tokenizer::from_pretrained(kGoldens / "raw");  // does not drop U+FFFD
+  const auto cleaned = Tokenizer::from_pretrained(kTokenizerGoldens / "uncased");
+  const auto kept = Tokenizer::from_pretrained(kTokenizerGoldens / "raw");  // does not drop U+FFFD
   struct Case {
     std::string bytes;
     std::int32_t replacements;
@@ -125,7 +126,7 @@ TEST(Tokenizer, InvalidUtf8CountsAsReplacementCharacters) {
 }
 
 TEST(Tokenizer, BatchesAreTheSameAsTextsOneByOne) {
-  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto tokenizer = Tokenizer::from_pretrained(kTokenizerGoldens / "uncased");
   std::vector<std::string> strings;
   strings.reserve(200);
   for (int i = 0; i < 200; ++i) {
@@ -159,7 +160,7 @@ TEST(Tokenizer, BatchesAreTheSameAsTextsOneByOne) {
 }
 
 TEST(Tokenizer, ABatchIsTheSameOnAnyNumberOfThreads) {
-  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto tokenizer = Tokenizer::from_pretrained(kTokenizerGoldens / "uncased");
   std::vector<std::string> strings;
   for (std::size_t i = 0; i < 500; ++i) {  // lengths that leave parts of uneven work
     std::string text = "été";
@@ -187,7 +188,7 @@ TEST(Tokenizer, ABatchIsTheSameOnAnyNumberOfThreads) {
 }
 
 TEST(Tokenizer, ErrorsInBatchesArriveWhole) {
-  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto tokenizer = Tokenizer::from_pretrained(kTokenizerGoldens / "uncased");
   const std::vector<std::string_view> texts(100, "hello world");
   const EncodeOptions options{.truncation = Truncation::only_second, .max_length = 3};
   EXPECT_THROW((void)tokenizer.encode_batch(texts, options), ArgumentError);
@@ -195,7 +196,7 @@ TEST(Tokenizer, ErrorsInBatchesArriveWhole) {
 }
 
 TEST(Tokenizer, Padding) {
-  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto tokenizer = Tokenizer::from_pretrained(kTokenizerGoldens / "uncased");
   const auto encode = [&] {
     return std::vector<Encoding>{
         tokenizer.encode("hello"),
@@ -226,7 +227,7 @@ TEST(Tokenizer, Padding) {
 }
 
 TEST(Tokenizer, AnAlignmentGoesWithItsBatch) {
-  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto tokenizer = Tokenizer::from_pretrained(kTokenizerGoldens / "uncased");
   Batch batch = tokenizer("hello");
   Alignment alignment;
   EXPECT_THROW(tokenizer.append_to(batch, alignment, "hello"), ArgumentError);
@@ -234,7 +235,7 @@ TEST(Tokenizer, AnAlignmentGoesWithItsBatch) {
 }
 
 TEST(Tokenizer, WithoutSpecialTokens) {
-  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased");
+  const auto tokenizer = Tokenizer::from_pretrained(kTokenizerGoldens / "uncased");
   const EncodeOptions options{.add_special_tokens = false};
   const auto encoding = tokenizer.encode("hello", "the dog", options);
   EXPECT_THAT(encoding.tokens, ElementsAre("hello", "the", "dog"));
@@ -278,7 +279,7 @@ const std::vector<std::string> kHostileUnits{"a",
 
 TEST(Tokenizer, HostileTextsTakeLinearTime) {
   for (const auto mode : {TokenizerMode::hf, TokenizerMode::google}) {
-    const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "uncased", mode);
+    const auto tokenizer = Tokenizer::from_pretrained(kTokenizerGoldens / "uncased", mode);
     for (const auto& unit : kHostileUnits) expect_linear_time(tokenizer, unit, "");
   }
 }
@@ -314,7 +315,8 @@ TEST(TokenizerFiles, MissingPlaces) {
   const Folder folder;
   EXPECT_THAT(complaint<IoError>(folder), HasSubstr("neither tokenizer.json nor vocab.txt"));
   EXPECT_THROW((void)Tokenizer::from_pretrained("/no/such/folder"), IoError);
-  EXPECT_THROW((void)Tokenizer::from_pretrained(kGoldens / "vocab" / "vocab.txt"), IoError);
+  EXPECT_THROW((void)Tokenizer::from_pretrained(kTokenizerGoldens / "vocab" / "vocab.txt"),
+               IoError);
 }
 
 TEST(TokenizerFiles, VocabularyWithCrlfAndTrailingSpace) {

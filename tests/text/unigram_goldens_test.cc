@@ -12,6 +12,7 @@
 #include "cloze/error.h"
 #include "cloze/tokenizer.h"
 #include "core/temp_directory.h"
+#include "places.h"
 #include "text/golden_encoding.h"
 
 namespace cloze {
@@ -23,11 +24,11 @@ using testing::encode;
 using testing::expect_same;
 using testing::options_of;
 
-const fs::path kGoldens = fs::path(CLOZE_SOURCE_DIR) / "tests/text/unigram_goldens";
+const fs::path kUnigramGoldens = fs::path(kSourceDir) / "tests/text/unigram_goldens";
 
 const Json& goldens() {
   static const Json all = [] {
-    std::ifstream in(kGoldens / "encodings.json");
+    std::ifstream in(kUnigramGoldens / "encodings.json");
     return Json::parse(in);
   }();
   return all;
@@ -36,7 +37,7 @@ const Json& goldens() {
 const Tokenizer& tokenizer_of(const std::string& model) {
   static std::map<std::string, Tokenizer> tokenizers;
   if (!tokenizers.contains(model)) {
-    tokenizers.emplace(model, Tokenizer::from_pretrained(kGoldens / model));
+    tokenizers.emplace(model, Tokenizer::from_pretrained(kUnigramGoldens / model));
   }
   return tokenizers.at(model);
 }
@@ -103,7 +104,7 @@ TEST(UnigramGoldens, DecodingsAreThoseOfHuggingFace) {
 
 // Of a directory that XLMRobertaTokenizer reads: a SentencePiece model and no tokenizer.json.
 TEST(UnigramGoldens, SentencePieceModelsAreReadAsTransformersReadsThem) {
-  const auto tokenizer = Tokenizer::from_pretrained(kGoldens / "sentencepiece");
+  const auto tokenizer = Tokenizer::from_pretrained(kUnigramGoldens / "sentencepiece");
   const testing::TempDirectory folder;
   tokenizer.save_pretrained(folder.path());
   const auto saved = Tokenizer::from_pretrained(folder.path());
@@ -111,7 +112,7 @@ TEST(UnigramGoldens, SentencePieceModelsAreReadAsTransformersReadsThem) {
   EXPECT_EQ(tokenizer.pad_token_id(), 1);
   EXPECT_EQ(tokenizer.unk_token_id(), 3);
   EXPECT_EQ(tokenizer.model_max_length(), 512);
-  std::ifstream in(kGoldens / "sentencepiece.json");
+  std::ifstream in(kUnigramGoldens / "sentencepiece.json");
   for (const auto& golden : Json::parse(in)) {
     SCOPED_TRACE(shown(golden));
     const auto text = golden["text"].get<std::string>();

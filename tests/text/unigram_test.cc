@@ -22,6 +22,7 @@
 #include "core/io/base64.h"
 #include "core/io/files.h"
 #include "core/temp_directory.h"
+#include "places.h"
 #include "text/files/piece_score.h"
 #include "text/normalize/graphemes.h"
 #include "text/normalize/precompiled_map.h"
@@ -36,7 +37,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
-const fs::path kGoldens = fs::path(CLOZE_SOURCE_DIR) / "tests/text/unigram_goldens";
+const fs::path kUnigramFolder = fs::path(kSourceDir) / "tests/text/unigram_goldens";
 
 // --- the trie
 
@@ -425,7 +426,7 @@ class SentencePieceFolder {
 };
 
 TEST(SentencePieceFiles, DamagedOnesAreRefusedOrHarmless) {
-  const auto model = files::read_text(kGoldens / "sentencepiece/sentencepiece.bpe.model");
+  const auto model = files::read_text(kUnigramFolder / "sentencepiece/sentencepiece.bpe.model");
   SentencePieceFolder folder;
   EXPECT_EQ(folder.complaint(model), "");
   EXPECT_THAT(folder.complaint(""), HasSubstr("has 0 pieces"));
@@ -493,7 +494,7 @@ TEST(UnigramSegmenter, PartsAreTheWhole) {
   const std::vector<std::string> words{"hello",   "a",      "the", "dog",    "\u5b57",
                                        "e\u0301", "\u3000", " ",   "\u00ad", "x1"};
   for (const auto* name : {"split", "metaspace", "first", "whole", "bytes", "plain"}) {
-    const auto tokenizer = Tokenizer::from_pretrained(kGoldens / name);
+    const auto tokenizer = Tokenizer::from_pretrained(kUnigramFolder / name);
     for (const bool shifted : {false, true}) {
       std::string text = shifted ? "\x01" : "";
       while (text.size() < 60'000)

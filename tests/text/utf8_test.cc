@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "places.h"
+
 namespace cloze::text {
 namespace {
 
@@ -20,7 +22,7 @@ std::string read(const fs::path& path) {
 
 fs::path data() {
   const char* const place = std::getenv("CLOZE_TEST_DATA");
-  return place != nullptr ? fs::path(place) : fs::path(CLOZE_SOURCE_DIR) / "../shared/data";
+  return place != nullptr ? fs::path(place) : fs::path(kSourceDir) / "../shared/data";
 }
 
 TEST(Utf8, EveryCodePointThereAndBack) {

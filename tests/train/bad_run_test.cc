@@ -17,6 +17,7 @@
 #include "cloze/pretrain.h"
 #include "core/bad_input.h"
 #include "core/temp_directory.h"
+#include "places.h"
 #include "train/directory_contents.h"
 #include "train/finetune/finetune_objective.h"
 #include "train/pretrain/pretrain_objective.h"
@@ -38,7 +39,7 @@ using testing::refuses;
 using testing::write_file;
 
 fs::path golden(const std::string& name) {
-  return fs::path(CLOZE_SOURCE_DIR) / "tests" / "goldens" / name;
+  return fs::path(kSourceDir) / "tests" / "goldens" / name;
 }
 
 /// The files that are not as they were.

@@ -26,15 +26,16 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::read_file;
 
-const std::vector<std::string> words{"sea", "ship", "storm", "night", "sail", "wind", "crew"};
+const std::vector<std::string> kSeaWords{"sea", "ship", "storm", "night", "sail", "wind", "crew"};
 
 /// Sentences whose first word decides the label.
-std::vector<TextExample> make_examples(std::size_t count, std::size_t shift) {
+std::vector<TextExample> text_examples(std::size_t count, std::size_t shift) {
   std::vector<TextExample> examples;
   for (std::size_t i = 0; i < count; ++i) {
     const bool good = (i * 7 + shift) % 3 == 0;
-    examples.push_back({.text = std::string(good ? "calm " : "wild ") + words[i % words.size()],
-                        .labels = {good ? "good" : "poor"}});
+    examples.push_back(
+        {.text = std::string(good ? "calm " : "wild ") + kSeaWords[i % kSeaWords.size()],
+         .labels = {good ? "good" : "poor"}});
   }
   return examples;
 }
@@ -49,7 +50,7 @@ class Finetune : public ::testing::Test {
  protected:
   Finetune() {
     std::string vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ncalm\nwild\n";
-    for (const auto& word : words) vocabulary += word + '\n';
+    for (const auto& word : kSeaWords) vocabulary += word + '\n';
     settings.task = "text-classification";
     settings.size = "tiny";
     settings.vocab = folder.write("vocab.txt", vocabulary);
@@ -75,7 +76,7 @@ class Finetune : public ::testing::Test {
   }
 
   testing::TempDirectory folder;
-  std::vector<TextExample> train = make_examples(40, 0), dev = make_examples(12, 1);
+  std::vector<TextExample> train = text_examples(40, 0), dev = text_examples(12, 1);
   FinetuneSettings settings;
   FinetuneCallbacks callbacks;
   std::vector<std::string> messages;
@@ -228,7 +229,7 @@ TEST_F(ExamplesInMemory, OfTaggedWords) {
   std::string lines;
   for (std::size_t i = 0; i < 24; ++i) {
     const bool calm = i % 3 == 0;
-    examples.push_back({.tokens = {calm ? "calm" : "wild", words[i % 7], words[i * 3 % 7]},
+    examples.push_back({.tokens = {calm ? "calm" : "wild", kSeaWords[i % 7], kSeaWords[i * 3 % 7]},
                         .tags = {"O", calm ? "B-SEA" : "B-SKY", "O"}});
     lines +=
         nlohmann::json{{"tokens", examples[i].tokens}, {"tags", examples[i].tags}}.dump() + '\n';
@@ -240,8 +241,8 @@ TEST_F(ExamplesInMemory, OfQuestions) {
   std::vector<QuestionExample> examples;
   auto paragraphs = nlohmann::json::array();
   for (std::size_t i = 0; i < 24; ++i) {
-    const auto& word = words[i % 7];
-    const std::string context = "calm " + word + " wild " + words[(i + 1) % 7];
+    const auto& word = kSeaWords[i % 7];
+    const std::string context = "calm " + word + " wild " + kSeaWords[(i + 1) % 7];
     examples.push_back({.id = "q" + std::to_string(i),
                         .question = "wild " + word,
                         .context = context,
@@ -262,7 +263,7 @@ TEST_F(ExamplesInMemory, OfChoices) {
   for (std::size_t i = 0; i < 24; ++i) {
     const std::int32_t label = i % 3 == 0 ? 1 : 0;
     examples.push_back({.context = label == 1 ? "calm sea" : "wild sea",
-                        .question = words[i % 7],
+                        .question = kSeaWords[i % 7],
                         .choices = {"storm", "night"},
                         .label = label});
     table += examples[i].context + ',' + examples[i].question + ",storm,night," +
@@ -311,7 +312,7 @@ TEST_F(Finetune, AStoppedRunGoesOnWithItsSettings) {
       message_of<ArgumentError>([&] { static_cast<void>(finetune(changed, examples)); });
   EXPECT_THAT(refused, HasSubstr("multi-label was false"));
   EXPECT_THAT(refused, HasSubstr("cannot become true"));
-  const auto others = make_examples(40, 2);
+  const auto others = text_examples(40, 2);
   EXPECT_THAT(message_of<ModelError>(
                   [&] { static_cast<void>(finetune(saved, {.train = others, .dev = dev})); }),
               HasSubstr("not what the run began with"));

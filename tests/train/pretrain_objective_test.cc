@@ -22,16 +22,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> words{"sea",  "ship", "storm", "whale", "night", "sail",
-                                     "wind", "crew", "gold",  "rope",  "mast",  "tide"};
+const std::vector<std::string> kTextWords{"sea",  "ship", "storm", "whale", "night", "sail",
+                                          "wind", "crew", "gold",  "rope",  "mast",  "tide"};
 
 /// Documents of one word each: what is masked stands beside it.
-std::string make_text() {
+std::string one_word_documents() {
   std::string text;
   for (std::size_t document = 0; document < 60; ++document) {
     for (std::size_t line = 0; line < 6; ++line) {
       for (std::size_t i = 0; i < 5 + (document + line) % 5; ++i) {
-        text += words[document % words.size()] + ' ';
+        text += kTextWords[document % kTextWords.size()] + ' ';
       }
       text += ".\n";
     }
@@ -40,9 +40,9 @@ std::string make_text() {
   return text;
 }
 
-std::string make_vocabulary() {
+std::string text_vocabulary() {
   std::string text = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n.\n";
-  for (const auto& word : words) text += word + '\n';
+  for (const auto& word : kTextWords) text += word + '\n';
   return text;
 }
 
@@ -61,8 +61,8 @@ BertConfig small_config(std::int64_t vocab_size) {
 class Pretraining : public ::testing::Test {
  protected:
   testing::TempDirectory temporary;
-  fs::path text = temporary.write("text.txt", make_text());
-  fs::path vocabulary = temporary.write("vocab.txt", make_vocabulary());
+  fs::path text = temporary.write("text.txt", one_word_documents());
+  fs::path vocabulary = temporary.write("vocab.txt", text_vocabulary());
   Tokenizer tokenizer = Tokenizer::from_pretrained(temporary.path());
   std::shared_ptr<const Corpus> corpus = Corpus::open(std::vector{text});
   std::vector<std::string> notes;

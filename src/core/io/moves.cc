@@ -15,7 +15,7 @@
 namespace cloze {
 namespace {
 
-[[noreturn]] void fail(const std::filesystem::path& about, int cause) {
+[[noreturn]] void fail_to_move(const std::filesystem::path& about, int cause) {
   throw IoError(fmt::format("cannot write {}: {}", excerpt_of_path(about),
                             std::generic_category().message(cause)));
 }
@@ -38,7 +38,7 @@ void Moves::move(const std::filesystem::path& from, const std::filesystem::path&
   if (::rename(from.c_str(), to.c_str()) == 0) return;
   const int cause = errno;
   done_.pop_back();
-  fail(about, cause);
+  fail_to_move(about, cause);
 }
 
 void Moves::make_directory(const std::filesystem::path& directory) {
@@ -47,7 +47,8 @@ void Moves::make_directory(const std::filesystem::path& directory) {
   const int cause = errno;
   done_.pop_back();
   std::error_code ignored;
-  if (cause != EEXIST || !std::filesystem::is_directory(directory, ignored)) fail(directory, cause);
+  if (cause != EEXIST || !std::filesystem::is_directory(directory, ignored))
+    fail_to_move(directory, cause);
 }
 
 }  // namespace cloze

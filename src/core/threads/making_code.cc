@@ -26,7 +26,7 @@ std::atomic<std::size_t>& makers() {
   return count;
 }
 
-int& depth() {
+int& code_depth() {
   constinit thread_local int mine = 0;
   return mine;
 }
@@ -56,17 +56,17 @@ MakingCode::MakingCode() {
     makers().fetch_sub(1);
     throw;
   }
-  ++depth();
+  ++code_depth();
 }
 
 MakingCode::~MakingCode() {
-  --depth();
+  --code_depth();
   makers().fetch_sub(1);
 }
 
 bool is_out_of_memory(const void* address) noexcept {
   constexpr std::uintptr_t kPastNull = std::uintptr_t{1} << 20U;
-  return depth() > 0 && reinterpret_cast<std::uintptr_t>(address) < kPastNull;
+  return code_depth() > 0 && reinterpret_cast<std::uintptr_t>(address) < kPastNull;
 }
 
 }  // namespace cloze

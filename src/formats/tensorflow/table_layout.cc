@@ -12,7 +12,7 @@
 namespace cloze {
 namespace {
 
-constexpr std::uint64_t kMagic = 0xDB4775248B80FB57;
+constexpr std::uint64_t kTableMagic = 0xDB4775248B80FB57;
 constexpr std::size_t kFooterSize = 48;
 constexpr std::size_t kTrailerSize = 5;  // of a block: its compression and its checksum
 
@@ -55,7 +55,7 @@ void check_table_layout(std::span<const std::byte> file, const std::string& orig
   if (file.size() < kFooterSize) fail("is too short for a TensorFlow checkpoint's index");
   std::uint64_t magic = 0;
   std::memcpy(&magic, file.data() + file.size() - sizeof magic, sizeof magic);
-  if (magic != kMagic) {
+  if (magic != kTableMagic) {
     fail(
         "is not a TensorFlow checkpoint's index (its last bytes are another file's), or truncated");
   }

@@ -21,16 +21,16 @@ namespace cloze {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json added_token(const text::AddedToken& token) {
+OrderedJson added_token(const text::AddedToken& token) {
   return {{"content", token.content},       {"single_word", token.single_word},
           {"lstrip", token.lstrip},         {"rstrip", token.rstrip},
           {"normalized", token.normalized}, {"special", token.special}};
 }
 
-Json template_pieces(const text::Template& pieces, Json& special_tokens) {
-  Json result = Json::array();
+OrderedJson template_pieces(const text::Template& pieces, OrderedJson& special_tokens) {
+  OrderedJson result = OrderedJson::array();
   for (const auto& piece : pieces) {
     if (piece.sequence >= 0) {
       result.push_back(
@@ -45,9 +45,9 @@ Json template_pieces(const text::Template& pieces, Json& special_tokens) {
 }
 
 // Tokens of the model by id: added tokens that it does not have are listed apart.
-Json model_vocabulary(const text::Vocabulary& vocabulary, std::int32_t size) {
+OrderedJson model_vocabulary(const text::Vocabulary& vocabulary, std::int32_t size) {
   // Appended: the object's operator[] would search all that is there for each of them.
-  Json::object_t vocab;
+  OrderedJson::object_t vocab;
   for (std::int32_t id = 0; id < size; ++id) {
     if (vocabulary.has_id(id)) vocab.emplace_back(std::string(vocabulary.token(id)), id);
   }
@@ -93,24 +93,26 @@ text::Decimals decimals_of(const text::TokenizerSpec& spec, const text::Vocabula
                                                              : text::Decimals::tokenizers;
 }
 
-Json optional_json(const std::optional<bool>& value) { return value ? Json(*value) : Json(); }
+OrderedJson optional_json(const std::optional<bool>& value) {
+  return value ? OrderedJson(*value) : OrderedJson();
+}
 
 }  // namespace
 
 std::string Tokenizer::to_json() const {
   const auto& spec = impl_->spec;
   const auto& vocabulary = impl_->vocabulary();
-  Json added = Json::array();
+  OrderedJson added = OrderedJson::array();
   for (const auto& token : spec.added) {
-    Json with_id{{"id", token.id}};
+    OrderedJson with_id{{"id", token.id}};
     with_id.update(added_token(token));
     added.push_back(with_id);
   }
-  Json special_tokens = Json::object();
-  Json single = template_pieces(spec.templates.single, special_tokens);
-  Json pair = template_pieces(spec.templates.pair, special_tokens);
+  OrderedJson special_tokens = OrderedJson::object();
+  OrderedJson single = template_pieces(spec.templates.single, special_tokens);
+  OrderedJson pair = template_pieces(spec.templates.pair, special_tokens);
   // Key by key: the vocabulary is large, and an initializer list would copy it several times over.
-  Json file{{"version", "1.0"}, {"truncation", Json()}, {"padding", Json()}};
+  OrderedJson file{{"version", "1.0"}, {"truncation", OrderedJson()}, {"padding", OrderedJson()}};
   file["added_tokens"] = std::move(added);
   if (spec.unigram) {
     file["normalizer"] = text::normalizer_json(*spec.unigram);
@@ -127,7 +129,7 @@ std::string Tokenizer::to_json() const {
   if (spec.templates.overflow_has_types) {
     const auto named = [&spec](std::size_t piece) {
       const auto& special = spec.templates.single[piece];
-      return Json::array({special.tokens[0], special.ids[0]});
+      return OrderedJson::array({special.tokens[0], special.ids[0]});
     };
     file["post_processor"] = {{"type", "RobertaProcessing"},
                               {"sep", named(2)},
@@ -141,7 +143,7 @@ std::string Tokenizer::to_json() const {
     file["post_processor"]["special_tokens"] = std::move(special_tokens);
   }
   if (spec.unigram) {
-    file["decoder"] = spec.decoder ? text::metaspace_json(*spec.decoder) : Json();
+    file["decoder"] = spec.decoder ? text::metaspace_json(*spec.decoder) : OrderedJson();
     // The pieces are written by themselves, for the sake of their scores' last bits.
     file["model"] = text::kPiecesGoHere;
     return text::with_pieces(file.dump(2) + '\n', *spec.unigram, vocabulary,
@@ -160,18 +162,19 @@ std::string Tokenizer::to_json() const {
 
 std::string Tokenizer::config_to_json() const {
   const auto& spec = impl_->spec;
-  Json decoder = Json::object();
+  OrderedJson decoder = OrderedJson::object();
   for (const auto& token : spec.added) decoder[std::to_string(token.id)] = added_token(token);
-  Json config{{"added_tokens_decoder", std::move(decoder)},
-              {"clean_up_tokenization_spaces", spec.clean_up_spaces},
-              {"cls_token", spec.cls_token},
-              {"mask_token", spec.mask_token},
-              {"model_max_length", spec.model_max_length ? Json(*spec.model_max_length)
-                                                         : Json(1000000000000000019884624838656.0)},
-              {"pad_token", spec.pad_token},
-              {"sep_token", spec.sep_token},
-              {"tokenizer_class", class_of(spec, impl_->vocabulary())},
-              {"unk_token", spec.unk_token}};
+  OrderedJson config{
+      {"added_tokens_decoder", std::move(decoder)},
+      {"clean_up_tokenization_spaces", spec.clean_up_spaces},
+      {"cls_token", spec.cls_token},
+      {"mask_token", spec.mask_token},
+      {"model_max_length", spec.model_max_length ? OrderedJson(*spec.model_max_length)
+                                                 : OrderedJson(1000000000000000019884624838656.0)},
+      {"pad_token", spec.pad_token},
+      {"sep_token", spec.sep_token},
+      {"tokenizer_class", class_of(spec, impl_->vocabulary())},
+      {"unk_token", spec.unk_token}};
   if (spec.unigram) {
     config["bos_token"] = spec.bos_token;
     config["eos_token"] = spec.eos_token;
@@ -187,8 +190,8 @@ std::string Tokenizer::config_to_json() const {
   const bool by_itself = text::gives_token_types(nlohmann::json::object(), name, "");
   if (by_itself != spec.gives_types || (name == "PreTrainedTokenizerFast" && !spec.unigram)) {
     config["model_input_names"] = spec.gives_types
-                                      ? Json{"input_ids", "token_type_ids", "attention_mask"}
-                                      : Json{"input_ids", "attention_mask"};
+                                      ? OrderedJson{"input_ids", "token_type_ids", "attention_mask"}
+                                      : OrderedJson{"input_ids", "attention_mask"};
   }
   return config.dump(2) + '\n';
 }

@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::string type_of(const Json& json, const std::string& origin) {
+std::string component_type(const Json& json, const std::string& origin) {
   return required_json_field<std::string>(json, "type", origin);
 }
 
@@ -28,7 +28,7 @@ template <class Use>
 void for_components(const Json& json, const char* list, const std::string& origin, int depth,
                     const Use& use) {
   if (json.is_null()) return;
-  if (type_of(json, origin) != "Sequence") {
+  if (component_type(json, origin) != "Sequence") {
     use(json);
     return;
   }
@@ -81,7 +81,7 @@ ReplaceStep read_replace(const Json& json, const std::string& origin) {
 }
 
 NormalizerStep read_step(const Json& json, const std::string& origin) {
-  const auto type = type_of(json, origin);
+  const auto type = component_type(json, origin);
   if (type == "Precompiled") return read_map(json, origin);
   if (type == "Nmt") return NmtStep{};
   if (type == "NFKC") return NfkcStep{};
@@ -133,7 +133,7 @@ Metaspace read_metaspace(const Json& json, const std::string& origin) {
 
 void read_pre_tokenizer(const Json& json, UnigramRules& rules, const std::string& origin) {
   for_components(json, "pretokenizers", origin, kMostNested, [&](const Json& part) {
-    const auto type = type_of(part, origin);
+    const auto type = component_type(part, origin);
     if (type == "WhitespaceSplit" && !rules.metaspace) {
       rules.whitespace_split = true;
     } else if (type == "Metaspace" && !rules.metaspace) {
@@ -149,7 +149,7 @@ void read_pre_tokenizer(const Json& json, UnigramRules& rules, const std::string
 
 void read_decoder(const Json& json, TokenizerSpec& spec, const std::string& origin) {
   for_components(json, "decoders", origin, kMostNested, [&](const Json& part) {
-    const auto type = type_of(part, origin);
+    const auto type = component_type(part, origin);
     if (type != "Metaspace" || spec.decoder) {
       throw ModelError(
           fmt::format("{}: the decoder has {}{}; of a Unigram model Cloze has Metaspace", origin,
@@ -162,11 +162,11 @@ void read_decoder(const Json& json, TokenizerSpec& spec, const std::string& orig
 // The first of them, which is all that XLMRobertaTokenizer takes of a normalizer.
 PrecompiledStep first_map(const Json& normalizer, const std::string& origin) {
   if (normalizer.is_null()) return nullptr;
-  const bool sequence = type_of(normalizer, origin) == "Sequence";
+  const bool sequence = component_type(normalizer, origin) == "Sequence";
   const Json parts = sequence ? required_json_field<Json>(normalizer, "normalizers", origin)
                               : Json::array({normalizer});
   for (const auto& part : parts) {
-    if (type_of(part, origin) == "Precompiled") return read_map(part, origin);
+    if (component_type(part, origin) == "Precompiled") return read_map(part, origin);
   }
   return nullptr;
 }

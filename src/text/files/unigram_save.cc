@@ -12,23 +12,23 @@
 namespace cloze::text {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json step_json(const PrecompiledStep& map) {
+OrderedJson step_json(const PrecompiledStep& map) {
   const auto bytes = std::as_bytes(std::span(map->blob()));
   return {{"type", "Precompiled"}, {"precompiled_charsmap", base64_encoded(bytes)}};
 }
 
-Json step_json(const NmtStep& /*step*/) { return {{"type", "Nmt"}}; }
-Json step_json(const NfkcStep& /*step*/) { return {{"type", "NFKC"}}; }
-Json step_json(const LowercaseStep& /*step*/) { return {{"type", "Lowercase"}}; }
+OrderedJson step_json(const NmtStep& /*step*/) { return {{"type", "Nmt"}}; }
+OrderedJson step_json(const NfkcStep& /*step*/) { return {{"type", "NFKC"}}; }
+OrderedJson step_json(const LowercaseStep& /*step*/) { return {{"type", "Lowercase"}}; }
 
-Json step_json(const StripStep& step) {
+OrderedJson step_json(const StripStep& step) {
   return {{"type", "Strip"}, {"strip_left", step.left}, {"strip_right", step.right}};
 }
 
-Json step_json(const ReplaceStep& step) {
-  Json pattern = Json::object();
+OrderedJson step_json(const ReplaceStep& step) {
+  OrderedJson pattern = OrderedJson::object();
   if (step.spaces) {
     pattern["Regex"] = " {2,}";
   } else {
@@ -38,32 +38,32 @@ Json step_json(const ReplaceStep& step) {
 }
 
 // A component alone, or a sequence of them; null where there is none.
-Json sequence(Json parts, const char* list) {
+OrderedJson sequence(OrderedJson parts, const char* list) {
   if (parts.empty()) return {};
   if (parts.size() == 1) return parts[0];
-  Json result{{"type", "Sequence"}};
+  OrderedJson result{{"type", "Sequence"}};
   result[list] = std::move(parts);
   return result;
 }
 
 }  // namespace
 
-Json normalizer_json(const UnigramRules& rules) {
-  Json steps = Json::array();
+OrderedJson normalizer_json(const UnigramRules& rules) {
+  OrderedJson steps = OrderedJson::array();
   for (const auto& step : rules.steps) {
     steps.push_back(std::visit([](const auto& one) { return step_json(one); }, step));
   }
   return sequence(std::move(steps), "normalizers");
 }
 
-Json pre_tokenizer_json(const UnigramRules& rules) {
-  Json steps = Json::array();
-  if (rules.whitespace_split) steps.push_back(Json{{"type", "WhitespaceSplit"}});
+OrderedJson pre_tokenizer_json(const UnigramRules& rules) {
+  OrderedJson steps = OrderedJson::array();
+  if (rules.whitespace_split) steps.push_back(OrderedJson{{"type", "WhitespaceSplit"}});
   if (rules.metaspace) steps.push_back(metaspace_json(*rules.metaspace));
   return sequence(std::move(steps), "pretokenizers");
 }
 
-Json metaspace_json(const Metaspace& metaspace) {
+OrderedJson metaspace_json(const Metaspace& metaspace) {
   const auto* const scheme = [&] {
     switch (metaspace.prepend) {
       case PrependScheme::always:
@@ -89,13 +89,13 @@ std::string with_pieces(std::string file, const UnigramRules& rules, const Vocab
   model.reserve(rules.scores.size() * 40);
   for (std::size_t id = 0; id < rules.scores.size(); ++id) {
     model += "      [";
-    model += Json(vocabulary.token(static_cast<std::int32_t>(id))).dump();
+    model += OrderedJson(vocabulary.token(static_cast<std::int32_t>(id))).dump();
     model += ", ";
     model += write_score(rules.scores[id], decimals);
     model += id + 1 < rules.scores.size() ? "],\n" : "]\n";
   }
   model += "    ]\n  }";
-  const auto placeholder = Json(kPiecesGoHere).dump();
+  const auto placeholder = OrderedJson(kPiecesGoHere).dump();
   file.replace(file.rfind(placeholder), placeholder.size(), model);
   return file;
 }

@@ -23,7 +23,7 @@ std::string class_weights_text(const FinetuneSettings& settings) {
 
 // What changes the batches, the model or the arithmetic of a step may not change; what a run costs
 // and what it tells may.
-constexpr auto list = [](FinetuneSettings& s, auto& visit) {
+constexpr auto finetune_list = [](FinetuneSettings& s, auto& visit) {
   visit("model", s.model);
   visit("size", s.size);
   visit("vocab", s.vocab);
@@ -67,11 +67,11 @@ constexpr auto list = [](FinetuneSettings& s, auto& visit) {
 }  // namespace
 
 std::vector<SavedSetting> saved_settings(const FinetuneSettings& settings) {
-  return saved_by(list, settings);
+  return saved_by(finetune_list, settings);
 }
 
 FinetuneSettings finetune_settings_from(const std::string& run_json, const std::string& origin) {
-  return settings_from<FinetuneSettings>(list, run_json, origin);
+  return settings_from<FinetuneSettings>(finetune_list, run_json, origin);
 }
 
 void require_class_weights(const std::vector<float>& weights) {
@@ -107,7 +107,7 @@ void FinetuneSettings::set_class_weights(std::string_view text) {
 }
 
 FinetuneSettings finetune_settings_of(const std::filesystem::path& run_directory) {
-  return internal::settings_to_resume<FinetuneSettings>(internal::list, run_directory);
+  return internal::settings_to_resume<FinetuneSettings>(internal::finetune_list, run_directory);
 }
 
 }  // namespace cloze

@@ -22,7 +22,7 @@ std::string duration_text(double seconds) {
 
 // What changes the batches, the model or the arithmetic of a step may not change; how long a run
 // goes on, what it costs and what it tells may.
-constexpr auto list = [](PretrainSettings& s, auto& visit) {
+constexpr auto pretrain_list = [](PretrainSettings& s, auto& visit) {
   visit("size", s.size);
   visit("config", s.config);
   visit("init", s.init);
@@ -64,11 +64,11 @@ constexpr auto list = [](PretrainSettings& s, auto& visit) {
 }  // namespace
 
 std::vector<SavedSetting> saved_settings(const PretrainSettings& settings) {
-  return saved_by(list, settings);
+  return saved_by(pretrain_list, settings);
 }
 
 PretrainSettings pretrain_settings_from(const std::string& run_json, const std::string& origin) {
-  return settings_from<PretrainSettings>(list, run_json, origin);
+  return settings_from<PretrainSettings>(pretrain_list, run_json, origin);
 }
 
 }  // namespace internal
@@ -91,7 +91,7 @@ double seconds_from(std::string_view text) {
 }
 
 PretrainSettings pretrain_settings_of(const std::filesystem::path& run_directory) {
-  return internal::settings_to_resume<PretrainSettings>(internal::list, run_directory);
+  return internal::settings_to_resume<PretrainSettings>(internal::pretrain_list, run_directory);
 }
 
 }  // namespace cloze
