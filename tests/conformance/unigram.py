@@ -2,7 +2,7 @@
 """Holds Cloze's Unigram tokenizers against tokenizers and transformers, on everything an Encoding says.
 
     tests/conformance/unigram.py --tool BUILD/tests/dump_encodings --data ../shared/data
-                                 [--strings 200000] [--seed 1] [--only NAME] [--real DIR]
+                                 [--strings 200000] [--seed 1] [--only NAME] [--real DIR] [--every-line]
 
 Trains a SentencePiece model on the text of --data and makes tokenizers of many kinds of it: with the character
 maps that SentencePiece has, normalizers, pre-tokenizers and switches of every kind, as PreTrainedTokenizerFast
@@ -220,6 +220,7 @@ def main():
     parser.add_argument("--size", type=int, default=8000, help="pieces of the trained model")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="only comparisons whose name contains this")
+    parser.add_argument("--every-line", action="store_true", help="with every kind, not with three; others see one in twenty")
     parser.add_argument("--real", type=pathlib.Path, nargs="*", default=[], help="directories with a real tokenizer")
     args = parser.parse_args()
 
@@ -251,7 +252,7 @@ def main():
             hf = Tokenizer.from_file(str(model / "tokenizer.json"))
             if name in ("XLM-R", "Nmt, NFKC", "Lowercase before the map", "first"):
                 comparison.run(f"{name}: every code point", hf, model, every)
-            whole = name in ("XLM-R", "converted", "Nmt, NFKC")
+            whole = args.every_line or name in ("XLM-R", "converted", "Nmt, NFKC")
             compare_all(comparison, name, hf, model, lines if whole else lines[number :: 20], generator,
                         args.strings // 4 if name == "XLM-R" else args.strings // 20, folder)
         for name, directory in classes(proto, pieces, maps, folder):
