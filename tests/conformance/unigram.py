@@ -2,13 +2,15 @@
 """Holds Cloze's Unigram tokenizers against tokenizers and transformers, on everything an Encoding says.
 
     tests/conformance/unigram.py --tool BUILD/tests/dump_encodings --data ../shared/data
-                                 [--strings 200000] [--seed 1] [--only NAME] [--real DIR]
+                                 [--strings 200000] [--seed 1] [--only NAME] [--real DIR] [--every-line]
 
 Trains a SentencePiece model on the text of --data and makes tokenizers of many kinds of it: with the character
 maps that SentencePiece has, normalizers, pre-tokenizers and switches of every kind, as PreTrainedTokenizerFast
 and as XLMRobertaTokenizer, and a SentencePiece model alone. Compares every line of --data, every code point,
 blns.txt, generated strings over all of Unicode (alone, as pairs, as words, truncated, padded, with offsets in bytes,
 decoded), and what Cloze saves. --real is a directory with a real tokenizer.json of this kind to compare as well.
+The same seed trains the same model. tokenizers reads each tokenizer.json that Cloze reads: it does not read every
+score of a file as the number that was written (docs/tokenizer.md), so that one in memory may cut ties otherwise.
 Needs tokenizers, transformers, sentencepiece, numpy and protobuf; without them it says so and exits with 0.
 Prints the share of identical encodings and the first differences; exits 1 if there is one.
 """
@@ -56,19 +58,22 @@ class Generator(compare.Generator):
         ]
 
 
-def text_of(data):
+def text_of(data, seed):
+    """Lines to train with, in an order that the seed says: SentencePiece's own would be another in each run."""
     lines = []
     for path in sorted(data.iterdir()):
         if path.suffix in (".txt", ".tsv", ".dev", ".train", ".json", ".bmes") and not path.name.startswith("vocab."):
             lines += path.read_bytes().decode(errors="replace").split("\n")[::7]
-    return [line[:2000] for line in lines if line.strip()][:40000]
+    lines = [line[:2000] for line in lines if line.strip()][:40000]
+    random.Random(seed).shuffle(lines)
+    return lines[:20000]
 
 
 def train(folder, lines, rule, size):
     prefix = str(pathlib.Path(folder, rule))
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines), model_prefix=prefix, vocab_size=size, model_type="unigram",
-        normalization_rule_name=rule, character_coverage=0.9995, input_sentence_size=20000, minloglevel=2,
+        normalization_rule_name=rule, character_coverage=0.9995, shuffle_input_sentence=False, minloglevel=2,
         hard_vocab_limit=False, num_threads=2)
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(pathlib.Path(prefix + ".model").read_bytes())
@@ -215,6 +220,7 @@ def main():
     parser.add_argument("--size", type=int, default=8000, help="pieces of the trained model")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="only comparisons whose name contains this")
+    parser.add_argument("--every-line", action="store_true", help="with every kind, not with three; others see one in twenty")
     parser.add_argument("--real", type=pathlib.Path, nargs="*", default=[], help="directories with a real tokenizer")
     args = parser.parse_args()
 
@@ -227,7 +233,7 @@ def main():
              for before, after in (("", ""), ("a", "b"), ("e\u0301", "\u0323"), ("a\x01", "\u0340"), ("\u0600", "\u0301"))
              for begin in range(0, len(code_points), 32)]
     with tempfile.TemporaryDirectory() as folder:
-        proto = train(folder, text_of(args.data), "nmt_nfkc", args.size)
+        proto = train(folder, text_of(args.data, args.seed), "nmt_nfkc", args.size)
         maps = {rule: charsmap(folder, rule) for rule in ("nmt_nfkc", "nmt_nfkc_cf")}
         pieces = [(t, 0.0) for t in SPECIAL] + [(p.piece, p.score) for p in list(proto.pieces)[3:]] + [("<mask>", 0.0)]
         known = dict(pieces)
@@ -243,9 +249,10 @@ def main():
             if args.only and args.only not in name:
                 continue
             model = save(hf, pathlib.Path(folder, f"variant{number}"))
+            hf = Tokenizer.from_file(str(model / "tokenizer.json"))
             if name in ("XLM-R", "Nmt, NFKC", "Lowercase before the map", "first"):
                 comparison.run(f"{name}: every code point", hf, model, every)
-            whole = name in ("XLM-R", "converted", "Nmt, NFKC")
+            whole = args.every_line or name in ("XLM-R", "converted", "Nmt, NFKC")
             compare_all(comparison, name, hf, model, lines if whole else lines[number :: 20], generator,
                         args.strings // 4 if name == "XLM-R" else args.strings // 20, folder)
         for name, directory in classes(proto, pieces, maps, folder):

@@ -2,8 +2,9 @@
 """Writes unigram_goldens/: small Unigram tokenizers of several kinds, a SentencePiece model, and what
 Hugging Face's tokenizers and transformers make of texts with them.
 
-Needs: pip install tokenizers transformers sentencepiece protobuf. The files are committed; run this to
-renew them.
+Needs: pip install tokenizers transformers sentencepiece protobuf. The files are committed; run this
+to renew them. The encodings are those of the files: tokenizers reads some scores as a neighbour of the number that
+was written, and a tokenizer in memory has that number.
 """
 import json
 import pathlib
@@ -68,14 +69,36 @@ def vocabulary(extra=()):
     return [(t, 0.0) for t in SPECIAL] + [(p, float(s)) for p, s in scored] + [("<mask>", 0.0)]
 
 
+# A run of the same character can be cut in ways that are as good as one another; the rounding of the sum of the scores
+# decides, and so does the begin of the word, which is in the sum. The scores have 24 bits, as SentencePiece writes them:
+# their sums are exact until a file is read otherwise.
+TIED = [("▁", -3.271899938583374), ("▁3.", -10.237156867980957), ("▁0", -5.982580184936523), ("▁x", -11.707466125488281), ("9", -8.315099716186523),
+        ("1", -8.55815601348877), ("11", -10.008228302001953), ("a", -8.052556991577148), ("aa", -10.009111404418945),
+        ("字", -8.25672721862793), ("字字", -10.013318061828613)]
+TIED_TEXTS = [begin + unit * count for begin in ("", "3.", "0", "x", "9", "3.9", "x99") for unit in "1a字" for count in (3, 5)]
+TIED_TEXTS += ["3.111 0111 x111 9111 3.9111", "x111 " * 9, "3.11111 " * 5 + "0aaaa"]
+
+
+def tied_vocabulary():
+    return [(t, 0.0) for t in SPECIAL] + TIED + [("<mask>", 0.0)]
+
+
+def check_ties(memory, file):
+    """That the texts about ties are about them."""
+    apart = sum(memory.encode(text).ids != file.encode(text).ids for text in TIED_TEXTS)
+    cuts = [{tuple(file.encode(begin + unit * 3).tokens[-3:-1]) for begin in ("", "3.", "0", "x", "9")} for unit in "1a字"]
+    if apart < 10 or min(map(len, cuts)) < 2:
+        raise SystemExit(f"{apart} texts are cut otherwise in memory, and {cuts} after several begins: choose other scores")
+
+
 def template(**types):
     second = types.get("second", 0)
     return processors.TemplateProcessing(single="<s> $A </s>", pair=f"<s> $A </s> </s> $B:{second} </s>:{second}",
                                          special_tokens=[("<s>", 0), ("</s>", 2)])
 
 
-def build(normalizer, pre_tokenizer, post_processor, byte_fallback=False, extra=(), decoder=decoders.Metaspace()):
-    hf = Tokenizer(models.Unigram(vocabulary(extra), 3, byte_fallback))
+def build(normalizer, pre_tokenizer, post_processor, byte_fallback=False, extra=(), decoder=decoders.Metaspace(), pieces=None):
+    hf = Tokenizer(models.Unigram(pieces or vocabulary(extra), 3, byte_fallback))
     if normalizer is not None:
         hf.normalizer = normalizer
     if pre_tokenizer is not None:
@@ -134,12 +157,19 @@ def main():
     added.add_tokens([AddedToken("New", normalized=True), AddedToken("my dog", single_word=True), AddedToken("Éa", lstrip=True, rstrip=True),
                       AddedToken("\ufb01x", normalized=True), AddedToken("<e>", lstrip=True, normalized=False)])
     variants["added"] = added
+    variants["ties"] = build(normalizers.NFKC(), Meta(), template(), pieces=tied_vocabulary())
+    variants["ties-whole"] = build(normalizers.NFKC(), Meta(split=False), template(), pieces=tied_vocabulary())
     cases = []
     for name, hf in variants.items():
         directory = HERE / name
         directory.mkdir()
         hf.save(str(directory / "tokenizer.json"), pretty=False)
-        for text in TEXTS:
+        file = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        ties = name.startswith("ties")
+        if ties:
+            check_ties(hf, file)
+        hf = variants[name] = file
+        for text in TIED_TEXTS if ties else TEXTS:
             encoding = attempt(lambda: hf.encode(text))
             case = {"model": name, "text": text, "encoding": encoding}
             if encoding != "error":

@@ -123,8 +123,8 @@ TEST(UnigramGoldens, SentencePieceModelsAreReadAsTransformersReadsThem) {
 }
 
 TEST(UnigramGoldens, SavedTokenizersReadTheSame) {
-  for (const auto* model :
-       {"split", "metaspace", "first", "whole", "bytes", "plain", "underline", "added"}) {
+  for (const auto* model : {"split", "metaspace", "first", "whole", "bytes", "plain", "underline",
+                            "added", "ties", "ties-whole"}) {
     const auto& original = tokenizer_of(model);
     const testing::TempDirectory folder;
     original.save_pretrained(folder.path());

@@ -131,6 +131,30 @@ TEST(UnigramModel, FindsThePathOfTheBestScore) {
   }
 }
 
+// Both ways to cut 111 into 1 and 11 score -0.5; after a begin that is in the sum, its rounding
+// decides. tokenizers 0.23.3 cuts so.
+TEST(UnigramModel, TheRoundedSumFromTheBeginDecidesBetweenEquals) {
+  UnigramRules rules;
+  Vocabulary vocabulary;
+  const std::vector<std::pair<std::string, double>> pieces{
+      {"<unk>", 0}, {"1", -0.2}, {"11", -0.3}, {"p", -0.4}, {"q", -0.5}};
+  for (const auto& [piece, score] : pieces) {
+    vocabulary.add(piece, static_cast<std::int32_t>(rules.scores.size()), false);
+    rules.scores.push_back(score);
+  }
+  const UnigramModel model(vocabulary, rules);
+  const auto ids = [&model](std::string_view text) {
+    BestPath path;
+    model.find(text, path);
+    std::vector<std::int32_t> found;
+    for (const auto& piece : path.pieces()) found.push_back(piece.id);
+    return found;
+  };
+  EXPECT_THAT(ids("111"), ElementsAre(1, 2));
+  EXPECT_THAT(ids("p111"), ElementsAre(3, 2, 1));
+  EXPECT_THAT(ids("q111"), ElementsAre(4, 1, 2));
+}
+
 // --- graphemes
 
 std::vector<std::string> graphemes_of(std::string_view text) {
@@ -402,6 +426,21 @@ TEST(UnigramFiles, XlmRobertaTokenizerBuildsItsOwnPipeline) {
   config["add_prefix_space"] = false;
   EXPECT_THAT(Tokenizer::from_json(json.dump(), config.dump()).encode("a").ids,
               ElementsAre(0, 6, 2));
+}
+
+// What the two read decides between cuts that are as good as one another: tokenizers 0.23.3 and
+// transformers 5.24 give these ids.
+TEST(UnigramFiles, TiesAreCutByTheScoresThatTheClassReads) {
+  auto json = small_json();
+  json["model"]["vocab"] = Json::parse(
+      R"([["<s>",0.0],["<pad>",0.0],["</s>",0.0],["<unk>",0.0],["\u2581p",-11.707466125488281],
+          ["\u2581q",-5.982580184936523],["1",-8.023615837097168],["<mask>",0.0],
+          ["11",-11.997261047363281]])");
+  const auto file = Tokenizer::from_json(json.dump(), kClass.dump());
+  EXPECT_THAT(file.encode("p111 q111").ids, ElementsAre(0, 4, 8, 6, 5, 6, 8, 2));
+  const Json config{{"tokenizer_class", "XLMRobertaTokenizer"}};
+  const auto xlm_roberta = Tokenizer::from_json(json.dump(), config.dump());
+  EXPECT_THAT(xlm_roberta.encode("p111 q111").ids, ElementsAre(0, 4, 6, 8, 5, 6, 8, 2));
 }
 
 // --- SentencePiece models
