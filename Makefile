@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 20
 TORTURE_SECONDS ?= 3600
 CXX_FILES = $(shell find include src tests bench examples python -name '*.h' -o -name '*.cc' -o -name '*.cpp')
 
-.PHONY: help demo test build model asan tsan debug fuzz format check-format tidy tidy-changed analyze package python test-python wheel torture check-all docs install clean dependencies checks
+.PHONY: help demo test build model asan tsan debug fuzz format check-format tidy tidy-changed analyze package python test-python wheel torture arm check-all docs install clean dependencies checks
 
 help:
 	@echo 'make demo       fetch a real BERT (87 MiB, once), and see it read, rank and learn'
@@ -25,6 +25,7 @@ help:
 	@echo 'make python     the Python package, in a virtual environment of its own (build/python/venv);'
 	@echo '                make test-python: its tests; make wheel: a wheel that needs no packages of Debian'
 	@echo 'make torture    breaks runs and files at random for TORTURE_SECONDS=3600, and counts what was lost'
+	@echo 'make arm        builds for 64-bit Arm, and runs the tests on an emulator of it'
 	@echo 'make check-all  what is too slow for every push: robustness, instruction sets, tidy, tsan, ...'
 	@echo 'make docs       the API reference in build/docs/html'
 	@echo 'make clean      remove build/'
@@ -91,10 +92,18 @@ torture: $(BUILD)/build.ninja
 	@CLOZE=$(CURDIR)/$(BUILD)/cloze CLOZE_FAULTS=$(CURDIR)/$(BUILD)/tests/libcloze_faults.so \
 	  tests/robustness/torture.py --seconds $(TORTURE_SECONDS)
 
+# Not the configuration of the others: what it needs of Arm lies in build/arm64-sysroot.
+arm:
+	@scripts/install-dependencies build arm
+	@scripts/arm-sysroot
+	@[ -f build/arm64/build.ninja ] || cmake --preset arm64 --log-level=WARNING >/dev/null
+	@cmake --build --preset arm64
+	@ctest --preset arm64
+
 check-all: test
 	@CLOZE_ROBUSTNESS=all ctest --preset release -L robustness
 	@ctest --preset release -C all -L isa
-	@$(MAKE) --no-print-directory tidy tsan analyze package
+	@$(MAKE) --no-print-directory tidy tsan analyze package arm
 
 docs:
 	@scripts/install-dependencies docs

@@ -236,28 +236,39 @@ CpuFeatures features_of_isa(unsigned isa) {
 }
 
 CpuFeatures library_features() {
+#if defined(__x86_64__)
   return features_of_isa(static_cast<unsigned>(dnnl::get_effective_cpu_isa()));
+#else
+  return {};  // elsewhere the bits have other meanings, and it multiplies no bf16
+#endif
 }
 
 std::string library_name() {
   const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
   const auto* version = dnnl_version();
   struct Set {
-    dnnl::cpu_isa isa;
+    unsigned isa;
     const char* name;
   };
   // The newest first. A number that is not known here counts as the newest that it extends.
-  constexpr Set kSets[] = {{dnnl::cpu_isa::avx512_core_amx, "AMX"},
-                           {dnnl::cpu_isa::avx512_core_bf16, "AVX512-BF16"},
-                           {dnnl::cpu_isa::avx512_core_vnni, "AVX512-VNNI"},
-                           {dnnl::cpu_isa::avx512_core, "AVX-512"},
-                           {dnnl::cpu_isa::avx2_vnni, "AVX-VNNI"},
-                           {dnnl::cpu_isa::avx2, "AVX2"},
-                           {dnnl::cpu_isa::avx, "AVX"},
-                           {dnnl::cpu_isa::sse41, "SSE4.1"}};
-  const auto* const found = std::find_if(std::begin(kSets), std::end(kSets), [isa](const Set& set) {
-    const auto bits = static_cast<unsigned>(set.isa);
-    return (isa & bits) == bits;
+#if defined(__aarch64__)
+  // The library's public header has x86-64's names alone; these are what it says on Arm.
+  constexpr Set kSets[] = {{0x1F, "SVE of 512 bits"}, {0x7, "SVE of 256 bits"}, {0x1, "NEON"}};
+#else
+  constexpr auto set = [](dnnl::cpu_isa which, const char* name) {
+    return Set{static_cast<unsigned>(which), name};
+  };
+  constexpr Set kSets[] = {set(dnnl::cpu_isa::avx512_core_amx, "AMX"),
+                           set(dnnl::cpu_isa::avx512_core_bf16, "AVX512-BF16"),
+                           set(dnnl::cpu_isa::avx512_core_vnni, "AVX512-VNNI"),
+                           set(dnnl::cpu_isa::avx512_core, "AVX-512"),
+                           set(dnnl::cpu_isa::avx2_vnni, "AVX-VNNI"),
+                           set(dnnl::cpu_isa::avx2, "AVX2"),
+                           set(dnnl::cpu_isa::avx, "AVX"),
+                           set(dnnl::cpu_isa::sse41, "SSE4.1")};
+#endif
+  const auto* const found = std::find_if(std::begin(kSets), std::end(kSets), [isa](const Set& one) {
+    return (isa & one.isa) == one.isa;
   });
   return fmt::format("oneDNN {}.{}.{} with {}", version->major, version->minor, version->patch,
                      found == std::end(kSets) ? "no vectors of its own" : found->name);
