@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "cloze/error.h"
@@ -22,6 +23,18 @@ class RequestError : public Error {
   [[nodiscard]] int status() const { return status_; }
   [[nodiscard]] const std::string& type() const { return type_; }
   [[nodiscard]] const std::string& parameter() const { return parameter_; }
+
+  /// The same with OpenAI's `code`, or with what a 405 allows.
+  [[nodiscard]] RequestError with_code(const std::string& named) const {
+    auto error = *this;
+    error.code = named;
+    return error;
+  }
+  [[nodiscard]] RequestError with_allow(std::string_view methods) const {
+    auto error = *this;
+    error.allow = methods;
+    return error;
+  }
 
   std::string code{};            ///< OpenAI's `code`: "model_not_found"; empty for none
   std::int64_t retry_after = 0;  ///< seconds; 0: not stated

@@ -32,12 +32,11 @@ const ServedModel& Service::named(const std::string& name) const {
     if (model->name() == name || model->given() == name) return *model;
   }
   if (models_.size() == 1) return *models_.front();
-  RequestError error(404, "Validation",
+  throw RequestError(404, "Validation",
                      fmt::format("there is no model {} here: there are {}", in_quotes(name),
                                  list_of_names(models_)),
-                     "model");
-  error.code = "model_not_found";
-  throw error;
+                     "model")
+      .with_code("model_not_found");
 }
 
 const ServedModel& Service::choose(const std::optional<std::string>& name, const Can& can,
@@ -47,11 +46,14 @@ const ServedModel& Service::choose(const std::optional<std::string>& name, const
       if (can(*model)) return *model;
     }
   }
+  if (!name && models_.size() > 1) {
+    throw not_this_model(
+        fmt::format("none of the models here does {}: GET /info lists what they do", what));
+  }
   const auto& model = name ? named(*name) : *models_.front();
   if (can(model)) return model;
-  throw not_this_model(
-      fmt::format("the model {} does not do {}: it does {} (GET /info lists the routes)",
-                  model.name(), what, list_of_tasks(model)));
+  throw not_this_model(fmt::format("the model {} does not do {}: it does {}", model.name(), what,
+                                   list_of_tasks(model)));
 }
 
 }  // namespace cloze::serve

@@ -114,12 +114,11 @@ std::string model_json(const Service& service, const std::string& name, const Ab
     append_openai(out, *model, about);
     return out;
   }
-  RequestError error(404, "Validation",
+  throw RequestError(404, "Validation",
                      fmt::format("there is no model {} here: GET /v1/models lists those there are",
                                  in_quotes(name)),
-                     "model");
-  error.code = "model_not_found";
-  throw error;
+                     "model")
+      .with_code("model_not_found");
 }
 
 }  // namespace cloze::serve

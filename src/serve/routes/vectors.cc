@@ -64,7 +64,7 @@ std::shared_ptr<EmbedJob> embed_inputs(const ServedModel& model, const std::vect
 
 std::size_t columns_of(const ServedModel& model, const Fields& fields, const std::string& name) {
   const auto most = model.sentence->dimension();
-  const auto wanted = fields.find(name);
+  const auto* const wanted = fields.find(name);
   if (wanted == nullptr) return static_cast<std::size_t>(most);
   return static_cast<std::size_t>(*fields.count(name, 1, most));
 }

@@ -131,7 +131,7 @@ void Metrics::served(const Served& request) {
   const std::lock_guard lock(mutex_);
   ++responses_[{std::string(request.route), request.status}];
   if (request.inputs == 0) return;
-  const auto method = request.batch ? "batch" : "single";
+  const auto* const method = request.batch ? "batch" : "single";
   const bool good = request.status == 200;
   ++requests_[method];
   const bool embeds = request.route.find("embed") != std::string_view::npos;

@@ -92,6 +92,17 @@ struct Pending {
   ErrorStyle style = ErrorStyle::native;
 };
 
+HttpResponse error_response(const RequestError& error, ErrorStyle style) {
+  HttpResponse response{.status = status_for(error, style), .body = body_for(error, style)};
+  if (error.status() == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (!error.allow.empty()) response.headers.emplace_back("Allow", error.allow);
+  if (error.retry_after > 0) {
+    response.headers.emplace_back("Retry-After", std::to_string(error.retry_after));
+  }
+  response.close = error.close;
+  return response;
+}
+
 void raise_file_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -114,7 +125,6 @@ struct Server::Impl {
   void finish(const std::shared_ptr<Pending>& pending, JobEnd end);
   void send(const Pending& pending, HttpResponse response);
   void fail(const Pending& pending, const RequestError& error);
-  HttpResponse error_response(const RequestError& error, ErrorStyle style) const;
   HttpResponse refuse(const HttpRequest& request, const RequestError& error);
   [[nodiscard]] AboutServer about() const;
 
@@ -217,10 +227,9 @@ void Server::Impl::check(const HttpRequest& request) const {
   }
   const bool get = request.method == "GET" || request.method == "HEAD";
   if (get ? route.get.empty() : request.method != "POST" || !route.post) {
-    RequestError error(405, "Validation",
-                       fmt::format("{} answers {} alone", route.name, route.allow()));
-    error.allow = route.allow();
-    throw error;
+    throw RequestError(405, "Validation",
+                       fmt::format("{} answers {} alone", route.name, route.allow()))
+        .with_allow(route.allow());
   }
   if (get) return;
   if (!is_json(request.header("content-type"))) {
@@ -232,17 +241,6 @@ void Server::Impl::check(const HttpRequest& request) const {
     throw RequestError(415, "Validation",
                        "the body is compressed, which is not read here: send it as it is");
   }
-}
-
-HttpResponse Server::Impl::error_response(const RequestError& error, ErrorStyle style) const {
-  HttpResponse response{.status = status_for(error, style), .body = body_for(error, style)};
-  if (error.status() == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
-  if (!error.allow.empty()) response.headers.emplace_back("Allow", error.allow);
-  if (error.retry_after > 0) {
-    response.headers.emplace_back("Retry-After", std::to_string(error.retry_after));
-  }
-  response.close = error.close;
-  return response;
 }
 
 HttpResponse Server::Impl::refuse(const HttpRequest& request, const RequestError& error) {

@@ -65,8 +65,8 @@ void Scheduler::expire() {
   tell(ends);
 }
 
-void Scheduler::collect(std::vector<WorkQueue::Ended> ended, Ends& ends) {
-  for (auto& [job, end] : ended) {
+void Scheduler::collect(const std::vector<WorkQueue::Ended>& ended, Ends& ends) {
+  for (const auto& [job, end] : ended) {
     const auto found = waiting_.find(job.get());
     if (found == waiting_.end()) continue;  // nobody waits
     ends.emplace_back(std::move(found->second), end);

@@ -75,7 +75,7 @@ class Scheduler {
   [[nodiscard]] std::int64_t budget() const;
   [[nodiscard]] std::int64_t bound() const;
   using Ends = std::vector<std::pair<OnEnd, JobEnd>>;
-  void collect(std::vector<WorkQueue::Ended> ended, Ends& ends);
+  void collect(const std::vector<WorkQueue::Ended>& ended, Ends& ends);
   static void tell(const Ends& ends);
 
   SchedulerOptions options_;
