@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,15 @@ class SentenceTransformer {
   /// leaves no room for a text; Cancelled.
   [[nodiscard]] Tensor encode(const Texts& texts, const SentenceEncodeOptions& options = {},
                               const ProgressCallback& progress = {}) const;
+
+  /// A vector for each sequence of token ids, special ones included where there are any: f32
+  /// [sequences, dimension()]. Of `prompt_tokens`, the first tokens of each, the model's directory
+  /// says whether they are pooled. For a caller that tokenizes by itself; `encode` gives the same
+  /// vectors. Throws ArgumentError for a sequence that is empty, longer than the model reads, or
+  /// has no token after the prompt's, and for an id that the model does not embed; Cancelled.
+  [[nodiscard]] Tensor encode_ids(std::span<const std::vector<std::int32_t>> sequences,
+                                  std::int64_t prompt_tokens = 0,
+                                  const ProgressCallback& progress = {}) const;
 
   /// The similarity of every row of `a` to every row of `b`, by similarity_fn(): f32 [rows of a,
   /// rows of b].

@@ -70,6 +70,11 @@ enum class SimilarityFunction : std::uint8_t {
 /// ArgumentError unless both are f32 matrices with as many columns.
 [[nodiscard]] Tensor cosine_similarity(const Tensor& a, const Tensor& b);
 
+/// Scales every row of `vectors`, f32 [rows, columns], to length 1, as sentence-transformers'
+/// Normalize and SentenceTransformer do; a row of zeros stays. Throws ArgumentError for another
+/// dtype.
+void normalize(Tensor& vectors);
+
 /// Indices of the `count` best scores, best first, equal ones in order.
 [[nodiscard]] std::vector<std::size_t> ranking(std::span<const double> scores, std::size_t count);
 

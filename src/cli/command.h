@@ -61,6 +61,7 @@ void run_choose(Arguments arguments);
 void run_rank(Arguments arguments);
 void run_zero_shot(Arguments arguments);
 void run_evaluate(Arguments arguments);
+void run_serve(Arguments arguments);
 void run_bench(Arguments arguments);
 void run_pull(Arguments arguments);
 void run_convert(Arguments arguments);

@@ -56,6 +56,10 @@ constexpr std::array table{
             run_embed_map, batches},
     Command{"convert", "any checkpoint to a Hugging Face directory", run_convert},
     Command{"export", "a model to ONNX, for other runtimes", run_export},
+#if CLOZE_HAVE_SERVER
+    Command{"serve", "models over HTTP, for the clients that there are", run_serve,
+             "smaller limits (--max-bodies-in-flight, --max-batch-tokens)"},
+#endif
 #if CLOZE_HAVE_BENCH
     Command{"bench", "measure speed against the machine's limit", run_bench},
 #endif

@@ -138,6 +138,30 @@ Tensor SentenceTransformer::encode(const Texts& texts, const SentenceEncodeOptio
       skipped);
 }
 
+Tensor SentenceTransformer::encode_ids(std::span<const std::vector<std::int32_t>> sequences,
+                                       std::int64_t prompt_tokens,
+                                       const ProgressCallback& progress) const {
+  const auto skipped = impl_->include_prompt ? 0 : prompt_tokens;
+  const auto reads = config().max_position_embeddings;
+  std::vector<TokenizedText> texts;
+  texts.reserve(sequences.size());
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    const auto length = static_cast<std::int64_t>(sequences[i].size());
+    if (length <= skipped || length > reads) {
+      throw ArgumentError(fmt::format("sequence {} has {} tokens: {} to {} can be read", i + 1,
+                                      length, skipped + 1, reads));
+    }
+    texts.push_back({sequences[i], std::vector<std::int32_t>(sequences[i].size(), 0)});
+  }
+  ProgressCounter counter(progress, "encoding", static_cast<std::int64_t>(texts.size()), "texts");
+  return impl_->embedder.embed(
+      texts,
+      [&](std::span<const std::size_t> done) {
+        counter.advance(static_cast<std::int64_t>(done.size()));
+      },
+      skipped);
+}
+
 Tensor SentenceTransformer::similarity(const Tensor& a, const Tensor& b) const {
   return similarity_matrix(a, b, impl_->similarity_fn);
 }

@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "core/strings.h"
 #include "core/vectors.h"
+#include "sentence/pooling.h"
 
 namespace cloze {
 namespace {
@@ -120,6 +121,8 @@ std::vector<double> pair_cosines(const Tensor& vectors) {
 Tensor cosine_similarity(const Tensor& a, const Tensor& b) {
   return similarity_matrix(a, b, SimilarityFunction::cosine);
 }
+
+void normalize(Tensor& vectors) { normalize_rows(vectors); }
 
 std::vector<std::size_t> ranking(std::span<const double> scores, std::size_t count) {
   std::vector<std::size_t> order(scores.size());

@@ -31,13 +31,15 @@ constexpr double electra_tolerance = 2e-5;
 std::filesystem::path directory(std::string_view name) {
   return golden_directory("electra") / name;
 }
-Golden golden(std::string_view name) { return Golden(directory(name) / "golden.safetensors"); }
+Golden electra_golden(std::string_view name) {
+  return Golden(directory(name) / "golden.safetensors");
+}
 
 TEST(Electra, EncodesWithProjectedEmbeddings) {
   for (const auto* name : {"model", "generator", "generator_bin", "discriminator", "sequence",
                            "sequence_as_wide", "token", "question", "choice"}) {
     SCOPED_TRACE(name);
-    const auto expected = golden(name);
+    const auto expected = electra_golden(name);
     const auto model = BertModel::from_pretrained(directory(name));
     EXPECT_EQ(model.config().model_type, "electra");
     EXPECT_EQ(model.config().embedding_width(),
@@ -55,7 +57,7 @@ TEST(Electra, EncodesWithProjectedEmbeddings) {
 TEST(Electra, TheGeneratorFillsMasks) {
   for (const auto* name : {"generator", "generator_untied", "generator_bin"}) {
     SCOPED_TRACE(name);
-    const auto expected = golden(name);
+    const auto expected = electra_golden(name);
     const auto model = BertForMaskedLM::from_pretrained(directory(name));
     EXPECT_LE(max_abs_difference(model(expected.batch(), expected.ints("positions")),
                                  expected.tensor("prediction_logits")),
@@ -64,7 +66,7 @@ TEST(Electra, TheGeneratorFillsMasks) {
 }
 
 TEST(Electra, TheDiscriminatorTellsReplacedTokens) {
-  const auto expected = golden("discriminator");
+  const auto expected = electra_golden("discriminator");
   const auto model = ElectraForPreTraining::from_pretrained(directory("discriminator"));
   EXPECT_LE(max_abs_difference(model(expected.batch()), expected.tensor("logits")),
             electra_tolerance);
@@ -73,24 +75,24 @@ TEST(Electra, TheDiscriminatorTellsReplacedTokens) {
 TEST(Electra, ItsTaskHeadsComputeWhatTransformersComputes) {
   for (const auto* name : {"sequence", "sequence_as_wide"}) {
     SCOPED_TRACE(name);
-    const auto sequence = golden(name);
+    const auto sequence = electra_golden(name);
     const auto model = BertForSequenceClassification::from_pretrained(directory(name));
     EXPECT_LE(max_abs_difference(model(sequence.batch()), sequence.tensor("logits")),
               electra_tolerance);
   }
-  const auto token = golden("token");
+  const auto token = electra_golden("token");
   EXPECT_LE(max_abs_difference(
                 BertForTokenClassification::from_pretrained(directory("token"))(token.batch()),
                 token.tensor("logits")),
             electra_tolerance);
-  const auto question = golden("question");
+  const auto question = electra_golden("question");
   const auto answer =
       BertForQuestionAnswering::from_pretrained(directory("question"))(question.batch());
   EXPECT_LE(max_abs_difference(answer.start_logits, question.tensor("start_logits")),
             electra_tolerance);
   EXPECT_LE(max_abs_difference(answer.end_logits, question.tensor("end_logits")),
             electra_tolerance);
-  const auto choice = golden("choice");
+  const auto choice = electra_golden("choice");
   EXPECT_LE(max_abs_difference(
                 BertForMultipleChoice::from_pretrained(directory("choice"))(choice.batch(), 1),
                 choice.tensor("logits")),
@@ -133,7 +135,7 @@ TEST(Electra, IsSavedAsItWasLoaded) {
 TEST(Electra, ARandomOneIsSavedAndLoadedAgain) {
   auto config = BertConfig::from_pretrained(directory("model"));
   config.tie_word_embeddings = true;
-  const auto batch = golden("model").batch();
+  const auto batch = electra_golden("model").batch();
   const std::vector<std::int32_t> positions{0, 3};
   const testing::TempDirectory saved;
   const auto generator = BertForMaskedLM::random(config, 7);

@@ -12,12 +12,12 @@ namespace cloze::cli {
 namespace {
 
 using std::chrono::milliseconds;
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using testing::SizeIs;
+using ::testing::SizeIs;
 
 /// A terminal of 80 columns and a clock that the test moves.
 struct Stage {

@@ -122,7 +122,7 @@ std::string gguf_of(const fs::path& directory, const Changes& changes = {}) {
   return file.bytes();
 }
 
-void expect_same_tensors(const fs::path& a, const fs::path& b) {
+void expect_same_values(const fs::path& a, const fs::path& b) {
   const auto first = Checkpoint::open(a), second = Checkpoint::open(b);
   EXPECT_EQ(first.names(), second.names());
   for (const auto& name : second.names()) {
@@ -143,7 +143,7 @@ TEST(ConvertGguf, AnEncoderIsTheOneThatItWasMadeFrom) {
     EXPECT_EQ(converted.architecture, "BertModel");
     EXPECT_TRUE(converted.tokenizer);
     EXPECT_THAT(converted.left_out, IsEmpty());
-    expect_same_tensors(directory / "out", golden);
+    expect_same_values(directory / "out", golden);
     const auto before = BertConfig::from_pretrained(golden),
                after = BertConfig::from_pretrained(directory / "out");
     EXPECT_EQ(after.vocab_size, before.vocab_size);
@@ -179,7 +179,7 @@ TEST(ConvertGguf, PoolingsAndClassifiers) {
   EXPECT_FALSE(sentence_settings(directory / "out"));
   const auto ranker = convert("sequence_3_labels", {.pooling = 4});
   EXPECT_EQ(ranker.architecture, "BertForSequenceClassification");
-  expect_same_tensors(directory / "out", golden_directory("sequence_3_labels"));
+  expect_same_values(directory / "out", golden_directory("sequence_3_labels"));
 }
 
 TEST(ConvertGguf, TypesAndCase) {

@@ -17,8 +17,8 @@ FillMaskPipeline fill_mask_pipeline(const char* name = "masked_lm_untied",
   return FillMaskPipeline::from_pretrained(golden_directory(name), {.batch_tokens = batch_tokens});
 }
 
-bool equal(const std::vector<std::vector<FilledMask>>& a,
-           const std::vector<std::vector<FilledMask>>& b) {
+bool same_words(const std::vector<std::vector<FilledMask>>& a,
+                const std::vector<std::vector<FilledMask>>& b) {
   const auto same = [](const MaskCandidate& x, const MaskCandidate& y) {
     return x.id == y.id && x.score == y.score && x.sequence == y.sequence && x.token == y.token;
   };
@@ -167,7 +167,7 @@ TEST(FillMask, ProgressCancellationAndThreads) {
   const auto fill = fill_mask_pipeline("masked_lm_untied", 8);
   const std::vector<std::string> texts{"the [MASK]", "a b c [MASK] d", "[MASK] [MASK]", "dog"};
   testing::expect_good_manners(
-      [&](const ProgressCallback& progress) { return fill(texts, {}, progress); }, equal);
+      [&](const ProgressCallback& progress) { return fill(texts, {}, progress); }, same_words);
 }
 
 TEST(FillMask, BadInput) {

@@ -17,7 +17,8 @@ QuestionAnsweringPipeline question_answering_pipeline(std::int64_t batch_tokens 
                                                     {.batch_tokens = batch_tokens});
 }
 
-bool equal(const std::vector<std::vector<Answer>>& a, const std::vector<std::vector<Answer>>& b) {
+bool same_answers(const std::vector<std::vector<Answer>>& a,
+                  const std::vector<std::vector<Answer>>& b) {
   const auto same = [](const Answer& x, const Answer& y) {
     return x.text == y.text && x.score == y.score && x.offsets == y.offsets &&
            x.byte_offsets == y.byte_offsets;
@@ -89,7 +90,7 @@ TEST(QuestionAnswering, ProgressCancellationAndThreads) {
       [&](const ProgressCallback& progress) {
         return answer(asked, {.top_k = 3, .max_length = 14, .stride = 2}, progress);
       },
-      equal);
+      same_answers);
 }
 
 TEST(QuestionAnswering, BadInput) {

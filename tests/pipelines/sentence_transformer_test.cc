@@ -49,6 +49,25 @@ TEST(SentenceTransformer, ADirectoryWithoutModulesGetsTheMean) {
   }
 }
 
+TEST(SentenceTransformer, IdsGiveTheVectorsOfTheirTexts) {
+  const auto model = SentenceTransformer::from_pretrained(golden_directory("bare_odd"));
+  const std::vector<std::string> texts{"hello world", "", "a b c d"};
+  std::vector<std::vector<std::int32_t>> ids;
+  for (const auto& text : texts) ids.push_back(model.tokenizer().encode(text).ids);
+  EXPECT_TRUE(same_bits(model.encode_ids(ids), model.encode(texts)));
+  const SentenceTransformerOptions unit{.normalize = true};
+  auto vectors = model.encode_ids(ids);
+  normalize(vectors);
+  const auto same = SentenceTransformer::from_pretrained(golden_directory("bare_odd"), unit);
+  EXPECT_TRUE(same_bits(vectors, same.encode(texts)));
+  ids.emplace_back();
+  EXPECT_THROW((void)model.encode_ids(ids), ArgumentError);
+  ids.back().assign(1, 1 << 30);
+  EXPECT_THROW((void)model.encode_ids(ids), ArgumentError);
+  ids.back().assign(static_cast<std::size_t>(model.config().max_position_embeddings) + 1, 1);
+  EXPECT_THROW((void)model.encode_ids(ids), ArgumentError);
+}
+
 TEST(SentenceTransformer, FollowsItsDirectoryUnlessTold) {
   const TempDirectory folder;
   const auto directory = sentence_directory(folder, "cls_token", true, 4);

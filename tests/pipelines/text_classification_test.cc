@@ -19,8 +19,8 @@ TextClassificationPipeline text_classification_pipeline(std::int64_t batch_token
                                                      {.batch_tokens = batch_tokens});
 }
 
-bool equal(const std::vector<std::vector<LabelScore>>& a,
-           const std::vector<std::vector<LabelScore>>& b) {
+bool same_labels(const std::vector<std::vector<LabelScore>>& a,
+                 const std::vector<std::vector<LabelScore>>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
     return std::equal(x.begin(), x.end(), y.begin(), y.end(), [](const auto& m, const auto& n) {
       return m.label == n.label && m.score == n.score && m.index == n.index;
@@ -73,9 +73,9 @@ TEST(TextClassification, TheConfigSaysWhatLogitsMean) {
   const auto several = TextClassificationPipeline::from_pretrained(testing::edited_model(
       folder, "sequence_3_labels",
       [](auto& config) { config["problem_type"] = "multi_label_classification"; }));
-  EXPECT_TRUE(equal(several(texts, {.top_k = 2}),
-                    text_classification_pipeline()(
-                        texts, {.top_k = 2, .function_to_apply = ScoreFunction::sigmoid})));
+  EXPECT_TRUE(same_labels(several(texts, {.top_k = 2}),
+                          text_classification_pipeline()(
+                              texts, {.top_k = 2, .function_to_apply = ScoreFunction::sigmoid})));
   const auto value = TextClassificationPipeline::from_pretrained(testing::edited_model(
       other, "sequence_regression", [](auto& config) { config["problem_type"] = "regression"; }));
   const auto logits = value.model()(value.tokenizer()("the dogs ."));
@@ -86,8 +86,8 @@ TEST(TextClassification, PairsAndSingleTextsTogether) {
   const auto classify = text_classification_pipeline();
   const std::vector<TextItem> items{{"a", "dog", 1}, {"a", std::nullopt, 2}};
   const auto both = classify(items, {.top_k = 0});
-  EXPECT_TRUE(equal({both[0]}, classify(std::vector<TextPair>{{"a", "dog"}}, {.top_k = 0})));
-  EXPECT_TRUE(equal({both[1]}, classify(std::vector<std::string_view>{"a"}, {.top_k = 0})));
+  EXPECT_TRUE(same_labels({both[0]}, classify(std::vector<TextPair>{{"a", "dog"}}, {.top_k = 0})));
+  EXPECT_TRUE(same_labels({both[1]}, classify(std::vector<std::string_view>{"a"}, {.top_k = 0})));
 }
 
 TEST(TextClassification, ProgressCancellationAndThreads) {
@@ -95,7 +95,7 @@ TEST(TextClassification, ProgressCancellationAndThreads) {
   const auto texts = testing::several_texts();
   testing::expect_good_manners(
       [&](const ProgressCallback& progress) { return classify(texts, {.top_k = 0}, progress); },
-      equal);
+      same_labels);
 }
 
 TEST(TextClassification, BadInput) {
@@ -134,7 +134,7 @@ TEST(TextClassification, FromALoadedModel) {
       Tokenizer::from_pretrained(directory));
   const auto copy = classify;
   const auto texts = testing::several_texts();
-  EXPECT_TRUE(equal(copy(texts), text_classification_pipeline()(texts)));
+  EXPECT_TRUE(same_labels(copy(texts), text_classification_pipeline()(texts)));
   EXPECT_EQ(copy.max_length(), 70);
 }
 

@@ -28,8 +28,8 @@ class TokenClassification : public ::testing::Test {
   std::string model_;
 };
 
-bool equal(const std::vector<std::vector<TaggedEntity>>& a,
-           const std::vector<std::vector<TaggedEntity>>& b) {
+bool same_entities(const std::vector<std::vector<TaggedEntity>>& a,
+                   const std::vector<std::vector<TaggedEntity>>& b) {
   const auto same = [](const TaggedEntity& x, const TaggedEntity& y) {
     return x.label == y.label && x.score == y.score && x.word == y.word && x.offsets == y.offsets &&
            x.byte_offsets == y.byte_offsets && x.index == y.index;
@@ -151,7 +151,7 @@ TEST_F(TokenClassification, ProgressCancellationAndThreads) {
       [&](const ProgressCallback& progress) {
         return tag(texts, {.max_length = 6, .stride = 1}, progress);
       },
-      equal);
+      same_entities);
 }
 
 TEST_F(TokenClassification, BadInput) {
