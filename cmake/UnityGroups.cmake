@@ -1,7 +1,7 @@
 # Compiles sources of one folder together, a few at a time: what their headers hold is parsed, and its
 # templates are instantiated, once for all of them. A first build takes less than half as long; the build after
 # an edit compiles the neighbours too (CLOZE_UNITY_BUILD=OFF, as in the preset "debug", where that is unwanted).
-# So names in the unnamed namespaces of one folder have to differ. Compiled alone are sources that Highway
+# So names in the unnamed namespaces of one folder have to differ (scripts/check-unnamed-functions). Compiled alone are sources that Highway
 # compiles once for each instruction set, and tables that scripts write.
 function(cloze_compile_together target most)
   if(NOT CLOZE_UNITY_BUILD)

@@ -27,8 +27,8 @@ struct Columns {
   std::size_t label = 0;
 };
 
-std::optional<std::size_t> first_of(const TableReader& table,
-                                    std::initializer_list<std::string_view> names) {
+std::optional<std::size_t> first_choice_of(const TableReader& table,
+                                           std::initializer_list<std::string_view> names) {
   for (const auto name : names) {
     if (const auto found = table.find(name)) return found;
   }
@@ -44,7 +44,7 @@ Columns find_columns(const TableReader& table, const ChoiceOptions& options) {
         "ending0, ending1, ..., label), or JSON lines with prompt, choices and label",
         table.path().string(), what, table.describe_columns()));
   };
-  columns.list = first_of(table, {"choices", "endings", "options"});
+  columns.list = first_choice_of(table, {"choices", "endings", "options"});
   for (const auto* prefix : {"ending", "choice"}) {
     for (std::size_t i = 0; columns.endings.size() == i; ++i) {
       const auto found = table.find(fmt::format("{}{}", prefix, i));
@@ -54,14 +54,14 @@ Columns find_columns(const TableReader& table, const ChoiceOptions& options) {
     if (!columns.endings.empty()) break;
   }
   if (!columns.list && columns.endings.size() < 2) (void)require(std::nullopt, "choices");
-  columns.prompt =
-      !options.text_column.empty()
-          ? table.column(options.text_column, "text column")
-          : require(first_of(table, {"sent1", "prompt", "context", "question"}), "the prompt");
+  columns.prompt = !options.text_column.empty()
+                       ? table.column(options.text_column, "text column")
+                       : require(first_choice_of(table, {"sent1", "prompt", "context", "question"}),
+                                 "the prompt");
   if (options.text_column.empty() && table.find("sent1")) columns.start = table.find("sent2");
   columns.label = !options.label_column.empty()
                       ? table.column(options.label_column, "label column")
-                      : require(first_of(table, {"label", "answer"}), "the label");
+                      : require(first_choice_of(table, {"label", "answer"}), "the label");
   return columns;
 }
 

@@ -28,11 +28,11 @@ using testing::max_abs_difference;
 
 constexpr double electra_tolerance = 2e-5;
 
-std::filesystem::path directory(std::string_view name) {
+std::filesystem::path electra_directory(std::string_view name) {
   return golden_directory("electra") / name;
 }
 Golden electra_golden(std::string_view name) {
-  return Golden(directory(name) / "golden.safetensors");
+  return Golden(electra_directory(name) / "golden.safetensors");
 }
 
 TEST(Electra, EncodesWithProjectedEmbeddings) {
@@ -40,7 +40,7 @@ TEST(Electra, EncodesWithProjectedEmbeddings) {
                            "sequence_as_wide", "token", "question", "choice"}) {
     SCOPED_TRACE(name);
     const auto expected = electra_golden(name);
-    const auto model = BertModel::from_pretrained(directory(name));
+    const auto model = BertModel::from_pretrained(electra_directory(name));
     EXPECT_EQ(model.config().model_type, "electra");
     EXPECT_EQ(model.config().embedding_width(),
               std::string_view(name) == "sequence_as_wide" ? 32 : 16);
@@ -58,7 +58,7 @@ TEST(Electra, TheGeneratorFillsMasks) {
   for (const auto* name : {"generator", "generator_untied", "generator_bin"}) {
     SCOPED_TRACE(name);
     const auto expected = electra_golden(name);
-    const auto model = BertForMaskedLM::from_pretrained(directory(name));
+    const auto model = BertForMaskedLM::from_pretrained(electra_directory(name));
     EXPECT_LE(max_abs_difference(model(expected.batch(), expected.ints("positions")),
                                  expected.tensor("prediction_logits")),
               electra_tolerance);
@@ -67,7 +67,7 @@ TEST(Electra, TheGeneratorFillsMasks) {
 
 TEST(Electra, TheDiscriminatorTellsReplacedTokens) {
   const auto expected = electra_golden("discriminator");
-  const auto model = ElectraForPreTraining::from_pretrained(directory("discriminator"));
+  const auto model = ElectraForPreTraining::from_pretrained(electra_directory("discriminator"));
   EXPECT_LE(max_abs_difference(model(expected.batch()), expected.tensor("logits")),
             electra_tolerance);
 }
@@ -76,26 +76,26 @@ TEST(Electra, ItsTaskHeadsComputeWhatTransformersComputes) {
   for (const auto* name : {"sequence", "sequence_as_wide"}) {
     SCOPED_TRACE(name);
     const auto sequence = electra_golden(name);
-    const auto model = BertForSequenceClassification::from_pretrained(directory(name));
+    const auto model = BertForSequenceClassification::from_pretrained(electra_directory(name));
     EXPECT_LE(max_abs_difference(model(sequence.batch()), sequence.tensor("logits")),
               electra_tolerance);
   }
   const auto token = electra_golden("token");
-  EXPECT_LE(max_abs_difference(
-                BertForTokenClassification::from_pretrained(directory("token"))(token.batch()),
-                token.tensor("logits")),
+  EXPECT_LE(max_abs_difference(BertForTokenClassification::from_pretrained(
+                                   electra_directory("token"))(token.batch()),
+                               token.tensor("logits")),
             electra_tolerance);
   const auto question = electra_golden("question");
   const auto answer =
-      BertForQuestionAnswering::from_pretrained(directory("question"))(question.batch());
+      BertForQuestionAnswering::from_pretrained(electra_directory("question"))(question.batch());
   EXPECT_LE(max_abs_difference(answer.start_logits, question.tensor("start_logits")),
             electra_tolerance);
   EXPECT_LE(max_abs_difference(answer.end_logits, question.tensor("end_logits")),
             electra_tolerance);
   const auto choice = electra_golden("choice");
-  EXPECT_LE(max_abs_difference(
-                BertForMultipleChoice::from_pretrained(directory("choice"))(choice.batch(), 1),
-                choice.tensor("logits")),
+  EXPECT_LE(max_abs_difference(BertForMultipleChoice::from_pretrained(electra_directory("choice"))(
+                                   choice.batch(), 1),
+                               choice.tensor("logits")),
             electra_tolerance);
 }
 
@@ -109,51 +109,53 @@ TEST(Electra, IsSavedAsItWasLoaded) {
     SCOPED_TRACE(name);
     const testing::TempDirectory saved;
     model.save_pretrained(saved.path());
-    EXPECT_EQ(names_in(saved.path()), names_in(directory(name)));
+    EXPECT_EQ(names_in(saved.path()), names_in(electra_directory(name)));
     const auto config = BertConfig::from_pretrained(saved.path());
     EXPECT_EQ(config.model_type, "electra");
     EXPECT_EQ(config.embedding_size, 16);
     EXPECT_THAT(config.architectures, ::testing::ElementsAre(architecture));
   };
-  expect("model", BertModel::from_pretrained(directory("model")), "ElectraModel");
-  expect("generator", BertForMaskedLM::from_pretrained(directory("generator")),
+  expect("model", BertModel::from_pretrained(electra_directory("model")), "ElectraModel");
+  expect("generator", BertForMaskedLM::from_pretrained(electra_directory("generator")),
          "ElectraForMaskedLM");
-  expect("generator_untied", BertForMaskedLM::from_pretrained(directory("generator_untied")),
+  expect("generator_untied",
+         BertForMaskedLM::from_pretrained(electra_directory("generator_untied")),
          "ElectraForMaskedLM");
-  expect("discriminator", ElectraForPreTraining::from_pretrained(directory("discriminator")),
+  expect("discriminator",
+         ElectraForPreTraining::from_pretrained(electra_directory("discriminator")),
          "ElectraForPreTraining");
-  expect("sequence", BertForSequenceClassification::from_pretrained(directory("sequence")),
+  expect("sequence", BertForSequenceClassification::from_pretrained(electra_directory("sequence")),
          "ElectraForSequenceClassification");
-  expect("token", BertForTokenClassification::from_pretrained(directory("token")),
+  expect("token", BertForTokenClassification::from_pretrained(electra_directory("token")),
          "ElectraForTokenClassification");
-  expect("question", BertForQuestionAnswering::from_pretrained(directory("question")),
+  expect("question", BertForQuestionAnswering::from_pretrained(electra_directory("question")),
          "ElectraForQuestionAnswering");
-  expect("choice", BertForMultipleChoice::from_pretrained(directory("choice")),
+  expect("choice", BertForMultipleChoice::from_pretrained(electra_directory("choice")),
          "ElectraForMultipleChoice");
 }
 
 TEST(Electra, ARandomOneIsSavedAndLoadedAgain) {
-  auto config = BertConfig::from_pretrained(directory("model"));
+  auto config = BertConfig::from_pretrained(electra_directory("model"));
   config.tie_word_embeddings = true;
   const auto batch = electra_golden("model").batch();
   const std::vector<std::int32_t> positions{0, 3};
   const testing::TempDirectory saved;
   const auto generator = BertForMaskedLM::random(config, 7);
   generator.save_pretrained(saved.path());
-  EXPECT_EQ(names_in(saved.path()), names_in(directory("generator")));
+  EXPECT_EQ(names_in(saved.path()), names_in(electra_directory("generator")));
   EXPECT_EQ(max_abs_difference(BertForMaskedLM::from_pretrained(saved.path())(batch, positions),
                                generator(batch, positions)),
             0);
   const testing::TempDirectory other;
   const auto discriminator = ElectraForPreTraining::random(config, 7);
   discriminator.save_pretrained(other.path());
-  EXPECT_EQ(names_in(other.path()), names_in(directory("discriminator")));
+  EXPECT_EQ(names_in(other.path()), names_in(electra_directory("discriminator")));
 }
 
 TEST(Electra, ParametersAreCountedOnce) {
   const auto count = [](std::string_view name) {
     std::int64_t elements = 0;
-    const auto checkpoint = Checkpoint::open(directory(name));
+    const auto checkpoint = Checkpoint::open(electra_directory(name));
     for (const auto& tensor : checkpoint.names()) {
       std::int64_t size = 1;
       for (const auto dim : checkpoint.info(tensor).shape) size *= dim;
@@ -161,14 +163,18 @@ TEST(Electra, ParametersAreCountedOnce) {
     }
     return elements;
   };
-  EXPECT_EQ(BertModel::from_pretrained(directory("model")).num_parameters(), count("model"));
-  EXPECT_EQ(BertForMaskedLM::from_pretrained(directory("generator")).num_parameters(),
+  EXPECT_EQ(BertModel::from_pretrained(electra_directory("model")).num_parameters(),
+            count("model"));
+  EXPECT_EQ(BertForMaskedLM::from_pretrained(electra_directory("generator")).num_parameters(),
             count("generator"));
-  EXPECT_EQ(BertForMaskedLM::from_pretrained(directory("generator_untied")).num_parameters(),
-            count("generator_untied"));
-  EXPECT_EQ(ElectraForPreTraining::from_pretrained(directory("discriminator")).num_parameters(),
-            count("discriminator"));
-  EXPECT_EQ(BertForSequenceClassification::from_pretrained(directory("sequence")).num_parameters(),
+  EXPECT_EQ(
+      BertForMaskedLM::from_pretrained(electra_directory("generator_untied")).num_parameters(),
+      count("generator_untied"));
+  EXPECT_EQ(
+      ElectraForPreTraining::from_pretrained(electra_directory("discriminator")).num_parameters(),
+      count("discriminator"));
+  EXPECT_EQ(BertForSequenceClassification::from_pretrained(electra_directory("sequence"))
+                .num_parameters(),
             count("sequence"));
 }
 
@@ -289,25 +295,26 @@ TEST(Encoder, TokensThatAreNotAttendedToChangeNoOthers) {
 }
 
 TEST(Electra, WhatIsNotThereIsNamedAsElectraNamesIt) {
-  EXPECT_THAT(refusal([] {
-                static_cast<void>(BertForMaskedLM::from_pretrained(directory("discriminator")));
-              }),
-              ::testing::AllOf(HasSubstr("generator_predictions.dense.weight"),
-                               HasSubstr("ElectraForMaskedLM")));
+  EXPECT_THAT(
+      refusal([] {
+        static_cast<void>(BertForMaskedLM::from_pretrained(electra_directory("discriminator")));
+      }),
+      ::testing::AllOf(HasSubstr("generator_predictions.dense.weight"),
+                       HasSubstr("ElectraForMaskedLM")));
   EXPECT_THAT(
       refusal([] {
         static_cast<void>(ElectraForPreTraining::from_pretrained(golden_directory("pretraining")));
       }),
       ::testing::AllOf(HasSubstr("replaced token detection"), HasSubstr("ElectraForPreTraining")));
   EXPECT_THAT(refusal([] {
-                static_cast<void>(
-                    BertForNextSentencePrediction::from_pretrained(directory("discriminator")));
+                static_cast<void>(BertForNextSentencePrediction::from_pretrained(
+                    electra_directory("discriminator")));
               }),
               HasSubstr("BertForNextSentencePrediction"));
 }
 
 TEST(Electra, PreTrainingIsRefused) {
-  const auto config = BertConfig::from_pretrained(directory("model"));
+  const auto config = BertConfig::from_pretrained(electra_directory("model"));
   EXPECT_THAT(refusal([&] {
                 internal::RandomWeights weights(config, 1);
                 static_cast<void>(internal::PretrainingModel(config, weights, {}));

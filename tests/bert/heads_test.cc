@@ -24,7 +24,7 @@ constexpr double tolerance = 5e-5;
 constexpr double bf16_cosine = 0.999;
 
 template <class Model>
-Model load(const char* name, Precision precision = Precision::f32) {
+Model load_head(const char* name, Precision precision = Precision::f32) {
   return Model::from_pretrained(golden_directory(name), {.precision = precision});
 }
 
@@ -40,19 +40,19 @@ TEST_P(MaskedLmGolden, MatchesTransformers) {
   const auto golden = Golden::named(GetParam());
   const auto expected = golden.tensor("prediction_logits");
   const auto positions = golden.ints("positions");
-  EXPECT_LE(
-      max_abs_difference(load<BertForMaskedLM>(GetParam())(golden.batch(), positions), expected),
-      tolerance);
+  EXPECT_LE(max_abs_difference(load_head<BertForMaskedLM>(GetParam())(golden.batch(), positions),
+                               expected),
+            tolerance);
   if (!computes(Precision::bf16)) return;
-  EXPECT_GE(
-      mean_cosine(load<BertForMaskedLM>(GetParam(), Precision::bf16)(golden.batch(), positions),
-                  expected),
-      bf16_cosine);
+  EXPECT_GE(mean_cosine(
+                load_head<BertForMaskedLM>(GetParam(), Precision::bf16)(golden.batch(), positions),
+                expected),
+            bf16_cosine);
 }
 
 TEST_P(MaskedLmGolden, PositionsMayComeInAnyOrderAndTwice) {
   const auto golden = Golden::named(GetParam());
-  const auto model = load<BertForMaskedLM>(GetParam());
+  const auto model = load_head<BertForMaskedLM>(GetParam());
   std::vector<std::int32_t> every(golden.batch().input_ids.size());
   std::iota(every.begin(), every.end(), 0);
   const auto all = model(golden.batch(), every);
@@ -68,7 +68,7 @@ TEST_P(MaskedLmGolden, PositionsMayComeInAnyOrderAndTwice) {
 
 TEST_P(MaskedLmGolden, RefusesPositionsOutsideTheBatch) {
   const auto golden = Golden::named(GetParam());
-  const auto model = load<BertForMaskedLM>(GetParam());
+  const auto model = load_head<BertForMaskedLM>(GetParam());
   const auto end = static_cast<std::int32_t>(golden.batch().total_tokens());
   for (const std::int32_t position : {-1, end, end + 1000}) {
     const std::vector<std::int32_t> positions = {0, position};
@@ -79,14 +79,14 @@ TEST_P(MaskedLmGolden, RefusesPositionsOutsideTheBatch) {
 
 TEST(MaskedLm, NoPositionsGiveNoRows) {
   const auto golden = Golden::named("pretraining");
-  const auto logits = load<BertForMaskedLM>("pretraining")(golden.batch(), {});
+  const auto logits = load_head<BertForMaskedLM>("pretraining")(golden.batch(), {});
   EXPECT_EQ(logits.shape(), (Shape{0, 61}));
 }
 
 TEST(PreTraining, MatchesTransformers) {
   const auto golden = Golden::named("pretraining");
   const auto positions = golden.ints("positions");
-  const auto out = load<BertForPreTraining>("pretraining")(golden.batch(), positions);
+  const auto out = load_head<BertForPreTraining>("pretraining")(golden.batch(), positions);
   EXPECT_LE(max_abs_difference(out.prediction_logits, golden.tensor("prediction_logits")),
             tolerance);
   EXPECT_LE(
@@ -94,7 +94,7 @@ TEST(PreTraining, MatchesTransformers) {
       tolerance);
   if (!computes(Precision::bf16)) return;
   const auto bf16 =
-      load<BertForPreTraining>("pretraining", Precision::bf16)(golden.batch(), positions);
+      load_head<BertForPreTraining>("pretraining", Precision::bf16)(golden.batch(), positions);
   EXPECT_GE(mean_cosine(bf16.prediction_logits, golden.tensor("prediction_logits")), bf16_cosine);
   EXPECT_GE(mean_cosine(bf16.seq_relationship_logits, golden.tensor("seq_relationship_logits")),
             bf16_cosine);
@@ -105,12 +105,12 @@ TEST(NextSentence, MatchesTransformers) {
     SCOPED_TRACE(name);
     const auto golden = Golden::named(name);
     const auto expected = golden.tensor("seq_relationship_logits");
-    EXPECT_LE(
-        max_abs_difference(load<BertForNextSentencePrediction>(name)(golden.batch()), expected),
-        tolerance);
+    EXPECT_LE(max_abs_difference(load_head<BertForNextSentencePrediction>(name)(golden.batch()),
+                                 expected),
+              tolerance);
     if (!computes(Precision::bf16)) continue;
     EXPECT_GE(
-        mean_cosine(load<BertForNextSentencePrediction>(name, Precision::bf16)(golden.batch()),
+        mean_cosine(load_head<BertForNextSentencePrediction>(name, Precision::bf16)(golden.batch()),
                     expected),
         bf16_cosine);
   }
@@ -121,38 +121,38 @@ TEST(SequenceClassification, MatchesTransformers) {
     SCOPED_TRACE(name);
     const auto golden = Golden::named(name);
     const auto expected = golden.tensor("logits");
-    EXPECT_LE(
-        max_abs_difference(load<BertForSequenceClassification>(name)(golden.batch()), expected),
-        tolerance);
+    EXPECT_LE(max_abs_difference(load_head<BertForSequenceClassification>(name)(golden.batch()),
+                                 expected),
+              tolerance);
     if (!computes(Precision::bf16)) continue;
-    EXPECT_LE(
-        max_abs_difference(
-            load<BertForSequenceClassification>(name, Precision::bf16)(golden.batch()), expected),
-        0.1);
+    EXPECT_LE(max_abs_difference(
+                  load_head<BertForSequenceClassification>(name, Precision::bf16)(golden.batch()),
+                  expected),
+              0.1);
   }
 }
 
 TEST(TokenClassification, MatchesTransformers) {
   const auto golden = Golden::named("token_5_layers");
   const auto expected = golden.tensor("logits");
-  EXPECT_LE(max_abs_difference(load<BertForTokenClassification>("token_5_layers")(golden.batch()),
-                               expected),
+  EXPECT_LE(max_abs_difference(
+                load_head<BertForTokenClassification>("token_5_layers")(golden.batch()), expected),
             tolerance);
   if (!computes(Precision::bf16)) return;
-  EXPECT_GE(mean_cosine(
-                load<BertForTokenClassification>("token_5_layers", Precision::bf16)(golden.batch()),
-                expected),
+  EXPECT_GE(mean_cosine(load_head<BertForTokenClassification>("token_5_layers",
+                                                              Precision::bf16)(golden.batch()),
+                        expected),
             bf16_cosine);
 }
 
 TEST(QuestionAnswering, MatchesTransformers) {
   const auto golden = Golden::named("question_legacy_names");
-  const auto out = load<BertForQuestionAnswering>("question_legacy_names")(golden.batch());
+  const auto out = load_head<BertForQuestionAnswering>("question_legacy_names")(golden.batch());
   EXPECT_LE(max_abs_difference(out.start_logits, golden.tensor("start_logits")), tolerance);
   EXPECT_LE(max_abs_difference(out.end_logits, golden.tensor("end_logits")), tolerance);
   if (!computes(Precision::bf16)) return;
   const auto bf16 =
-      load<BertForQuestionAnswering>("question_legacy_names", Precision::bf16)(golden.batch());
+      load_head<BertForQuestionAnswering>("question_legacy_names", Precision::bf16)(golden.batch());
   EXPECT_LE(max_abs_difference(bf16.start_logits, golden.tensor("start_logits")), 0.1);
   EXPECT_LE(max_abs_difference(bf16.end_logits, golden.tensor("end_logits")), 0.1);
 }
@@ -161,19 +161,19 @@ TEST(MultipleChoice, MatchesTransformers) {
   const auto golden = Golden::named("choice");
   const auto expected = golden.tensor("logits");
   const auto choices = expected.dim(1);
-  EXPECT_LE(
-      max_abs_difference(load<BertForMultipleChoice>("choice")(golden.batch(), choices), expected),
-      tolerance);
+  EXPECT_LE(max_abs_difference(load_head<BertForMultipleChoice>("choice")(golden.batch(), choices),
+                               expected),
+            tolerance);
   if (!computes(Precision::bf16)) return;
-  EXPECT_LE(max_abs_difference(
-                load<BertForMultipleChoice>("choice", Precision::bf16)(golden.batch(), choices),
-                expected),
+  EXPECT_LE(max_abs_difference(load_head<BertForMultipleChoice>("choice", Precision::bf16)(
+                                   golden.batch(), choices),
+                               expected),
             0.1);
 }
 
 TEST(MultipleChoice, RefusesSequencesThatCannotBeDivided) {
   const auto golden = Golden::named("choice");  // six sequences
-  const auto model = load<BertForMultipleChoice>("choice");
+  const auto model = load_head<BertForMultipleChoice>("choice");
   for (const std::int64_t choices : {0, -1, 4, 7}) {
     EXPECT_THAT([&] { (void)model(golden.batch(), choices); },
                 ThrowsMessage<ArgumentError>(HasSubstr(std::to_string(choices))));

@@ -39,7 +39,7 @@ BertConfig small_config() {
 }
 
 /// `sequences` of uneven lengths; another seed has others.
-Batch batch_of(int sequences, int seed) {
+Batch callers_batch(int sequences, int seed) {
   Batch batch;
   for (int s = 0; s < sequences; ++s) {
     const int length = 5 + (s * 37 + seed * 11) % 60;
@@ -69,7 +69,7 @@ class ManyThreads : public ::testing::Test {
     std::vector<Batch> batches;
     std::vector<BertOutput> expected;
     for (int i = 0; i < kBatches; ++i) {
-      batches.push_back(batch_of(1 + i * 2, i));
+      batches.push_back(callers_batch(1 + i * 2, i));
       expected.push_back(model(batches.back()));
     }
     std::atomic<int> wrong = 0;
@@ -111,7 +111,7 @@ TEST_F(ManyThreads, SixtyFourMayCallAModel) {
 
 TEST_F(ManyThreads, MayCallWhileTheNumberOfThreadsChanges) {
   const auto model = BertModel::random(small_config(), 1, {.precision = Precision::f32});
-  const auto batch = batch_of(6, 0);
+  const auto batch = callers_batch(6, 0);
   std::vector<Tensor> expected;  // at each number of threads
   for (int threads = 1; threads <= 3; ++threads) {
     set_num_threads(threads);
@@ -163,7 +163,7 @@ TEST_F(ManyThreads, KeepTheirOpenMpSettings) {
   set_num_threads(2);
   omp_set_num_threads(3);
   const auto model = BertModel::random(small_config(), 1, {.precision = Precision::f32});
-  static_cast<void>(model(batch_of(6, 0)));
+  static_cast<void>(model(callers_batch(6, 0)));
   EXPECT_EQ(omp_get_max_threads(), 3);
 }
 
@@ -188,7 +188,7 @@ class ForkOfAModel : public ManyThreads {
   }
 
   const BertModel model_ = BertModel::random(small_config(), 1, {.precision = Precision::f32});
-  const Batch batch_ = batch_of(6, 0);
+  const Batch batch_ = callers_batch(6, 0);
   Tensor expected_;
 };
 
@@ -206,8 +206,8 @@ TEST_F(ForkOfAModel, TheChildGetsTheSameBitsThoughOthersComputedAtTheFork) {
       // Ever new shapes and models: oneDNN is busy compiling.
       for (int i = 0; !done; ++i) {
         const auto other = BertModel::random(small_config(), 2, {.precision = Precision::f32});
-        static_cast<void>(other(batch_of(1 + i % 9, caller * 1000 + i)));
-        static_cast<void>(model_(batch_of(1 + i % 9, caller * 1000 + i)));
+        static_cast<void>(other(callers_batch(1 + i % 9, caller * 1000 + i)));
+        static_cast<void>(model_(callers_batch(1 + i % 9, caller * 1000 + i)));
       }
     });
   }

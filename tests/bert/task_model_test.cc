@@ -24,15 +24,15 @@ using testing::max_abs_difference;
 using testing::options_of;
 using testing::TaskGolden;
 
-TaskModel load(const TaskGolden& golden, const TaskModelOptions& options) {
+TaskModel load_task(const TaskGolden& golden, const TaskModelOptions& options) {
   const auto directory = golden_directory(golden.directory);
   CheckpointWeights weights(Checkpoint::open(directory));
   return {BertConfig::from_pretrained(directory), weights, options, 0};
 }
 
-TaskModel load(const TaskGolden& golden) {
+TaskModel load_task(const TaskGolden& golden) {
   const auto config = BertConfig::from_pretrained(golden_directory(golden.directory));
-  return load(golden, options_of(golden, config.num_labels()));
+  return load_task(golden, options_of(golden, config.num_labels()));
 }
 
 double gradient_norm(std::span<const float> values) {
@@ -47,7 +47,7 @@ double distance(std::span<const float> a, std::span<const float> b) {
   return gradient_norm(difference);
 }
 
-std::vector<float> gradients_of(TaskModel& model) {
+std::vector<float> task_gradients_of(TaskModel& model) {
   const auto all = model.parameters().gradients();
   return {all.begin(), all.end()};
 }
@@ -56,7 +56,7 @@ TaskPass mean_pass(const TaskModel& model, const TaskBatch& batch) {
   return {.scale = 1 / model.weight(batch), .dropout = false};
 }
 
-TaskPass dropout_pass(const TaskModel& model, const TaskBatch& batch, std::uint64_t pass) {
+TaskPass task_dropout_pass(const TaskModel& model, const TaskBatch& batch, std::uint64_t pass) {
   return {.scale = 1 / model.weight(batch), .seed = 42, .pass = pass};
 }
 
@@ -93,11 +93,11 @@ TEST_P(TaskGoldens, EveryGradientIsPyTorchs) {
   for (const DType compute : {DType::f32, DType::bf16}) {
     if (!ops::accelerates(compute)) continue;
     const bool exact = compute == DType::f32;
-    auto model = load(GetParam());
+    auto model = load_task(GetParam());
     if (!exact) {
       auto options = model.options();
       options.compute = compute;
-      model = load(GetParam(), options);
+      model = load_task(GetParam(), options);
     }
     EXPECT_FALSE(model.has_new_head());
     EXPECT_LE(max_abs_difference(model.predict(batch), reference.tensor("logits")),
@@ -122,7 +122,7 @@ TEST_P(TaskGoldens, EveryGradientIsPyTorchs) {
 
 TEST_P(TaskGoldens, EvaluationIsTheForwardWithoutDropout) {
   const auto batch = batch_of(GetParam());
-  auto model = load(GetParam());
+  auto model = load_task(GetParam());
   const auto evaluated = model.evaluate(batch);
   EXPECT_EQ(gradient_norm(model.parameters().gradients()), 0.0);
   const auto trained = model.forward_backward(batch, mean_pass(model, batch));
@@ -136,10 +136,10 @@ TEST_P(TaskGoldens, EvaluationIsTheForwardWithoutDropout) {
 // With dropout on, the gradient is that of the function which the pass's masks make of the model.
 TEST_P(TaskGoldens, TheGradientUnderDropoutIsItsFunctionsOwn) {
   const auto batch = batch_of(GetParam());
-  auto model = load(GetParam());
-  const auto pass = dropout_pass(model, batch, 9);
+  auto model = load_task(GetParam());
+  const auto pass = task_dropout_pass(model, batch, 9);
   static_cast<void>(model.forward_backward(batch, pass));
-  const auto gradient = gradients_of(model);
+  const auto gradient = task_gradients_of(model);
   const auto values = model.parameters().values();
   const std::vector<float> start(values.begin(), values.end());
   const double length = gradient_norm(gradient), step = 2e-3 / length;
@@ -156,11 +156,11 @@ TEST_P(TaskGoldens, TheGradientUnderDropoutIsItsFunctionsOwn) {
 
 TEST_P(TaskGoldens, DropoutFollowsFromThePassAlone) {
   const auto batch = batch_of(GetParam());
-  auto model = load(GetParam());
+  auto model = load_task(GetParam());
   const auto run = [&](std::uint64_t pass) {
     model.parameters().zero_gradients();
-    static_cast<void>(model.forward_backward(batch, dropout_pass(model, batch, pass)));
-    return gradients_of(model);
+    static_cast<void>(model.forward_backward(batch, task_dropout_pass(model, batch, pass)));
+    return task_gradients_of(model);
   };
   const auto first = run(1);
   EXPECT_NE(first, run(2));
@@ -169,8 +169,8 @@ TEST_P(TaskGoldens, DropoutFollowsFromThePassAlone) {
 
 TEST_P(TaskGoldens, FrozenPartsHaveNoGradientAndTheOthersTheirs) {
   const auto batch = batch_of(GetParam());
-  auto whole = load(GetParam());
-  const auto pass = dropout_pass(whole, batch, 4);
+  auto whole = load_task(GetParam());
+  const auto pass = task_dropout_pass(whole, batch, 4);
   const auto loss = whole.forward_backward(batch, pass);
   for (const bool recompute : {false, true}) {
     for (const std::int64_t layers : {0, 1, 2}) {
@@ -178,7 +178,7 @@ TEST_P(TaskGoldens, FrozenPartsHaveNoGradientAndTheOthersTheirs) {
       options.freeze_embeddings = true;
       options.freeze_layers = layers;
       options.recompute = recompute;
-      auto model = load(GetParam(), options);
+      auto model = load_task(GetParam(), options);
       EXPECT_EQ(model.forward_backward(batch, pass).sum, loss.sum);
       for (const auto& parameter : model.parameters().all()) {
         const auto& name = parameter.name;
@@ -200,14 +200,14 @@ TEST_P(TaskGoldens, FrozenPartsHaveNoGradientAndTheOthersTheirs) {
 TEST_P(TaskGoldens, InferenceComputesTheSameLogits) {
   const auto directory = golden_directory(GetParam().directory);
   const auto batch = batch_of(GetParam());
-  auto model = load(GetParam());
+  auto model = load_task(GetParam());
   const auto trained = model.predict(batch);
   const auto served = HeadModel::from_pretrained(directory, *GetParam().head, {});
   EXPECT_LE(max_abs_difference(trained, served->logits(batch.inputs)), 1e-5);
 }
 
 /// The sequences [begin, end) of a batch of a sequence classifier.
-TaskBatch part_of(const TaskBatch& whole, std::int64_t begin, std::int64_t end) {
+TaskBatch task_part_of(const TaskBatch& whole, std::int64_t begin, std::int64_t end) {
   TaskBatch part;
   for (auto s = static_cast<std::size_t>(begin); s < static_cast<std::size_t>(end); ++s) {
     const auto from = static_cast<std::size_t>(whole.inputs.cu_seqlens[s]);
@@ -222,16 +222,17 @@ TaskBatch part_of(const TaskBatch& whole, std::int64_t begin, std::int64_t end) 
 TEST(TaskModel, AccumulatedPartsAreTheWhole) {
   const TaskGolden golden{"task_sequence", "weighted_smoothed", &heads::sequence_classification};
   const auto whole = batch_of(golden);
-  auto once = load(golden), twice = load(golden);
+  auto once = load_task(golden), twice = load_task(golden);
   const auto pass = mean_pass(once, whole);
   const auto all = once.forward_backward(whole, pass);
-  const auto first = part_of(whole, 0, 2), second = part_of(whole, 2, whole.inputs.sequences());
+  const auto first = task_part_of(whole, 0, 2),
+             second = task_part_of(whole, 2, whole.inputs.sequences());
   EXPECT_NEAR(twice.weight(first) + twice.weight(second), once.weight(whole), 1e-12);
   auto sum = twice.forward_backward(first, pass);
   sum += twice.forward_backward(second, pass);
   EXPECT_NEAR(all.loss(), sum.loss(), 1e-6 * all.loss());
-  EXPECT_LE(distance(gradients_of(once), gradients_of(twice)),
-            1e-5 * gradient_norm(gradients_of(once)));
+  EXPECT_LE(distance(task_gradients_of(once), task_gradients_of(twice)),
+            1e-5 * gradient_norm(task_gradients_of(once)));
 }
 
 TEST(TaskModel, ANewHeadIsBertsInitialisationByItsSeed) {
@@ -286,14 +287,14 @@ TEST(TaskModel, TheClassifiersDropoutIsItsOwn) {
     config.classifier_dropout = probability;
     CheckpointWeights weights(Checkpoint::open(directory));
     TaskModel model(config, weights, {.head = &heads::token_classification}, 0);
-    return model.forward_backward(batch, dropout_pass(model, batch, 1)).sum;
+    return model.forward_backward(batch, task_dropout_pass(model, batch, 1)).sum;
   };
   EXPECT_NE(loss_with(0.5), loss_with(0));
 }
 
 TEST(TaskModel, WhatDoesNotFitIsRefused) {
   const auto refused = [](const TaskGolden& golden, auto change) {
-    auto model = load(golden);
+    auto model = load_task(golden);
     auto batch = batch_of(golden);
     change(batch);
     EXPECT_THROW(static_cast<void>(model.evaluate(batch)), ArgumentError);
@@ -319,7 +320,7 @@ TEST(TaskModel, WhatDoesNotFitIsRefused) {
   refused(pairs, [](auto& batch) { batch.inputs.append(batch.inputs.input_ids); });
 
   const auto impossible = [&](const TaskModelOptions& options) {
-    EXPECT_THROW(static_cast<void>(load(sequence, options)), ArgumentError);
+    EXPECT_THROW(static_cast<void>(load_task(sequence, options)), ArgumentError);
   };
   impossible({.class_weights = {1, 1}});
   impossible({.class_weights = {1, 1, 1, -1}});
@@ -332,7 +333,7 @@ TEST(TaskModel, WhatDoesNotFitIsRefused) {
 }
 
 TEST(TaskModel, AnEmptyBatchHasNoLoss) {
-  auto model = load({"task_token", "cross_entropy", &heads::token_classification});
+  auto model = load_task({"task_token", "cross_entropy", &heads::token_classification});
   EXPECT_EQ(model.evaluate({}).loss(), 0.0);
   EXPECT_EQ(model.forward_backward({}, {}).weight, 0.0);
   auto unlabelled = batch_of({"task_token", "cross_entropy", &heads::token_classification});

@@ -20,8 +20,8 @@ using testing::TempDirectory;
 
 namespace fs = std::filesystem;
 
-void expect_refused(const fs::path& model, const fs::path& path, const ExportOptions& options,
-                    const std::vector<std::string>& parts) {
+void expect_files_refused(const fs::path& model, const fs::path& path, const ExportOptions& options,
+                          const std::vector<std::string>& parts) {
   try {
     (void)export_onnx(model, path, options);
     ADD_FAILURE() << "was exported";
@@ -53,11 +53,13 @@ TEST(ExportFiles, ReplacesNothingButExports) {
     fs::copy(entry.path(), model.path());
   }
   for (const auto* name : {"model.safetensors", "config.json"}) {
-    expect_refused(model.path(), model.path() / name, {}, {name, "is read"});
+    expect_files_refused(model.path(), model.path() / name, {}, {name, "is read"});
   }
-  expect_refused(model.path(), folder.write("thesis", "text"), {}, {"thesis", "no ONNX file"});
+  expect_files_refused(model.path(), folder.write("thesis", "text"), {},
+                       {"thesis", "no ONNX file"});
   folder.write("m.onnx.data", "measured");
-  expect_refused(model.path(), folder.path() / "m.onnx", {.external_data = true}, {"m.onnx.data"});
+  expect_files_refused(model.path(), folder.path() / "m.onnx", {.external_data = true},
+                       {"m.onnx.data"});
   (void)export_onnx(model.path(), folder.path() / "m.onnx");
   EXPECT_EQ(read_file(folder.path() / "m.onnx.data"), "measured");
   // Data of an export is replaced, and removed when it is not needed any more.

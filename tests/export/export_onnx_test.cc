@@ -323,8 +323,8 @@ TEST(ExportOnnx, WeightsHaveTheCheckpointsBits) {
 }
 
 /// A sentence-transformers directory around bare_odd (hidden 24).
-void write_sentence_model(const TempDirectory& folder, const std::string& pooling,
-                          const std::string& activation) {
+void write_onnx_sentence_model(const TempDirectory& folder, const std::string& pooling,
+                               const std::string& activation) {
   const auto& root = folder.path();
   fs::copy(golden_directory("bare_odd"), root / "0_Transformer");
   folder.write("modules.json", R"([
@@ -358,7 +358,7 @@ TEST(ExportOnnx, SentencesAsTheirModulesMakeThem) {
   for (const auto& [pooling, activation] : modules) {
     SCOPED_TRACE(pooling);
     const TempDirectory source, folder;
-    write_sentence_model(source, pooling, activation);
+    write_onnx_sentence_model(source, pooling, activation);
     const auto model = exported(source.path(), folder);
     const auto outputs = run(model, golden);
     std::string name(pooling);

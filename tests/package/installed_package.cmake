@@ -75,7 +75,7 @@ endif()
 file(MAKE_DIRECTORY "${WORK_DIR}/src/cli")
 file(CREATE_LINK "${SOURCE_DIR}" "${WORK_DIR}/src/cli/cloze" SYMBOLIC)
 run(COMMAND ${CMAKE_COMMAND} -S "${WORK_DIR}/src/cli/cloze" -B "${WORK_DIR}/odd" -G "${GENERATOR}"
-            "-DCMAKE_CXX_COMPILER=${CXX}" -DCLOZE_BUILD_TESTS=OFF)
+            "-DCMAKE_CXX_COMPILER=${CXX}" -DCLOZE_BUILD_TESTS=OFF -DCLOZE_UNITY_BUILD=OFF)
 file(READ "${WORK_DIR}/odd/compile_commands.json" commands)
 if(NOT commands MATCHES "/src/cli/cloze/src/core/tensor.cc")
   message(FATAL_ERROR "a tree below a folder src/cli has lost the library's sources")

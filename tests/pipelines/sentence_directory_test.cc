@@ -34,7 +34,7 @@ Values vector_of(const SentenceModel& model, const std::string& text,
   return vector_of(SentenceTransformer::from_pretrained(model.path()), text, options);
 }
 
-void expect_near(const Values& a, const Values& b, double tolerance = 1e-6) {
+void expect_near_values(const Values& a, const Values& b, double tolerance = 1e-6) {
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], tolerance) << i;
 }
@@ -119,7 +119,7 @@ TEST(Prompts, AreLeftOutOfThePoolingWhereTheDirectorySaysSo) {
                                                    {"lasttoken", tokens.back()}}) {
     model.write("1_Pooling/config.json", std::string(R"({"include_prompt": false, )") +
                                              R"("pooling_mode": ")" + mode + "\"}");
-    expect_near(vector_of(model, "the dogs"), expected, 2e-6);
+    expect_near_values(vector_of(model, "the dogs"), expected, 2e-6);
   }
   EXPECT_NE(vector_of(model, "the dogs", {.prompt = ""}), tokens.back());
 }
@@ -160,10 +160,10 @@ TEST(SentenceDirectory, ModulesInTheirOrder) {
       sum += double{weight.values<float>()[o * 24 + i]} * unit[i];
     expected[o] = static_cast<float>(sum);
   }
-  expect_near(vector_of(model, "the dogs ."), normalized(expected));
+  expect_near_values(vector_of(model, "the dogs ."), normalized(expected));
   // Told not to normalize, what is before the dense layer stays.
   const auto loaded = SentenceTransformer::from_pretrained(model.path(), {.normalize = false});
-  expect_near(vector_of(loaded, "the dogs ."), expected);
+  expect_near_values(vector_of(loaded, "the dogs ."), expected);
   EXPECT_FALSE(loaded.normalizes());
 }
 
@@ -178,7 +178,7 @@ TEST(SentenceDirectory, DimensionsAreCutAfterItsOwnNormalizationAndBeforeTheCall
   model.write("config_sentence_transformers.json", R"({"truncate_dim": 3})");
   EXPECT_EQ(vector_of(model, "the dogs ."), first);
   const auto unit = SentenceTransformer::from_pretrained(model.path(), {.normalize = true});
-  expect_near(vector_of(unit, "the dogs ."), normalized(first));
+  expect_near_values(vector_of(unit, "the dogs ."), normalized(first));
   EXPECT_TRUE(unit.normalizes());
   EXPECT_EQ(SentenceTransformer::from_pretrained(model.path(), {.truncate_dim = 99}).dimension(),
             24);

@@ -30,7 +30,7 @@ std::vector<std::int32_t> ids(const Tokenizer& tokenizer, std::string_view text)
 }
 
 template <class Expected, class Call>
-std::string complaint(const Call& call) {
+std::string api_complaint(const Call& call) {
   try {
     static_cast<void>(call());
   } catch (const Expected& error) {
@@ -77,14 +77,14 @@ TEST(TokenizerFromVocabulary, SaysWhatIsWrong) {
       return Tokenizer::from_vocabulary(tokens, options);
     };
   };
-  EXPECT_THAT(complaint<ArgumentError>(make({"a", "b", "a"})),
+  EXPECT_THAT(api_complaint<ArgumentError>(make({"a", "b", "a"})),
               HasSubstr("token 2 of the vocabulary, \"a\", is there twice: first as 0"));
-  EXPECT_THAT(complaint<ArgumentError>(make({"a", "\xFF"})), HasSubstr("token 1"));
-  EXPECT_THAT(complaint<ArgumentError>(make(vocabulary(), {.model_max_length = 0})),
+  EXPECT_THAT(api_complaint<ArgumentError>(make({"a", "\xFF"})), HasSubstr("token 1"));
+  EXPECT_THAT(api_complaint<ArgumentError>(make(vocabulary(), {.model_max_length = 0})),
               HasSubstr("model_max_length"));
-  EXPECT_THAT(complaint<FormatError>(make({"[UNK]", "[CLS]"})), HasSubstr("no \"[SEP]\""));
-  EXPECT_THAT(complaint<FormatError>(make({})), HasSubstr("no \"[UNK]\""));
-  EXPECT_THAT(complaint<FormatError>(make(vocabulary(), {.special_tokens = {.cls = "<s>"}})),
+  EXPECT_THAT(api_complaint<FormatError>(make({"[UNK]", "[CLS]"})), HasSubstr("no \"[SEP]\""));
+  EXPECT_THAT(api_complaint<FormatError>(make({})), HasSubstr("no \"[UNK]\""));
+  EXPECT_THAT(api_complaint<FormatError>(make(vocabulary(), {.special_tokens = {.cls = "<s>"}})),
               HasSubstr("no \"<s>\""));
 }
 
@@ -152,24 +152,25 @@ TEST(TokenizerJson, IsWhatIsSaved) {
 
 TEST(TokenizerJson, SaysWhatIsWrong) {
   const auto tokenizer = Tokenizer::from_vocabulary(vocabulary());
-  EXPECT_THAT(complaint<FormatError>([] { return Tokenizer::from_json("{"); }),
+  EXPECT_THAT(api_complaint<FormatError>([] { return Tokenizer::from_json("{"); }),
               HasSubstr("tokenizer.json"));
   EXPECT_THAT(
-      complaint<FormatError>([&] { return Tokenizer::from_json(tokenizer.to_json(), "["); }),
+      api_complaint<FormatError>([&] { return Tokenizer::from_json(tokenizer.to_json(), "["); }),
       HasSubstr("tokenizer_config.json is not valid JSON"));
-  EXPECT_THAT(complaint<FormatError>([] { return Tokenizer::from_json(R"({"a": 1, "a": 2})"); }),
-              HasSubstr("the key \"a\" occurs twice"));
+  EXPECT_THAT(
+      api_complaint<FormatError>([] { return Tokenizer::from_json(R"({"a": 1, "a": 2})"); }),
+      HasSubstr("the key \"a\" occurs twice"));
   // A value nested so deep that showing it would exhaust the stack.
   const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
-  EXPECT_THAT(complaint<FormatError>([&] {
+  EXPECT_THAT(api_complaint<FormatError>([&] {
                 return Tokenizer::from_json(tokenizer.to_json(),
                                             "{\"do_lower_case\": " + deep + "}");
               }),
               HasSubstr("nested more than"));
-  EXPECT_THAT(complaint<FormatError>(
+  EXPECT_THAT(api_complaint<FormatError>(
                   [&] { return Tokenizer::from_json("{\"normalizer\": " + deep + "}"); }),
               HasSubstr("nested more than"));
-  const auto wrong = complaint<FormatError>([&] {
+  const auto wrong = api_complaint<FormatError>([&] {
     return Tokenizer::from_json(tokenizer.to_json(),
                                 "{\"do_lower_case\": \"" + std::string(1'000'000, 'x') + "\"}");
   });

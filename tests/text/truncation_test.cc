@@ -25,7 +25,7 @@ constexpr std::array<std::string_view, 34> kParts{
     "각",     "123",     "qqqqqqqqqqq", "\u00A0",        "x\u0345",   "\u3000"};
 constexpr std::array<std::string_view, 6> kSpaces{" ", " ", "\n", "  ", "\t", ""};
 
-std::string random_text(std::mt19937& random, std::size_t size) {
+std::string random_line(std::mt19937& random, std::size_t size) {
   std::string text;
   while (text.size() < size) {
     text += kParts[random() % kParts.size()];
@@ -95,7 +95,7 @@ void expect_same(Encoding whole, const Encoding& cut) {
 TEST(Truncation, OfATextIsThatOfItsWholeEncoding) {
   std::mt19937 random(1);
   for (const auto& tokenizer : tokenizers()) {
-    const auto text = random_text(random, 150'000);
+    const auto text = random_line(random, 150'000);
     for (const auto unit : {OffsetUnit::code_points, OffsetUnit::bytes}) {
       for (const int limit : {130, 30'000, 50'000, 1'000'000}) {
         EncodeOptions options{
@@ -120,7 +120,7 @@ TEST(Truncation, OfAPairIsThatOfItsWholeEncoding) {
   // The windows that are cut off, of which the whole encoding has all pairs, must stay few.
   for (const std::size_t first : {5, 50, 70'000, 200'000}) {
     for (const std::size_t second : {5, 60, 80'000, 200'000}) {
-      const auto text = random_text(random, first), pair = random_text(random, second);
+      const auto text = random_line(random, first), pair = random_line(random, second);
       const bool brief = first < 100 && second < 100;
       for (const int limit : brief ? std::vector{3, 4, 5, 6, 7, 16, 17, 18, 40}
                                    : std::vector{60'000, 60'001, 90'000, 200'000}) {
@@ -142,7 +142,7 @@ TEST(Truncation, OfAPairIsThatOfItsWholeEncoding) {
 TEST(Truncation, AtTheLeftKeepsTheEnd) {
   std::mt19937 random(3);
   for (const auto& tokenizer : tokenizers()) {
-    const auto text = random_text(random, 4'000), pair = random_text(random, 3'000);
+    const auto text = random_line(random, 4'000), pair = random_line(random, 3'000);
     const auto whole = tokenizer.encode(text);
     const auto both = tokenizer.encode(text, pair);
     for (const int limit : {2, 3, 17, 100, 301, 100'000}) {

@@ -336,7 +336,8 @@ TEST(UnigramFiles, AnyWrongValueIsRefusedOrHarmless) {
 }
 
 // What reading the file with a change says.
-std::string complaint(const std::string& pointer, const Json& value, const Json& config = kClass) {
+std::string unigram_complaint(const std::string& pointer, const Json& value,
+                              const Json& config = kClass) {
   auto json = small_json();
   json[Json::json_pointer(pointer)] = value;
   return testing::refusal(
@@ -344,44 +345,46 @@ std::string complaint(const std::string& pointer, const Json& value, const Json&
 }
 
 TEST(UnigramFiles, WhatIsWrongIsNamed) {
-  EXPECT_THAT(complaint("/model/vocab", Json::object({{"a", 1}})), HasSubstr("no array of pairs"));
-  EXPECT_THAT(complaint("/model/vocab", Json::array()), HasSubstr("no array of pairs"));
-  EXPECT_THAT(complaint("/model/vocab/4", "x"), HasSubstr("no '['"));
-  EXPECT_THAT(complaint("/model/vocab/4", Json::array({"x"})),
+  EXPECT_THAT(unigram_complaint("/model/vocab", Json::object({{"a", 1}})),
+              HasSubstr("no array of pairs"));
+  EXPECT_THAT(unigram_complaint("/model/vocab", Json::array()), HasSubstr("no array of pairs"));
+  EXPECT_THAT(unigram_complaint("/model/vocab/4", "x"), HasSubstr("no '['"));
+  EXPECT_THAT(unigram_complaint("/model/vocab/4", Json::array({"x"})),
               HasSubstr("piece 4 has no text and score"));
-  EXPECT_THAT(complaint("/model/vocab/4", Json::array({"x", -1, 2})),
+  EXPECT_THAT(unigram_complaint("/model/vocab/4", Json::array({"x", -1, 2})),
               HasSubstr("piece 4 has more than"));
-  EXPECT_THAT(complaint("/model/vocab/4/1", nullptr), HasSubstr("no number"));
-  EXPECT_THAT(complaint("/model/vocab/4/0", "a"),
+  EXPECT_THAT(unigram_complaint("/model/vocab/4/1", nullptr), HasSubstr("no number"));
+  EXPECT_THAT(unigram_complaint("/model/vocab/4/0", "a"),
               HasSubstr("piece \"a\" is in the vocabulary twice"));
-  EXPECT_THAT(complaint("/model/unk_id", nullptr), HasSubstr("no \"unk_id\""));
-  EXPECT_THAT(complaint("/model/unk_id", 8),
+  EXPECT_THAT(unigram_complaint("/model/unk_id", nullptr), HasSubstr("no \"unk_id\""));
+  EXPECT_THAT(unigram_complaint("/model/unk_id", 8),
               HasSubstr("unknown piece has id 8, but there are 8 pieces"));
-  EXPECT_THAT(complaint("/model/type", "BPE"), HasSubstr("the model is BPE"));
-  EXPECT_THAT(complaint("/normalizer", Json{{"type", "NFD"}}), HasSubstr("normalizer is \"NFD\""));
-  EXPECT_THAT(complaint("/normalizer/normalizers/2/pattern", Json{{"Regex", "x+"}}),
+  EXPECT_THAT(unigram_complaint("/model/type", "BPE"), HasSubstr("the model is BPE"));
+  EXPECT_THAT(unigram_complaint("/normalizer", Json{{"type", "NFD"}}),
+              HasSubstr("normalizer is \"NFD\""));
+  EXPECT_THAT(unigram_complaint("/normalizer/normalizers/2/pattern", Json{{"Regex", "x+"}}),
               HasSubstr("regular expression \"x+\""));
-  EXPECT_THAT(complaint("/normalizer/normalizers/2/pattern", Json{{"String", ""}}),
+  EXPECT_THAT(unigram_complaint("/normalizer/normalizers/2/pattern", Json{{"String", ""}}),
               HasSubstr("empty pattern"));
-  EXPECT_THAT(
-      complaint("/normalizer", Json{{"type", "Precompiled"}, {"precompiled_charsmap", "?"}}),
-      HasSubstr("not base64"));
-  EXPECT_THAT(
-      complaint("/normalizer", Json{{"type", "Precompiled"}, {"precompiled_charsmap", "AAAA"}}),
-      HasSubstr("character map has 3 bytes"));
-  EXPECT_THAT(complaint("/pre_tokenizer", Json{{"type", "ByteLevel"}}),
+  EXPECT_THAT(unigram_complaint("/normalizer",
+                                Json{{"type", "Precompiled"}, {"precompiled_charsmap", "?"}}),
+              HasSubstr("not base64"));
+  EXPECT_THAT(unigram_complaint("/normalizer",
+                                Json{{"type", "Precompiled"}, {"precompiled_charsmap", "AAAA"}}),
+              HasSubstr("character map has 3 bytes"));
+  EXPECT_THAT(unigram_complaint("/pre_tokenizer", Json{{"type", "ByteLevel"}}),
               HasSubstr("pre-tokenizer has ByteLevel"));
-  EXPECT_THAT(complaint("/pre_tokenizer/pretokenizers/1/replacement", "ab"),
+  EXPECT_THAT(unigram_complaint("/pre_tokenizer/pretokenizers/1/replacement", "ab"),
               HasSubstr("one character"));
-  EXPECT_THAT(complaint("/pre_tokenizer/pretokenizers/1/prepend_scheme", "last"),
+  EXPECT_THAT(unigram_complaint("/pre_tokenizer/pretokenizers/1/prepend_scheme", "last"),
               HasSubstr("always, first or never"));
-  EXPECT_THAT(complaint("/pre_tokenizer/pretokenizers/1/add_prefix_space", false),
+  EXPECT_THAT(unigram_complaint("/pre_tokenizer/pretokenizers/1/add_prefix_space", false),
               HasSubstr("contradict"));
-  EXPECT_THAT(complaint("/decoder", Json{{"type", "ByteFallback"}}),
+  EXPECT_THAT(unigram_complaint("/decoder", Json{{"type", "ByteFallback"}}),
               HasSubstr("decoder has ByteFallback"));
-  EXPECT_THAT(complaint("/version", "1.0", Json{{"tokenizer_class", "BertTokenizer"}}),
+  EXPECT_THAT(unigram_complaint("/version", "1.0", Json{{"tokenizer_class", "BertTokenizer"}}),
               HasSubstr("the model is Unigram, but the tokenizer is a BertTokenizer"));
-  EXPECT_THAT(complaint("/version", "1.0", Json{{"tokenizer_class", "T5Tokenizer"}}),
+  EXPECT_THAT(unigram_complaint("/version", "1.0", Json{{"tokenizer_class", "T5Tokenizer"}}),
               HasSubstr("T5Tokenizer"));
   EXPECT_THAT(testing::refusal(
                   [] {

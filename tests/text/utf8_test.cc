@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string read(const fs::path& path) {
+std::string read_data(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
@@ -67,8 +67,8 @@ TEST(Utf8, RepairsLeadBack) {
 // The texts of a well-known collection of ill-formed sequences, as Python decodes them.
 TEST(Utf8, RepairsAsPythonDoes) {
   if (!fs::exists(data() / "utf8tests.bin")) GTEST_SKIP() << "no shared data (CLOZE_TEST_DATA)";
-  EXPECT_EQ(utf8::ValidText(read(data() / "utf8tests.bin")).text(),
-            read(data() / "utf8tests.replace.txt"));
+  EXPECT_EQ(utf8::ValidText(read_data(data() / "utf8tests.bin")).text(),
+            read_data(data() / "utf8tests.replace.txt"));
 }
 
 }  // namespace

@@ -18,12 +18,12 @@
 namespace cloze {
 namespace {
 
-[[noreturn]] void fail(const std::filesystem::path& path, std::string_view cause) {
+[[noreturn]] void fail_to_map(const std::filesystem::path& path, std::string_view cause) {
   throw IoError(fmt::format("cannot read {}: {}", excerpt_of_path(path), cause));
 }
 
-[[noreturn]] void fail(const std::filesystem::path& path, int cause) {
-  fail(path, std::generic_category().message(cause));
+[[noreturn]] void fail_to_map(const std::filesystem::path& path, int cause) {
+  fail_to_map(path, std::generic_category().message(cause));
 }
 
 }  // namespace
@@ -31,16 +31,16 @@ namespace {
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
   // O_NONBLOCK: a pipe is refused below, not waited for.
   Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) fail(path, errno);
+  if (!fd) fail_to_map(path, errno);
   struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) fail(path, errno);
-  if (S_ISDIR(status.st_mode)) fail(path, "it is a directory");
-  if (!S_ISREG(status.st_mode)) fail(path, "it is not a regular file");
+  if (::fstat(fd.get(), &status) != 0) fail_to_map(path, errno);
+  if (S_ISDIR(status.st_mode)) fail_to_map(path, "it is a directory");
+  if (!S_ISREG(status.st_mode)) fail_to_map(path, "it is not a regular file");
   std::shared_ptr<MappedFile> file(new MappedFile());
   if (status.st_size == 0) return file;
   const auto size = static_cast<std::size_t>(status.st_size);
   void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-  if (mapping == MAP_FAILED) fail(path, errno);
+  if (mapping == MAP_FAILED) fail_to_map(path, errno);
   file->data_ = static_cast<const std::byte*>(mapping);
   file->size_ = size;
   file->path_ = path;
@@ -53,12 +53,12 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
 void MappedFile::require_unchanged() const {
   if (!file_) return;
   struct stat status {};
-  if (::fstat(file_.get(), &status) != 0) fail(path_, errno);
+  if (::fstat(file_.get(), &status) != 0) fail_to_map(path_, errno);
   if (region_->cut() || status.st_size < static_cast<off_t>(size_)) {
-    fail(path_, "it has become shorter while it is in use");
+    fail_to_map(path_, "it has become shorter while it is in use");
   }
   if (status.st_mtim.tv_sec != written_.tv_sec || status.st_mtim.tv_nsec != written_.tv_nsec) {
-    fail(path_, "it has been written to while it is in use");
+    fail_to_map(path_, "it has been written to while it is in use");
   }
 }
 

@@ -30,12 +30,12 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kInside = "cloze-unfinished";
 
-[[noreturn]] void fail(const fs::path& path, const std::string& why) {
+[[noreturn]] void fail_whole(const fs::path& path, const std::string& why) {
   throw IoError(fmt::format("cannot write {}: {}", excerpt_of_path(path), why));
 }
 
-[[noreturn]] void fail(const fs::path& path, int cause) {
-  fail(path, std::generic_category().message(cause));
+[[noreturn]] void fail_whole(const fs::path& path, int cause) {
+  fail_whole(path, std::generic_category().message(cause));
 }
 
 bool is_temporary_of(std::string_view name, const fs::path& entry) {
@@ -66,10 +66,10 @@ void remove_abandoned(const fs::path& folder, std::string_view name) {
 /// A file that is in the way of a new one, or obsolete: throws where it may not be removed.
 struct stat require_replaceable(const fs::path& path) {
   struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) fail(path, errno);
-  if (S_ISDIR(status.st_mode)) fail(path, "it is a directory");
+  if (::lstat(path.c_str(), &status) != 0) fail_whole(path, errno);
+  if (S_ISDIR(status.st_mode)) fail_whole(path, "it is a directory");
   if (!S_ISREG(status.st_mode)) return status;
-  if (const auto why = write_protection(path, status); !why.empty()) fail(path, why);
+  if (const auto why = write_protection(path, status); !why.empty()) fail_whole(path, why);
   return status;
 }
 
@@ -82,8 +82,8 @@ bool has_name(const fs::path& path) {
 void take_attributes(const fs::path& file, const fs::path& from, const struct stat& status) {
   if (!S_ISREG(status.st_mode)) return;
   const Descriptor opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!opened) fail(from, errno);
-  if (const int cause = keep_attributes(opened.get(), from, status)) fail(from, cause);
+  if (!opened) fail_whole(from, errno);
+  if (const int cause = keep_attributes(opened.get(), from, status)) fail_whole(from, cause);
 }
 
 }  // namespace
@@ -91,7 +91,7 @@ void take_attributes(const fs::path& file, const fs::path& from, const struct st
 bool WholeDirectory::is_temporary(const fs::path& entry) { return is_temporary_of(kInside, entry); }
 
 WholeDirectory::WholeDirectory(const fs::path& target) : target_(output_target(target).path) {
-  if (target_.empty()) fail(target, target.empty() ? ENOENT : ELOOP);
+  if (target_.empty()) fail_whole(target, target.empty() ? ENOENT : ELOOP);
   while (!target_.has_filename() || target_.filename() == ".") {  // "model/", "model/."
     if (!target_.has_parent_path() || target_ == target_.parent_path()) break;
     target_ = target_.parent_path();
@@ -108,7 +108,7 @@ WholeDirectory::WholeDirectory(const fs::path& target) : target_(output_target(t
   if (::mkdir(made().c_str(), 0777) != 0) {
     const int cause = errno;
     ::rmdir(temporary_.c_str());  // a constructor that throws has no destructor
-    fail(target_, cause);
+    fail_whole(target_, cause);
   }
 }
 
@@ -120,7 +120,7 @@ void WholeDirectory::make_temporary(const fs::path& beside) {
     failed = ::mkdir(temporary_.c_str(), 0777);
     if (failed != 0 && errno != EEXIST) break;
   }
-  if (failed != 0) fail(target_, errno);
+  if (failed != 0) fail_whole(target_, errno);
   listed_ = Temporary(temporary_);
 }
 
@@ -150,7 +150,7 @@ void WholeDirectory::commit(const std::vector<std::string>& keys,
     replace(keys, obsolete);
   } else {
     const SignalsHeld held;
-    if (::rename(made().c_str(), target_.c_str()) != 0) fail(target_, errno);
+    if (::rename(made().c_str(), target_.c_str()) != 0) fail_whole(target_, errno);
     ::rmdir(temporary_.c_str());
     files::sync_directory(target_.parent_path());
   }

@@ -17,8 +17,8 @@ struct Question {
 };
 using Answers = std::vector<Answer>;
 
-QuestionAnsweringOptions options_of(const Service& service, const ServedModel& model,
-                                    const Fields& parameters) {
+QuestionAnsweringOptions answer_options_of(const Service& service, const ServedModel& model,
+                                           const Fields& parameters) {
   QuestionAnsweringOptions options;
   const auto reads = model.max_length();
   const auto count = [&](const char* name, std::int64_t lowest, std::int64_t highest,
@@ -36,8 +36,8 @@ QuestionAnsweringOptions options_of(const Service& service, const ServedModel& m
 }
 
 /// Tokens of all windows of a context, about.
-std::int64_t cost_of(const ServedModel& model, const Question& asked,
-                     const QuestionAnsweringOptions& options) {
+std::int64_t answer_cost_of(const ServedModel& model, const Question& asked,
+                            const QuestionAnsweringOptions& options) {
   const auto question =
       std::min(model.tokenizer().count_tokens(asked.question), options.max_question_length + 2);
   const auto context = model.tokenizer().count_tokens(asked.context);
@@ -67,7 +67,7 @@ Reply answer_question(const Service& service, const Asked& asked) {
   const Fields fields(asked.body);
   (void)fields.need("inputs");
   const auto inputs = fields.object("inputs");
-  const auto options = options_of(service, model, fields.object("parameters"));
+  const auto options = answer_options_of(service, model, fields.object("parameters"));
   Question question{inputs.need_text("question"), inputs.need_text("context")};
   auto job = std::make_shared<BatchJob<Question, Answers>>(
       [&model, options](std::span<const Question> all, const ProgressCallback& progress) {
@@ -83,7 +83,7 @@ Reply answer_question(const Service& service, const Asked& asked) {
   Reply reply;
   reply.inputs = 1;
   reply.characters = question.question.size() + question.context.size();
-  reply.tokens = cost_of(model, question, options);
+  reply.tokens = answer_cost_of(model, question, options);
   require_unit(service, reply.tokens, 0);
   job->tokens.push_back(reply.tokens);
   job->inputs.push_back(std::move(question));

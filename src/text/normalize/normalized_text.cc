@@ -80,7 +80,7 @@ Chars lower_case(const UnicodeTable& table, const Chars& in) {
   return out;
 }
 
-void put(PieceSink& sink, std::int32_t id, Span place) {
+void put_piece(PieceSink& sink, std::int32_t id, Span place) {
   sink.ids->push_back(id);
   if (sink.offsets == nullptr) return;
   sink.offsets->push_back(place);
@@ -99,10 +99,10 @@ void put_word(const WordPieceModel& model, WordBuffer& word, PieceSink& sink) {
                  ? 1
                  : model.vocabulary.match(word.bytes(), word.size(), ids.data(), ends.data());
   }
-  if (pieces == 0) put(sink, model.unk_id, {word.begin(), word.end()});
+  if (pieces == 0) put_piece(sink, model.unk_id, {word.begin(), word.end()});
   std::int32_t at = 0;
   for (std::size_t i = 0; i < pieces; ++i) {
-    put(sink, ids[i], word.place(at, ends[i]));
+    put_piece(sink, ids[i], word.place(at, ends[i]));
     at = ends[i];
   }
   if (sink.count_words) ++sink.next_word;

@@ -138,7 +138,7 @@ std::optional<std::string_view> PrecompiledMap::replacement(std::string_view tex
 namespace {
 
 // Puts `with` in place of `count` characters.
-void put(Rewriter& out, std::string_view with, std::size_t count) {
+void put_bytes(Rewriter& out, std::string_view with, std::size_t count) {
   for (std::size_t i = 0; i < with.size();) {
     const auto size = size_of_character(with.data() + i);
     const auto character = with.substr(i, size);
@@ -161,7 +161,7 @@ bool PrecompiledMap::apply(const NormalizedText& from, NormalizedText& to) const
   std::size_t kept = 0;  // from here on nothing is written
   const auto replace = [&](std::size_t at, std::size_t size, std::string_view with) {
     out.keep(kept, at - kept);
-    put(out, with, static_cast<std::size_t>(utf8::count_code_points(text.substr(at, size))));
+    put_bytes(out, with, static_cast<std::size_t>(utf8::count_code_points(text.substr(at, size))));
     kept = at + size;
   };
   for (std::size_t at = 0; at < text.size();) {

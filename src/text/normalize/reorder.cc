@@ -25,7 +25,7 @@ char32_t first_decomposed(const CharActions& actions, char32_t cp) {
   return nfd.empty() ? cp : nfd[0];
 }
 
-void decompose(const CharActions& actions, char32_t cp, std::vector<Item>& items) {
+void decompose_chars(const CharActions& actions, char32_t cp, std::vector<Item>& items) {
   const auto& table = actions.table();
   bool added = false;
   const auto add = [&](char32_t c) {
@@ -80,7 +80,7 @@ ReorderedRun reorder(const CharActions& actions, const char* p, const char* end,
     const auto after = index + (count_code_points ? 1 : static_cast<std::int32_t>(next - p));
     if (!removed) {
       originals.push_back({cp, index, after});
-      decompose(actions, cp, items);
+      decompose_chars(actions, cp, items);
     }
     p = next;
     index = after;

@@ -35,7 +35,7 @@ std::string table_of(const std::vector<Row>& rows) {
 
 std::string figure(double value) { return std::isnan(value) ? "–" : fmt::format("{:.4f}", value); }
 
-std::string class_weights_text(const std::vector<float>& weights) {
+std::string class_weights_line(const std::vector<float>& weights) {
   std::string text;
   for (const float weight : weights)
     text += fmt::format("{}{:.4g}", text.empty() ? "" : ", ", weight);
@@ -73,7 +73,7 @@ std::vector<Row> settings_rows(const FinetuneInputs& inputs, const FinetuneSetti
     add("label smoothing", fmt::format("{:g}", options.label_smoothing));
   }
   if (!options.class_weights.empty()) {
-    add("class weights", class_weights_text(options.class_weights));
+    add("class weights", class_weights_line(options.class_weights));
   }
   add("computed in", std::string(name_of(options.compute)));
   add("seed", fmt::format("{}", settings.seed));

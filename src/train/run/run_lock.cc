@@ -32,7 +32,7 @@ namespace fs = std::filesystem;
 constexpr std::chrono::milliseconds kLookAgain{20};
 const std::string kName(kLockFile);
 
-[[noreturn]] void fail(std::string_view what, const fs::path& path, int cause) {
+[[noreturn]] void fail_to_lock(std::string_view what, const fs::path& path, int cause) {
   throw IoError(fmt::format("cannot {} {}: {}", what, excerpt_of_path(path),
                             std::generic_category().message(cause)));
 }
@@ -140,7 +140,7 @@ RunLock::RunLock(fs::path directory)
     : path_(std::move(directory)), made_(missing_directories(path_)) {
   make_directory(path_);
   directory_ = Descriptor(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory_) fail("open", path_, errno);
+  if (!directory_) fail_to_lock("open", path_, errno);
 }
 
 RunLock RunLock::take(const fs::path& directory) {
@@ -176,7 +176,7 @@ bool RunLock::try_to_take() {
     }
     if (!file && errno == ENOENT) return false;
   }
-  if (!file) fail("write", path, errno);
+  if (!file) fail_to_lock("write", path, errno);
 
   int cause = 0;
   do cause = ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
@@ -194,7 +194,7 @@ bool RunLock::try_to_take() {
   if (!made && (!has_locks || !writable)) {
     // What a killed process has left makes room for a file that only one can make.
     if (::unlinkat(directory_.get(), kName.c_str(), 0) != 0 && errno != ENOENT) {
-      fail("remove", path, errno);
+      fail_to_lock("remove", path, errno);
     }
     return false;
   }
@@ -203,7 +203,7 @@ bool RunLock::try_to_take() {
   if (error == 0) error = write_fully(file.get(), std::as_bytes(std::span(text)));
   if (error != 0) {
     ::unlinkat(directory_.get(), kName.c_str(), 0);
-    fail("write", path, error);
+    fail_to_lock("write", path, error);
   }
   if (!has_locks) {
     // Another process may have looked at a dead lock before this one removed it, and then have
@@ -233,7 +233,7 @@ RunLock::~RunLock() {
 void RunLock::require_held() {
   struct stat held {
   }, named{};
-  if (::fstat(directory_.get(), &held) != 0) fail("read", path_, errno);
+  if (::fstat(directory_.get(), &held) != 0) fail_to_lock("read", path_, errno);
   if (::stat(path_.c_str(), &named) != 0 || !is_same(held, named)) {
     std::error_code error;
     const auto now = fs::read_symlink(fmt::format("/proc/self/fd/{}", directory_.get()), error);
