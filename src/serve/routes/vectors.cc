@@ -104,25 +104,31 @@ std::vector<int> sign_bytes(const Vector& vector, bool is_signed) {
   return bytes;
 }
 
-}  // namespace
-
-Reply embed(const Service& service, const Asked& asked) {
-  const auto& model = service.choose(asked.model, can_embed, "embeddings");
-  const Fields fields(asked.body);
-  const auto fitting = fitting_of(service, model, fields, true, true);
+/// Whether `encoding_format` asks for the values' bytes in base64 and not for numbers.
+bool wants_base64(const Fields& fields) {
   const auto format = fields.text("encoding_format").value_or("float");
   if (format != "float" && format != "base64") {
     throw invalid(fmt::format("`encoding_format` is {}: it must be \"float\" or \"base64\"",
                               in_quotes(format)),
                   "encoding_format");
   }
+  return format == "base64";
+}
+
+}  // namespace
+
+Reply embed(const Service& service, const Asked& asked) {
+  const auto& model = service.choose(asked.model, can_embed, "embeddings");
+  const Fields fields(asked.body);
+  const auto fitting = fitting_of(service, model, fields, true, true);
+  const bool base64 = wants_base64(fields);
   const Finish finish{fields.boolean("normalize", true), columns_of(model, fields, "dimensions")};
   bool single = false;
   const auto inputs = read_inputs(service, model, fields, "inputs", single);
   Reply reply;
   reply.batch = !single;
   const auto job = embed_inputs(model, inputs, fitting, reply);
-  reply.write = [job = job.get(), finish, base64 = format == "base64"] {
+  reply.write = [job = job.get(), finish, base64] {
     std::string out;
     append_list(out, job->outputs, [&](const Vector& vector) {
       const auto values = finished(vector, finish);
@@ -265,20 +271,14 @@ Reply openai_embeddings(const Service& service, const Asked& asked) {
   const auto& model = service.choose(asked.model, can_embed, "embeddings");
   const Fields fields(asked.body);
   auto fitting = fitting_of(service, model, fields, true, true);
-  const auto format = fields.text("encoding_format").value_or("float");
-  if (format != "float" && format != "base64") {
-    throw invalid(fmt::format("`encoding_format` is {}: it must be \"float\" or \"base64\"",
-                              in_quotes(format)),
-                  "encoding_format");
-  }
+  const bool base64 = wants_base64(fields);
   const Finish finish{fields.boolean("normalize", true), columns_of(model, fields, "dimensions")};
   bool single = false;
   const auto inputs = read_inputs(service, model, fields, "input", single);
   Reply reply;
   reply.batch = !single;
   const auto job = embed_inputs(model, inputs, fitting, reply);
-  reply.write = [job = job.get(), finish, base64 = format == "base64", tokens = reply.tokens,
-                 &model] {
+  reply.write = [job = job.get(), finish, base64, tokens = reply.tokens, &model] {
     std::string out = "{";
     append_field(out, "object", "list");
     append_name(out, "data");
